@@ -1,0 +1,92 @@
+"""``--set key=value``: dotted keys laid over what a file says."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from raysearch.config.base import Places
+from raysearch.config.loader import parse_yaml
+from raysearch.errors import ConfigError
+
+__all__ = ["FLAT_SECTIONS", "apply_overrides", "parse_override"]
+
+# Below these keys the rest of a dotted key is one key: `space.training.learning_rate`.
+FLAT_SECTIONS = ("space", "published.settings")
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """``"key=value"`` as its key and its value, the value read as YAML.
+
+    Raises:
+        ConfigError: no ``=``, an empty part in the key, or a value that is not YAML.
+    """
+    key, equals, value = text.partition("=")
+    key = key.strip()
+    if not equals or not all(key.split(".")):
+        raise ConfigError(f"--set {text}: write key=value with a dotted key")
+    return key, parse_yaml(value, f"--set {key}")
+
+
+def apply_overrides(
+    data: dict[str, Any], places: Places, overrides: Sequence[tuple[str, Any] | str]
+) -> list[str]:
+    """Lay ``overrides`` over ``data`` in place, later ones last; the keys that were set.
+
+    A field that is set is fixed: it leaves ``space``, and a published value that was only
+    ``assumed`` gives way to it. ``space.<field>=null`` makes a field leave the space, too.
+
+    Raises:
+        ConfigError: a key that goes through a plain value.
+    """
+    keys = []
+    for item in overrides:
+        key, value = parse_override(item) if isinstance(item, str) else item
+        _set(data, _split(key), value, key)
+        parts = key.split(".")
+        for i in range(1, len(parts)):
+            # A section that only the override names is to be blamed on it.
+            if places.of(".".join(parts[:i])) == places.source:
+                places.note(".".join(parts[:i]), f"--set {key}")
+        places.note(key, f"--set {key}")
+        _fix(data, key)
+        keys.append(key)
+    return keys
+
+
+def _split(key: str) -> list[str]:
+    for section in FLAT_SECTIONS:
+        if key.startswith(section + "."):
+            return [*section.split("."), key.removeprefix(section + ".")]
+    return key.split(".")
+
+
+def _set(data: dict[str, Any], parts: list[str], value: Any, key: str) -> None:
+    *parents, last = parts
+    for part in parents:
+        if data.get(part) is None:
+            data[part] = {}
+        data = data[part]
+        if not isinstance(data, dict):
+            raise ConfigError(f"--set {key}: {part!r} is not a section")
+    if parents == ["space"] and value is None:
+        data.pop(last, None)
+    else:
+        data[last] = value
+
+
+def _fix(data: dict[str, Any], key: str) -> None:
+    space, settings = data.get("space"), data.get("published")
+    if isinstance(settings, dict):
+        settings = settings.get("settings")
+    for mapping, may_go in ((space, _always), (settings, _is_assumed)):
+        if isinstance(mapping, dict):
+            for field in [f for f in mapping if f == key or f.startswith(f"{key}.")]:
+                if may_go(mapping[field]):
+                    del mapping[field]
+
+
+def _always(_: Any) -> bool:
+    return True
+
+
+def _is_assumed(setting: Any) -> bool:
+    return isinstance(setting, dict) and setting.get("source") == "assumed"

@@ -1,0 +1,76 @@
+"""How a search goes: its budgets, scheduler, objective and resources."""
+
+import re
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from raysearch.config.base import Config
+
+__all__ = ["Objective", "SearchConfig", "better", "parse_duration"]
+
+Objective = Literal["val_uar", "val_macro_f1", "val_wa", "val_loss"]
+
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
+
+
+def parse_duration(text: str) -> float:
+    """Seconds in ``"30m"``, ``"1h30m"`` or ``"90s"``.
+
+    Raises:
+        ValueError: another form, or no time at all.
+    """
+    parts = re.findall(r"(\d+(?:\.\d+)?)([hms])", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError("write a time as '30m', '1h30m' or '90s'")
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if seconds <= 0:
+        raise ValueError("a time budget must be above 0")
+    return seconds
+
+
+def better(value: float, best: float | None, objective: str) -> bool:
+    """Whether ``value`` beats ``best``; a tie does not, so the earliest of equals stays."""
+    if best is None:
+        return True
+    return value < best if objective == "val_loss" else value > best
+
+
+class SearchConfig(Config):
+    """The ``search`` section."""
+
+    trials: int = Field(20, ge=1, description="Trials in all, failed ones included.")
+    epoch_budget: int | None = Field(None, ge=1, description="Epochs of all trials together.")
+    time_budget: str | None = Field(None, description="Wall time: '30m', '1h30m', '90s'.")
+    objective: Objective = Field("val_uar", description="What the best trial is best at.")
+    scheduler: Literal["asha", "median", "none"] = Field(
+        "asha", description="What stops unpromising trials early."
+    )
+    grace_epochs: int = Field(2, ge=1, description="Epochs that every trial is given.")
+    reduction_factor: int = Field(3, ge=2, description="ASHA keeps one trial in this many.")
+    keep_best: int = Field(3, ge=1, description="Checkpoints of the best trials that are kept.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Seed of the sampler and of every trial.")
+    checkpoint_every_s: float = Field(30, ge=0, description="Least seconds between checkpoints.")
+    published_first: bool = Field(True, description="Run the published settings first.")
+    workers: int = Field(1, ge=1, le=1024, description="Training processes of one trial.")
+    cpus_per_worker: int = Field(1, ge=1, description="CPU cores of one training process.")
+    gpus_per_worker: float | None = Field(
+        None, ge=0, description="GPUs of one training process; none given: one if there are any."
+    )
+    slots: int | None = Field(None, ge=1, description="Trials at a time; none given: what fits.")
+    tier: Literal["auto", "device", "host", "stream"] = Field(
+        "auto", description="Where the features lie while training."
+    )
+    max_attempts: int = Field(3, ge=1, description="Starts of one trial before it has failed.")
+
+    @field_validator("time_budget")
+    @classmethod
+    def _check_time_budget(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_duration(value)
+        return value
+
+    @property
+    def time_budget_s(self) -> float | None:
+        """The time budget in seconds."""
+        return None if self.time_budget is None else parse_duration(self.time_budget)

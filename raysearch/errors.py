@@ -1,0 +1,106 @@
+"""Every error that raysearch raises on purpose, and the exit code each one ends with.
+
+RaysearchError
+├── UserError                 exit 2: something to correct on the command line or in a file
+│   ├── ConfigError           a key or value that a section refuses
+│   ├── UnknownNameError      a space, corpus, extractor or model that does not exist
+│   ├── MissingPathError      a file or folder that is not there
+│   ├── ResourceError         workers that can never fit on this machine or cluster
+│   └── RunExistsError        a run of that name, or a changed spec, without permission
+├── DataError                 exit 3: the data cannot support an honest search
+│   ├── EmptyCorpusError      no usable utterance
+│   ├── QuarantineError       too large a share of the audio is unreadable
+│   └── LeakError             a declared key is shared between train, validation and test
+├── TrialError                one trial failed; the search goes on
+│   └── NonFiniteLossError    the loss became NaN or infinite
+├── InfrastructureError       exit 4: workers, nodes or storage were lost for good
+└── SearchInterruptedError         exit 130: stopped by a signal, resumable
+"""
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "EmptyCorpusError",
+    "InfrastructureError",
+    "LeakError",
+    "MissingPathError",
+    "NonFiniteLossError",
+    "QuarantineError",
+    "RaysearchError",
+    "ResourceError",
+    "RunExistsError",
+    "SearchInterruptedError",
+    "TrialError",
+    "UnknownNameError",
+    "UserError",
+]
+
+
+class RaysearchError(Exception):
+    """Base of every deliberate error; its message is one line a user can act on."""
+
+    exit_code = 1
+
+
+class UserError(RaysearchError):
+    """The user's mistake: the message says what is wrong and what to do."""
+
+    exit_code = 2
+
+
+class ConfigError(UserError):
+    """A key or value that a section refuses."""
+
+
+class UnknownNameError(UserError):
+    """A name that no table holds."""
+
+
+class MissingPathError(UserError):
+    """A file or folder that does not exist."""
+
+
+class ResourceError(UserError):
+    """Workers that can never fit; the message holds the arithmetic."""
+
+
+class RunExistsError(UserError):
+    """A run that exists, or whose settings differ, where that was not asked for."""
+
+
+class DataError(RaysearchError):
+    """The data cannot support an honest search."""
+
+    exit_code = 3
+
+
+class EmptyCorpusError(DataError):
+    """No usable utterance was found."""
+
+
+class QuarantineError(DataError):
+    """More audio than the allowed share is unreadable, empty or not finite."""
+
+
+class LeakError(DataError):
+    """A key that the protocol declares disjoint occurs on two sides of a split."""
+
+
+class TrialError(RaysearchError):
+    """One trial failed; the search goes on."""
+
+
+class NonFiniteLossError(TrialError):
+    """The training loss became NaN or infinite."""
+
+
+class InfrastructureError(RaysearchError):
+    """Workers, nodes or storage were lost for good."""
+
+    exit_code = 4
+
+
+class SearchInterruptedError(RaysearchError):
+    """Stopped by a signal; the run can be resumed."""
+
+    exit_code = 130
