@@ -1,0 +1,1 @@
+"""A corpus folder, never trusted, becomes labelled utterances."""

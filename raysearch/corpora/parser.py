@@ -1,0 +1,115 @@
+"""What one corpus knows of itself: where it lies, how its files are named, what they mean."""
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from raysearch.corpora.utterance import Dropped
+from raysearch.errors import ConfigError, MissingPathError
+
+__all__ = ["CorpusParser", "Entry", "walk_audio"]
+
+_AUDIO_SUFFIXES = (".wav", ".flac")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file's labels, before its audio is looked at; fields as in ``Utterance``."""
+
+    path: Path
+    id: str
+    speaker: str
+    emotion: str
+    text: str | None = None
+    session: str | None = None
+    sex: str | None = None
+    language: str | None = None
+    fold: str | None = None
+    split: str | None = None
+
+
+class CorpusParser(ABC):
+    """Base of the corpora; a user's own corpus is a subclass named ``package.module:Class``."""
+
+    name: ClassVar[str]
+    """The corpus' name in reports and in the feature store."""
+    expects: ClassVar[str]
+    """What its files look like, for messages."""
+    source: ClassVar[str] = "its publisher"
+    """Where to get it, and under which licence."""
+    original_rate: ClassVar[int | None] = None
+    """Hz of the published recordings: of several copies, the one at this rate is kept."""
+
+    def locate(self, data: str | None, storage: Path) -> Path:
+        """The folder or file to read, absolute.
+
+        Args:
+            data: the user's ``--data``: the corpus' folder, or any folder that holds it.
+            storage: where a corpus may keep what it makes.
+
+        Raises:
+            ConfigError: no ``data``, or a file where a folder belongs.
+            MissingPathError: there is nothing at ``data``.
+        """
+        del storage
+        if data is None:
+            raise ConfigError(
+                f"corpus {self.name!r} needs --data FOLDER (corpus.data);"
+                f" get the corpus from {self.source}"
+            )
+        root = Path(data).expanduser()
+        if not root.exists():
+            raise MissingPathError(f"--data {data}: no such folder")
+        if not root.is_dir():
+            raise ConfigError(f"--data {data}: not a folder; {self.name!r} is read from one")
+        return root.resolve()
+
+    @abstractmethod
+    def find(self, root: Path) -> Iterator[Entry | Dropped]:
+        """Every file below ``root``: an entry, or dropped with the reason; no audio is read."""
+
+
+def walk_audio(root: Path) -> Iterator[Path | Dropped]:
+    """Every file below ``root`` in sorted order: a path if it may be audio, dropped otherwise.
+
+    Links are followed only to regular files inside ``root``, so that a corpus from elsewhere
+    cannot make the search read the rest of the machine.
+    """
+    unreadable: list[OSError] = []
+    for folder, subfolders, files in os.walk(root, onerror=unreadable.append):
+        subfolders.sort()
+        for subfolder in subfolders:
+            if (link := Path(folder, subfolder)).is_symlink():
+                yield Dropped(_printable(link), "a linked folder, not followed")
+        for file in sorted(files):
+            path = Path(folder, file)
+            reason = _stray(path, root)
+            yield Dropped(_printable(path), reason) if reason else path
+    for error in unreadable:
+        yield Dropped(_printable(error.filename), f"a folder that is closed ({error.strerror})")
+
+
+def _printable(path: str | Path) -> str:
+    return os.fsencode(path).decode(errors="replace")
+
+
+def _stray(path: Path, root: Path) -> str | None:
+    if _printable(path) != str(path):
+        return "a name that is not UTF-8"
+    if path.name.startswith("."):
+        return "a hidden file of the operating system"
+    if path.suffix.lower() not in _AUDIO_SUFFIXES:
+        return "neither WAV nor FLAC by its name"
+    if path.is_symlink():
+        try:
+            target = path.resolve(strict=True)
+        except (OSError, RuntimeError):
+            return "a link to nothing"
+        if not target.is_relative_to(root):
+            return "a link that leaves the folder"
+    if not path.is_file():
+        return "not a regular file"
+    return None

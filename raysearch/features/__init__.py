@@ -1,0 +1,1 @@
+"""Audio to arrays: safe decoding, and extractors that each own their config class."""

@@ -1,0 +1,145 @@
+"""Log-mel spectrograms, the input of EmoHRNet (arXiv 2510.06072) and most image-like models.
+
+Axis letters: N samples, T frames, W window samples, K frequency bins, F mel bins.
+"""
+
+import math
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from raysearch.features.extractor import FeatureConfig
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["LogMel", "LogMelConfig"]
+
+POWER_FLOOR = 1e-10
+
+
+class LogMelConfig(FeatureConfig):
+    """Slaney's mel scale and area normalisation (librosa's defaults), Hann window, power."""
+
+    extractor: Literal["log_mel"] = Field("log_mel", description="The log-mel extractor.")
+    sample_rate: int = Field(16000, ge=4000, le=96000, description="Hz; audio is resampled to it.")
+    window_ms: float = Field(25.0, ge=4, le=200, description="Analysis window, milliseconds.")
+    hop_ms: float = Field(10.0, ge=1, le=200, description="Step between frames, milliseconds.")
+    n_mels: int = Field(64, ge=8, le=256, description="Mel bins, F.")
+    f_min: float = Field(0.0, ge=0, description="Lowest frequency, Hz.")
+    f_max: float | None = Field(None, gt=0, description="Highest frequency, Hz; null: Nyquist.")
+
+    @model_validator(mode="after")
+    def _check(self) -> "LogMelConfig":
+        if self.hop_ms > self.window_ms:
+            raise ValueError(f"hop_ms {self.hop_ms:g} exceeds window_ms {self.window_ms:g}")
+        if self.high_hz > self.sample_rate / 2:
+            raise ValueError(
+                f"f_max {self.high_hz:g} exceeds half of sample_rate {self.sample_rate}"
+            )
+        if self.f_min >= self.high_hz:
+            raise ValueError(f"f_min {self.f_min:g} is not below f_max {self.high_hz:g}")
+        if num_empty := _num_empty_filters(self):
+            raise ValueError(
+                f"n_mels {self.n_mels} leaves {num_empty} mel filters without any of the "
+                f"{self.n_fft}-point FFT's frequencies: lower n_mels or raise window_ms"
+            )
+        return self
+
+    @property
+    def high_hz(self) -> float:
+        """The highest frequency in Hz, Nyquist unless given."""
+        return self.sample_rate / 2 if self.f_max is None else self.f_max
+
+    @property
+    def window_samples(self) -> int:
+        """W, the window in samples."""
+        return round(self.sample_rate * self.window_ms / 1000)
+
+    @property
+    def hop_samples(self) -> int:
+        """The step between frames in samples."""
+        return round(self.sample_rate * self.hop_ms / 1000)
+
+    @property
+    def n_fft(self) -> int:
+        """The FFT's length: the next power of two that holds a window."""
+        return 1 << (self.window_samples - 1).bit_length()
+
+
+class LogMel:
+    """Natural log of mel power, at least ``log(1e-10)``; frame t covers [t*hop, t*hop + W).
+
+    Each utterance goes through its own matrix products: one product over a whole batch would let
+    the neighbours change the last bit, and then where a row was computed would change a trial.
+    """
+
+    Config: ClassVar[type[LogMelConfig]] = LogMelConfig
+
+    def __init__(self, config: LogMelConfig) -> None:
+        self.config = config
+        self.num_bins = config.n_mels
+        self.floor = math.log(POWER_FLOOR)
+        self.frames_per_second = config.sample_rate / config.hop_samples
+
+    def __call__(self, waveforms: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Mono float32 waveforms (N,) at the config's rate to float32 (T, F).
+
+        T is 1 + (N - W) // hop; a waveform shorter than a window is zero padded to one frame.
+        """
+        import torch
+
+        with torch.inference_mode():
+            return [self._one(torch.tensor(w, dtype=torch.float32)).numpy() for w in waveforms]
+
+    def _one(self, x_N: "torch.Tensor") -> "torch.Tensor":
+        import torch
+
+        window_W, filters_KF = self._weights
+        missing = self.config.window_samples - x_N.shape[0]
+        if missing > 0:
+            x_N = torch.nn.functional.pad(x_N, (0, missing))
+        frames_TW = x_N.unfold(0, self.config.window_samples, self.config.hop_samples) * window_W
+        power_TK = torch.fft.rfft(frames_TW, n=self.config.n_fft).abs().square()
+        x_TF: torch.Tensor = (power_TK @ filters_KF).clamp(min=POWER_FLOOR).log()
+        return x_TF
+
+    @cached_property
+    def _weights(self) -> tuple["torch.Tensor", "torch.Tensor"]:
+        """The Hann window (W,) and the mel filters (K, F)."""
+        # Here, not above: a config is read in processes that must start without torch.
+        import torch
+        from torchaudio.functional import melscale_fbanks
+
+        config = self.config
+        filters_KF = melscale_fbanks(
+            n_freqs=config.n_fft // 2 + 1,
+            f_min=config.f_min,
+            f_max=config.high_hz,
+            n_mels=config.n_mels,
+            sample_rate=config.sample_rate,
+            norm="slaney",
+            mel_scale="slaney",
+        )
+        return torch.hann_window(config.window_samples), filters_KF
+
+
+def _num_empty_filters(config: LogMelConfig) -> int:
+    """Triangles, of n_mels, that no FFT frequency falls strictly inside of."""
+    mels = np.linspace(_to_mel(config.f_min), _to_mel(config.high_hz), config.n_mels + 2)
+    edges_hz = np.array([_to_hz(mel) for mel in mels])
+    step_hz = config.sample_rate / config.n_fft
+    first_inside = np.floor(edges_hz[:-2] / step_hz + 1e-6) + 1
+    return int(np.sum(first_inside * step_hz >= edges_hz[2:] - 1e-6 * step_hz))
+
+
+def _to_mel(hz: float) -> float:
+    """Slaney's scale: linear (200/3 Hz a mel) below 1 kHz, logarithmic above."""
+    return hz * 3 / 200 if hz < 1000 else 15 + 27 * math.log(hz / 1000) / math.log(6.4)
+
+
+def _to_hz(mel: float) -> float:
+    return mel * 200 / 3 if mel < 15 else 1000 * math.exp((mel - 15) * math.log(6.4) / 27)

@@ -1,0 +1,1 @@
+"""Utterances to train, validation and test, and the proof that nothing leaks."""
