@@ -1,0 +1,1 @@
+"""Arrays to logits: torch only, one architecture a file, each with its own config."""

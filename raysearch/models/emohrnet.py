@@ -1,0 +1,124 @@
+"""EmoHRNet (arXiv 2510.06072): a high-resolution network over the mel-spectrogram.
+
+A strided stem, parallel resolutions that keep exchanging (HRNet, arXiv 1908.07919), a fuse
+layer to one high-resolution map, masked global average pooling, one linear layer. The paper
+leaves variant sizes open, so they are fields.
+
+Axes: B batch, T frames, F mel bins, C channels, H frequency, W time, K emotions.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from raysearch.models.base import Model, ModelConfig
+from raysearch.models.layers.attention import AttentionName, build_attention
+from raysearch.models.layers.blocks import Bottleneck, conv_norm
+from raysearch.models.layers.exchange import HRModule, Transition
+from raysearch.models.layers.fuse import FuseLayer
+from raysearch.models.layers.pooling import frame_mask, masked_mean
+
+__all__ = ["EmoHRNet", "EmoHRNetConfig"]
+
+
+class EmoHRNetConfig(ModelConfig):
+    """EmoHRNet's fields; the paper gives none of these sizes."""
+
+    name: str = Field("emohrnet", description="which architecture this is")
+    width: int = Field(16, ge=4, le=128, description="C: channels of the highest resolution")
+    branches: Literal[2, 3, 4] = Field(4, description="parallel resolutions at the end")
+    blocks: int = Field(2, ge=1, le=8, description="BasicBlocks a branch in each module")
+    modules: str = Field(
+        "1/1/1",
+        pattern=r"^[1-8]/[1-8]/[1-8]$",
+        description="modules in stages 2/3/4; stages beyond the branches are unused",
+    )
+    stem_stride: Literal[2, 4] = Field(4, description="how much the stem shrinks both axes")
+    stem_width: int = Field(64, ge=8, le=128, description="channels of the stem")
+    stage1_blocks: int = Field(1, ge=1, le=8, description="Bottlenecks in stage 1")
+    fuse_attention: AttentionName = Field("none", description="attention on the fused map")
+    attention_ratio: Literal[2, 4, 8, 16, 32] = Field(
+        8, description="how much the attention narrows its hidden layer"
+    )
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout before the last layer")
+
+
+class EmoHRNet(Model):
+    """The network; any input from a few frames up, 32x32 included.
+
+    Args:
+        config: sizes.
+        input_bins: must hold ``mel``; the network itself is fully convolutional.
+        num_classes: emotions (K).
+    """
+
+    Config: ClassVar[type[ModelConfig]] = EmoHRNetConfig
+    streams: ClassVar[tuple[str, ...]] = ("mel",)
+
+    def __init__(
+        self, config: EmoHRNetConfig, input_bins: Mapping[str, int], num_classes: int
+    ) -> None:
+        super().__init__(config, input_bins, num_classes)
+        widths = [config.width * 2**i for i in range(config.branches)]
+        self.stem = _stem(config)
+        self.stage1, width1 = _stage1(config)
+        self.stages = nn.ModuleList(_stages(config, width1, widths))
+        self.fuse = FuseLayer(widths)
+        self.attention = build_attention(
+            config.fuse_attention, self.fuse.width, config.attention_ratio
+        )
+        self.dropout = nn.Dropout(config.dropout)
+        self.classifier = nn.Linear(self.fuse.width, num_classes)
+        self.apply(_initialise)
+
+    def forward(self, inputs: dict[str, Tensor], lengths: dict[str, Tensor]) -> Tensor:
+        """Logits of a batch.
+
+        Args:
+            inputs: ``mel``: normalised x_BTF.
+            lengths: ``mel``: valid frames, long (B,).
+
+        Returns:
+            logits_BK.
+        """
+        x_BTF = inputs["mel"]
+        h_BCHW = self.stage1(self.stem(x_BTF.transpose(1, 2).unsqueeze(1)))
+        branches = [h_BCHW]
+        for stage in self.stages:
+            branches = stage(branches)
+        fused_BCHW = self.fuse(branches)
+        mask_BW = frame_mask(lengths["mel"], x_BTF.shape[1], fused_BCHW.shape[3])
+        pooled_BC = masked_mean(self.attention(fused_BCHW, mask_BW), mask_BW)
+        logits_BK: Tensor = self.classifier(self.dropout(pooled_BC))
+        return logits_BK
+
+
+def _stem(config: EmoHRNetConfig) -> nn.Sequential:
+    layers = [conv_norm(1, config.stem_width, 3, stride=2)]
+    if config.stem_stride == 4:
+        layers.append(conv_norm(config.stem_width, config.stem_width, 3, stride=2))
+    return nn.Sequential(*layers)
+
+
+def _stage1(config: EmoHRNetConfig) -> tuple[nn.Sequential, int]:
+    num_out = config.stem_width * Bottleneck.expansion
+    inputs = [config.stem_width] + [num_out] * (config.stage1_blocks - 1)
+    return nn.Sequential(*(Bottleneck(n, config.stem_width) for n in inputs)), num_out
+
+
+def _stages(config: EmoHRNetConfig, width1: int, widths: list[int]) -> list[nn.Sequential]:
+    num_modules = [int(part) for part in config.modules.split("/")]
+    stages, before = [], [width1]
+    for num_branches in range(2, config.branches + 1):
+        now = widths[:num_branches]
+        modules = [HRModule(now, config.blocks) for _ in range(num_modules[num_branches - 2])]
+        stages.append(nn.Sequential(Transition(before, now), *modules))
+        before = now
+    return stages
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

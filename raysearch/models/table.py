@@ -1,0 +1,57 @@
+"""Names to architectures."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from raysearch.config.base import Places, build
+from raysearch.config.table import Table
+from raysearch.errors import ConfigError
+from raysearch.models.base import Model, ModelConfig
+
+__all__ = ["MODELS", "build_model", "model_config"]
+
+MODELS = Table("model", {"emohrnet": "raysearch.models.emohrnet:EmoHRNet"})
+
+
+def model_config(
+    data: Mapping[str, Any], *, prefix: str = "", places: Places | None = None
+) -> ModelConfig:
+    """The config of the architecture that ``data["name"]`` names.
+
+    Raises:
+        ConfigError: no name, a class that is no model, or a field that its config refuses.
+        UnknownNameError: no such architecture.
+    """
+    places = places or Places()
+    key = f"{prefix}.name" if prefix else "name"
+    name = data.get("name")
+    if not isinstance(name, str):
+        wrong = f"is {name!r}: a model's name is expected" if "name" in data else "is missing"
+        raise ConfigError(f"{places.of(key)}: {key!r} {wrong}")
+    cls = MODELS.load(name, place=places.of(key))
+    if not (isinstance(cls, type) and issubclass(cls, Model)):
+        raise ConfigError(f"{places.of(key)}: {key!r} is {name!r}, which is no raysearch Model")
+    return build(cls.Config, data, prefix=prefix, places=places)
+
+
+def build_model(config: ModelConfig, input_bins: Mapping[str, int], num_classes: int) -> Model:
+    """The architecture that ``config`` describes, initialised from torch's default generator.
+
+    Args:
+        config: a value of the architecture's own config class.
+        input_bins: bins a frame (F) of each stream.
+        num_classes: emotions (K), at least 2.
+
+    Raises:
+        ConfigError: the architecture needs a stream that is not among ``input_bins``.
+        UnknownNameError: no such architecture.
+    """
+    cls = MODELS.load(config.name)
+    missing = [stream for stream in cls.streams if stream not in input_bins]
+    if missing:
+        raise ConfigError(
+            f"model {config.name!r} needs the feature stream {missing[0]!r}: "
+            f"add features.{missing[0]}"
+        )
+    model: Model = cls(config, input_bins, num_classes)
+    return model

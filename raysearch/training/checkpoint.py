@@ -1,0 +1,186 @@
+"""Folders that are published whole or not at all, and tensors in and out of them.
+
+A folder is staged beside its target, synced, listed with hashes in ``manifest.json`` and
+renamed. Staged leftovers of a killed process start with a dot and are never read. Weights are
+safetensors and the rest JSON: nothing here is ever pickled.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from raysearch.errors import DataError
+
+__all__ = [
+    "MANIFEST",
+    "cpu_copy",
+    "load_json",
+    "load_tensors",
+    "load_weights",
+    "publish",
+    "save_json",
+    "save_tensors",
+    "verify",
+]
+
+MANIFEST = "manifest.json"
+
+
+def publish(
+    folder: Path, write: Callable[[Path], None], *, guard: Callable[[], None] | None = None
+) -> None:
+    """Make ``folder`` hold what ``write`` writes, or leave it as it was.
+
+    Args:
+        folder: the target; what it held before is replaced.
+        write: puts plain files, without subfolders, into the empty folder it is given.
+        guard: called just before the rename; what it raises stops the publication.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    stage = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.tmp")
+    stage.mkdir()
+    try:
+        write(stage)
+        save_json(stage / MANIFEST, {path.name: _digest(path) for path in _files(stage)})
+        for path in _files(stage):
+            _sync(path)
+        _sync(stage)
+        if guard is not None:
+            guard()
+        _swap(stage, folder)
+    except BaseException:
+        shutil.rmtree(stage, ignore_errors=True)
+        raise
+
+
+def verify(folder: Path) -> None:
+    """Check every file of a published folder against its manifest.
+
+    A process killed between a replacement's two renames leaves the former folder under its
+    second name: it is put back first.
+
+    Raises:
+        DataError: no such folder, or a file that is missing or differs.
+    """
+    former = _former(folder)
+    if former.is_dir() and not folder.exists():
+        former.rename(folder)
+    manifest = load_json(folder / MANIFEST)
+    for name, digest in manifest.items():
+        path = folder / name
+        if Path(name).name != name or not path.is_file():
+            raise DataError(f"{folder}: checkpoint file {name!r} is missing")
+        if _digest(path) != digest:
+            raise DataError(f"{path}: does not match its manifest; the checkpoint is damaged")
+
+
+def save_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write ``value`` as JSON.
+
+    Raises:
+        ValueError: a NaN or an infinity.
+    """
+    path.write_text(json.dumps(value, indent=1, sort_keys=True, allow_nan=False), encoding="utf-8")
+
+
+def load_json(path: Path) -> dict[str, Any]:
+    """The JSON object in ``path``.
+
+    Raises:
+        DataError: no such file, or no JSON object in it.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as a checkpoint: {error}") from None
+    if not isinstance(value, dict):
+        raise DataError(f"{path}: a JSON object is expected")
+    return value
+
+
+def cpu_copy(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copies on the CPU that later training steps leave alone."""
+    return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write ``tensors`` as safetensors."""
+    save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, path)
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, on the CPU.
+
+    Raises:
+        DataError: no such file, or no safetensors in it.
+    """
+    try:
+        tensors: dict[str, Tensor] = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"{path}: cannot be read as safetensors: {error}") from None
+    return tensors
+
+
+def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+    """Put ``tensors`` into ``model``; ``source`` names them in errors.
+
+    Raises:
+        DataError: a tensor is missing, unknown or of another shape.
+    """
+    expected = model.state_dict()
+    for name in sorted(expected.keys() ^ tensors.keys()):
+        kind = "is missing" if name in expected else "belongs to no part of this model"
+        raise DataError(f"{source}: tensor {name!r} {kind}")
+    for name, tensor in tensors.items():
+        if tensor.shape != expected[name].shape:
+            raise DataError(
+                f"{source}: tensor {name!r} has shape {tuple(tensor.shape)}, "
+                f"but this model expects {tuple(expected[name].shape)}"
+            )
+    model.load_state_dict(dict(tensors))
+
+
+def _swap(stage: Path, folder: Path) -> None:
+    former = _former(folder)
+    if folder.exists():
+        shutil.rmtree(former, ignore_errors=True)
+        folder.rename(former)
+    try:
+        stage.rename(folder)
+    except OSError:
+        with contextlib.suppress(OSError):
+            former.rename(folder)
+        raise
+    _sync(folder.parent)
+    shutil.rmtree(former, ignore_errors=True)
+
+
+def _former(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.former")
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir())
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

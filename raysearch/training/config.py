@@ -1,0 +1,82 @@
+"""The fields of training and of SpecAugment."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from raysearch.config.base import Config
+
+__all__ = ["Objective", "SpecAugmentConfig", "TrainingConfig"]
+
+Objective = Literal["val_uar", "val_macro_f1", "val_wa", "val_loss"]
+
+# More would leave too little of a clip to learn from.
+MAX_TIME_MASKED = 0.4
+
+
+class SpecAugmentConfig(Config):
+    """SpecAugment (arXiv 1904.08779) and a time shift, as fractions of the input's size."""
+
+    freq_mask_width: float = Field(
+        0.2, ge=0, le=0.5, description="widest frequency mask, share of the bins"
+    )
+    freq_mask_count: int = Field(1, ge=0, le=4, description="frequency masks a clip")
+    time_mask_width: float = Field(
+        0.1, ge=0, le=0.4, description="widest time mask, share of the valid frames"
+    )
+    time_mask_count: int = Field(1, ge=0, le=8, description="time masks a clip")
+    time_shift: float = Field(
+        0.1, ge=0, le=0.5, description="largest shift either way, share of the valid frames"
+    )
+
+    @model_validator(mode="after")
+    def _masks_leave_enough(self) -> Self:
+        masked = self.time_mask_width * self.time_mask_count
+        if masked > MAX_TIME_MASKED + 1e-9:
+            raise ValueError(
+                f"time_mask_width x time_mask_count is {masked:.2f}, "
+                f"which is above {MAX_TIME_MASKED} of a clip"
+            )
+        return self
+
+
+class TrainingConfig(Config):
+    """How one trial learns; the defaults for EmoHRNet follow arXiv 2510.06072."""
+
+    epochs: int = Field(30, ge=1, le=10_000, description="the most epochs of a trial")
+    batch_size: int = Field(32, ge=1, le=4096, description="global batch size, over all workers")
+    optimizer: Literal["adam", "adamw"] = Field("adam", description="optimizer")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="peak learning rate")
+    beta1: float = Field(0.9, ge=0, lt=1, description="Adam's first-moment decay")
+    beta2: float = Field(0.999, ge=0, lt=1, description="Adam's second-moment decay")
+    weight_decay: float = Field(
+        1e-4, ge=0, le=1, description="L2 in the gradient (adam) or decoupled (adamw)"
+    )
+    schedule: Literal["constant", "cosine"] = Field(
+        "constant", description="learning rate after the warm-up"
+    )
+    warmup_epochs: int = Field(
+        0, ge=0, le=100, description="linear warm-up; at most half of the epochs are used for it"
+    )
+    class_weight: Literal["none", "sqrt", "balanced"] = Field(
+        "none", description="weight of a class: none, root of its inverse frequency, or all of it"
+    )
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="label smoothing")
+    mixup_alpha: float = Field(0.0, ge=0, le=10, description="mixup's Beta(a, a); 0 is off")
+    gradient_clip: float | None = Field(
+        None, gt=0, description="largest gradient norm; null is off"
+    )
+    patience: int | None = Field(
+        None, ge=1, description="epochs without a better validation value before a stop"
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="arithmetic of the forward pass; auto is bf16 on a GPU"
+    )
+    channels_last: bool = Field(True, description="store maps channels last; faster on CPU and GPU")
+    compile: bool = Field(False, description="torch.compile; pays off for long trials only")
+    clip_s: float = Field(
+        3.0, gt=0, le=60, description="training crop and evaluation window, seconds"
+    )
+    normalise: Literal["utterance", "train_bin"] = Field(
+        "utterance", description="per bin statistics of the clip, or of all training rows"
+    )

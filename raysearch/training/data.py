@@ -1,0 +1,58 @@
+"""What a learner asks of its data; where they come from is the streaming floor's matter."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+__all__ = ["Batch", "TrialData"]
+
+
+@dataclass(slots=True)
+class Batch:
+    """One rank's share of a global batch; it may be empty (B = 0).
+
+    Attributes:
+        inputs: a stream's raw features x_BTF, padded at the extractor's floor.
+        lengths: a stream's valid frames a row, long (B,).
+        labels: class indices, long (B,).
+        num_global: rows of the global batch over all ranks.
+        index: the utterance's row number, long (B,); windows of one utterance share it.
+    """
+
+    inputs: dict[str, Tensor]
+    lengths: dict[str, Tensor]
+    labels: Tensor
+    num_global: int
+    index: Tensor
+
+
+class TrialData(Protocol):
+    """One rank's view of a split's training and validation rows.
+
+    Attributes:
+        num_train: training rows over all ranks.
+        num_validation: validation rows over all ranks.
+        class_counts: training rows of each class.
+        num_classes: emotions (K).
+        input_bins: bins a frame (F) of each stream.
+        floors: the value of silence in each stream.
+        normalisation: mean_F and std_F of each stream, from training rows only.
+    """
+
+    num_train: int
+    num_validation: int
+    class_counts: list[int]
+    num_classes: int
+    input_bins: dict[str, int]
+    floors: dict[str, float]
+    normalisation: dict[str, tuple[Tensor, Tensor]]
+
+    def train_batches(self, epoch: int) -> Iterator[Batch]:
+        """This rank's share of every global batch of that epoch; a function of ``epoch`` alone."""
+        ...
+
+    def validation_batches(self) -> Iterator[Batch]:
+        """This rank's validation rows as overlapping windows, an utterance's all on one rank."""
+        ...

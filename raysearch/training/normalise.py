@@ -1,0 +1,72 @@
+"""Normalisation on the device, before SpecAugment. Axes: B batch, T frames, F bins."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from raysearch.training.data import Batch
+
+__all__ = ["Normaliser", "normalise_by_bin", "normalise_by_utterance"]
+
+# A constant bin has no spread; this keeps the division finite.
+EPSILON = 1e-5
+
+# Standard deviations. Padding at the floor is far below the mean of a clip without pauses.
+LIMIT = 10.0
+
+
+def normalise_by_utterance(x_BTF: Tensor, lengths_B: Tensor) -> Tensor:
+    """Zero mean and unit variance a bin over each row's valid frames, clamped to +-10.
+
+    Padding goes through the same transform, so that it keeps looking like silence.
+    """
+    positions_T = torch.arange(x_BTF.shape[1], device=x_BTF.device)
+    mask_BT1 = (positions_T < lengths_B[:, None])[:, :, None].to(x_BTF.dtype)
+    num_frames_B11 = mask_BT1.sum(dim=1, keepdim=True).clamp(min=1)
+    mean_B1F = (x_BTF * mask_BT1).sum(dim=1, keepdim=True) / num_frames_B11
+    centred_BTF = x_BTF - mean_B1F
+    variance_B1F = (centred_BTF.square() * mask_BT1).sum(dim=1, keepdim=True) / num_frames_B11
+    return (centred_BTF * (variance_B1F + EPSILON).rsqrt()).clamp_(-LIMIT, LIMIT)
+
+
+def normalise_by_bin(x_BTF: Tensor, mean_F: Tensor, std_F: Tensor) -> Tensor:
+    """The training rows' mean and deviation of each bin, clamped to +-10."""
+    return ((x_BTF - mean_F) / (std_F + EPSILON)).clamp_(-LIMIT, LIMIT)
+
+
+class Normaliser:
+    """Brings a batch's inputs and lengths to the device and normalises the inputs.
+
+    Args:
+        kind: statistics of each clip, or of all training rows.
+        statistics: mean_F and std_F of each stream, from training rows only.
+        device: where the model is.
+    """
+
+    def __init__(
+        self,
+        kind: Literal["utterance", "train_bin"],
+        statistics: Mapping[str, tuple[Tensor, Tensor]],
+        device: torch.device,
+    ) -> None:
+        self.kind = kind
+        self.device = device
+        self._statistics = {
+            stream: (mean_F.to(device, torch.float32), std_F.to(device, torch.float32))
+            for stream, (mean_F, std_F) in statistics.items()
+        }
+
+    def __call__(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Normalised x_BTF float32 and lengths (B,) of each stream."""
+        inputs, lengths = {}, {}
+        for stream, raw_BTF in batch.inputs.items():
+            x_BTF = raw_BTF.to(self.device, torch.float32, non_blocking=True)
+            lengths_B = batch.lengths[stream].to(self.device, non_blocking=True)
+            if self.kind == "train_bin":
+                inputs[stream] = normalise_by_bin(x_BTF, *self._statistics[stream])
+            else:
+                inputs[stream] = normalise_by_utterance(x_BTF, lengths_B)
+            lengths[stream] = lengths_B
+        return inputs, lengths

@@ -1,0 +1,107 @@
+"""From windows to one score an utterance, and from scores to metrics.
+
+Axes: B windows of a batch, N utterances, K emotions.
+"""
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from raysearch.training import metrics
+from raysearch.training.config import Objective
+from raysearch.training.data import Batch
+from raysearch.training.normalise import Normaliser
+
+__all__ = ["Scores", "objective_value", "score_batches", "validation_metrics"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """One rank's utterances, on the CPU.
+
+    Attributes:
+        index: (N,) row numbers, ascending, each once.
+        labels: (N,) true class indices.
+        log_probs: (N, K) mean log-softmax over an utterance's windows, float64.
+    """
+
+    index: Tensor
+    labels: Tensor
+    log_probs: Tensor
+
+    def totals(self) -> Tensor:
+        """Loss sum, number of utterances, then the confusion counts, float64 (2 + K * K,).
+
+        Totals of several ranks are added before anything is divided; counts stay exact.
+        """
+        num_classes = self.log_probs.shape[1]
+        losses_N = -self.log_probs.gather(1, self.labels[:, None])[:, 0]
+        confusion = metrics.confusion_matrix(
+            self.labels.numpy(), self.log_probs.argmax(dim=1).numpy(), num_classes
+        )
+        head = torch.stack([losses_N.sum(), torch.tensor(float(len(losses_N))).double()])
+        return torch.cat([head, torch.from_numpy(confusion).double().flatten()])
+
+
+@torch.inference_mode()
+def score_batches(
+    model: nn.Module,
+    batches: Iterable[Batch],
+    normaliser: Normaliser,
+    num_classes: int,
+    autocast: AbstractContextManager[object],
+) -> Scores:
+    """Scores of all utterances in ``batches``; leaves the model in evaluation mode.
+
+    Args:
+        model: the bare network, not its distributed wrapper.
+        batches: windows; an utterance's may lie in several batches.
+        normaliser: the one used in training.
+        num_classes: emotions (K).
+        autocast: entered around each forward pass; must be reusable.
+    """
+    model.eval()
+    log_probs, labels, index = [torch.empty(0, num_classes)], [], []
+    for batch in batches:
+        if batch.labels.shape[0] == 0:
+            continue
+        inputs, lengths = normaliser(batch)
+        with autocast:
+            logits_BK = model(inputs, lengths)
+        log_probs.append(logits_BK.float().log_softmax(dim=1).cpu())
+        labels.append(batch.labels.cpu())
+        index.append(batch.index.cpu())
+    none = torch.empty(0, dtype=torch.long)
+    return _by_utterance(
+        torch.cat(log_probs), torch.cat([none, *labels]), torch.cat([none, *index])
+    )
+
+
+def validation_metrics(totals: Tensor) -> dict[str, float]:
+    """``val_loss``, ``val_uar``, ``val_wa`` and ``val_macro_f1`` of all ranks' summed totals."""
+    num_classes = round((len(totals) - 2) ** 0.5)
+    confusion = totals[2:].cpu().numpy().reshape(num_classes, num_classes)
+    return {
+        "val_loss": float(totals[0] / totals[1]),
+        "val_uar": float(metrics.uar(confusion)),
+        "val_wa": float(metrics.accuracy(confusion)),
+        "val_macro_f1": float(metrics.macro_f1(confusion)),
+    }
+
+
+def objective_value(values: dict[str, float], objective: Objective) -> float:
+    """What the search maximises: the metric, or minus the loss; minus infinity for NaN."""
+    value = -values[objective] if objective == "val_loss" else values[objective]
+    return float("-inf") if np.isnan(value) else value
+
+
+def _by_utterance(log_probs_BK: Tensor, labels_B: Tensor, index_B: Tensor) -> Scores:
+    index_N, group_B, num_windows_N = torch.unique(index_B, return_inverse=True, return_counts=True)
+    sums_NK = torch.zeros(len(index_N), log_probs_BK.shape[1], dtype=torch.float64)
+    sums_NK.index_add_(0, group_B, log_probs_BK.double())
+    labels_N = torch.empty_like(index_N).index_copy_(0, group_B, labels_B)
+    return Scores(index_N, labels_N, sums_NK / num_windows_N[:, None])

@@ -1,0 +1,279 @@
+# Axis letters name tensor shapes.
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+from tiny_data import POOLED_LINEAR, SMALL_EMOHRNET, TinyData
+from torch import multiprocessing
+
+from raysearch.errors import DataError, NonFiniteLossError
+from raysearch.models.base import ModelConfig
+from raysearch.training.config import SpecAugmentConfig, TrainingConfig
+from raysearch.training.data import Batch
+from raysearch.training.learner import Learner
+from raysearch.training.normalise import normalise_by_bin, normalise_by_utterance
+from raysearch.training.scoring import Scores, objective_value, score_batches, validation_metrics
+
+CPU = torch.device("cpu")
+OFF = SpecAugmentConfig(freq_mask_count=0, time_mask_count=0, time_shift=0)
+EVERYTHING = {
+    "optimizer": "adamw", "schedule": "cosine", "warmup_epochs": 1, "class_weight": "sqrt",
+    "label_smoothing": 0.1, "mixup_alpha": 0.4, "gradient_clip": 1.0, "precision": "bf16",
+    "normalise": "train_bin",
+}  # fmt: skip
+
+
+def learner(
+    data: Any = None,
+    *,
+    model: ModelConfig = SMALL_EMOHRNET,
+    augment: SpecAugmentConfig | None = None,
+    seed: int = 3,
+    objective: Any = "val_uar",
+    **fields: Any,
+) -> Learner:
+    data = data or TinyData()
+    training = TrainingConfig(**{"epochs": 4, "batch_size": data.batch_size, **fields})
+    return Learner(
+        model,
+        training,
+        augment or SpecAugmentConfig(),
+        data,
+        seed=seed,
+        rank=data.rank,
+        world_size=data.world_size,
+        device=CPU,
+        objective=objective,
+    )
+
+
+@pytest.mark.parametrize("fields", [{}, EVERYTHING], ids=["defaults", "everything"])
+def test_a_resumed_trial_equals_an_uninterrupted_one(
+    tmp_path: Path, fields: dict[str, Any]
+) -> None:
+    straight = learner(**fields)
+    expected = [straight.run_epoch().metrics for _ in range(4)]
+    first = learner(**fields)
+    got = [first.run_epoch().metrics for _ in range(2)]
+    first.save(tmp_path / "last", {"trial": "0007"})
+    torch.manual_seed(99)  # whatever ran in between
+    second = learner(**fields)
+    assert second.load(tmp_path / "last") == {"trial": "0007"}
+    assert second.epoch == 2
+    got += [second.run_epoch().metrics for _ in range(2)]
+    assert got == expected
+    assert second.history == straight.history
+    assert (second.best_epoch, second.best_value) == (straight.best_epoch, straight.best_value)
+    for name, tensor in straight.model.state_dict().items():
+        assert torch.equal(tensor, second.model.state_dict()[name]), name
+    second.save(tmp_path / "second")
+    straight.save(tmp_path / "straight")
+    for name in ("last", "best", "optimizer"):
+        file = f"{name}.safetensors"
+        assert (tmp_path / "second" / file).read_bytes() == (
+            tmp_path / "straight" / file
+        ).read_bytes()
+
+
+def test_it_learns_what_can_be_learned() -> None:
+    trial = learner(augment=OFF, epochs=8, learning_rate=5e-3)
+    results = [trial.run_epoch() for _ in range(8)]
+    assert results[-1].metrics["train_loss"] < 0.5 * results[0].metrics["train_loss"]
+    assert trial.best_value is not None
+    assert trial.best_value > 0.8
+    assert trial.finished
+    assert all(result.train_s > 0 for result in results)
+    assert set(results[0].metrics) == {
+        "train_loss", "val_loss", "val_uar", "val_wa", "val_macro_f1", "learning_rate",
+    }  # fmt: skip
+
+
+def test_another_seed_is_another_trial() -> None:
+    losses = {learner(seed=seed).run_epoch().metrics["train_loss"] for seed in (1, 1, 2)}
+    assert len(losses) == 2
+
+
+def test_best_holds_the_weights_of_the_best_epoch(tmp_path: Path) -> None:
+    trial = learner(learning_rate=0.05, objective="val_loss", epochs=6)
+    for _ in range(6):
+        trial.run_epoch()
+        trial.save(tmp_path / f"epoch-{trial.epoch}")
+    losses = [values["val_loss"] for values in trial.history]
+    assert trial.best_epoch == losses.index(min(losses)) + 1
+    assert trial.best_value == -min(losses)
+    best = (tmp_path / "epoch-6" / "best.safetensors").read_bytes()
+    at_best = tmp_path / f"epoch-{trial.best_epoch}" / "last.safetensors"
+    assert best == at_best.read_bytes()
+
+
+def test_patience_counts_epochs_without_a_better_value() -> None:
+    # A step this small changes no prediction, so the first epoch stays the best.
+    trial = learner(model=POOLED_LINEAR, learning_rate=1e-12, epochs=50, patience=3)
+    while not trial.finished:
+        trial.run_epoch()
+    assert (trial.best_epoch, trial.epoch) == (1, 4)
+
+
+def test_a_non_finite_loss_ends_the_trial() -> None:
+    data = TinyData()
+    data.train[0][5] = math.nan
+    with pytest.raises(NonFiniteLossError, match=r"training loss became nan in epoch 1 .*0\.001"):
+        learner(data).run_epoch()
+    data = TinyData()
+    data.validation[0][0] = math.nan
+    with pytest.raises(NonFiniteLossError, match="validation loss"):
+        learner(data).run_epoch()
+
+
+def test_data_without_rows_are_refused() -> None:
+    with pytest.raises(DataError, match="0 validation rows"):
+        learner(TinyData(num_validation=0))
+
+
+@pytest.mark.parametrize("change", [{"seed": 4}, {"objective": "val_wa"}])
+def test_a_checkpoint_of_another_trial_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    learner().save(tmp_path / "last")
+    with pytest.raises(DataError, match="another seed or objective"):
+        learner(**change).load(tmp_path / "last")
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
+    trial = learner()
+    trial.run_epoch()
+    trial.save(tmp_path / "last")
+    wider = SMALL_EMOHRNET.model_copy(update={"width": 8})
+    with pytest.raises(DataError, match="has shape"):
+        learner(model=wider).load(tmp_path / "last")
+
+
+def test_a_state_file_that_makes_no_sense_is_bad_data(tmp_path: Path) -> None:
+    learner().save(tmp_path / "last")
+    state = tmp_path / "last" / "state.json"
+    state.write_text(json.dumps({**json.loads(state.read_text()), "epoch": -1}))
+    with pytest.raises(DataError, match=r"state\.json"):
+        learner().load(tmp_path / "last")
+
+
+def test_the_guard_stops_a_publication(tmp_path: Path) -> None:
+    def fenced() -> None:
+        raise PermissionError("a newer driver holds the run")
+
+    with pytest.raises(PermissionError):
+        learner().save(tmp_path / "last", guard=fenced)
+    assert not list(tmp_path.iterdir())
+
+
+def test_closing_frees_the_model() -> None:
+    trial = learner()
+    trial.run_epoch()
+    trial.close()
+    assert not hasattr(trial, "model")
+
+
+def test_utterance_statistics_come_from_valid_frames() -> None:
+    x_BTF = torch.randn(2, 20, 4) * 3 + 5
+    x_BTF[1, 12:] = -11.5
+    out = normalise_by_utterance(x_BTF, torch.tensor([20, 12]))
+    torch.testing.assert_close(out[1, :12].mean(0), torch.zeros(4), atol=1e-5, rtol=0)
+    torch.testing.assert_close(out[1, :12].std(0, unbiased=False), torch.ones(4), atol=1e-3, rtol=0)
+    assert (out[1, 12:] < -1).all()
+    constant = normalise_by_utterance(torch.full((1, 6, 2), 7.0), torch.tensor([6]))
+    assert torch.equal(constant, torch.zeros(1, 6, 2))
+
+
+def test_bin_statistics_are_applied_and_clamped() -> None:
+    x_BTF = torch.tensor([[[3.0, 1000.0]]])
+    out = normalise_by_bin(x_BTF, torch.tensor([1.0, 0.0]), torch.tensor([2.0, 1.0]))
+    torch.testing.assert_close(out, torch.tensor([[[1.0, 10.0]]]), rtol=1e-4, atol=0)
+
+
+def test_windows_of_an_utterance_are_averaged_across_batches() -> None:
+    model = torch.nn.Module()
+    model.forward = lambda inputs, lengths: inputs["mel"][:, 0]  # type: ignore[method-assign]
+    logits = torch.randn(5, 3)
+    index, labels = torch.tensor([7, 2, 7, 2, 7]), torch.tensor([1, 0, 1, 0, 1])
+    batches = [
+        Batch({"mel": logits[part, None]}, {"mel": torch.ones(len(part)).long()}, labels[part], 5,
+              index[part])
+        for part in (torch.tensor([0, 1, 2]), torch.tensor([], dtype=torch.long),
+                     torch.tensor([3, 4]))
+    ]  # fmt: skip
+
+    def as_they_are(batch: Batch) -> Any:
+        return batch.inputs, batch.lengths
+
+    scores = score_batches(model, batches, as_they_are, 3, torch.autocast("cpu", enabled=False))  # type: ignore[arg-type]
+    assert scores.index.tolist() == [2, 7]
+    assert scores.labels.tolist() == [0, 1]
+    expected = logits.log_softmax(1)[index == 7].mean(0)
+    torch.testing.assert_close(scores.log_probs[1], expected.double(), rtol=1e-6, atol=1e-6)
+
+
+def test_totals_of_shares_give_the_metrics_of_the_whole() -> None:
+    log_probs = torch.randn(11, 3, dtype=torch.float64).log_softmax(1)
+    labels = torch.arange(11) % 3
+    whole = Scores(torch.arange(11), labels, log_probs).totals()
+    parts = [(0, 4), (4, 4), (4, 11)]
+    summed = sum(Scores(torch.arange(a, b), labels[a:b], log_probs[a:b]).totals() for a, b in parts)
+    assert validation_metrics(summed) == pytest.approx(validation_metrics(whole))  # type: ignore[arg-type]
+    assert whole[1] == whole[2:].sum() == 11
+
+
+def test_objectives_are_higher_for_the_better() -> None:
+    values = {"val_uar": 0.4, "val_loss": 1.5}
+    assert objective_value(values, "val_uar") == 0.4
+    assert objective_value(values, "val_loss") == -1.5
+    assert objective_value({"val_wa": math.nan}, "val_wa") == -math.inf
+
+
+# Batches of 5 are uneven over two ranks; of 1, rank 1's share is always empty.
+SHARES = [(POOLED_LINEAR, 5), (POOLED_LINEAR, 1), (SMALL_EMOHRNET, 1), (SMALL_EMOHRNET, 5)]
+
+
+def one_case(model: ModelConfig, batch_size: int, rank: int, world_size: int) -> dict[str, Any]:
+    data = TinyData(11, 7, batch_size, rank, world_size)
+    trial = learner(
+        data, model=model, augment=OFF, class_weight="balanced", gradient_clip=1.0, epochs=2
+    )
+    metrics = [trial.run_epoch().metrics for _ in range(2)]
+    state = {name: t.tolist() for name, t in trial.model.state_dict().items()}
+    return {"metrics": metrics, "state": state}
+
+
+def one_rank(rank: int, folder: str) -> None:
+    torch.set_num_threads(1)
+    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
+    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
+    results: list[Any] = [one_case(model, size, rank, 2) for model, size in SHARES]
+    data = TinyData(8, 4, 4, rank, 2)
+    if rank == 1:
+        data.train[0][:] = math.nan
+    try:
+        learner(data).run_epoch()
+        results.append("finished")
+    except NonFiniteLossError as error:
+        results.append(str(error))
+    Path(folder, f"rank-{rank}.json").write_text(json.dumps(results))
+    dist.destroy_process_group()
+
+
+def test_two_ranks_equal_one_with_uneven_and_empty_shares(tmp_path: Path) -> None:
+    multiprocessing.spawn(one_rank, args=(str(tmp_path),), nprocs=2)
+    ranks = [json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in range(2)]
+    assert ranks[0] == ranks[1], "ranks disagree"
+    assert "became nan" in ranks[0][-1], "a loss that one rank alone saw must end both"
+    for number, (model, size) in enumerate(SHARES):
+        # Batch norm sees its rank's rows only, so it agrees where one rank has them all.
+        if model is POOLED_LINEAR or size == 1:
+            alone = one_case(model, size, 0, 1)
+            for one, two in zip(alone["metrics"], ranks[0][number]["metrics"], strict=True):
+                assert two == pytest.approx(one, rel=1e-4, abs=1e-6)
+            for name, expected in alone["state"].items():
+                got = torch.tensor(ranks[0][number]["state"][name])
+                torch.testing.assert_close(got, torch.tensor(expected), rtol=1e-3, atol=1e-4)
