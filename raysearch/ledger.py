@@ -1,0 +1,273 @@
+"""The append-only record of a search: one JSON object a line, written by the driver alone.
+
+A search is what its ledger says. Every line has ``event, seq, trial, number, attempt, fence, time,
+slot``; the rest depends on the event:
+
+    started     config (dotted field to value), seed, published, copied_from, ...
+    epoch       epoch (from 1), metrics, train_s
+    checkpoint  epoch, path
+    completed, pruned   whatever is worth telling (reason, copied_from)
+    failed      reason
+    resumed     epoch: the checkpoint's epoch that a new attempt goes on from, 0 for none
+"""
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from raysearch.errors import DataError, InfrastructureError
+
+__all__ = ["EVENTS", "TERMINAL", "Event", "Ledger", "LedgerStore", "parse_event", "read"]
+
+TERMINAL = frozenset({"completed", "pruned", "failed"})
+EVENTS = TERMINAL | {"started", "epoch", "checkpoint", "resumed"}
+_HEADER = ("event", "seq", "trial", "number", "attempt", "fence", "time", "slot")
+_REQUIRED: dict[str, dict[str, type]] = {
+    "started": {"config": dict},
+    "epoch": {"epoch": int, "metrics": dict},
+    "checkpoint": {"epoch": int, "path": str},
+    "resumed": {"epoch": int},
+    "failed": {"reason": str},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line.
+
+    Attributes:
+        event: one of EVENTS.
+        seq: rises by one from 1 over the whole ledger.
+        trial: the trial's identity, 12 hex digits.
+        number: the proposal's number from 0; a repeated proposal has its own.
+        attempt: starts of this trial so far, from 1.
+        fence: the driver's fence (see raysearch.lease).
+        time: seconds since 1970, UTC.
+        slot: the worker group that runs the trial; None where none does.
+        data: what else the line holds.
+    """
+
+    event: str
+    seq: int
+    trial: str
+    number: int
+    attempt: int
+    fence: int
+    time: float
+    slot: int | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_line(self) -> bytes:
+        """The line, newline included."""
+        header = {name: getattr(self, name) for name in _HEADER}
+        text = json.dumps({**header, **_finite(dict(self.data))}, allow_nan=False)
+        return text.encode() + b"\n"
+
+
+class LedgerStore(Protocol):
+    """What a search needs of a ledger, wherever it is kept."""
+
+    message: str | None
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """Every event so far, those of earlier drivers included."""
+        ...
+
+    def append(
+        self,
+        event: str,
+        *,
+        trial: str,
+        number: int,
+        attempt: int,
+        slot: int | None = None,
+        sync: bool = False,
+        **data: Any,
+    ) -> Event:
+        """Record an event; with ``sync`` it survives the machine, not only the process."""
+        ...
+
+    def close(self) -> None:
+        """Let the ledger go."""
+        ...
+
+
+class Ledger:
+    """A ledger in a local file.
+
+    Attributes:
+        message: what was repaired when the file was opened, or None.
+    """
+
+    def __init__(self, path: Path, fence: int, events: list[Event], message: str | None) -> None:
+        self.path = path
+        self.fence = fence
+        self._events = events
+        self.message = message
+        self._ended = {event.number for event in events if event.event in TERMINAL}
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._size = os.fstat(self._file).st_size
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """Every event so far, those of earlier drivers included."""
+        return self._events
+
+    @classmethod
+    def open(cls, path: Path, fence: int) -> "Ledger":
+        """Open ``path`` for appending, made if absent; a torn last line is moved aside.
+
+        Raises:
+            InfrastructureError: a later driver has written; or the file cannot be written.
+            DataError: a line that is not the last is damaged.
+        """
+        try:
+            message = _repair(path)
+            events = read(path) if path.exists() else []
+            _refuse_stale(path, fence, events)
+            return cls(path, fence, events, message)
+        except OSError as error:
+            raise InfrastructureError(f"{path}: {error.strerror}") from error
+
+    def append(
+        self,
+        event: str,
+        *,
+        trial: str,
+        number: int,
+        attempt: int,
+        slot: int | None = None,
+        sync: bool = False,
+        **data: Any,
+    ) -> Event:
+        """Write one event through to the operating system, and with ``sync`` to the disk.
+
+        Metrics that are not finite become null.
+
+        Raises:
+            DataError: the event lacks something, or its trial has already ended.
+            InfrastructureError: the disk is full, or somebody else has written.
+        """
+        seq = self._events[-1].seq + 1 if self._events else 1
+        entry = Event(event, seq, trial, number, attempt, self.fence, time.time(), slot, data)
+        line = entry.to_line()
+        parsed = parse_event(line, f"{self.path}: event {seq}")
+        if number in self._ended and event != "checkpoint":
+            raise DataError(f"{self.path}: trial {number} has ended: no {event!r} after that")
+        self._write(line, sync)
+        self._events.append(parsed)
+        if event in TERMINAL:
+            self._ended.add(number)
+        return parsed
+
+    def close(self) -> None:
+        """Close the file. Twice is fine."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _write(self, line: bytes, sync: bool) -> None:
+        try:
+            if os.fstat(self._file).st_size != self._size:
+                raise InfrastructureError(f"{self.path}: another driver has written to it")
+            written = os.write(self._file, line)
+            if written != len(line):
+                os.ftruncate(self._file, self._size)
+                raise InfrastructureError(f"{self.path}: the disk is full")
+            self._size += written
+            if sync:
+                os.fsync(self._file)
+        except OSError as error:
+            raise InfrastructureError(f"{self.path}: {error.strerror}") from error
+
+
+def read(path: Path) -> list[Event]:
+    """Every whole line of a ledger, also of one that is being written.
+
+    Raises:
+        DataError: a damaged line, or sequence numbers or fences that fall; names the line.
+    """
+    events: list[Event] = []
+    for i, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
+        event = parse_event(line, f"{path}:{i}")
+        if events and (event.seq <= events[-1].seq or event.fence < events[-1].fence):
+            raise DataError(f"{path}:{i}: seq or fence falls; two drivers have written")
+        events.append(event)
+    return events
+
+
+def parse_event(line: bytes, place: str) -> Event:
+    """The event of one line.
+
+    Raises:
+        DataError: not JSON, or a key that is missing or of a wrong type.
+    """
+    try:
+        data = json.loads(line)
+    except ValueError:
+        raise DataError(f"{place}: not a line of JSON") from None
+    if not isinstance(data, dict):
+        raise DataError(f"{place}: not a JSON object")
+    header = {name: data.pop(name, None) for name in _HEADER}
+    kinds = {"event": str, "trial": str, "time": float, "slot": (int, type(None))}
+    for name, value in header.items():
+        if isinstance(value, bool) or not isinstance(value, kinds.get(name, int)):  # type: ignore[arg-type]
+            raise DataError(f"{place}: {name!r} is {value!r}")
+    if header["event"] not in EVENTS:
+        raise DataError(f"{place}: unknown event {header['event']!r}")
+    for name, kind in _REQUIRED.get(str(header["event"]), {}).items():
+        if isinstance(data.get(name), bool) or not isinstance(data.get(name), kind):
+            raise DataError(f"{place}: {header['event']!r} needs {name!r}, not {data.get(name)!r}")
+    return Event(**header, data=data)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return value
+
+
+def _refuse_stale(path: Path, fence: int, events: Iterable[Event]) -> None:
+    last = max((event.fence for event in events), default=0)
+    if fence < last:
+        raise InfrastructureError(f"{path}: written under fence {last}, ours is only {fence}")
+
+
+def _repair(path: Path) -> str | None:
+    """Complete or move aside what a crash left of the last line; what was done, or None."""
+    content = path.read_bytes() if path.exists() else b""
+    start = content[:-1].rfind(b"\n") + 1
+    last = content[start:]
+    if not last:
+        return None
+    try:
+        parse_event(last, str(path))
+    except DataError:
+        torn = path.with_name(path.name + ".torn")
+        with torn.open("ab") as file:
+            file.write(last if last.endswith(b"\n") else last + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        _rewrite_tail(path, start, b"")
+        return f"{path.name}: the torn last line ({len(last)} bytes) was moved to {torn.name}"
+    if not last.endswith(b"\n"):
+        # A JSON object that parses is whole: only its newline was lost.
+        _rewrite_tail(path, len(content), b"\n")
+    return None
+
+
+def _rewrite_tail(path: Path, size: int, tail: bytes) -> None:
+    with path.open("r+b") as file:
+        file.truncate(size)
+        file.seek(size)
+        file.write(tail)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,159 @@
+"""Where everything of one run lies, and what may be read of it without a search.
+
+spec.yaml  run.json  summary.json  trials.jsonl  leaderboard.csv  leaderboard.md
+study.journal  splits.csv  evaluation.json  predictions.parquet
+checkpoints/NUMBER/epoch-E-attempt-A/  best/  tensorboard/  logs/  nested/fold-K/
+"""
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from raysearch.errors import MissingPathError, RunExistsError, UserError
+from raysearch.ledger import read
+from raysearch.spec import SearchSpec
+from raysearch.trials import Trials
+
+__all__ = ["RunFolder", "newest_equal_run", "write_json", "write_text"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The paths of a run; nothing is made or read until it is asked for."""
+
+    root: Path
+
+    @classmethod
+    def existing(cls, root: Path) -> "RunFolder":
+        """A folder that holds a run.
+
+        Raises:
+            MissingPathError: it does not.
+        """
+        run = cls(root)
+        if not run.spec_file.is_file():
+            raise MissingPathError(f"{root}: not a run's folder: it has no spec.yaml")
+        return run
+
+    @property
+    def spec_file(self) -> Path:
+        """The resolved settings."""
+        return self.root / "spec.yaml"
+
+    @property
+    def info_file(self) -> Path:
+        """Versions, hardware, data fingerprint, and each driver's start."""
+        return self.root / "run.json"
+
+    @property
+    def ledger_file(self) -> Path:
+        """The ledger."""
+        return self.root / "trials.jsonl"
+
+    @property
+    def study_file(self) -> Path:
+        """Optuna's journal."""
+        return self.root / "study.journal"
+
+    @property
+    def splits_file(self) -> Path:
+        """Which utterance went where."""
+        return self.root / "splits.csv"
+
+    @property
+    def best(self) -> Path:
+        """The best trial, ready to use."""
+        return self.root / "best"
+
+    @property
+    def logs(self) -> Path:
+        """Ray's records."""
+        return self.root / "logs"
+
+    def spec(self) -> SearchSpec:
+        """The run's own settings."""
+        return SearchSpec.load(str(self.spec_file))
+
+    def info(self) -> dict[str, Any]:
+        """``run.json``, or nothing before it is written."""
+        if not self.info_file.exists():
+            return {}
+        data: dict[str, Any] = json.loads(self.info_file.read_text(encoding="utf-8"))
+        return data
+
+    def trials(self) -> Trials:
+        """Every trial, as the ledger has it now."""
+        events = read(self.ledger_file) if self.ledger_file.exists() else []
+        return Trials.replay(events, self.spec().search.objective)
+
+    def open(self, spec: SearchSpec, *, resume: bool) -> None:
+        """Make the folder for ``spec``, or check that ``spec`` may continue what is there.
+
+        Raises:
+            RunExistsError: it exists and ``resume`` is not asked for, or its settings differ.
+            UserError: there is nothing to resume.
+        """
+        if not self.spec_file.exists():
+            if resume:
+                raise UserError(f"{self.root}: nothing to resume there; leave --resume out")
+            self.root.mkdir(parents=True, exist_ok=True)
+        elif not resume:
+            raise RunExistsError(
+                f"{self.root}: a run of this name exists; continue it with --resume, "
+                "or choose another --name"
+            )
+        elif changes := self.spec().differences(spec):
+            raise RunExistsError(
+                f"{self.root}: cannot resume with other settings: {'; '.join(changes)}"
+            )
+        write_text(self.spec_file, spec.to_yaml())
+
+    def add_session(self, started: float, fence: int, facts: dict[str, Any]) -> None:
+        """Note in ``run.json`` that a driver began; the first one's ``facts`` stay."""
+        info = {**facts, **self.info()}
+        sessions = [*info.get("sessions", []), {"started": started, "fence": fence}]
+        write_json(self.info_file, {**info, "sessions": sessions})
+
+    def end_session(self, outcome: str) -> None:
+        """Note how the last driver ended."""
+        info = self.info()
+        info["sessions"][-1].update(ended=time.time(), outcome=outcome)
+        write_json(self.info_file, info)
+
+
+def newest_equal_run(storage: Path, spec: SearchSpec) -> RunFolder:
+    """The newest run under ``storage`` that ``spec`` may resume.
+
+    Raises:
+        UserError: there is none.
+    """
+    runs = sorted(storage.glob("*/spec.yaml"), key=lambda file: file.stat().st_mtime, reverse=True)
+    for file in runs:
+        run = RunFolder(file.parent)
+        try:
+            if not run.spec().differences(spec):
+                return run
+        except UserError:
+            continue  # written by another version, or by hand
+    raise UserError(
+        f"{storage}: no run has these settings; name the one to resume with --name, "
+        "or leave --resume out"
+    )
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace ``path`` whole or not at all."""
+    staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with staged.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(staged, path)
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Replace ``path`` with ``data`` as indented JSON."""
+    write_text(path, json.dumps(data, indent=2, allow_nan=False) + "\n")

@@ -1,0 +1,263 @@
+"""A search's specification: every section put together and validated as a whole."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from raysearch.config.base import ConfigT, Places, build, nearest
+from raysearch.config.identity import canonical_json, stable_hash
+from raysearch.config.loader import dump_yaml, read_yaml
+from raysearch.config.overrides import apply_overrides
+from raysearch.config.published import SHOWN_ONLY, PublishedConfig
+from raysearch.config.search import SearchConfig
+from raysearch.config.space import Space, parse_space
+from raysearch.config.spaces import find_space
+from raysearch.corpora.table import CorpusConfig
+from raysearch.errors import ConfigError
+from raysearch.protocols.splits import ProtocolConfig
+from raysearch.trial_config import TrialConfig, section_of
+
+if TYPE_CHECKING:
+    from raysearch.config.distributions import Suggester
+    from raysearch.features.extractor import FeatureConfig
+    from raysearch.models.base import ModelConfig
+    from raysearch.training.config import SpecAugmentConfig, TrainingConfig
+
+__all__ = [
+    "MAX_FEATURE_SETS",
+    "RESUMABLE_KEYS",
+    "SearchSpec",
+    "TrialConfig",
+    "feature_sets",
+    "published_values",
+    "trial_identity",
+]
+
+MAX_FEATURE_SETS = 12
+
+# What may differ between a run and its resumption: paths, budgets, and how the machine is used.
+# None of it is part of a trial's identity.
+RESUMABLE_KEYS = frozenset(
+    {
+        "corpus.data",
+        "search.checkpoint_every_s",
+        "search.cpus_per_worker",
+        "search.epoch_budget",
+        "search.max_attempts",
+        "search.slots",
+        "search.tier",
+        "search.time_budget",
+        "search.trials",
+    }
+)
+
+_TRIAL_SECTIONS = ("features", "spec_augment", "model", "training")
+_SECTIONS = ("name", "corpus", "protocol", *_TRIAL_SECTIONS, "search", "space", "published")
+# These choose which other fields there are, or how long every trial may take.
+_NOT_SEARCHABLE = frozenset({"model.name", "training.epochs"})
+
+
+@dataclass(frozen=True)
+class SearchSpec:
+    """Everything that a search is told; one that exists is valid."""
+
+    name: str
+    corpus: CorpusConfig
+    protocol: ProtocolConfig
+    features: Mapping[str, "FeatureConfig"]
+    spec_augment: "SpecAugmentConfig"
+    model: "ModelConfig"
+    training: "TrainingConfig"
+    search: SearchConfig
+    space: Space
+    published: PublishedConfig
+
+    @classmethod
+    def load(cls, space: str, overrides: Sequence[tuple[str, Any] | str] = ()) -> "SearchSpec":
+        """The shipped space of that name, or the file at that path, with ``overrides`` over it.
+
+        Raises:
+            UnknownNameError: no such space, extractor or model.
+            MissingPathError: no such file.
+            ConfigError: a key or value that is refused, with its file and line.
+        """
+        path = find_space(space)
+        data, places = read_yaml(path)
+        apply_overrides(data, places, overrides)
+        return cls.from_dict({"name": path.stem, **data}, places=places)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, places: Places | None = None) -> "SearchSpec":
+        """From plain data, as ``to_dict`` gives it. Raises as ``load`` does."""
+        places = places or Places()
+        for key in data:
+            if key not in _SECTIONS:
+                hint = nearest(key, _SECTIONS)
+                raise ConfigError(f"{places.of(key)}: unknown section {key!r}{hint}")
+        name = data.get("name")
+        if not isinstance(name, str) or not name:
+            raise ConfigError(f"{places.of('name')}: 'name' is {name!r}: a word is expected")
+        base = TrialConfig.from_dict(data, places=places)
+
+        def section(kind: type[ConfigT], key: str) -> ConfigT:
+            return build(kind, section_of(data, key, places), prefix=key, places=places)
+
+        space = parse_space(data.get("space"), _lookup(base, places), places=places)
+        spec = cls(
+            name=name,
+            corpus=section(CorpusConfig, "corpus"),
+            protocol=section(ProtocolConfig, "protocol"),
+            **{key: getattr(base, key) for key in _TRIAL_SECTIONS},
+            search=section(SearchConfig, "search"),
+            space=space,
+            published=section(PublishedConfig, "published"),
+        )
+        _check(spec, places)
+        return spec
+
+    @property
+    def base(self) -> TrialConfig:
+        """The sections as written: what a trial runs where nothing is searched."""
+        return TrialConfig(self.features, self.spec_augment, self.model, self.training)
+
+    def resolve(self, values: Mapping[str, Any]) -> TrialConfig:
+        """The trial that the dotted ``values`` stand for; raises ConfigError if refused."""
+        return self.base.replace(values, places=Places(f"trial of {self.name}"))
+
+    def sample(self, trial: "Suggester") -> dict[str, Any]:
+        """Ask ``trial`` for a value of every searched field that applies."""
+        return dict(self.space.sample(trial))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data from which ``from_dict`` makes an equal spec."""
+        return {
+            "name": self.name,
+            "corpus": self.corpus.model_dump(mode="json"),
+            "protocol": self.protocol.model_dump(mode="json"),
+            **self.base.to_dict(),
+            "search": self.search.model_dump(mode="json"),
+            "space": self.space.to_dict(),
+            "published": self.published.model_dump(mode="json"),
+        }
+
+    def to_yaml(self) -> str:
+        """A file that ``load`` reads back equal."""
+        return dump_yaml(self.to_dict())
+
+    def differences(self, other: "SearchSpec") -> list[str]:
+        """What keeps ``other`` from resuming this search, as ``"key: old -> new"``."""
+        old, new = _flat(self.to_dict()), _flat(other.to_dict())
+        return [
+            f"{key}: {old.get(key, 'absent')} -> {new.get(key, 'absent')}"
+            for key in sorted({*old, *new} - RESUMABLE_KEYS)
+            if old.get(key, "absent") != new.get(key, "absent")
+        ]
+
+
+def published_values(spec: SearchSpec) -> dict[str, Any]:
+    """The published settings that a rerun applies; its epochs stay those of the search."""
+    return dict(spec.published.values())
+
+
+def feature_sets(spec: SearchSpec) -> list[dict[str, "FeatureConfig"]]:
+    """Every distinct map of streams that a trial of ``spec`` can ask for, at most 12.
+
+    The published settings' own set comes first if they are run at all.
+
+    Raises:
+        ConfigError: more than 12, or a combination that an extractor refuses.
+    """
+    return _feature_sets(spec, Places(f"space {spec.name}"))
+
+
+def trial_identity(
+    config: TrialConfig, split_identity: Mapping[str, Any], workers: int, seed: int
+) -> str:
+    """12 hex digits that name a trial by what determines its outcome, and nothing else.
+
+    Args:
+        config: the resolved settings.
+        split_identity: ``Split.identity()``: fold, labels and rows of training and validation.
+        workers: requested training processes (BatchNorm sees a process's share).
+        seed: the search's seed.
+    """
+    content = {"config": config.to_dict(), "split": dict(split_identity)}
+    return stable_hash({**content, "workers": workers, "seed": seed})
+
+
+def _feature_sets(spec: SearchSpec, places: Places) -> list[dict[str, "FeatureConfig"]]:
+    def is_feature(field: str) -> bool:
+        return field.startswith("features.")
+
+    published = {k: v for k, v in spec.published.values().items() if is_feature(k)}
+    wanted: list[Iterable[Mapping[str, Any]]] = [spec.space.combinations(is_feature)]
+    if spec.search.published_first and spec.published.settings:
+        wanted.insert(0, [published])
+    found: dict[str, dict[str, FeatureConfig]] = {}
+    place = Places(places.of("space"))
+    for values in (values for part in wanted for values in part):
+        streams = dict(spec.base.replace(values, places=place).features)
+        found.setdefault(canonical_json(streams), streams)
+        if len(found) > MAX_FEATURE_SETS:
+            fields = [field for field in spec.space.fields if is_feature(field)]
+            raise ConfigError(
+                f"{place.source}: 'space' asks for more than {MAX_FEATURE_SETS} feature sets "
+                f"({', '.join(fields)}): search fewer of their values"
+            )
+    return list(found.values())
+
+
+def _check(spec: SearchSpec, places: Places) -> None:
+    for field, alternatives in spec.space.fields.items():
+        if field.startswith("features.") and any(
+            a.distribution.values() is None for a in alternatives
+        ):
+            raise ConfigError(
+                f"{places.of(f'space.{field}')}: 'space.{field}': a feature's field is discrete: "
+                "use choice, randint or quniform"
+            )
+    spec.space.check(
+        lambda values, field: spec.base.replace(values, places=Places(places.of(f"space.{field}")))
+    )
+    fields = _searchable(spec.base)
+    own = Places(places.of("published.settings"))
+    for field in spec.published.settings:
+        place = places.of(f"published.settings.{field}")
+        if field not in fields and field not in SHOWN_ONLY:
+            raise ConfigError(f"{place}: no field {field!r} to publish{nearest(field, fields)}")
+        own.note(field, place)
+    settings = {field: setting.value for field, setting in spec.published.settings.items()}
+    spec.base.replace(settings, places=own)
+    _feature_sets(spec, places)
+
+
+def _lookup(base: TrialConfig, places: Places) -> Callable[[str, str], Any]:
+    values, fields = base.fields(), _searchable(base)
+
+    def lookup(field: str, key: str) -> Any:
+        # A condition may name any field; only some can be searched.
+        if field in fields or (field in values and ".when." in key):
+            return values[field]
+        hint = ": it cannot be searched" if field in values else nearest(field, fields)
+        raise ConfigError(f"{places.of(key)}: {key!r}: no field {field!r} to search{hint}")
+
+    return lookup
+
+
+def _searchable(base: TrialConfig) -> list[str]:
+    return [
+        field
+        for field in base.fields()
+        if field not in _NOT_SEARCHABLE
+        and not (field.startswith("features.") and field.endswith(".extractor"))
+    ]
+
+
+def _flat(data: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(data, dict) or not data:
+        return {prefix: data}
+    return {
+        leaf: value
+        for key, item in data.items()
+        for leaf, value in _flat(item, f"{prefix}.{key}" if prefix else key).items()
+    }

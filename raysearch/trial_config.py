@@ -1,0 +1,128 @@
+"""What one trial runs: the sections that a search may vary, resolved."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from raysearch.config.base import Config, Places, build, nearest
+from raysearch.errors import ConfigError
+from raysearch.features.table import feature_config
+from raysearch.training.config import SpecAugmentConfig, TrainingConfig
+
+if TYPE_CHECKING:
+    from raysearch.features.extractor import FeatureConfig
+    from raysearch.models.base import ModelConfig
+
+__all__ = ["TrialConfig", "section_of"]
+
+
+@dataclass(frozen=True)
+class TrialConfig:
+    """The resolved sections; one that exists is valid."""
+
+    features: Mapping[str, "FeatureConfig"]
+    spec_augment: SpecAugmentConfig
+    model: "ModelConfig"
+    training: TrainingConfig
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, places: Places | None = None) -> "TrialConfig":
+        """From plain data, as ``to_dict`` gives it.
+
+        Raises:
+            ConfigError: a section, key or value that is refused, or a stream the model lacks.
+            UnknownNameError: no such extractor or model.
+        """
+        places = places or Places()
+        streams = section_of(data, "features", places)
+        features = {
+            stream: _build(
+                f"features.{stream}", section_of(streams, stream, places, "features."), places
+            )
+            for stream in sorted(streams)
+        }
+        rest = {
+            name: _build(name, section_of(data, name, places), places)
+            for name in ("spec_augment", "model", "training")
+        }
+        return _with_streams(cls(features, **rest), places)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data that JSON and YAML can hold."""
+        return {
+            "features": {name: c.model_dump(mode="json") for name, c in self.features.items()},
+            "spec_augment": self.spec_augment.model_dump(mode="json"),
+            "model": self.model.model_dump(mode="json"),
+            "training": self.training.model_dump(mode="json"),
+        }
+
+    def sections(self) -> dict[str, Config]:
+        """Dotted section to its config: ``features.mel``, ``model``, ..."""
+        streams: dict[str, Config] = {f"features.{k}": c for k, c in self.features.items()}
+        rest = {"spec_augment": self.spec_augment, "model": self.model, "training": self.training}
+        return {**streams, **rest}
+
+    def fields(self) -> dict[str, Any]:
+        """Dotted field to value, for every field of every section."""
+        return {
+            f"{section}.{name}": getattr(config, name)
+            for section, config in self.sections().items()
+            for name in type(config).model_fields
+        }
+
+    def replace(self, values: Mapping[str, Any], *, places: Places | None = None) -> "TrialConfig":
+        """With the dotted ``values`` in place of its own.
+
+        Raises:
+            ConfigError: a field that does not exist, or a value it refuses.
+        """
+        places = places or Places()
+        known = self.fields()
+        sections = self.sections()
+        changed: dict[str, dict[str, Any]] = {}
+        for field, value in values.items():
+            if field not in known:
+                hint = nearest(field, list(known))
+                raise ConfigError(f"{places.of(field)}: no field {field!r}{hint}")
+            section, _, name = field.rpartition(".")
+            changed.setdefault(section, sections[section].model_dump(mode="json"))[name] = value
+        built = {**sections, **{name: _build(name, d, places) for name, d in changed.items()}}
+        features = {stream: built.pop(f"features.{stream}") for stream in self.features}
+        return _with_streams(TrialConfig(features, **built), places)
+
+
+def _with_streams(config: TrialConfig, places: Places) -> TrialConfig:
+    from raysearch.models.table import MODELS
+
+    for stream in MODELS.load(config.model.name).streams:
+        if stream not in config.features:
+            raise ConfigError(
+                f"{places.of('features')}: model {config.model.name!r} needs the stream "
+                f"{stream!r}: add features.{stream}"
+            )
+    return config
+
+
+def _build(section: str, data: Mapping[str, Any], places: Places) -> Any:
+    if section.startswith("features."):
+        return feature_config(data, prefix=section, places=places)
+    if section == "model":
+        from raysearch.models.table import model_config  # torch: only once it is needed
+
+        return model_config(data, prefix=section, places=places)
+    if section == "training":
+        return build(TrainingConfig, data, prefix=section, places=places)
+    return build(SpecAugmentConfig, data, prefix=section, places=places)
+
+
+def section_of(
+    data: Mapping[str, Any], key: str, places: Places, prefix: str = ""
+) -> Mapping[str, Any]:
+    """The mapping at ``key`` (``prefix`` is its parents'), empty if absent or null."""
+    section = data.get(key)
+    if section is None:
+        return {}
+    if not isinstance(section, Mapping):
+        place = places.of(prefix + key)
+        raise ConfigError(f"{place}: {prefix + key!r} is {section!r}: a section is expected")
+    return section

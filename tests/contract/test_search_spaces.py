@@ -1,0 +1,121 @@
+"""Every shipped search space: loads, samples, resolves, rests on reference values."""
+
+import optuna
+import pytest
+import yaml
+
+from raysearch.config.published import SHOWN_ONLY
+from raysearch.config.spaces import shipped_spaces
+from raysearch.models.table import build_model
+from raysearch.spec import MAX_FEATURE_SETS, SearchSpec, feature_sets, published_values
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+SPACES = sorted(shipped_spaces())
+# All that the paper prints, but for its epochs; the rest is assumed.
+EMOHRNET_PAPER = {
+    "training.optimizer": "adam",
+    "training.learning_rate": 1e-3,
+    "training.beta1": 0.9,
+    "training.beta2": 0.999,
+    "training.weight_decay": 1e-4,
+    "training.batch_size": 64,
+    "model.fuse_attention": "none",
+}
+
+
+@pytest.fixture(params=SPACES)
+def spec(request):
+    return SearchSpec.load(request.param)
+
+
+def test_the_shipped_spaces_are_there():
+    assert {"emohrnet", "emohrnet-gpu"} <= set(SPACES)
+
+
+def test_it_is_named_after_its_file(spec):
+    assert shipped_spaces()[spec.name].stem == spec.name
+
+
+def test_samples_resolve_and_build(spec):
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    sets = feature_sets(spec)
+    seen = set()
+    for _ in range(30):
+        trial = study.ask()
+        config = spec.resolve(spec.sample(trial))
+        assert config.features in sets
+        seen.add(trial.params["training.learning_rate"])
+        study.tell(trial, 0.0)
+    assert len(seen) == 30
+    bins = {stream: getattr(c, "n_mels", 1) for stream, c in config.features.items()}
+    assert build_model(config.model, bins, num_classes=7)
+
+
+def test_feature_sets_are_few(spec):
+    assert 1 <= len(feature_sets(spec)) <= MAX_FEATURE_SETS
+
+
+def test_published_settings_resolve(spec):
+    values = published_values(spec)
+    config = spec.resolve(values)
+    fields = config.fields()
+    assert {name: fields[name] for name in values} == values
+    assert not SHOWN_ONLY & set(values)
+    assert config.training.epochs == spec.training.epochs
+    assert config.features == feature_sets(spec)[0]
+
+
+def test_published_settings_cover_what_is_searched(spec):
+    # A rerun of the paper must not depend on our own defaults, conditional fields aside.
+    conditional = {
+        name
+        for name, alternatives in spec.space.fields.items()
+        if any(a.when for a in alternatives)
+    }
+    assert set(spec.space.fields) - conditional <= set(spec.published.settings)
+
+
+def test_published_settings_lie_in_the_space(spec):
+    # So that the sampler learns from the rerun.
+    assert spec.space.parameters(published_values(spec)) is not None
+
+
+def test_yaml_is_read_alike_by_a_plain_parser(spec):
+    # No surprise for who opens the file with another YAML tool.
+    plain = yaml.safe_load(shipped_spaces()[spec.name].read_text())
+    again = SearchSpec.from_dict({"name": spec.name, **plain})
+    assert again == spec
+
+
+def test_every_line_of_the_space_is_searched_at_its_bounds(spec):
+    for name, alternatives in spec.space.fields.items():
+        for alternative in alternatives:
+            conditions = {key: options[0] for key, options in alternative.when.items()}
+            for value in alternative.distribution.probes():
+                assert spec.resolve({**conditions, name: value}).fields()[name] == value
+
+
+@pytest.mark.parametrize("name", [name for name in SPACES if name.startswith("emohrnet")])
+def test_emohrnet_is_as_printed(name):
+    spec = SearchSpec.load(name)
+    printed = {
+        field: setting.value
+        for field, setting in spec.published.settings.items()
+        if setting.source == "paper"
+    }
+    assert printed == {**EMOHRNET_PAPER, "training.epochs": 100}
+    assert spec.published.epochs == 100
+    assert [(r.corpus, r.num_classes, r.value) for r in spec.published.results] == [
+        ("RAVDESS", 8, 92.45),
+        ("IEMOCAP", 4, 80.06),
+        ("EMOVO", 7, 92.77),
+    ]
+
+
+def test_the_cpu_space_stays_cheap():
+    spec = SearchSpec.load("emohrnet")
+    assert spec.space.fields["model.width"][0].distribution.values() == (8, 12, 16)
+    assert (spec.training.epochs, spec.training.batch_size, spec.search.trials) == (30, 32, 20)
+    assert {streams["mel"].n_mels for streams in feature_sets(spec)} == {40, 64}
+    assert len(feature_sets(spec)) == 4

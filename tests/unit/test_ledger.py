@@ -1,0 +1,322 @@
+"""The ledger: order, repair, fences, replay; the lease."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from raysearch.errors import DataError, InfrastructureError, RunExistsError
+from raysearch.lease import RunLease, check_fence
+from raysearch.ledger import Ledger, parse_event, read
+from raysearch.trials import Trials
+
+TRIAL = {"trial": "0123456789ab", "number": 0}
+
+
+def write_some(path, fence=1):
+    ledger = Ledger.open(path, fence)
+    ledger.append("started", **TRIAL, attempt=1, slot=0, config={"model.width": 8})
+    ledger.append("epoch", **TRIAL, attempt=1, epoch=1, metrics={"val_uar": 0.3}, train_s=2.5)
+    ledger.append("epoch", **TRIAL, attempt=1, epoch=2, metrics={"val_uar": 0.2}, train_s=2.5)
+    ledger.close()
+    return ledger
+
+
+def test_events_are_read_back_as_written(tmp_path):
+    path = tmp_path / "trials.jsonl"
+    ledger = write_some(path)
+    assert ledger.message is None
+    assert read(path) == ledger.events
+    assert [event.seq for event in ledger.events] == [1, 2, 3]
+    keys = list(json.loads(path.read_text().splitlines()[1]))
+    assert keys[:8] == ["event", "seq", "trial", "number", "attempt", "fence", "time", "slot"]
+    assert keys[8:] == ["epoch", "metrics", "train_s"]
+
+
+def test_seq_goes_on_after_reopening(tmp_path):
+    path = tmp_path / "trials.jsonl"
+    write_some(path)
+    ledger = Ledger.open(path, 2)
+    event = ledger.append("completed", **TRIAL, attempt=1, sync=True)
+    ledger.close()
+    assert (event.seq, event.fence) == (4, 2)
+    assert len(read(path)) == 4
+
+
+@settings(deadline=None)
+@given(cut=st.integers(1, 10_000), junk=st.binary(max_size=3))
+def test_any_tear_of_the_last_line_is_repaired(tmp_path_factory, cut, junk):
+    path = tmp_path_factory.mktemp("ledger") / "trials.jsonl"
+    events = write_some(path).events
+    content = path.read_bytes()
+    last = len(content.splitlines(keepends=True)[-1])
+    kept = content[: len(content) - min(cut, last)] + junk.replace(b"\n", b"")
+    path.write_bytes(kept)
+    before = read(path)
+    assert before == events[:2]
+    ledger = Ledger.open(path, 1)
+    tail = kept[len(content) - last :]
+    whole = tail == content[-last:-1]
+    assert ledger.events == (events if whole else events[:2])
+    assert (ledger.message is not None) == (bool(tail) and not whole)
+    if ledger.message:
+        torn = path.with_name("trials.jsonl.torn")
+        assert torn.read_bytes() == tail + b"\n"
+        assert "torn last line" in ledger.message
+    ledger.append("failed", **TRIAL, attempt=1, reason="x")
+    ledger.close()
+    assert read(path) == ledger.events
+    assert [e.seq for e in ledger.events] == list(range(1, len(ledger.events) + 1))
+
+
+def test_a_last_line_of_zeros_is_moved_aside(tmp_path):
+    path = tmp_path / "trials.jsonl"
+    write_some(path)
+    with path.open("ab") as file:
+        file.write(b"\0" * 40 + b"\n")
+    ledger = Ledger.open(path, 1)
+    ledger.close()
+    assert "torn" in ledger.message
+    assert len(read(path)) == 3
+
+
+def test_damage_within_is_refused_with_its_line(tmp_path):
+    path = tmp_path / "trials.jsonl"
+    write_some(path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + b'{"event": \n' + lines[2])
+    with pytest.raises(DataError, match=r"trials\.jsonl:2: not a line of JSON"):
+        Ledger.open(path, 1)
+    path.write_bytes(lines[0] + lines[2] + lines[1])
+    with pytest.raises(DataError, match=r"trials\.jsonl:3: seq or fence falls"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"event": "paused"}, "unknown event"),
+        ({"seq": "1"}, "'seq'"),
+        ({"number": True}, "'number'"),
+        ({"time": None}, "'time'"),
+        ({"metrics": 3}, "needs 'metrics'"),
+        ({"epoch": None}, "needs 'epoch'"),
+    ],
+)
+def test_lines_are_checked(tmp_path, change, message):
+    path = tmp_path / "trials.jsonl"
+    write_some(path)
+    data = {**json.loads(path.read_text().splitlines()[1]), **change}
+    with pytest.raises(DataError, match=message):
+        parse_event(json.dumps(data).encode(), "here")
+
+
+def test_an_older_driver_is_refused(tmp_path):
+    path = tmp_path / "trials.jsonl"
+    write_some(path, fence=3)
+    with pytest.raises(InfrastructureError, match="fence 3, ours is only 2"):
+        Ledger.open(path, 2)
+
+
+def test_two_writers_are_noticed(tmp_path):
+    path = tmp_path / "trials.jsonl"
+    write_some(path)
+    old, new = Ledger.open(path, 1), Ledger.open(path, 2)
+    new.append("completed", **TRIAL, attempt=1)
+    with pytest.raises(InfrastructureError, match="another driver"):
+        old.append("epoch", **TRIAL, attempt=1, epoch=3, metrics={})
+    old.close()
+    new.close()
+    assert [e.event for e in read(path)][-1] == "completed"
+
+
+def test_a_trial_ends_once(tmp_path):
+    path = tmp_path / "trials.jsonl"
+    write_some(path)
+    ledger = Ledger.open(path, 1)
+    ledger.append("pruned", **TRIAL, attempt=1)
+    for event, data in [("completed", {}), ("failed", {"reason": "x"}), ("resumed", {"epoch": 0})]:
+        with pytest.raises(DataError, match="has ended"):
+            ledger.append(event, **TRIAL, attempt=1, **data)
+    ledger.append("checkpoint", **TRIAL, attempt=1, epoch=2, path="checkpoints/0")
+    ledger.close()
+    reopened = Ledger.open(path, 2)
+    with pytest.raises(DataError, match="has ended"):
+        reopened.append("completed", **TRIAL, attempt=1)
+    reopened.close()
+    Trials.replay(read(path))
+
+
+def test_values_that_are_not_finite_become_null(tmp_path):
+    ledger = Ledger.open(tmp_path / "trials.jsonl", 1)
+    ledger.append("started", **TRIAL, attempt=1, config={})
+    metrics = {"val_uar": math.nan, "val_loss": math.inf, "val_wa": 0.5}
+    event = ledger.append("epoch", **TRIAL, attempt=1, epoch=1, metrics=metrics)
+    ledger.close()
+    assert event.data["metrics"] == {"val_uar": None, "val_loss": None, "val_wa": 0.5}
+    record = Trials.replay(read(ledger.path)).records[0]
+    assert (record.last_epoch, record.best_epoch) == (1, None)
+
+
+class Story:
+    """Writes a ledger in memory."""
+
+    def __init__(self, tmp_path):
+        self.ledger = Ledger.open(tmp_path / "trials.jsonl", 1)
+
+    def __call__(self, event, number=0, attempt=1, **data):
+        if event == "epoch" and not isinstance(data["metrics"], dict):
+            data["metrics"] = {"val_uar": data["metrics"], "val_loss": 1 - data["metrics"]}
+        return self.ledger.append(
+            event, trial=f"{number:012x}", number=number, attempt=attempt, **data
+        )
+
+    def replay(self, objective="val_uar"):
+        self.ledger.close()
+        return Trials.replay(read(self.ledger.path), objective)
+
+
+def test_the_highest_attempt_wins(tmp_path):
+    tell = Story(tmp_path)
+    tell("started", config={"a": 1}, seed=7, slot=1)
+    for epoch, value in enumerate([0.2, 0.9, 0.3, 0.95], start=1):
+        tell("epoch", epoch=epoch, metrics=value, train_s=1.0)
+        if epoch in (2, 4):
+            tell("checkpoint", epoch=epoch, path=f"c{epoch}")
+    tell("resumed", attempt=2, epoch=2)
+    tell("epoch", attempt=1, epoch=5, metrics=0.99)  # a stale word of the dead attempt
+    tell("checkpoint", attempt=1, epoch=5, path="stale")
+    tell("epoch", attempt=2, epoch=3, metrics=0.4, train_s=2.0)
+    record = tell.replay().records[0]
+    assert list(record.epochs) == [1, 2, 3]
+    assert [e.attempt for e in record.epochs.values()] == [1, 1, 2]
+    assert (record.best_epoch, record.best_value) == (2, 0.9)
+    assert (record.attempts, record.status, record.slot) == (2, "running", 1)
+    assert (record.train_s, record.config, record.details) == (4.0, {"a": 1}, {"seed": 7})
+    # The checkpoint of epoch 4 belongs to a history that was given up.
+    assert record.checkpoint is None
+
+
+def test_a_resumption_from_nothing_starts_over(tmp_path):
+    tell = Story(tmp_path)
+    tell("started", config={})
+    tell("epoch", epoch=1, metrics=0.5)
+    tell("resumed", attempt=2, epoch=0)
+    tell("epoch", attempt=2, epoch=1, metrics=0.4)
+    tell("completed", attempt=2)
+    record = tell.replay().records[0]
+    assert (record.best_value, record.last_epoch, record.status) == (0.4, 1, "completed")
+    assert record.ended is not None
+
+
+@pytest.mark.parametrize("objective", ["val_uar", "val_loss"])
+def test_ranking(tmp_path, objective):
+    tell = Story(tmp_path)
+    for number, value, end in [(0, 0.5, "completed"), (1, 0.6, "completed"), (2, 0.9, "pruned")]:
+        tell("started", number=number, config={})
+        tell("epoch", number=number, epoch=1, metrics=value)
+        tell(end, number=number)
+    tell("started", number=3, config={})
+    tell("failed", number=3, reason="loss is NaN")
+    tell("started", number=4, config={})
+    tell("completed", number=4, copied_from=1)
+    trials = tell.replay(objective)
+    # The repetition ranks beside what it repeats; the stopped one last, though its value is best.
+    assert [record.number for record in trials.ranked()] == [1, 4, 0, 2]
+    assert trials.num_epochs == 3
+    assert [r.number for r in trials.with_status("failed")] == [3]
+    assert trials.records[3].reason == "loss is NaN"
+    assert trials.records[4].copied_from == 1
+
+
+def test_the_earliest_of_equal_epochs_is_best(tmp_path):
+    tell = Story(tmp_path)
+    tell("started", config={})
+    for epoch in (1, 2, 3):
+        tell("epoch", epoch=epoch, metrics=0.5)
+    assert tell.replay().records[0].best_epoch == 1
+
+
+@pytest.mark.parametrize(
+    ("story", "message"),
+    [
+        ([("epoch", {"epoch": 1, "metrics": {}})], "without start"),
+        ([("started", {"config": {}}), ("started", {"config": {}})], "started twice"),
+        (
+            [("started", {"config": {}})] + 2 * [("epoch", {"epoch": 1, "metrics": {}})],
+            "twice in one attempt",
+        ),
+        (
+            [("started", {"config": {}}), ("epoch", {"epoch": 1, "metrics": {}, "attempt": 2})],
+            "never resumed",
+        ),
+        ([("started", {"config": {}, "copied_from": 5})], "not there"),
+        ([("started", {"config": {}}), ("resumed", {"epoch": 0})], "resumed twice"),
+    ],
+)
+def test_impossible_stories_are_refused(tmp_path, story, message):
+    tell = Story(tmp_path)
+    for event, data in story:
+        tell(event, **data)
+    with pytest.raises(DataError, match=message):
+        tell.replay()
+
+
+def test_two_ends_are_refused_on_replay(tmp_path):
+    path = tmp_path / "trials.jsonl"
+    write_some(path)
+    ledger = Ledger.open(path, 1)
+    end = ledger.append("completed", **TRIAL, attempt=1)
+    ledger.close()
+    again = {**json.loads(end.to_line()), "seq": end.seq + 1}
+    with path.open("ab") as file:
+        file.write(json.dumps(again).encode() + b"\n")
+    with pytest.raises(DataError, match="'completed' after it was completed"):
+        Trials.replay(read(path))
+
+
+def test_the_lease_is_held_by_one_and_its_fence_rises(tmp_path):
+    folder = tmp_path / "run"
+    with RunLease.acquire(folder) as lease:
+        assert lease.fence == 1
+        lease.check()
+        with pytest.raises(RunExistsError, match=rf"process {os.getpid()} on "):
+            RunLease.acquire(folder)
+        lease.check()
+    with RunLease.acquire(folder) as second:
+        assert second.fence == 2
+        with pytest.raises(InfrastructureError, match=r"fence 2, ours is 1"):
+            check_fence(folder, 1)
+    assert sorted(path.name for path in folder.iterdir()) == ["lease.json", "lease.lock"]
+
+
+def test_a_killed_holder_frees_the_folder(tmp_path):
+    code = (
+        "import sys, pathlib, raysearch.lease as l\n"
+        "lease = l.RunLease.acquire(pathlib.Path(sys.argv[1]))\n"
+        "print('held', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(RunExistsError, match=f"process {holder.pid} "):
+            RunLease.acquire(tmp_path)
+        holder.kill()
+    with RunLease.acquire(tmp_path) as lease:
+        assert lease.fence == 2
+
+
+def test_a_damaged_lease_is_not_guessed(tmp_path):
+    RunLease.acquire(tmp_path).release()
+    (tmp_path / "lease.json").write_text("{}")
+    with pytest.raises(InfrastructureError, match="holds no fence"):
+        RunLease.acquire(tmp_path)
+    with pytest.raises(InfrastructureError, match=r"lease\.json"):
+        check_fence(tmp_path / "absent", 1)
