@@ -1,0 +1,1 @@
+"""Feature shards in and out: written by Ray Data, cached on nodes, cut into batches."""

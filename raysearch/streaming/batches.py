@@ -1,0 +1,122 @@
+"""One trial's data: the same batches from whichever tier holds the features."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+
+import numpy as np
+import torch
+
+from raysearch.streaming.epoch_plan import crop_positions, global_batches, rank_share
+from raysearch.streaming.readers import WindowReader
+from raysearch.streaming.rows import SplitRows
+from raysearch.streaming.store import FeatureSource
+from raysearch.streaming.windows import WindowBatch, clip_frames, train_windows, validation_windows
+from raysearch.training.data import Batch
+
+__all__ = ["SplitData"]
+
+
+class SplitData:
+    """Implements ``raysearch.training.data.TrialData`` for one rank of one trial.
+
+    Args:
+        rows: the split; a reader's table is its training rows, then its validation rows.
+        sources: the streams' stores.
+        reader: opened on the same rows in that order; closed with this object.
+        clip_s: seconds of a crop or window, clamped to the longest utterance.
+        batch_size: rows of a global batch.
+        seed: of the permutations and crops.
+        rank: this worker's.
+        world_size: workers of the group.
+        window_rows: rows up to which an epoch's permutation is uniform.
+    """
+
+    def __init__(
+        self,
+        rows: SplitRows,
+        sources: Mapping[str, FeatureSource],
+        reader: WindowReader,
+        *,
+        clip_s: float,
+        batch_size: int,
+        seed: int,
+        rank: int,
+        world_size: int,
+        window_rows: int = 8192,
+    ) -> None:
+        self.num_train, self.num_validation = len(rows.train), len(rows.validation)
+        self.num_classes = len(rows.labels)
+        self.class_counts: list[int] = np.bincount(
+            rows.train.labels, minlength=self.num_classes
+        ).tolist()
+        self.input_bins = {name: source.num_bins for name, source in sources.items()}
+        self.floors = {name: source.floor for name, source in sources.items()}
+        self.normalisation = {
+            name: _mean_std(reader.stats[name].mean_std(slice(0, self.num_train)))
+            for name in sources
+        }
+        self._reader = reader
+        self._closed = False
+        self._labels = {"train": rows.train.labels, "validation": rows.validation.labels}
+        self._frames = {name: reader.stats[name].num_frames for name in sources}
+        self._clips = {
+            name: clip_frames(clip_s, source.frames_per_second, self._frames[name])
+            for name, source in sources.items()
+        }
+        self._plan = (batch_size, seed, rank, world_size, window_rows)
+
+    def train_batches(self, epoch: int) -> Iterator[Batch]:
+        """This rank's share of every global batch of ``epoch``, random crops; may be empty."""
+        batch_size, seed, rank, world_size, window_rows = self._plan
+        positions_R = crop_positions(self.num_train, seed, epoch)
+        planned = []
+        for rows in global_batches(
+            self.num_train, batch_size, seed, epoch, window_rows=window_rows
+        ):
+            mine = rank_share(rows, rank, world_size)
+            planned.append(
+                train_windows(self._frames, self._clips, mine, positions_R[mine], len(rows))
+            )
+        yield from self._batches(planned, self._labels["train"])
+
+    def validation_batches(self) -> Iterator[Batch]:
+        """This rank's rows, near-equal parts of them all, each in overlapping windows."""
+        _, _, rank, world_size, _ = self._plan
+        mine = rank_share(np.arange(self.num_validation), rank, world_size)
+        planned = list(validation_windows(self._frames, self._clips, mine + self.num_train, mine))
+        yield from self._batches(planned, self._labels["validation"])
+
+    def close(self) -> None:
+        """Lets go of the features; the data cannot be read after."""
+        self._reader.close()
+        self._closed = True
+
+    def __enter__(self) -> "SplitData":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _batches(self, planned: Sequence[WindowBatch], labels: Sequence[int]) -> Iterator[Batch]:
+        if self._closed:
+            raise RuntimeError("these data are closed")
+        labels_R = np.asarray(labels, dtype=np.int64)
+        for window, inputs in zip(planned, self._reader.read(planned), strict=True):
+            device = next(iter(inputs.values())).device
+            yield Batch(
+                inputs=inputs,
+                lengths={s: torch.from_numpy(n).to(device) for s, n in window.lengths.items()},
+                labels=torch.from_numpy(labels_R[window.index]).to(device),
+                num_global=window.num_global,
+                index=torch.from_numpy(window.index.astype(np.int64)).to(device),
+            )
+
+
+def _mean_std(pair: tuple[np.ndarray, np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+    mean_F, std_F = (torch.from_numpy(item.astype(np.float32)) for item in pair)
+    return mean_F, std_F

@@ -1,0 +1,42 @@
+"""Which rows an epoch sees, in which batch, on which rank: the same plan for every data tier."""
+
+import numpy as np
+
+from raysearch.config.identity import seed_from
+
+__all__ = ["crop_positions", "global_batches", "rank_share"]
+
+WINDOW_ROWS = 8192
+CHUNK_ROWS = 64
+
+
+def global_batches(
+    num_rows: int, batch_size: int, seed: int, epoch: int, *, window_rows: int = WINDOW_ROWS
+) -> list[np.ndarray]:
+    """A permutation of ``num_rows`` rows as ceil(N/B) global batches of near-equal size.
+
+    Up to ``window_rows`` rows the permutation is uniform. Beyond, chunks of neighbours are
+    shuffled, then the rows within each window, so that reading in order stays local.
+    """
+    rng = np.random.default_rng([seed_from("plan", seed, epoch)])
+    if num_rows <= window_rows:
+        order = rng.permutation(num_rows)
+    else:
+        starts = rng.permutation(np.arange(0, num_rows, CHUNK_ROWS))
+        order = (starts[:, None] + np.arange(CHUNK_ROWS)).ravel()
+        order = order[order < num_rows]
+        for start in range(0, num_rows, window_rows):
+            rng.shuffle(order[start : start + window_rows])
+    num_batches = -(-num_rows // batch_size)
+    return np.array_split(order, num_batches) if num_batches else []
+
+
+def rank_share(rows: np.ndarray, rank: int, world_size: int) -> np.ndarray:
+    """This rank's contiguous part of ``rows``; parts differ by one row at most, or are empty."""
+    low, high = rank * len(rows) // world_size, (rank + 1) * len(rows) // world_size
+    return rows[low:high]
+
+
+def crop_positions(num_rows: int, seed: int, epoch: int) -> np.ndarray:
+    """A uniform number in [0, 1) a row: where its crop lies, whatever the rank or the tier."""
+    return np.random.default_rng([seed_from("crop", seed, epoch)]).random(num_rows)

@@ -1,0 +1,142 @@
+"""The host tier: one copy of the features a node in shared memory, owned by one actor a node.
+
+Trials come and go; the arrays stay under a byte budget, least recently used first out. Workers
+read them in place (zero-copy views of the object store).
+"""
+
+import contextlib
+import hashlib
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from raysearch.errors import DataError
+from raysearch.streaming.arrays import FeatureArrays, RowStats
+from raysearch.streaming.fetch import fetch_rows
+from raysearch.streaming.store import FeatureSource, StoreIndex, scan
+
+__all__ = ["NodeCache", "cached_arrays", "host_budget", "node_cache", "start_node_caches"]
+
+DEFAULT_SHARE = 0.5
+# An actor ends with its creator's last handle: a cache made here must outlive the trial.
+_MADE_HERE: dict[str, Any] = {}
+
+
+class NodeCache:
+    """Feature arrays by (source, rows), loaded by Ray Data, evicted by last use.
+
+    Args:
+        max_bytes: the budget; one entry larger than all of it is kept alone.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._entries: OrderedDict[str, tuple[Any, int]] = OrderedDict()
+
+    def get(self, key: str) -> list[Any] | None:
+        """A list holding the reference of the arrays of ``key``, or None if they are not here."""
+        if key not in self._entries:
+            return None
+        self._entries.move_to_end(key)
+        return [self._entries[key][0]]
+
+    def load(self, key: str, source: FeatureSource, hashes: Sequence[str]) -> list[Any]:
+        """As ``get``, after reading the rows if no other group asked for them first."""
+        if (found := self.get(key)) is not None:
+            return found
+        index = scan(source)
+        if absent := [h for h in hashes if h not in index.places]:
+            raise DataError(f"{source.folder}: {len(absent)} rows are not in the store")
+        num_bytes = sum(index.places[h][2] for h in hashes) * source.num_bins * 4
+        self._make_room(num_bytes)
+        self._entries[key] = (ray.put(_read(source, index, hashes)), num_bytes)
+        return [self._entries[key][0]]
+
+    def state(self) -> dict[str, int]:
+        """Bytes of each entry, least recently used first."""
+        return {key: num_bytes for key, (_, num_bytes) in self._entries.items()}
+
+    def _make_room(self, num_bytes: int) -> None:
+        while self._entries and num_bytes + sum(self.state().values()) > self._max_bytes:
+            self._entries.popitem(last=False)
+
+
+def start_node_caches(max_bytes: int | None = None) -> list[Any]:
+    """One cache on every node that is up, owned by the caller; keep the handles as long as needed.
+
+    The driver calls it, so that the caches outlive every worker group and end with the driver.
+    """
+    nodes: list[dict[str, Any]] = ray.nodes()
+    return [node_cache(node["NodeID"], max_bytes) for node in nodes if node["Alive"]]
+
+
+def node_cache(node_id: str | None = None, max_bytes: int | None = None) -> Any:
+    """The cache actor of ``node_id`` (this node's by default), made if it is not there.
+
+    Args:
+        node_id: Ray's hexadecimal node id.
+        max_bytes: the budget of a new one; by default half of the node's object store.
+    """
+    node_id = node_id or ray.get_runtime_context().get_node_id()
+    name = f"raysearch-features-{node_id[:16]}"
+    with contextlib.suppress(ValueError):
+        return ray.get_actor(name)
+    actor = ray.remote(NodeCache).options(
+        name=name,
+        get_if_exists=True,
+        num_cpus=0,
+        max_restarts=3,
+        scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=False),
+    )
+    _MADE_HERE[name] = actor.remote(max_bytes or host_budget(node_id))
+    return _MADE_HERE[name]
+
+
+def cached_arrays(cache: Any, source: FeatureSource, hashes: Sequence[str]) -> FeatureArrays:
+    """The arrays of ``hashes`` in this order, read-only views of the node's shared memory.
+
+    Raises:
+        DataError: rows that the store does not hold, or damaged ones.
+    """
+    digest = hashlib.sha256("\n".join(hashes).encode()).hexdigest()[:16]
+    key = f"{source.stream}-{source.key}-{digest}"
+    found = ray.get(cache.get.remote(key))
+    if found is None:
+        name = f"load features {source.stream}"
+        found = ray.get(cache.load.options(name=name).remote(key, source, list(hashes)))
+    arrays: FeatureArrays = ray.get(found[0])
+    return arrays
+
+
+def host_budget(node_id: str | None = None) -> int:
+    """Bytes that a cache on ``node_id`` may hold by default: half of the object store."""
+    node_id = node_id or ray.get_runtime_context().get_node_id()
+    for node in ray.nodes():
+        if node["NodeID"] == node_id:
+            return int(DEFAULT_SHARE * node["Resources"].get("object_store_memory", 0))
+    return 0
+
+
+def _read(source: FeatureSource, index: StoreIndex, hashes: Sequence[str]) -> FeatureArrays:
+    """Reads the rows, whole part by part, into one array in the order of ``hashes``."""
+    num_frames_R = np.array([index.places[h][2] for h in hashes], dtype=np.int64)
+    arrays = FeatureArrays(
+        np.empty((int(num_frames_R.sum()), source.num_bins), dtype=np.float32),
+        RowStats(num_frames_R, *index.sums(hashes)),
+    )
+    offsets = arrays.offsets
+    wanted: dict[str, dict[int, list[int]]] = {}
+    for position, content_hash in enumerate(hashes):
+        part, row, _ = index.places[content_hash]
+        wanted.setdefault(part, {}).setdefault(row, []).append(position)
+    items = [(part, sorted(rows)) for part, rows in wanted.items()]
+    for part, row, values_TF in fetch_rows(items, source):
+        for position in wanted[part][row]:
+            if values_TF.shape[0] != num_frames_R[position]:
+                raise DataError(f"{source.folder}/{part}: changed while being read")
+            arrays.values[offsets[position] : offsets[position] + len(values_TF)] = values_TF
+    return arrays

@@ -1,0 +1,62 @@
+"""Ray Data as raysearch uses it: one item, one task, one table, and no bars or chatter."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import ray
+import ray.data
+from ray.data import DataContext, TaskPoolStrategy
+
+__all__ = ["run_tasks"]
+
+
+def run_tasks(
+    items: Sequence[Mapping[str, Any]],
+    task: Callable[..., pa.Table],
+    kwargs: Mapping[str, Any],
+    *,
+    num_cpus: float,
+    tasks_at_once: int | None = None,
+    ordered: bool = False,
+) -> Iterator[pa.Table]:
+    """Runs ``task(table, **kwargs)`` on each item's one-row table; yields the tables returned.
+
+    Tasks run ahead of the reader as far as Ray Data's memory budget lets them; closing the
+    generator ends those that are left.
+
+    Args:
+        items: plain values and lists only.
+        task: importable by the workers; its tables must have equal columns.
+        kwargs: sent along with every task.
+        num_cpus: CPUs a task asks for; 0 runs where worker groups hold them all.
+        tasks_at_once: the most tasks at a time, as many as fit by default.
+        ordered: tables in the order of the items, else as they finish.
+    """
+    if not items:
+        return
+    _quiet().execution_options.preserve_order = ordered
+    data: Any = ray.data.from_items(list(items), override_num_blocks=len(items))
+    bundles = data.map_batches(
+        task,
+        batch_size=1,
+        batch_format="pyarrow",
+        fn_kwargs=dict(kwargs),
+        num_cpus=num_cpus,
+        compute=TaskPoolStrategy(size=min(tasks_at_once or len(items), len(items))),
+    ).iter_internal_ref_bundles()
+    # Not iter_batches: each of its passes may leave a parked prefetching thread behind.
+    for bundle in bundles:
+        for block in bundle.blocks:
+            yield ray.get(block.ref)
+
+
+def _quiet() -> DataContext:
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    context.enable_operator_progress_bars = False
+    context.print_on_execution_start = False
+    for name in ("ray.data", "ray.data._internal"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    return context

@@ -1,0 +1,73 @@
+"""A split as workers need it: row keys and integer labels of training and validation only."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from raysearch.errors import DataError, EmptyCorpusError
+
+if TYPE_CHECKING:
+    from raysearch.corpora.utterance import Utterance
+    from raysearch.protocols.splits import Split
+
+__all__ = ["RowTable", "SplitRows", "split_rows"]
+
+
+@dataclass(frozen=True)
+class RowTable:
+    """Rows in a fixed order: utterance ids, content hashes (the store's keys), class indices."""
+
+    ids: tuple[str, ...]
+    hashes: tuple[str, ...]
+    labels: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class SplitRows:
+    """Training and validation rows, and the class names that labels index.
+
+    Test rows have no place here, so nothing that trains can read them.
+    """
+
+    train: RowTable
+    validation: RowTable
+    labels: tuple[str, ...]
+
+
+def split_rows(split: "Split", exclude: Collection[str] = ()) -> SplitRows:
+    """The training and validation rows of ``split`` but for the ids in ``exclude`` (quarantined).
+
+    Raises:
+        DataError: a validation row's emotion never occurs in training.
+        EmptyCorpusError: no training or no validation row is left.
+    """
+    labels = tuple(split.labels)
+    train = _table(split.train, labels, set(exclude))
+    validation = _table(split.validation, labels, set(exclude))
+    if not len(train) or not len(validation):
+        raise EmptyCorpusError(
+            f"fold {split.fold}: {len(train)} training and {len(validation)} validation rows "
+            f"are usable; both must have some"
+        )
+    return SplitRows(train, validation, labels)
+
+
+def _table(
+    utterances: "tuple[Utterance, ...]", labels: tuple[str, ...], exclude: set[str]
+) -> RowTable:
+    index = {name: i for i, name in enumerate(labels)}
+    kept = [u for u in utterances if u.id not in exclude]
+    for utterance in kept:
+        if utterance.emotion not in index:
+            raise DataError(
+                f"utterance {utterance.id!r}: no training row has its emotion "
+                f"{utterance.emotion!r} (training has: {', '.join(labels)})"
+            )
+    return RowTable(
+        ids=tuple(u.id for u in kept),
+        hashes=tuple(u.content_hash for u in kept),
+        labels=tuple(index[u.emotion] for u in kept),
+    )

@@ -1,0 +1,171 @@
+"""Audio files to feature shards with Ray Data, each row computed once and never again."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from raysearch.errors import DataError, InfrastructureError, QuarantineError
+from raysearch.features.extractor import FeatureConfig
+from raysearch.streaming.featurize import publish_chunk
+from raysearch.streaming.ray_tasks import run_tasks
+from raysearch.streaming.store import (
+    FeatureSource,
+    feature_source,
+    read_quarantine,
+    scan,
+    write_json,
+    write_manifest,
+)
+
+if TYPE_CHECKING:
+    from raysearch.corpora.utterance import Utterance
+
+__all__ = ["FeatureSet", "ensure_features"]
+
+# Small enough that progress moves and a lost task costs seconds, large enough that files stay few.
+ROWS_PER_PART = 64
+SECONDS_PER_PART = 3600.0
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """The features of some utterances, all of them either stored or quarantined.
+
+    Attributes:
+        source: where they lie; this is what trials are given.
+        config: what they were computed with.
+        rows: content hash of each asked utterance to (part, row in it, frames).
+        quarantined: utterance id to the reason why it has no features.
+    """
+
+    source: FeatureSource
+    config: FeatureConfig
+    rows: dict[str, tuple[str, int, int]]
+    quarantined: dict[str, str]
+
+    @property
+    def folder(self) -> str:
+        """The store's folder."""
+        return self.source.folder
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of the values, as float32."""
+        return sum(frames for _, _, frames in self.rows.values()) * self.source.num_bins * 4
+
+
+def ensure_features(
+    utterances: "Sequence[Utterance]",
+    stream: str,
+    config: FeatureConfig,
+    store: Path,
+    *,
+    corpus: str,
+    on_progress: Progress | None = None,
+    max_quarantined: float = 0.05,
+) -> FeatureSet:
+    """Computes what is missing of ``utterances``' features and returns where all of them lie.
+
+    Ray must be initialised if rows are missing; if none is, nothing of Ray is touched.
+
+    Args:
+        utterances: training and validation rows; test rows have no business here before
+            they are evaluated.
+        stream: the model's name for these features.
+        config: the extractor's settings.
+        store: the folder of all feature stores, readable by every node.
+        corpus: the corpus' name, a part of the store's.
+        on_progress: told (utterances done, utterances missing at the start).
+        max_quarantined: the largest bearable share of unusable audio, 0 to 1.
+
+    Raises:
+        QuarantineError: a larger share cannot be used.
+        DataError: a file changed since the corpus was read, or the store is another's.
+        InfrastructureError: rows are still missing after the work.
+    """
+    source = feature_source(store, corpus, stream, config)
+    Path(source.folder).mkdir(parents=True, exist_ok=True)
+    index = scan(source, repair=True)
+    reasons = read_quarantine(source)
+    missing = _missing(utterances, {*index.places, *reasons})
+    if missing:
+        reasons.update(_compute(missing, source, config, on_progress))
+        write_json(Path(source.folder) / "quarantine.json", reasons)
+        index = scan(source, repair=True)
+    write_manifest(source, index.parts)
+    quarantined = {u.id: reasons[u.content_hash] for u in utterances if u.content_hash in reasons}
+    _check_share(quarantined, len(utterances), max_quarantined)
+    wanted = {u.content_hash for u in utterances} - set(reasons)
+    if lost := wanted - set(index.places):
+        raise InfrastructureError(f"{source.folder}: {len(lost)} rows are missing after the work")
+    return FeatureSet(source, config, {h: index.places[h] for h in sorted(wanted)}, quarantined)
+
+
+def _missing(utterances: "Sequence[Utterance]", known: set[str]) -> "list[Utterance]":
+    """One utterance for each content that is not known, in order of id."""
+    by_hash = {u.content_hash: u for u in sorted(utterances, key=lambda u: u.id, reverse=True)}
+    return sorted((u for h, u in by_hash.items() if h not in known), key=lambda u: u.id)
+
+
+def _compute(
+    missing: "list[Utterance]",
+    source: FeatureSource,
+    config: FeatureConfig,
+    on_progress: Progress | None,
+) -> dict[str, str]:
+    """Runs the tasks; returns content hash to reason for what cannot be used."""
+    reasons: dict[str, str] = {}
+    done = 0
+    if on_progress:
+        on_progress(0, len(missing))
+    for report in _run(missing, source, config):
+        if report["error"]:
+            raise DataError(report["error"])
+        reasons.update(report["quarantined"])
+        done += report["num_rows"]
+        if on_progress:
+            on_progress(done, len(missing))
+    return reasons
+
+
+def _run(
+    missing: "list[Utterance]", source: FeatureSource, config: FeatureConfig
+) -> Iterator[dict[str, Any]]:
+    """One task a part, each publishing its own; yields their reports as they finish."""
+    items = [
+        {"chunk": json.dumps([[u.id, u.path, u.content_hash] for u in chunk])}
+        for chunk in _chunks(missing)
+    ]
+    kwargs = {"source": source, "config": config.model_dump(mode="json")}
+    for table in run_tasks(items, publish_chunk, kwargs, num_cpus=1):
+        for line in table["report"].to_pylist():
+            yield json.loads(line)
+
+
+def _chunks(missing: "list[Utterance]") -> "Iterator[list[Utterance]]":
+    """Neighbours by id, few enough and short enough together for one task's memory."""
+    chunk: list[Utterance] = []
+    seconds = 0.0
+    for utterance in missing:
+        longer = seconds + (utterance.duration_s or 0.0)
+        if chunk and (len(chunk) == ROWS_PER_PART or longer > SECONDS_PER_PART):
+            yield chunk
+            chunk, longer = [], utterance.duration_s or 0.0
+        chunk.append(utterance)
+        seconds = longer
+    if chunk:
+        yield chunk
+
+
+def _check_share(quarantined: dict[str, str], num_rows: int, max_share: float) -> None:
+    if len(quarantined) <= max_share * num_rows:
+        return
+    some = "; ".join(f"{name}: {reason}" for name, reason in sorted(quarantined.items())[:5])
+    raise QuarantineError(
+        f"{len(quarantined)} of {num_rows} utterances are unusable, more than "
+        f"corpus.max_quarantined={max_share:g} allows: {some}"
+        + ("; ..." if len(quarantined) > 5 else "")
+    )

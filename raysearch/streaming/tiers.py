@@ -1,0 +1,101 @@
+"""Where a trial's features live while it trains, and the data opened there."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+
+from raysearch.errors import ConfigError
+from raysearch.streaming.batches import SplitData
+from raysearch.streaming.node_cache import cached_arrays, node_cache
+from raysearch.streaming.readers import DeviceReader, HostReader, WindowReader
+from raysearch.streaming.rows import SplitRows
+from raysearch.streaming.store import FeatureSource
+from raysearch.streaming.stream import StreamReader
+
+__all__ = ["Tier", "choose_tier", "open_trial_data"]
+
+Tier = Literal["device", "host", "stream"]
+# The rest of a device's memory is the model's.
+DEVICE_SHARE = 0.3
+
+
+def choose_tier(num_bytes: int, device_free: int | None, host_budget: int) -> tuple[Tier, str]:
+    """The fastest tier that holds ``num_bytes`` of features, and why.
+
+    Args:
+        num_bytes: of all streams' training and validation rows.
+        device_free: free bytes of each worker's GPU, None without one.
+        host_budget: bytes of the node's cache.
+    """
+    size = f"{num_bytes / 2**20:.0f} MiB of features"
+    if device_free is not None and num_bytes <= DEVICE_SHARE * device_free:
+        return "device", f"{size} fit in {DEVICE_SHARE:.0%} of the GPU's free memory"
+    if num_bytes <= host_budget:
+        return "host", f"{size} fit in the node's cache of {host_budget / 2**20:.0f} MiB"
+    return "stream", f"{size} exceed the node's cache of {host_budget / 2**20:.0f} MiB"
+
+
+def open_trial_data(
+    rows: SplitRows,
+    sources: Mapping[str, FeatureSource],
+    *,
+    clip_s: float,
+    batch_size: int,
+    seed: int,
+    rank: int = 0,
+    world_size: int = 1,
+    tier: Tier = "host",
+    device: torch.device | str = "cpu",
+    cache: Any = None,
+    stream_cpus: float = 1.0,
+) -> SplitData:
+    """The data of one trial for one rank; close it when the trial ends.
+
+    Args:
+        rows: the split.
+        sources: the streams' stores, each holding all rows.
+        clip_s: seconds of a crop or window.
+        batch_size: rows of a global batch, over all ranks.
+        seed: of the permutations and crops.
+        rank: this worker's.
+        world_size: workers of the group.
+        tier: where the features live; the batches are the same in each.
+        device: of the batches in the device tier; the other tiers give CPU tensors.
+        cache: the node's cache actor; by default the one of this node.
+        stream_cpus: CPUs a reading task of the stream tier asks for.
+
+    Raises:
+        DataError: rows that a store does not hold, or damaged ones.
+        ConfigError: no such tier.
+    """
+    reader = _open(rows, sources, tier, torch.device(device), cache, stream_cpus)
+    return SplitData(
+        rows,
+        sources,
+        reader,
+        clip_s=clip_s,
+        batch_size=batch_size,
+        seed=seed,
+        rank=rank,
+        world_size=world_size,
+    )
+
+
+def _open(
+    rows: SplitRows,
+    sources: Mapping[str, FeatureSource],
+    tier: str,
+    device: torch.device,
+    cache: Any,
+    stream_cpus: float,
+) -> WindowReader:
+    hashes = rows.train.hashes + rows.validation.hashes
+    if tier == "stream":
+        return StreamReader(sources, hashes, stream_cpus)
+    if tier not in ("host", "device"):
+        raise ConfigError(f"unknown data tier {tier!r} (one of: device, host, stream)")
+    actor = cache or node_cache()
+    arrays = {name: cached_arrays(actor, source, hashes) for name, source in sources.items()}
+    floors = {name: source.floor for name, source in sources.items()}
+    return HostReader(arrays, floors) if tier == "host" else DeviceReader(arrays, floors, device)

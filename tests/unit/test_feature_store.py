@@ -1,0 +1,140 @@
+"""Parts and the store's folder: whole or not at all, never another's, never damaged."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from raysearch.errors import DataError
+from raysearch.features.log_mel import LogMelConfig
+from raysearch.streaming.parts import (
+    PartRow,
+    part_name,
+    read_index,
+    read_rows,
+    write_part,
+)
+from raysearch.streaming.store import feature_source, scan, write_manifest
+
+
+def rows(num_rows, num_bins=8, prefix="h"):
+    rng = np.random.default_rng(num_rows)
+    return [
+        PartRow(f"u{i}", f"{prefix}{i}", rng.normal(size=(3 + i, num_bins)).astype(np.float32))
+        for i in range(num_rows)
+    ]
+
+
+@pytest.fixture
+def source(tmp_path):
+    source = feature_source(tmp_path, "demo", "mel", LogMelConfig(n_mels=8))
+    Path(source.folder).mkdir()
+    return source
+
+
+def publish(source, items):
+    path = Path(source.folder) / part_name(row.content_hash for row in items)
+    write_part(path, items, source.identity)
+    return path
+
+
+def test_rows_come_back_bit_equal(source):
+    items = rows(11)
+    path = publish(source, items)
+    found = read_rows(path, source.identity, [10, 0, 4], 8)
+    assert sorted(found) == [0, 4, 10]
+    for row, (content_hash, values) in found.items():
+        assert content_hash == f"h{row}"
+        np.testing.assert_array_equal(values, items[row].values)
+    index = read_index(path, source.identity, 8)
+    assert index.hashes == tuple(f"h{i}" for i in range(11))
+    for i, item in enumerate(items):
+        values = item.values.astype(np.float64)
+        np.testing.assert_allclose(index.bin_sum[i], values.sum(axis=0))
+        np.testing.assert_allclose(index.bin_sumsq[i], (values**2).sum(axis=0))
+
+
+def test_parts_are_plain_parquet(source):
+    schema = pq.read_schema(publish(source, rows(2)))
+    assert not any(isinstance(field.type, pa.BaseExtensionType) for field in schema)
+
+
+def test_a_failed_write_leaves_nothing(source):
+    lone_surrogate = PartRow("\ud800", "x", np.zeros((2, 8), np.float32))
+    with pytest.raises(UnicodeError):
+        write_part(Path(source.folder) / "part-x.parquet", [lone_surrogate], source.identity)
+    assert list(Path(source.folder).iterdir()) == []
+
+
+def test_damaged_values_are_refused(source):
+    path = publish(source, rows(40, prefix="d"))
+    content = bytearray(path.read_bytes())
+    needle = rows(40)[3].values.tobytes()
+    position = content.find(needle)
+    assert position > 0
+    content[position + 5] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="damaged"):
+        read_rows(path, source.identity, [3], 8)
+
+
+@pytest.mark.parametrize("wanted", [[-1], [2], [0, 99]])
+def test_absent_rows_are_refused(source, wanted):
+    with pytest.raises(DataError, match="not all there"):
+        read_rows(publish(source, rows(2)), source.identity, wanted, 8)
+
+
+def test_shapes_that_contradict_each_other_are_refused(source):
+    path = publish(source, rows(3))
+    table = pq.read_table(path)
+    lying = table.set_column(2, "num_frames", pa.array([3, 4, 900], pa.int32()))
+    pq.write_table(lying, path)
+    with pytest.raises(DataError, match="do not have its shape"):
+        read_rows(path, source.identity, [2], 8)
+    with pytest.raises(DataError, match="out of range"):
+        read_index(path, source.identity, 9)
+
+
+def test_scan_adopts_unlisted_parts_and_removes_torn_ones(source):
+    whole, torn = publish(source, rows(3)), publish(source, rows(2, prefix="t"))
+    torn.write_bytes(torn.read_bytes()[:-20])
+    assert set(scan(source).places) == {"h0", "h1", "h2"}
+    assert torn.exists(), "a reader removes nothing"
+    assert scan(source, repair=True).places["h1"] == (whole.name, 1, 4)
+    assert not torn.exists()
+
+
+def test_a_part_of_another_configuration_is_not_taken(source):
+    other = feature_source(Path(source.folder).parent, "demo", "mel", LogMelConfig(n_mels=9))
+    assert other.folder != source.folder
+    write_part(Path(source.folder) / "part-other.parquet", rows(2), other.identity)
+    assert scan(source).places == {}
+
+
+def test_a_manifest_of_another_configuration_is_refused(source):
+    publish(source, rows(2))
+    write_manifest(source, scan(source).parts)
+    path = Path(source.folder) / "manifest.json"
+    manifest = json.loads(path.read_text())
+    assert [part["rows"] for part in manifest["parts"]] == [2]
+    manifest["identity"]["config"]["n_mels"] = 40
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match="another configuration"):
+        scan(source)
+
+
+def test_a_torn_manifest_costs_nothing(source):
+    publish(source, rows(2))
+    (Path(source.folder) / "manifest.json").write_text('{"identity": {')
+    index = scan(source)
+    assert set(index.places) == {"h0", "h1"}
+    write_manifest(source, index.parts)
+    assert json.loads((Path(source.folder) / "manifest.json").read_text())["parts"]
+
+
+def test_names_do_not_escape_the_store(tmp_path):
+    source = feature_source(tmp_path, "../../etc:x", "mel", LogMelConfig())
+    assert Path(source.folder).parent == tmp_path
