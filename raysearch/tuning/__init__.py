@@ -1,0 +1,1 @@
+"""Which trial next, where it runs, and what is known of it."""

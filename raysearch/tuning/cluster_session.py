@@ -1,0 +1,135 @@
+"""Connecting to Ray: a private local instance, or a running cluster; quiet, closed, cleaned up."""
+
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import ray
+from ray._private import worker as ray_worker
+
+from raysearch.errors import InfrastructureError
+
+__all__ = ["ClusterSession", "cluster_session"]
+
+NAMESPACE = "raysearch"
+
+_DRIVER_ENV = {
+    # Tune's own console, loggers, signal handler and snapshots: the ledger replaces them.
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "86400",
+    "TUNE_WARN_SLOW_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "600",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    # A busy machine starts a group slowly; a dead worker should be noticed fast.
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "600",
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
+    "RAY_TRAIN_METRICS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSession:
+    """A connected Ray."""
+
+    address: str
+    dashboard_url: str | None
+    local: bool
+    log_folder: str
+
+
+@contextlib.contextmanager
+def cluster_session(address: str | None, log_folder: Path) -> Iterator[ClusterSession]:
+    """Ray for the duration of a ``with``: started here unless an address is given.
+
+    Args:
+        address: a cluster's address; without one ``RAY_ADDRESS`` is tried, then a private
+            instance is started on the loopback interface with token authentication.
+        log_folder: where Ray's own log records go.
+
+    Raises:
+        InfrastructureError: no cluster answers at the address, or Ray did not start.
+    """
+    address = address or os.environ.get("RAY_ADDRESS")
+    local = address in (None, "", "local")
+    for name, value in _DRIVER_ENV.items():
+        os.environ.setdefault(name, value)
+    if local:
+        os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
+    with _ray_logs_to(log_folder / "driver.log"), _free_gcs_port(local) as gcs_address:
+        try:
+            context = ray.init(
+                address="local" if local else address,
+                namespace=NAMESPACE,
+                log_to_driver=False,
+                logging_level=logging.WARNING,
+                **_init_options(local, gcs_address),
+            )
+        except (ConnectionError, RuntimeError, OSError) as error:
+            what = "Ray did not start" if local else f"no Ray cluster answers at {address!r}"
+            raise InfrastructureError(f"{what}: {str(error).splitlines()[0]}") from error
+        try:
+            yield ClusterSession(
+                address=context.address_info["gcs_address"],
+                dashboard_url=context.dashboard_url or None,
+                local=local,
+                log_folder=str(Path(context.address_info["session_dir"]) / "logs"),
+            )
+        finally:
+            ray.shutdown()
+
+
+def _init_options(local: bool, gcs_address: str | None) -> dict[str, object]:
+    if not local:
+        return {}
+    return {
+        "include_dashboard": True,  # without it Train leaks the groups of stopped runs
+        "dashboard_host": "127.0.0.1",
+        "_node_ip_address": "127.0.0.1",
+        "num_cpus": len(os.sched_getaffinity(0)),
+        # Helpers of Train look for "the" Ray instance; where several run on a machine they must
+        # be told which is theirs.
+        "runtime_env": {"env_vars": {"RAY_ADDRESS": gcs_address}},
+    }
+
+
+@contextlib.contextmanager
+def _free_gcs_port(local: bool) -> Iterator[str | None]:
+    if not local:
+        yield None
+        return
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    os.environ["RAY_GCS_SERVER_PORT"] = str(port)
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        os.environ.pop("RAY_GCS_SERVER_PORT", None)
+
+
+@contextlib.contextmanager
+def _ray_logs_to(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("ray")
+    handlers, propagate = logger.handlers[:], logger.propagate
+    logger.handlers, logger.propagate = [handler], False
+
+    def to_log(data: dict[str, list[str]], *_: object, **__: object) -> None:
+        logger.warning("%s", " ".join(data["lines"]))
+
+    # The node's notices are printed whatever log_to_driver says.
+    printer = ray_worker.print_to_stdstream
+    ray_worker.print_to_stdstream = to_log
+    try:
+        yield
+    finally:
+        ray_worker.print_to_stdstream = printer
+        logger.handlers, logger.propagate = handlers, propagate
+        handler.close()

@@ -1,0 +1,163 @@
+"""From settings to audited splits and computed features: what a search needs before it starts."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ray
+
+from raysearch.config.identity import canonical_json
+from raysearch.corpora.table import load_corpus
+from raysearch.corpora.utterance import Corpus
+from raysearch.protocols.audit import Audit, audit
+from raysearch.protocols.splits import Split, make_split
+from raysearch.spec import SearchSpec, TrialConfig, feature_sets
+from raysearch.streaming.node_cache import start_node_caches
+from raysearch.streaming.rows import SplitRows, split_rows
+from raysearch.streaming.shards import FeatureSet, ensure_features
+from raysearch.streaming.store import FeatureSource
+from raysearch.streaming.tiers import choose_tier
+
+if TYPE_CHECKING:
+    from raysearch.corpora.utterance import Utterance
+    from raysearch.features.extractor import FeatureConfig
+
+__all__ = ["AuditedSplit", "FeatureBank", "feature_store", "prepare_features", "prepare_split"]
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedSplit:
+    """A split that the audit has let pass."""
+
+    corpus: Corpus
+    split: Split
+    audit: Audit
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureBank:
+    """The features of one split's training and validation rows, for every set that is searched.
+
+    Attributes:
+        rows: the usable rows; quarantined ones are left out of every set alike.
+        rows_ref: the same in Ray's object store.
+        sources: canonical feature config to its source.
+        quarantined: utterance id to reason.
+        tier: where trials find the features.
+        tier_reason: why there.
+        caches: the nodes' cache actors, which end with this object.
+    """
+
+    rows: SplitRows
+    rows_ref: Any
+    sources: Mapping[str, FeatureSource]
+    quarantined: Mapping[str, str]
+    tier: str
+    tier_reason: str
+    caches: Sequence[Any]
+
+    def data(self, config: TrialConfig) -> dict[str, Any]:
+        """What a worker needs to open the data of a trial."""
+        sources = {
+            stream: self.sources[_key(stream, feature)]
+            for stream, feature in config.features.items()
+        }
+        return {"rows": self.rows_ref, "sources": sources, "tier": self.tier}
+
+
+def feature_store(storage: Path) -> Path:
+    """The folder of all feature sets under ``storage``."""
+    return storage / ".features"
+
+
+def prepare_split(spec: SearchSpec, storage: Path) -> AuditedSplit:
+    """Read the corpus, split it, and audit the split.
+
+    Raises:
+        UserError: the corpus' folder or a setting is wrong.
+        DataError: nothing usable, or a split that leaks.
+    """
+    corpus = load_corpus(spec.corpus, storage)
+    split = make_split(corpus, spec.protocol)
+    verdict = audit(split)
+    verdict.check()
+    return AuditedSplit(corpus, split, verdict)
+
+
+def prepare_features(
+    spec: SearchSpec, split: Split, storage: Path, *, on_progress: Progress | None = None
+) -> FeatureBank:
+    """Compute what is missing of every feature set that ``spec`` can ask for.
+
+    Args:
+        spec: the search; its ``search.tier`` may force where features are held.
+        split: whose training and validation rows.
+        storage: where the feature store lies.
+        on_progress: told (feature set, rows done, rows missing at the start).
+
+    Raises:
+        QuarantineError: too much of the audio is unusable.
+    """
+    rows = [*split.train, *split.validation]
+    sets = {
+        _key(stream, config): _ensure(spec, rows, stream, config, storage, on_progress)
+        for streams in feature_sets(spec)
+        for stream, config in streams.items()
+    }
+    quarantined = {name: why for s in sets.values() for name, why in s.quarantined.items()}
+    usable = split_rows(split, quarantined)
+    caches = start_node_caches()
+    tier, reason = _tier(spec, max(s.num_bytes for s in sets.values()))
+    return FeatureBank(
+        rows=usable,
+        rows_ref=ray.put(usable),
+        sources={key: s.source for key, s in sets.items()},
+        quarantined=quarantined,
+        tier=tier,
+        tier_reason=reason,
+        caches=caches,
+    )
+
+
+def _ensure(
+    spec: SearchSpec,
+    rows: "Sequence[Utterance]",
+    stream: str,
+    config: "FeatureConfig",
+    storage: Path,
+    on_progress: Progress | None,
+) -> FeatureSet:
+    def report(done: int, total: int) -> None:
+        if on_progress:
+            on_progress(f"{stream} features ({config.extractor})", done, total)
+
+    return ensure_features(
+        rows,
+        stream,
+        config,
+        feature_store(storage),
+        corpus=spec.corpus.name,
+        on_progress=report,
+        max_quarantined=spec.corpus.max_quarantined,
+    )
+
+
+def _tier(spec: SearchSpec, num_bytes: int) -> tuple[str, str]:
+    if spec.search.tier != "auto":
+        return spec.search.tier, "asked for"
+    nodes: list[dict[str, Any]] = [node for node in ray.nodes() if node["Alive"]]
+    host_budget = min(node["Resources"].get("object_store_memory", 0) for node in nodes) // 2
+    return choose_tier(num_bytes, _free_gpu_bytes(), int(host_budget))
+
+
+def _free_gpu_bytes() -> int | None:
+    import torch
+
+    return torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else None
+
+
+def _key(stream: str, config: "FeatureConfig") -> str:
+    return f"{stream}:{canonical_json(config)}"

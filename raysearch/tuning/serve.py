@@ -1,0 +1,101 @@
+"""The workers' side of a warm group: take a command, carry it out, report, again.
+
+Runs inside Ray Train's workers, as the train function of a fit that lasts as long as the search.
+Nothing of a trial outlives its ``finish``, ``drop`` or last epoch.
+"""
+
+import gc
+import os
+import uuid
+from typing import Any
+
+import ray
+import ray.train
+import torch
+from ray.train.collective import broadcast_from_rank_zero
+
+from raysearch.tuning.trial_session import TrialSession
+from raysearch.tuning.worker_group import Command, Outcome
+
+__all__ = ["serve_trials"]
+
+
+def serve_trials(config: dict[str, Any]) -> None:
+    """Serve trials until the host says ``exit``.
+
+    Args:
+        config: ``host``, the handle of this group's
+            :class:`~raysearch.tuning.worker_group.WorkerGroupHost`, and ``threads``, the
+            intra-op threads of each worker (Ray sets one, whatever the worker reserved).
+
+    Raises:
+        RuntimeError: this rank failed alone, or its process is no longer to be trusted; Ray Train
+            then starts the group again.
+    """
+    torch.set_num_threads(config["threads"])
+    host, context = config["host"], ray.train.get_context()
+    rank = context.get_world_rank()
+    token = broadcast_from_rank_zero(uuid.uuid4().hex)
+    ray.get(host.join.remote(rank, token, os.getpid()))
+    server = _Server(rank, context.get_world_size())
+    index = 0
+    while (command := ray.get(host.next_command.remote(token, index))).kind != "exit":
+        outcome = server.carry_out(command)
+        if not ray.get(host.report.remote(rank, token, index, outcome)):
+            raise RuntimeError(outcome.error or "another rank of the group failed")
+        index += 1
+    server.drop()
+
+
+class _Server:
+    """The one trial that this rank holds."""
+
+    def __init__(self, rank: int, world_size: int) -> None:
+        self._rank = rank
+        self._world_size = world_size
+        self._session: TrialSession | None = None
+
+    def carry_out(self, command: Command) -> Outcome:
+        """Run ``command``; an exception becomes the outcome's error."""
+        try:
+            return Outcome(result=getattr(self, f"_{command.kind}")(command.payload))
+        except Exception as error:
+            self.drop()
+            fatal = isinstance(error, torch.OutOfMemoryError) or "CUDA error" in str(error)
+            return Outcome(error=f"{type(error).__name__}: {error}".splitlines()[0], fatal=fatal)
+
+    def drop(self) -> None:
+        """Forget the trial and its memory."""
+        if self._session is None:
+            return
+        self._session.close()
+        self._session = None
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _start(self, task: dict[str, Any]) -> dict[str, Any]:
+        self.drop()
+        self._session = TrialSession(task, self._rank, self._world_size)
+        return {"epoch": self._session.epoch}
+
+    def _epoch(self, _: Any) -> dict[str, Any]:
+        session = self._held()
+        result = session.run_epoch()
+        if result["done"]:
+            self.drop()
+        return result
+
+    def _finish(self, _: Any) -> dict[str, Any]:
+        result = self._held().publish()
+        self.drop()
+        return result
+
+    def _drop(self, _: Any) -> dict[str, Any]:
+        self.drop()
+        return {}
+
+    def _held(self) -> TrialSession:
+        if self._session is None:
+            raise RuntimeError("no trial is loaded in this worker")
+        return self._session

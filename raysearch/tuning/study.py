@@ -1,0 +1,135 @@
+"""Which settings to try next: Optuna's ask and tell, kept equal to the ledger.
+
+Ray Tune's own OptunaSearch tells trials that the scheduler stopped as complete, with the value
+they happened to have, and ignores points to evaluate for conditional spaces; so the study is held
+here, by ask and tell. It is written to a journal that optuna-dashboard opens while the search
+runs, and that is rebuilt from the ledger when a search is resumed.
+"""
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+
+from raysearch.config.distributions import Distribution
+from raysearch.config.identity import seed_from
+from raysearch.config.space import Space
+
+__all__ = ["Study", "num_startup_trials"]
+
+_STATES = {
+    "completed": TrialState.COMPLETE,
+    "pruned": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+}
+
+
+def num_startup_trials(num_trials: int) -> int:
+    """Random trials before the sampler models anything, fixed when a search first starts."""
+    return max(4, num_trials // 4)
+
+
+class Study:
+    """An Optuna study whose trial numbers are the ledger's.
+
+    Args:
+        path: the journal file; an existing one is replaced.
+        name: the study's name.
+        space: what to sample from.
+        seed: the search's seed; each trial's proposal depends on it, on the trial's number, and
+            on the trials told so far.
+        num_startup: random trials before TPE.
+    """
+
+    def __init__(self, path: Path, name: str, space: Space, *, seed: int, num_startup: int) -> None:
+        optuna.logging.set_verbosity(logging.ERROR)
+        path.unlink(missing_ok=True)
+        self._space = space
+        self._seed = seed
+        self._num_startup = num_startup
+        self._trials: dict[int, optuna.Trial] = {}
+        self._reported: dict[int, int] = {}
+        with _quiet():
+            self._study = optuna.create_study(
+                storage=JournalStorage(JournalFileBackend(str(path))),
+                study_name=name,
+                direction="maximize",
+                sampler=self._sampler(0),
+            )
+
+    def propose(self, number: int) -> dict[str, Any]:
+        """Values for trial ``number``, which must be the next one."""
+        with _quiet():
+            self._study.sampler = self._sampler(number)
+            trial = self._ask(number)
+            return self._space.sample(trial)
+
+    def enqueue(self, number: int, values: Mapping[str, Any], label: str | None = None) -> None:
+        """Take trial ``number``, the next one, with given ``values`` of the searched fields.
+
+        Those that lie in the space inform the sampler; the others cannot.
+        """
+        parameters = list(self._parameters(values))
+        with _quiet():
+            self._study.enqueue_trial({name: value for name, _, value in parameters})
+            trial = self._ask(number)
+            for name, distribution, _ in parameters:
+                distribution.suggest(trial, name)
+            if label:
+                trial.set_user_attr("label", label)
+
+    def _parameters(self, values: Mapping[str, Any]) -> Iterator[tuple[str, Distribution, Any]]:
+        known: dict[str, Any] = {}
+        for field in self._space.fields:
+            parameter = self._space.parameter(field, known)
+            if parameter and field in values and parameter[1].contains(values[field]):
+                known[field] = values[field]
+                yield parameter[0], parameter[1], values[field]
+
+    def report(self, number: int, epoch: int, value: float) -> None:
+        """Epoch ``epoch``'s value so far; an epoch that was reported before is skipped."""
+        if epoch > self._reported.get(number, 0):
+            self._reported[number] = epoch
+            self._trials[number].report(value, epoch)
+
+    def finish(self, number: int, status: str, value: float | None) -> None:
+        """End trial ``number`` as ``completed``, ``pruned`` or ``failed``.
+
+        A pruned trial keeps the value of its last epoch as Optuna records it.
+        """
+        with _quiet():
+            self._study.tell(
+                self._trials.pop(number),
+                value if status == "completed" else None,
+                state=_STATES[status],
+            )
+
+    def _ask(self, number: int) -> optuna.Trial:
+        trial = self._study.ask()
+        assert trial.number == number, f"the study is at trial {trial.number}, not {number}"
+        self._trials[number] = trial
+        return trial
+
+    def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
+        return optuna.samplers.TPESampler(
+            seed=seed_from(self._seed, "sampler", number),
+            n_startup_trials=self._num_startup,
+            multivariate=True,
+            group=True,
+            constant_liar=True,
+        )
+
+
+@contextlib.contextmanager
+def _quiet() -> Any:
+    """Optuna warns that these sampler options are experimental."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        yield

@@ -1,0 +1,85 @@
+"""The trial as Ray Tune sees it: an ordinary trainable that owns no model and no data."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import ray
+from ray import tune
+
+__all__ = ["EpochReport", "TrialProxy"]
+
+
+@dataclass(frozen=True, slots=True)
+class EpochReport:
+    """What a worker group says of one epoch.
+
+    Attributes:
+        number: the trial.
+        attempt: counts the trial's starts, from 1.
+        epoch: epochs trained, from 1.
+        value: the best objective value so far; higher is better.
+        best_epoch: the epoch of that value.
+        metrics: this epoch's losses and validation scores.
+        train_s: seconds inside training and validation batches on rank 0.
+        num_params: parameters of the model.
+        checkpoint: folder published with this epoch, if one was.
+        checkpoint_epoch: epochs that the checkpoint holds.
+        done: the trial trained all its epochs, or ran out of patience, or failed.
+        failed: why the trial failed.
+        slot_lost: the slot takes no more trials.
+    """
+
+    number: int
+    attempt: int = 0
+    epoch: int = 0
+    value: float = float("-inf")
+    best_epoch: int = 0
+    metrics: dict[str, float] = field(default_factory=dict)
+    train_s: float = 0.0
+    num_params: int = 0
+    checkpoint: str | None = None
+    checkpoint_epoch: int = 0
+    done: bool = False
+    failed: str | None = None
+    slot_lost: bool = False
+
+
+class TrialProxy(tune.Trainable):
+    """Leases the slot named in its config; one epoch of the slot's worker group is one step.
+
+    It imports no torch and holds no state of its own, so it is cheap to start, is reused from
+    trial to trial, and may die at any time: its successor takes the trial up at its last
+    checkpoint. A trial that fails returns an ordinary last result with ``failed`` set, because
+    Tune destroys the actor of a trial that raises.
+    """
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Begin trial ``config["number"]`` on the host named ``config["host"]``."""
+        self._lease(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Serve another trial with this same actor."""
+        self._lease(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """One epoch: ``epoch``, ``value``, ``done`` and the whole ``report``."""
+        answer = self._begun
+        if "failed" not in answer:
+            answer = ray.get(self._host.step.remote(self._number))
+        if "failed" in answer:
+            answer = {**answer, "done": True}
+        report = EpochReport(number=self._number, **answer)
+        return {
+            "epoch": report.epoch,
+            "value": report.value,
+            "done": report.done,
+            "report": report,
+        }
+
+    def _lease(self, config: dict[str, Any]) -> None:
+        self._number = int(config["number"])
+        self._host = ray.get_actor(config["host"])
+        self._begun = ray.get(self._host.begin.remote(self._number))
+        # The reference keeps the task alive; it ends, or fails with the reason, as the trial does.
+        self._named_task = self._host.trial.options(name=config["label"]).remote(self._number)

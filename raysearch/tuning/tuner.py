@@ -1,0 +1,281 @@
+"""One search from its settings to a finished ledger: start Ray, start the slots, let Tune run."""
+
+import os
+import platform
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune import CheckpointConfig, FailureConfig, PlacementGroupFactory, RunConfig, TuneConfig
+
+from raysearch.config.identity import stable_hash
+from raysearch.errors import RunExistsError, SearchInterruptedError
+from raysearch.lease import RunLease
+from raysearch.ledger import Ledger
+from raysearch.run_folder import RunFolder
+from raysearch.spec import SearchSpec
+from raysearch.trials import Trials
+from raysearch.tuning.adapters import ConductorScheduler, ConductorSearcher
+from raysearch.tuning.cluster_session import ClusterSession
+from raysearch.tuning.conductor import Conductor, Observer
+from raysearch.tuning.pool import WorkerPool
+from raysearch.tuning.preparation import AuditedSplit, FeatureBank, Progress, prepare_features
+from raysearch.tuning.resources import Plan, cluster_nodes, plan_slots
+from raysearch.tuning.study import Study, num_startup_trials
+from raysearch.tuning.trial import TrialProxy
+
+__all__ = ["Watcher", "plan_for", "run_search", "start_pool"]
+
+PROXY_RESTARTS = 3
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """Who is told of a search while it runs.
+
+    Attributes:
+        say: takes a line for the user.
+        progress: takes (what, done, total) while features are computed.
+        observers: take every ledger event.
+    """
+
+    say: Callable[[str], None]
+    progress: Progress
+    observers: Sequence[Observer] = ()
+
+
+def plan_for(spec: SearchSpec, nodes: Sequence[Any]) -> Plan:
+    """How the search uses ``nodes``; raises ResourceError where it can never fit."""
+    search = spec.search
+    return plan_slots(
+        nodes,
+        workers=search.workers,
+        cpus_per_worker=search.cpus_per_worker,
+        gpus_per_worker=search.gpus_per_worker,
+        slots=search.slots,
+        trials=search.trials,
+    )
+
+
+@contextmanager
+def start_pool(spec: SearchSpec, run: RunFolder) -> Iterator[WorkerPool]:
+    """The search's worker groups, closed at the end of the ``with``."""
+    plan = plan_for(spec, cluster_nodes(ray.nodes()))
+    scratch = Path(tempfile.mkdtemp(prefix="raysearch-"))
+    pool = WorkerPool(
+        plan,
+        f"{run.root.name}-{os.getpid()}",
+        scratch,
+        max_attempts=spec.search.max_attempts,
+    )
+    try:
+        yield pool
+    finally:
+        pool.close()
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def run_search(
+    spec: SearchSpec,
+    run: RunFolder,
+    lease: RunLease,
+    audited: AuditedSplit,
+    session: ClusterSession,
+    *,
+    started: float,
+    storage: Path,
+    watcher: Watcher,
+) -> Trials:
+    """Run, or continue, the search of ``run`` until its trials or budgets are spent.
+
+    Args:
+        spec: its settings.
+        run: its folder, opened for these settings.
+        lease: the folder's lease.
+        audited: its data.
+        session: the connected Ray.
+        started: when the command began, in seconds since 1970.
+        storage: where the feature store lies.
+        watcher: who is told.
+
+    Returns:
+        Every trial as the ledger has it.
+
+    Raises:
+        SearchInterruptedError: a signal; what was in flight can be resumed.
+        InfrastructureError: no slot is left, or none came up.
+        DataError: the audio cannot be used, or changed since the run began.
+    """
+    _check_data(run, audited)
+    run.add_session(started, lease.fence, _facts(spec, audited, session))
+    outcome = "failed"
+    try:
+        with _signals() as interrupt:
+            bank = prepare_features(spec, audited.split, storage, on_progress=watcher.progress)
+            _say_bank(bank, watcher.say)
+            with start_pool(spec, run) as pool:
+                watcher.say(f"starting slots: {pool.plan.describe()}")
+                conductor = _conductor(spec, run, lease, audited, bank, pool, watcher)
+                interrupt.then(conductor.stop)
+                pool.wait_for(1, watcher.say)
+                _let_tune_run(conductor, pool, run)
+        outcome = conductor.stopping or "finished"
+    except SearchInterruptedError:
+        outcome = "interrupted"
+        raise
+    finally:
+        run.end_session(outcome)
+    if conductor.error:
+        raise conductor.error
+    if interrupt.received:
+        raise SearchInterruptedError(f"interrupted; continue with --name {run.root.name} --resume")
+    return conductor.trials
+
+
+def _conductor(
+    spec: SearchSpec,
+    run: RunFolder,
+    lease: RunLease,
+    audited: AuditedSplit,
+    bank: FeatureBank,
+    pool: WorkerPool,
+    watcher: Watcher,
+) -> Conductor:
+    ledger = Ledger.open(run.ledger_file, lease.fence)
+    if ledger.message:
+        watcher.say(ledger.message)
+    study = Study(
+        run.study_file,
+        run.root.name,
+        spec.space,
+        seed=spec.search.seed,
+        num_startup=run.info()["num_startup_trials"],
+    )
+    return Conductor(
+        spec,
+        run.root.absolute(),
+        ledger,
+        pool,
+        study,
+        split_identity=audited.split.identity(),
+        task={
+            "run_folder": str(run.root.absolute()),
+            "fence": lease.fence,
+            "checkpoint_every_s": spec.search.checkpoint_every_s,
+        },
+        data=bank.data,
+        observers=watcher.observers,
+    )
+
+
+def _let_tune_run(conductor: Conductor, pool: WorkerPool, run: RunFolder) -> None:
+    """Tune's loop, until the conductor has no more trials; it keeps nothing that we need."""
+    with tempfile.TemporaryDirectory(prefix="raysearch-tune-", ignore_cleanup_errors=True) as tmp:
+        tuner = tune.Tuner(
+            tune.with_resources(TrialProxy, PlacementGroupFactory([{"memory": 1}])),
+            tune_config=TuneConfig(
+                search_alg=ConductorSearcher(conductor, pool),
+                scheduler=ConductorScheduler(conductor),
+                num_samples=-1,
+                reuse_actors=True,
+            ),
+            run_config=RunConfig(
+                name=run.root.name,
+                storage_path=tmp,
+                verbose=0,
+                failure_config=FailureConfig(max_failures=PROXY_RESTARTS),
+                checkpoint_config=CheckpointConfig(checkpoint_at_end=False),
+            ),
+        )
+        tuner.fit()
+
+
+def _check_data(run: RunFolder, audited: AuditedSplit) -> None:
+    fingerprint = stable_hash(audited.split.identity())
+    before = run.info().get("data_fingerprint", fingerprint)
+    if before != fingerprint:
+        raise RunExistsError(
+            f"{run.root}: the training or validation data changed since this run began; "
+            "restore it, or start a new run under another --name"
+        )
+
+
+def _facts(spec: SearchSpec, audited: AuditedSplit, session: ClusterSession) -> dict[str, Any]:
+    """What ``run.json`` keeps of the first session."""
+    packages = ("raysearch", "ray", "torch", "torchaudio", "optuna", "numpy", "pyarrow")
+    nodes = cluster_nodes(ray.nodes())
+    return {
+        "space": spec.name,
+        "seed": spec.search.seed,
+        "num_startup_trials": num_startup_trials(spec.search.trials),
+        "data_fingerprint": stable_hash(audited.split.identity()),
+        "audit": audited.audit.to_dict(),
+        "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
+        "commit": _commit(),
+        "hardware": {
+            "machine": platform.platform(),
+            "local": session.local,
+            "nodes": [{"cpus": node.cpus, "gpus": node.gpus} for node in nodes],
+        },
+    }
+
+
+def _commit() -> str | None:
+    """The commit of an editable checkout, or ``None`` for an installed package."""
+    head = Path(__file__).parents[2] / ".git" / "HEAD"
+    with suppress(OSError):
+        text = head.read_text(encoding="utf-8").strip()
+        reference = head.parent / text.removeprefix("ref: ")
+        return reference.read_text(encoding="utf-8").strip() if text.startswith("ref") else text
+    return None
+
+
+def _say_bank(bank: FeatureBank, say: Callable[[str], None]) -> None:
+    sets, rows = len(bank.sources), len(bank.rows.train) + len(bank.rows.validation)
+    say(f"features: {sets} set(s) of {rows} utterances; tier {bank.tier}: {bank.tier_reason}")
+    if bank.quarantined:
+        name, reason = next(iter(bank.quarantined.items()))
+        say(f"quarantined: {len(bank.quarantined)} utterance(s), as {name}: {reason}")
+
+
+class _Interrupt:
+    """Whether a signal came, and what a first one does."""
+
+    def __init__(self) -> None:
+        self.received = False
+        self._stop: Callable[[str], None] | None = None
+
+    def then(self, stop: Callable[[str], None]) -> None:
+        self._stop = stop
+
+    def __call__(self, number: int, frame: Any) -> None:
+        del frame
+        if self.received or self._stop is None:
+            raise SearchInterruptedError(f"stopped by {signal.Signals(number).name}")
+        self.received = True
+        self._stop("signal")
+
+
+@contextmanager
+def _signals() -> Iterator[_Interrupt]:
+    """SIGINT and SIGTERM finish the epoch under way; a second one, or an early one, stops now."""
+    interrupt = _Interrupt()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupt
+        return
+    watched = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, interrupt) for number in watched}
+    try:
+        yield interrupt
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,320 @@
+"""The host of one warm worker group: a small mailbox between a trial and its DDP workers.
+
+A group is one long ``TorchTrainer.fit()`` whose workers loop in
+:func:`raysearch.tuning.serve.serve_trials`. They never learn of Tune: they take numbered commands
+from their host (``start``, ``epoch``, ``finish``, ``drop``, ``exit``), carry each one out
+together, and report. The host never imports torch, so a slot costs one bare process beside its
+workers.
+
+Failures are told apart by who reports them. An error that every rank reports is the trial's (a bad
+setting, a loss that is not finite): the trial fails and the group stays warm. An error of some
+ranks only, or the death of a worker, is the group's: Ray Train starts the group again, and the
+trial in flight continues from its last checkpoint as a new attempt.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Command", "Outcome", "WorkerGroupHost"]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What every rank does next."""
+
+    kind: str
+    payload: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one rank carried out one command.
+
+    Attributes:
+        result: rank 0's answer.
+        error: what went wrong, in one line.
+        fatal: the rank's process is no longer to be trusted (out of memory, CUDA error).
+    """
+
+    result: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None
+    fatal: bool = False
+
+
+@dataclass(slots=True)
+class _Running:
+    """The trial that this group works on."""
+
+    task: dict[str, Any]
+    attempt: int
+    checkpoint: str | None
+    token: str | None = None
+    epoch: int = 0
+    reason: str | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def number(self) -> int:
+        return int(self.task["number"])
+
+
+class _GroupLostError(Exception):
+    """The group did not survive a command."""
+
+
+class WorkerGroupHost:
+    """An asyncio actor; every wait is event-driven.
+
+    Args:
+        num_workers: ranks of the group.
+        max_attempts: starts of one trial before it is given up.
+        max_restarts: group restarts without a finished epoch before the slot is given up.
+        error_grace_s: how long a rank's error waits for the other ranks to report theirs.
+    """
+
+    def __init__(
+        self,
+        num_workers: int,
+        max_attempts: int = 3,
+        max_restarts: int = 5,
+        error_grace_s: float = 10.0,
+    ) -> None:
+        self._num_workers = num_workers
+        self._max_attempts = max_attempts
+        self._max_restarts = max_restarts
+        self._error_grace_s = error_grace_s
+        self._changed = asyncio.Condition()
+        self._busy = asyncio.Lock()
+        self._token: str | None = None
+        self._pids: dict[int, int] = {}
+        self._commands: list[Command] = []
+        self._outcomes: dict[int, dict[int, Outcome]] = {}
+        self._assigned: dict[str, Any] = {}
+        self._attempts: dict[int, int] = {}
+        self._restarts = 0
+        self._running: _Running | None = None
+        self._closing = False
+        self._given_up: str | None = None
+
+    # ---- the workers' side -------------------------------------------------------------------
+
+    async def join(self, rank: int, token: str, pid: int) -> None:
+        """A rank of the group's incarnation ``token`` is ready for commands."""
+        async with self._changed:
+            if token != self._token:
+                self._token, self._pids = token, {}
+                self._commands, self._outcomes = [], {}
+            self._pids[rank] = pid
+            self._changed.notify_all()
+
+    async def next_command(self, token: str, index: int) -> Command:
+        """The command ``index`` of this incarnation, as soon as there is one."""
+        await self._until(
+            lambda: token != self._token or len(self._commands) > index or self._closing
+        )
+        if token != self._token or len(self._commands) <= index:
+            return Command("exit")
+        return self._commands[index]
+
+    async def report(self, rank: int, token: str, index: int, outcome: Outcome) -> bool:
+        """Take a rank's outcome; whether the rank may go on, or must end its process."""
+        async with self._changed:
+            if token != self._token:
+                return False
+            self._outcomes.setdefault(index, {})[rank] = outcome
+            self._changed.notify_all()
+        try:
+            grace = self._error_grace_s if outcome.error else None
+            await self._until(lambda: self._done(token, index), grace)
+        except TimeoutError:
+            return False  # the others hang in a collective that this rank will never join
+        return token == self._token and not self._broken(index)
+
+    # ---- the trial's side --------------------------------------------------------------------
+
+    async def assign(self, task: dict[str, Any]) -> None:
+        """The driver's word on what the next trial of this slot is."""
+        async with self._changed:
+            self._assigned = task
+            self._changed.notify_all()
+
+    async def begin(self, number: int) -> dict[str, Any]:
+        """Start the assigned trial ``number``, first aborting whatever still runs here.
+
+        Returns:
+            ``{"attempt": n}``, with ``failed`` (the reason) if it could not be started.
+        """
+        async with self._busy:
+            await self._until(lambda: self._assigned.get("number") == number)
+            task = self._assigned
+            await self._drop()
+            attempt = max(self._attempts.get(number, 0) + 1, int(task["attempt"]))
+            self._running = _Running(task, attempt, task.get("resume"))
+            self._attempts[number] = attempt
+            return await self._guarded(self._running, None)
+
+    async def step(self, number: int) -> dict[str, Any]:
+        """Run the next epoch of trial ``number`` and return rank 0's result.
+
+        The result carries ``attempt``; the last one carries ``done``. A failed trial returns
+        ``failed`` with the reason, so that the caller stays alive for the next trial.
+        """
+        async with self._busy:
+            running = self._running
+            if running is None or running.number != number:
+                return {"failed": f"trial {number} no longer runs on this slot"}
+            result = await self._guarded(running, "epoch")
+            if "failed" not in result:
+                self._restarts = 0
+                running.epoch = result["epoch"]
+                running.checkpoint = result.get("checkpoint") or running.checkpoint
+                if result["done"]:
+                    self._end(None)
+            return result
+
+    async def finish(self, number: int) -> dict[str, Any]:
+        """Publish trial ``number``'s checkpoint as it stands and let the trial go.
+
+        Returns:
+            rank 0's ``checkpoint`` (a path) and ``epoch``; empty if the trial no longer runs.
+        """
+        async with self._busy:
+            running = self._running
+            if running is None or running.number != number:
+                return {}
+            result = await self._guarded(running, "finish")
+            self._end(None)
+            return result
+
+    async def trial(self, number: int) -> None:
+        """Wait until trial ``number`` ends: the named task that the dashboard lists.
+
+        Raises:
+            RuntimeError: the trial failed; the message is the reason.
+        """
+        running = self._running
+        if running and running.number == number:
+            await running.ended.wait()
+            if running.reason:
+                raise RuntimeError(running.reason)
+
+    # ---- the pool's side ---------------------------------------------------------------------
+
+    async def pids(self) -> dict[int, int]:
+        """The workers' process ids by rank, once all have joined."""
+        await self._until(lambda: self._whole() or self._given_up is not None)
+        return dict(self._pids)
+
+    async def give_up(self, reason: str) -> None:
+        """Take no more trials; whatever waits ends with ``reason``."""
+        async with self._changed:
+            self._given_up = self._given_up or reason
+            self._closing = True
+            self._changed.notify_all()
+
+    async def close(self) -> None:
+        """Let the workers return from their loop once no command is left."""
+        async with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+
+    # ---- inside ------------------------------------------------------------------------------
+
+    async def _until(self, ready: Callable[[], bool], timeout: float | None = None) -> None:
+        async with self._changed:
+            await asyncio.wait_for(self._changed.wait_for(ready), timeout)
+
+    def _whole(self) -> bool:
+        return len(self._pids) == self._num_workers
+
+    def _done(self, token: str | None, index: int) -> bool:
+        return token != self._token or len(self._outcomes.get(index, {})) == self._num_workers
+
+    def _broken(self, index: int) -> bool:
+        """Whether the outcomes of a finished command end the group rather than the trial."""
+        outcomes = self._outcomes.get(index, {}).values()
+        errors = [outcome for outcome in outcomes if outcome.error]
+        return bool(errors) and (len(errors) < self._num_workers or any(o.fatal for o in errors))
+
+    async def _execute(self, kind: str, payload: Any = None) -> dict[str, Any]:
+        """One command on every rank of the group as it is now.
+
+        Raises:
+            _GroupLostError: the group did not survive the command.
+            RuntimeError: every rank reported an error, or the slot is given up.
+        """
+        await self._until(lambda: self._whole() or self._given_up is not None)
+        self._check_given_up()
+        async with self._changed:
+            token, index = self._token, len(self._commands)
+            self._commands.append(Command(kind, payload))
+            self._changed.notify_all()
+        await self._until(lambda: self._done(token, index) or self._given_up is not None)
+        self._check_given_up()
+        if token != self._token:
+            raise _GroupLostError("a worker died")
+        outcomes = self._outcomes[index]
+        if self._broken(index):
+            self._token, self._pids = None, {}
+            raise _GroupLostError(next(o.error for o in outcomes.values() if o.error))
+        self._outcomes.pop(index - 1, None)  # every rank has read the verdict before this one
+        if outcomes[0].error:
+            raise RuntimeError(outcomes[0].error)
+        return outcomes[0].result
+
+    def _check_given_up(self) -> None:
+        if self._given_up:
+            raise RuntimeError(self._given_up)
+
+    async def _guarded(self, running: _Running, kind: str | None) -> dict[str, Any]:
+        """Start the trial if this incarnation has not, then carry out ``kind``.
+
+        Both are tried again after each loss of the group, within the limits.
+        """
+        try:
+            while True:
+                try:
+                    await self._ensure_started(running, catch_up=kind == "finish")
+                    result = await self._execute(kind) if kind else {}
+                    return {**result, "attempt": running.attempt}
+                except _GroupLostError as lost:
+                    await self._count_loss(running, str(lost))
+        except RuntimeError as error:
+            self._end(str(error))
+            failure = {"failed": str(error), "attempt": running.attempt}
+            return {**failure, "slot_lost": True} if self._given_up else failure
+
+    async def _ensure_started(self, running: _Running, *, catch_up: bool) -> None:
+        """Start the trial in this incarnation; ``catch_up`` to the last epoch it reported."""
+        if running.token is not None and running.token == self._token:
+            return
+        task = {**running.task, "attempt": running.attempt, "resume": running.checkpoint}
+        epoch = (await self._execute("start", task))["epoch"]
+        running.token = self._token
+        while catch_up and epoch < running.epoch:
+            epoch = (await self._execute("epoch"))["epoch"]
+
+    async def _count_loss(self, running: _Running, cause: str) -> None:
+        self._restarts += 1
+        running.token = None
+        if self._restarts > self._max_restarts:
+            await self.give_up(f"the worker group was lost {self._restarts} times: {cause}")
+        if running.attempt - int(running.task["attempt"]) + 1 >= self._max_attempts:
+            raise RuntimeError(f"given up after {self._max_attempts} attempts: {cause}")
+        running.attempt += 1
+        self._attempts[running.number] = running.attempt
+
+    async def _drop(self) -> None:
+        if self._running and self._running.token == self._token:
+            with contextlib.suppress(_GroupLostError, RuntimeError):
+                await self._execute("drop")
+        self._end(None)
+
+    def _end(self, reason: str | None) -> None:
+        if self._running:
+            self._running.reason = reason
+            self._running.ended.set()
+        self._running = None
