@@ -1,0 +1,1 @@
+"""Verbs: parse, delegate, print."""

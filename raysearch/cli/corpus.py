@@ -1,0 +1,158 @@
+"""``raysearch corpus``: what a corpus holds, what was dropped, and whether its folds leak."""
+
+import argparse
+import json
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from raysearch.cli.options import add_data, add_storage, overrides
+from raysearch.config.base import build
+from raysearch.corpora.table import CorpusConfig, load_corpus
+from raysearch.corpora.utterance import Corpus, Dropped, Utterance
+from raysearch.errors import EmptyCorpusError
+from raysearch.features.audio import AudioError, read_audio
+from raysearch.protocols.audit import Audit, audit
+from raysearch.protocols.folds import outer_folds
+from raysearch.protocols.splits import ProtocolConfig, Split, make_split
+
+__all__ = ["add"]
+
+
+def add(verbs: Any) -> None:
+    """Add the verb to the parser."""
+    parser = verbs.add_parser(
+        "corpus", help="describe a corpus and audit its folds", description=__doc__
+    )
+    add_data(parser)
+    add_storage(parser)
+    parser.add_argument("--json", action="store_true", help="machine-readable output")
+    parser.set_defaults(verb=describe)
+
+
+def describe(arguments: argparse.Namespace) -> int:
+    """Carry the verb out."""
+    settings = overrides(arguments)
+    corpus_config = build(CorpusConfig, _section(settings, "corpus"), prefix="corpus")
+    protocol = build(ProtocolConfig, _section(settings, "protocol"), prefix="protocol")
+    console = Console(quiet=arguments.json)
+    corpus = _without_unusable(load_corpus(corpus_config, arguments.storage), console)
+    num_folds = len(outer_folds(corpus, protocol))
+    wanted = range(num_folds) if arguments.fold is None else [protocol.fold]
+    splits = [make_split(corpus, protocol.model_copy(update={"fold": k})) for k in wanted]
+    audits = [audit(split) for split in splits]
+    if arguments.json:
+        print(json.dumps(_facts(corpus, splits, audits), indent=2))
+    else:
+        _show(console, corpus, splits, audits)
+    for verdict in audits:
+        verdict.check()
+    return 0
+
+
+def _section(settings: dict[str, Any], name: str) -> dict[str, Any]:
+    prefix = f"{name}."
+    return {k.removeprefix(prefix): v for k, v in settings.items() if k.startswith(prefix)}
+
+
+def _without_unusable(corpus: Corpus, console: Console) -> Corpus:
+    """Decode every file, as featurization will, and move what cannot be used to the dropped."""
+    with ThreadPoolExecutor() as executor:
+        reasons = list(
+            track(
+                executor.map(_unusable, corpus.utterances),
+                description="reading audio",
+                total=len(corpus.utterances),
+                console=console,
+                transient=True,
+            )
+        )
+    pairs = list(zip(corpus.utterances, reasons, strict=True))
+    kept = tuple(utterance for utterance, reason in pairs if reason is None)
+    if not kept:
+        raise EmptyCorpusError(f"{corpus.root}: none of {len(pairs)} utterances can be used")
+    bad = tuple(Dropped(u.path, f"unusable: {reason}") for u, reason in pairs if reason)
+    return replace(corpus, utterances=kept, dropped=corpus.dropped + bad)
+
+
+def _unusable(utterance: Utterance) -> str | None:
+    try:
+        read_audio(utterance.path, utterance.sample_rate or 16_000)
+    except AudioError as error:
+        return error.reason
+    return None
+
+
+def _facts(corpus: Corpus, splits: list[Split], audits: list[Audit]) -> dict[str, Any]:
+    reasons = Counter(_kind(item.reason) for item in corpus.dropped)
+    return {
+        "corpus": corpus.name,
+        "root": corpus.root,
+        "num_utterances": len(corpus.utterances),
+        "num_speakers": len(corpus.speakers),
+        "emotions": dict(sorted(Counter(u.emotion for u in corpus.utterances).items())),
+        "hours": sum(u.duration_s or 0.0 for u in corpus.utterances) / 3600,
+        "sample_rates": _rates(corpus),
+        "dropped": {
+            "count": len(corpus.dropped),
+            "reasons": dict(reasons),
+            "files": [{"path": d.path, "reason": d.reason} for d in corpus.dropped],
+        },
+        "folds": [_fold(split) for split in splits],
+        "audit": {
+            "verdict": max((a.verdict for a in audits), key=["clean", "optimistic", "leak"].index),
+            "folds": [a.to_dict() for a in audits],
+        },
+    }
+
+
+def _rates(corpus: Corpus) -> dict[str, int]:
+    return {str(rate): n for rate, n in Counter(u.sample_rate for u in corpus.utterances).items()}
+
+
+def _fold(split: Split) -> dict[str, Any]:
+    sides = {
+        name: {"num_utterances": len(rows), "speakers": sorted({row.speaker for row in rows})}
+        for name, rows in split.sides()
+    }
+    return {"fold": split.fold, "protocol": split.protocol, **sides, "notes": list(split.notes)}
+
+
+def _kind(reason: str) -> str:
+    """A reason without what is particular to one file."""
+    return reason.split(":")[0].split(" of ")[0]
+
+
+def _show(console: Console, corpus: Corpus, splits: list[Split], audits: list[Audit]) -> None:
+    facts = _facts(corpus, splits, audits)
+    console.print(f"[bold]{corpus.name}[/bold]  {corpus.root}", highlight=False)
+    rates = ", ".join(f"{n} at {rate} Hz" for rate, n in facts["sample_rates"].items())
+    console.print(
+        f"{facts['num_utterances']} utterances, {facts['num_speakers']} speakers, "
+        f"{facts['hours']:.2f} hours; {rates}",
+        highlight=False,
+    )
+    counts = ", ".join(f"{name} {n}" for name, n in facts["emotions"].items())
+    console.print(f"emotions: {counts}", highlight=False)
+    if corpus.dropped:
+        kinds = Counter(_kind(d.reason) for d in corpus.dropped)
+        console.print(f"dropped {len(corpus.dropped)} files:", highlight=False)
+        for kind, count in kinds.most_common():
+            example = next(d for d in corpus.dropped if _kind(d.reason) == kind)
+            console.print(f"  {count} x {kind}, as {example.path}", highlight=False, soft_wrap=True)
+    table = Table("fold", "train", "validation", "test", "test speakers", "audit", box=None)
+    for split, verdict in zip(splits, audits, strict=True):
+        speakers = sorted({row.speaker for row in split.test})
+        shown = ", ".join(speakers[:6]) + (" ..." if len(speakers) > 6 else "")
+        sizes = [str(len(rows)) for _, rows in split.sides()]
+        table.add_row(str(split.fold), *sizes, shown, verdict.verdict)
+    console.print(table)
+    lines = Counter(line for verdict in audits for line in verdict.lines()[1:])
+    for line, count in list(lines.items())[:12]:
+        suffix = f" ({count} folds)" if count > 1 else ""
+        console.print(f"  {line}{suffix}", highlight=False, soft_wrap=True)

@@ -1,0 +1,126 @@
+"""``raysearch evaluate``: score a finished search on its test rows, honestly."""
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from raysearch.cli.options import add_cluster
+from raysearch.cli.terminal import ProgressLine
+from raysearch.run_folder import RunFolder
+
+__all__ = ["add"]
+
+
+def add(verbs: Any) -> None:
+    """Add the verb to the parser."""
+    parser = verbs.add_parser(
+        "evaluate", help="score a finished search on test rows", description=__doc__
+    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="results/<run>")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--nested",
+        action="store_true",
+        help="repeat the search inside each outer fold and pool: the honest whole-corpus figure",
+    )
+    which.add_argument(
+        "--reuse-settings",
+        action="store_true",
+        help="train the winner's settings in the other folds (cheaper, and labelled)",
+    )
+    parser.add_argument(
+        "--protocol", choices=["paper"], help="score the random split of the papers beside it"
+    )
+    parser.add_argument(
+        "--storage", type=Path, metavar="DIR", help="where features are kept (default: by the run)"
+    )
+    add_cluster(parser)
+    parser.set_defaults(verb=evaluate_run)
+
+
+def evaluate_run(arguments: argparse.Namespace) -> int:
+    """Carry the verb out."""
+    run = RunFolder.existing(arguments.run)
+    console = Console()
+    wanted = "nested" if arguments.nested else "fold"
+    modes = ["reuse-settings" if arguments.reuse_settings else wanted]
+    modes += ["paper"] if arguments.protocol else []
+    from raysearch.evaluation.evaluate import evaluation_file, stored_evaluations
+
+    if missing := [mode for mode in modes if mode not in stored_evaluations(run)]:
+        _evaluate(arguments, run, missing, console)
+    else:
+        console.print("evaluated before; the stored figures:", highlight=False)
+    for mode in modes:
+        _show(console, stored_evaluations(run)[mode])  # type: ignore[index]
+    console.print(f"written to {evaluation_file(run)}", highlight=False, soft_wrap=True)
+    return 0
+
+
+def _evaluate(
+    arguments: argparse.Namespace, run: RunFolder, modes: list[str], console: Console
+) -> None:
+    from raysearch.evaluation.evaluate import best_record, evaluate
+    from raysearch.lease import RunLease
+    from raysearch.tuning.cluster_session import cluster_session
+    from raysearch.tuning.tuner import Watcher
+
+    best_record(run)  # a run without a winner is refused before Ray is started
+    with (
+        RunLease.acquire(run.root) as lease,
+        ProgressLine(console) as progress,
+        cluster_session(arguments.address, run.logs) as session,
+    ):
+        for mode in modes:
+            evaluate(
+                run,
+                mode,  # type: ignore[arg-type]
+                session,
+                lease,
+                storage=arguments.storage or run.root.parent,
+                started=time.time(),
+                watcher=Watcher(progress.say, progress.update),
+            )
+
+
+def _show(console: Console, figures: dict[str, Any]) -> None:
+    where = f"fold {figures['fold']}" if "fold" in figures else "all folds"
+    title = {"nested": "nested: searched anew in each fold", "fold": "the searched fold"}
+    note = title.get(figures["mode"], figures["mode"])
+    console.print(
+        f"\n[bold]test[/bold]  {figures['protocol']}, {where} ({note}), "
+        f"{figures['num_speakers']} speakers",
+        highlight=False,
+    )
+    table = Table("", "mean", "each seed", "95% interval", box=None)
+    names = {"ua": "UA", "wa": "WA", "macro_f1": "macro-F1"}
+    for key, name in names.items():
+        entry = figures[key]
+        seeds = "  ".join(f"{100 * value:.1f}" for value in entry["per_seed"])
+        bounds = entry["interval"]
+        span = f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}" if bounds else "-"
+        table.add_row(name, f"{100 * entry['mean']:.1f}%", seeds, span)
+    console.print(table)
+    speakers = figures["per_speaker_ua"]
+    if len(speakers) < 8:
+        values = ", ".join(f"{name} {100 * value:.1f}%" for name, value in speakers.items())
+        console.print(f"UA by speaker: {values}", highlight=False)
+    _show_confusion(console, figures)
+    for note in figures["notes"]:
+        console.print(f"  note: {note}", highlight=False, soft_wrap=True)
+
+
+def _show_confusion(console: Console, figures: dict[str, Any]) -> None:
+    labels = figures["labels"]
+    table = Table("true \\ predicted", box=None)
+    for label in [*labels, "recall"]:
+        table.add_column(label[:8], justify="right")
+    for label, row in zip(labels, figures["confusion"], strict=True):
+        recall = figures["per_class_recall"][label]
+        shown = "-" if recall is None else f"{100 * recall:.0f}%"
+        table.add_row(label, *(str(count) for count in row), shown)
+    console.print(table)

@@ -1,0 +1,46 @@
+"""The command line as a whole: its verbs, and what each kind of error ends with."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from raysearch import __version__
+from raysearch.cli import corpus, evaluate, run
+from raysearch.errors import RaysearchError
+
+__all__ = ["run_command"]
+
+EXIT_CODES = (
+    "exit codes: 0 done; 2 something to correct; 3 bad data; 4 lost infrastructure; "
+    "130 interrupted, resumable"
+)
+
+
+def run_command(argv: Sequence[str]) -> int:
+    """Carry out ``argv``; the exit code. Mistakes are told in one line on standard error."""
+    arguments = _parser().parse_args(argv)
+    try:
+        code: int = arguments.verb(arguments)
+        return code
+    except RaysearchError as error:
+        print(f"raysearch: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("raysearch: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output went away
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="raysearch",
+        description="Find the best speech-emotion-recognition model for a corpus.",
+        epilog=EXIT_CODES,
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    for module in (run, corpus, evaluate):
+        module.add(verbs)
+    return parser

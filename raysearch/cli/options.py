@@ -1,0 +1,71 @@
+"""Options that several verbs share, and what they mean as settings."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+__all__ = ["add_cluster", "add_data", "add_resources", "add_storage", "overrides"]
+
+# Option name to the setting it stands for.
+_SETTINGS = {
+    "corpus": "corpus.name",
+    "data": "corpus.data",
+    "protocol": "protocol.name",
+    "fold": "protocol.fold",
+    "trials": "search.trials",
+    "max_epochs": "training.epochs",
+    "epoch_budget": "search.epoch_budget",
+    "time_budget": "search.time_budget",
+    "workers": "search.workers",
+    "cpus_per_worker": "search.cpus_per_worker",
+    "gpus_per_worker": "search.gpus_per_worker",
+    "slots": "search.slots",
+    "seed": "search.seed",
+}
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Which corpus, and how it is split."""
+    group = parser.add_argument_group("data")
+    group.add_argument("--corpus", metavar="NAME", help="corpus (default: demo)")
+    group.add_argument("--data", metavar="DIR|FILE", help="the corpus' folder, or a manifest")
+    group.add_argument("--protocol", metavar="P", help="speaker_independent (default) or paper")
+    group.add_argument("--fold", type=int, metavar="K", help="outer fold, from 0")
+
+
+def add_resources(parser: argparse.ArgumentParser) -> None:
+    """How the machine or cluster is used."""
+    group = parser.add_argument_group("resources")
+    group.add_argument("--workers", type=int, metavar="W", help="training processes of a trial")
+    group.add_argument("--cpus-per-worker", type=int, metavar="C")
+    group.add_argument("--gpus-per-worker", type=float, metavar="G")
+    group.add_argument("--slots", type=int, metavar="N", help="trials at a time")
+
+
+def add_storage(parser: argparse.ArgumentParser) -> None:
+    """Where runs and features are kept."""
+    parser.add_argument(
+        "--storage",
+        type=Path,
+        default=Path("results"),
+        metavar="DIR",
+        help="where runs and features are kept (default: ./results)",
+    )
+
+
+def add_cluster(parser: argparse.ArgumentParser) -> None:
+    """Which Ray."""
+    parser.add_argument(
+        "--address",
+        metavar="ADDR",
+        help="a running Ray cluster (default: RAY_ADDRESS, else a private local Ray)",
+    )
+
+
+def overrides(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings that the given options stand for, by dotted key."""
+    given = {}
+    for option, key in _SETTINGS.items():
+        if (value := getattr(arguments, option, None)) is not None:
+            given[key] = str(Path(value).absolute()) if option == "data" else value
+    return given

@@ -1,0 +1,1 @@
+"""``raysearch run``: a search, from nothing to the best model."""

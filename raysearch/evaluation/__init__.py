@@ -1,0 +1,1 @@
+"""Scores under a protocol, and what may be claimed from them."""

@@ -1,0 +1,131 @@
+"""One arm of an evaluation: settings, and the split they are retrained and tested on."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import ray
+
+from raysearch.config.identity import seed_from
+from raysearch.config.published import PublishedConfig
+from raysearch.config.space import Space
+from raysearch.errors import InfrastructureError
+from raysearch.lease import RunLease
+from raysearch.spec import SearchSpec, TrialConfig
+from raysearch.training.state import BEST
+from raysearch.tuning.pool import Slot, WorkerPool
+from raysearch.tuning.preparation import AuditedSplit, FeatureBank
+
+__all__ = ["NUM_SEEDS", "Arm", "retrain"]
+
+# The searched weights and two retrainings, or three retrainings where nothing was searched.
+NUM_SEEDS = 3
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What is trained, and what it is tested on.
+
+    Attributes:
+        spec: the settings of the split: its protocol and fold.
+        audited: that split.
+        config: the settings that were chosen.
+        identity: the identity of the chosen trial; retrainings derive their seeds from it.
+        weights: the searched weights of this very split, or ``None`` if it was not searched.
+        folder: where the retrainings of this arm are kept.
+        bank: the features of its training and validation rows.
+    """
+
+    spec: SearchSpec
+    audited: AuditedSplit
+    config: TrialConfig
+    identity: str
+    weights: Path | None
+    folder: Path
+    bank: FeatureBank | None = None
+
+    @property
+    def feature_spec(self) -> SearchSpec:
+        """The spec whose only feature set is the chosen one."""
+        return replace(
+            self.spec,
+            features=self.config.features,
+            space=Space(),
+            published=PublishedConfig(),
+        )
+
+    def weight_files(self) -> list[Path]:
+        """The weights of each seed: the searched ones first, if there are any."""
+        searched = [self.weights] if self.weights else []
+        refits = [self._refit(seed) / BEST for seed in range(NUM_SEEDS - len(searched))]
+        return [*searched, *refits]
+
+    def tasks(self, run: Path, lease: RunLease) -> list[dict[str, Any]]:
+        """The retrainings that are not there yet, for a worker group.
+
+        Their epoch is chosen on validation, as in the search.
+        """
+        assert self.bank is not None
+        data = self.bank.data(self.config)
+        count = NUM_SEEDS - (1 if self.weights else 0)
+        return [
+            {
+                "trial": self.identity,
+                "attempt": 1,
+                "config": self.config.to_dict(),
+                "seed": seed_from(self.identity, "refit", seed),
+                "objective": self.spec.search.objective,
+                "resume": None,
+                "folder": str(self._refit(seed).parent),
+                "checkpoint_name": self._refit(seed).name,
+                "run_folder": str(run),
+                "fence": lease.fence,
+                "checkpoint_every_s": float("inf"),
+                "data": data,
+            }
+            for seed in range(count)
+            if not (self._refit(seed) / BEST).exists()
+        ]
+
+    def _refit(self, seed: int) -> Path:
+        return self.folder.absolute() / f"seed-{seed + 1}" / "weights"
+
+
+def retrain(pool: WorkerPool, tasks: Sequence[dict[str, Any]], say: Callable[[str], None]) -> None:
+    """Run ``tasks`` to their ends, as many at a time as there are slots.
+
+    Raises:
+        InfrastructureError: a retraining failed, or its slot was lost.
+    """
+    queue: SimpleQueue[dict[str, Any]] = SimpleQueue()
+    for number, task in enumerate(tasks):
+        queue.put({**task, "number": number})
+    with ThreadPoolExecutor(len(pool.slots)) as executor:
+        for future in [executor.submit(_work, slot, queue, say) for slot in pool.slots]:
+            future.result()
+
+
+def _work(slot: Slot, queue: "SimpleQueue[dict[str, Any]]", say: Callable[[str], None]) -> None:
+    while True:
+        try:
+            task = queue.get_nowait()
+        except Empty:
+            return
+        _train(slot, task)
+        say(f"retrained {Path(task['folder']).parent.name} {Path(task['folder']).name}")
+
+
+def _train(slot: Slot, task: dict[str, Any]) -> None:
+    number = task["number"]
+    slot.host.assign.remote(task)
+    answer = ray.get(slot.host.begin.remote(number))
+    name = f"refit {number} {task['config']['model']['name']}"
+    named_task = slot.host.trial.options(name=name).remote(number)
+    while "failed" not in answer and not answer.get("done"):
+        answer = ray.get(slot.host.step.remote(number))
+    if "failed" in answer:
+        raise InfrastructureError(f"retraining in {task['folder']}: {answer['failed']}")
+    ray.get(named_task)

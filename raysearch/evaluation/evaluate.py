@@ -1,0 +1,250 @@
+"""Scoring a finished search on test rows, under the rules of what may be claimed."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from raysearch.errors import UserError
+from raysearch.evaluation.arm import Arm, retrain
+from raysearch.evaluation.predict import predict_arm
+from raysearch.evaluation.scores import score
+from raysearch.lease import RunLease
+from raysearch.protocols.folds import outer_folds
+from raysearch.run_folder import RunFolder, write_json
+from raysearch.spec import SearchSpec
+from raysearch.training.state import BEST
+from raysearch.trials import TrialRecord
+from raysearch.tuning.cluster_session import ClusterSession
+from raysearch.tuning.preparation import AuditedSplit, prepare_features, prepare_split
+from raysearch.tuning.tuner import Watcher, run_search, start_pool
+
+__all__ = ["Mode", "best_record", "evaluate", "evaluation_file", "stored_evaluations"]
+
+Mode = Literal["fold", "nested", "reuse-settings", "paper"]
+
+# What leads ``evaluation.json`` where several were asked for; the others stand beside it.
+_LEADING: tuple[Mode, ...] = ("nested", "fold", "reuse-settings", "paper")
+
+
+def evaluation_file(run: RunFolder) -> Path:
+    """Where the figures are kept."""
+    return run.root / "evaluation.json"
+
+
+def stored_evaluations(run: RunFolder) -> dict[Mode, dict[str, Any]]:
+    """What was found before: asking again trains and scores nothing, so nobody can shop."""
+    path = evaluation_file(run)
+    if not path.exists():
+        return {}
+    data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    beside = data.pop("beside", {})
+    return {data["mode"]: data, **beside}
+
+
+def best_record(run: RunFolder) -> TrialRecord:
+    """The winner by validation.
+
+    Raises:
+        UserError: no trial has a value and a checkpoint yet.
+    """
+    ranked = [record for record in run.trials().ranked() if record.checkpoint]
+    if not ranked:
+        raise UserError(f"{run.root}: no trial has been trained yet; run or resume the search")
+    return ranked[0]
+
+
+def evaluate(
+    run: RunFolder,
+    mode: Mode,
+    session: ClusterSession,
+    lease: RunLease,
+    *,
+    storage: Path,
+    started: float,
+    watcher: Watcher,
+) -> dict[str, Any]:
+    """Retrain the winner with other seeds, score every seed on test, write the figures.
+
+    ``fold`` scores the searched fold. ``nested`` repeats the search inside each other outer fold
+    and pools. ``reuse-settings`` trains the winner's settings in the other folds, whose speakers
+    chose them. ``paper`` retrains them under the random split.
+
+    Returns:
+        The content of the evaluation file; predictions lie beside it.
+
+    Raises:
+        UserError: nothing to evaluate, or the data is not the run's.
+        DataError: a split leaks, or its audio is unusable.
+    """
+    spec = run.spec()
+    own = _own_arm(run, spec, storage)
+    if mode == "fold":
+        arms = [own]
+    elif mode == "paper":
+        arms = [_paper_arm(run, spec, own, storage)]
+    elif mode == "nested":
+        others = _nested_arms(run, spec, own, session, started, storage, watcher)
+        arms = _in_order([own, *others])
+    else:
+        arms = _in_order([own, *_reused_arms(run, spec, own, storage)])
+    arms = [
+        replace(arm, bank=prepare_features(arm.feature_spec, arm.audited.split, storage))
+        for arm in arms
+    ]
+    tasks = [task for arm in arms for task in arm.tasks(run.root.absolute(), lease)]
+    if tasks:
+        watcher.say(f"retraining with other seeds: {len(tasks)}")
+        with start_pool(spec, run) as pool:
+            pool.wait_for(len(pool.slots), watcher.say)
+            retrain(pool, tasks, watcher.say)
+    results = [predict_arm(arm, storage, watcher.progress) for arm in arms]
+    table = pa.concat_tables([table for table, _ in results], promote_options="default")
+    figures = {
+        "mode": mode,
+        "trial": own.identity,
+        **score(
+            table,
+            protocol=arms[0].spec.protocol.name,
+            where=_where(mode, arms),
+            notes=_notes(mode, arms, results),
+        ),
+    }
+    _write(run, mode, figures, table)
+    return figures
+
+
+def _own_arm(run: RunFolder, spec: SearchSpec, storage: Path) -> Arm:
+    return _searched_arm(run, spec, prepare_split(spec, storage), run.root / "refits")
+
+
+def _searched_arm(run: RunFolder, spec: SearchSpec, audited: AuditedSplit, folder: Path) -> Arm:
+    record = best_record(run)
+    assert record.checkpoint is not None
+    weights = run.root / record.checkpoint[0] / BEST
+    if not weights.is_file():
+        raise UserError(f"{weights}: the winner's weights are gone; run the search again")
+    config = spec.resolve(record.config)
+    return Arm(spec, audited, config, record.trial, weights, folder)
+
+
+def _paper_arm(run: RunFolder, spec: SearchSpec, own: Arm, storage: Path) -> Arm:
+    protocol = spec.protocol.model_copy(update={"name": "paper", "fold": 0})
+    paper = replace(spec, protocol=protocol)
+    audited = prepare_split(paper, storage)
+    return Arm(paper, audited, own.config, own.identity, None, run.root / "refits-paper")
+
+
+def _other_specs(spec: SearchSpec, own: Arm) -> list[SearchSpec]:
+    if spec.protocol.name == "paper":
+        raise UserError("this run was searched under the paper protocol: only its fold is scored")
+    num_folds = len(outer_folds(own.audited.corpus, spec.protocol))
+    return [
+        replace(spec, protocol=spec.protocol.model_copy(update={"fold": fold}))
+        for fold in range(num_folds)
+        if fold != spec.protocol.fold
+    ]
+
+
+def _reused_arms(run: RunFolder, spec: SearchSpec, own: Arm, storage: Path) -> list[Arm]:
+    arms = []
+    for other in _other_specs(spec, own):
+        folder = run.root / "refits-reused" / f"fold-{other.protocol.fold}"
+        audited = prepare_split(other, storage)
+        arms.append(Arm(other, audited, own.config, own.identity, None, folder))
+    return arms
+
+
+def _nested_arms(
+    run: RunFolder,
+    spec: SearchSpec,
+    own: Arm,
+    session: ClusterSession,
+    started: float,
+    storage: Path,
+    watcher: Watcher,
+) -> list[Arm]:
+    """The search again inside each other outer fold, each in a run folder of its own."""
+    arms = []
+    for other in _other_specs(spec, own):
+        inner = RunFolder(run.root / "nested" / f"fold-{other.protocol.fold}")
+        with RunLease.acquire(inner.root) as lease:
+            inner.open(other, resume=inner.spec_file.exists())
+            audited = prepare_split(other, storage)
+            if not _complete(inner, other):
+                watcher.say(f"searching inside fold {other.protocol.fold}")
+                run_search(
+                    other,
+                    inner,
+                    lease,
+                    audited,
+                    session,
+                    started=started,
+                    storage=storage,
+                    watcher=watcher,
+                )
+            arms.append(_searched_arm(inner, other, audited, inner.root / "refits"))
+    return arms
+
+
+def _complete(run: RunFolder, spec: SearchSpec) -> bool:
+    """Whether the inner search ended by its trials or by a budget."""
+    sessions = run.info().get("sessions", [])
+    ended = bool(sessions) and sessions[-1].get("outcome") in (
+        "finished",
+        "epoch budget",
+        "time budget",
+    )
+    return ended and len(run.trials().records) > 0 and run.spec() == spec
+
+
+def _in_order(arms: Sequence[Arm]) -> list[Arm]:
+    return sorted(arms, key=lambda arm: arm.spec.protocol.fold)
+
+
+def _where(mode: Mode, arms: Sequence[Arm]) -> dict[str, Any]:
+    if mode == "nested":
+        return {"nested": len(arms)}
+    if mode == "reuse-settings":
+        return {"folds": len(arms)}
+    return {"fold": arms[0].audited.split.fold}
+
+
+def _notes(
+    mode: Mode, arms: Sequence[Arm], results: Sequence[tuple[pa.Table, dict[str, str]]]
+) -> list[str]:
+    notes = list(dict.fromkeys(note for arm in arms for note in arm.audited.split.notes))
+    if mode == "reuse-settings":
+        notes.append("settings saw these speakers: chosen on one fold, used on the others")
+    if any(arm.audited.audit.verdict == "optimistic" for arm in arms):
+        notes.append("optimistic: test speakers, texts or both occur in training")
+    unusable = {name: why for _, missing in results for name, why in missing.items()}
+    if unusable:
+        name, why = next(iter(unusable.items()))
+        notes.append(f"{len(unusable)} test utterance(s) unusable, as {name}: {why}")
+    for arm, (table, _) in zip(arms, results, strict=True):
+        known = set(arm.audited.split.labels)
+        unseen = sorted(set(table["emotion"].to_pylist()) - known)
+        if unseen:
+            notes.append(f"never seen in training, always counted wrong: {', '.join(unseen)}")
+    if arms[0].spec.corpus.shuffle_labels:
+        notes.append("labels were shuffled: chance is the expected score")
+    return notes
+
+
+def _write(run: RunFolder, mode: Mode, figures: dict[str, Any], table: pa.Table) -> None:
+    predictions = run.root / f"predictions-{mode}.parquet"
+    staged = predictions.with_name(f".{predictions.name}.tmp")
+    pq.write_table(table.drop_columns(["sex"]), staged)
+    staged.replace(predictions)
+    stored = {**stored_evaluations(run), mode: figures}
+    leading = next(name for name in _LEADING if name in stored)
+    beside = {name: stored[name] for name in _LEADING if name in stored and name != leading}
+    shutil.copyfile(run.root / f"predictions-{leading}.parquet", staged)
+    staged.replace(run.root / "predictions.parquet")
+    write_json(evaluation_file(run), {**stored[leading], "beside": beside})

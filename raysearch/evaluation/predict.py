@@ -1,0 +1,115 @@
+"""From an arm's weights to one row a test utterance and seed."""
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from raysearch.errors import EmptyCorpusError
+from raysearch.evaluation.arm import Arm
+from raysearch.models.table import build_model
+from raysearch.streaming.rows import RowTable, SplitRows
+from raysearch.streaming.shards import ensure_features
+from raysearch.streaming.store import FeatureSource
+from raysearch.streaming.tiers import open_trial_data
+from raysearch.training.checkpoint import load_tensors, load_weights
+from raysearch.training.normalise import Normaliser
+from raysearch.training.scoring import score_batches
+from raysearch.tuning.preparation import Progress, feature_store
+
+__all__ = ["predict_arm", "probability_column"]
+
+
+def probability_column(label: str) -> str:
+    """The column of an emotion's probability."""
+    return f"p_{label}"
+
+
+def predict_arm(
+    arm: Arm, storage: Path, on_progress: Progress | None = None
+) -> tuple[pa.Table, dict[str, str]]:
+    """Featurize the arm's test rows, then score them with each seed's weights.
+
+    This is where test audio is read for the first time.
+
+    Returns:
+        A table of utterance, corpus, speaker, sex, fold, seed, emotion, predicted, and one
+        probability a class; and the utterances that could not be used, with reasons.
+
+    Raises:
+        EmptyCorpusError: no test utterance can be used.
+    """
+    assert arm.bank is not None
+    sources, unusable = _test_features(arm, storage, on_progress)
+    test = [u for u in arm.audited.split.test if u.id not in unusable]
+    if not test:
+        raise EmptyCorpusError(f"fold {arm.audited.split.fold}: no test utterance can be used")
+    table = RowTable(
+        ids=tuple(u.id for u in test),
+        hashes=tuple(u.content_hash for u in test),
+        labels=(0,) * len(test),  # true emotions are compared below; some may be unknown here
+    )
+    labels = arm.bank.rows.labels
+    rows = SplitRows(train=arm.bank.rows.train, validation=table, labels=labels)
+    parts = []
+    for seed, weights in enumerate(arm.weight_files()):
+        probs_NK = _probabilities(arm, rows, sources, weights)
+        columns = {
+            "utterance": list(table.ids),
+            "corpus": [u.corpus for u in test],
+            "speaker": [u.speaker for u in test],
+            "sex": pa.array([u.sex for u in test], pa.string()),
+            "fold": [arm.audited.split.fold] * len(test),
+            "seed": [seed] * len(test),
+            "emotion": [u.emotion for u in test],
+            "predicted": [labels[k] for k in probs_NK.argmax(axis=1)],
+            **{probability_column(name): probs_NK[:, k] for k, name in enumerate(labels)},
+        }
+        parts.append(pa.table(columns))
+    return pa.concat_tables(parts), unusable
+
+
+def _test_features(
+    arm: Arm, storage: Path, on_progress: Progress | None
+) -> tuple[dict[str, FeatureSource], dict[str, str]]:
+    sources, unusable = {}, {}
+    for stream, config in arm.config.features.items():
+        found = ensure_features(
+            arm.audited.split.test,
+            stream,
+            config,
+            feature_store(storage),
+            corpus=arm.spec.corpus.name,
+            on_progress=_named(on_progress, f"{stream} test features"),
+            max_quarantined=1.0,
+        )
+        sources[stream] = found.source
+        unusable.update(found.quarantined)
+    return sources, unusable
+
+
+def _named(on_progress: Progress | None, what: str):  # type: ignore[no-untyped-def]
+    return (lambda done, total: on_progress(what, done, total)) if on_progress else None
+
+
+def _probabilities(
+    arm: Arm, rows: SplitRows, sources: dict[str, FeatureSource], weights: Path
+) -> np.ndarray:
+    """(N, K) mean over windows of log-softmax, renormalised, in the order of ``rows``."""
+    training, device = arm.config.training, torch.device("cpu")
+    with open_trial_data(
+        rows, sources, clip_s=training.clip_s, batch_size=training.batch_size, seed=0
+    ) as data:
+        model = build_model(arm.config.model, data.input_bins, data.num_classes)
+        load_weights(model, load_tensors(weights), str(weights))
+        scores = score_batches(
+            model,
+            data.validation_batches(),
+            Normaliser(training.normalise, data.normalisation, device),
+            data.num_classes,
+            contextlib.nullcontext(),
+        )
+    probs_NK: np.ndarray = scores.log_probs.softmax(dim=1).numpy()
+    return probs_NK

@@ -1,0 +1,154 @@
+"""From predictions to the figures of ``evaluation.json``, by the rules of honest reporting."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from raysearch.evaluation.predict import probability_column
+from raysearch.evaluation.statistics import (
+    METRICS,
+    Floats,
+    interval,
+    num_supported,
+    speaker_confusions,
+    speaker_values,
+)
+from raysearch.training.metrics import recalls, uar
+
+__all__ = ["score"]
+
+NUM_BINS = 10
+
+
+def score(
+    table: pa.Table, *, protocol: str, where: Mapping[str, Any], notes: Sequence[str]
+) -> dict[str, Any]:
+    """The figures of one protocol.
+
+    Args:
+        table: predictions, as :func:`raysearch.evaluation.predict.predict_arm` gives them; the
+            folds of a nested evaluation are pooled before anything is divided.
+        protocol: its name.
+        where: ``{"fold": k}`` or ``{"nested": n}``.
+        notes: what a reader must know, to which the rules add theirs.
+
+    Returns:
+        ``protocol``, fold or nested, ``num_speakers``, ``ua``, ``wa``, ``macro_f1`` (each with
+        ``mean``, ``per_seed`` and ``interval``, which is null below eight speakers), the
+        ``confusion`` of all seeds together (rows true), ``labels``, recall by class, speaker
+        and sex, the calibration error ``ece``, and ``notes``.
+    """
+    labels = _labels(table)
+    seeds = sorted(set(table["seed"].to_pylist()))
+    per_seed = {seed: _confusions(table, labels, seed) for seed in seeds}
+    names = per_seed[seeds[0]][0]
+    pooled_SKK = np.sum([confusions for _, confusions in per_seed.values()], axis=0)
+    figures = {}
+    for name, metric in METRICS.items():
+        values = [float(metric(confusions.sum(axis=0))) for _, confusions in per_seed.values()]
+        bounds = interval(pooled_SKK, metric)
+        figures[name] = {
+            "mean": float(np.mean(values)),
+            "per_seed": values,
+            "interval": [bounds.low, bounds.high] if bounds else None,
+        }
+    confusion_KK = pooled_SKK.sum(axis=0)
+    return {
+        "protocol": protocol,
+        **where,
+        "num_speakers": len(names),
+        **figures,
+        "confusion": confusion_KK.astype(int).tolist(),
+        "labels": labels,
+        "per_class_recall": _named(labels, recalls(confusion_KK)),
+        "per_speaker_ua": speaker_values(names, pooled_SKK),
+        "per_sex_ua": _by_sex(table, labels),
+        "ece": _calibration_error(table),
+        "notes": [*notes, *_rules(names, pooled_SKK, confusion_KK, len(seeds))],
+    }
+
+
+def _labels(table: pa.Table) -> list[str]:
+    """Every emotion that was predicted or true; some of a test set may be unknown to training."""
+    return sorted({*table["emotion"].to_pylist(), *table["predicted"].to_pylist()} | _known(table))
+
+
+def _known(table: pa.Table) -> set[str]:
+    prefix = probability_column("")
+    return {name.removeprefix(prefix) for name in table.column_names if name.startswith(prefix)}
+
+
+def _confusions(table: pa.Table, labels: list[str], seed: int) -> tuple[list[str], Floats]:
+    part = table.filter(pa.compute.equal(table["seed"], seed))
+    index = {label: k for k, label in enumerate(labels)}
+    pairs = zip(part["corpus"].to_pylist(), part["speaker"].to_pylist(), strict=True)
+    return speaker_confusions(
+        [f"{corpus}/{speaker}" for corpus, speaker in pairs],
+        [index[label] for label in part["emotion"].to_pylist()],
+        [index[label] for label in part["predicted"].to_pylist()],
+        len(labels),
+    )
+
+
+def _by_sex(table: pa.Table, labels: list[str]) -> dict[str, float]:
+    values = {}
+    for sex in sorted({name for name in table["sex"].to_pylist() if name}):
+        part = table.filter(pa.compute.equal(table["sex"], sex))
+        seeds = sorted(set(part["seed"].to_pylist()))
+        values[sex] = float(
+            uar(np.sum([_confusions(part, labels, s)[1].sum(axis=0) for s in seeds], axis=0))
+        )
+    return values
+
+
+def _calibration_error(table: pa.Table) -> float:
+    """Expected calibration error over ten equal bins (Guo et al. 2017, arXiv 1706.04599)."""
+    columns = [
+        np.nan_to_num(table[name].to_numpy())
+        for name in table.column_names
+        if name.startswith(probability_column(""))
+    ]
+    confidence_N = np.max(columns, axis=0)
+    correct_N = np.asarray(table["emotion"].to_pylist()) == np.asarray(
+        table["predicted"].to_pylist()
+    )
+    bin_N = np.minimum((confidence_N * NUM_BINS).astype(int), NUM_BINS - 1)
+    gaps = [
+        abs(correct_N[bin_N == b].mean() - confidence_N[bin_N == b].mean()) * (bin_N == b).mean()
+        for b in np.unique(bin_N)
+    ]
+    return float(np.sum(gaps))
+
+
+def _named(labels: list[str], values: Floats) -> dict[str, float | None]:
+    return {
+        label: None if np.isnan(value) else float(value)
+        for label, value in zip(labels, values, strict=True)
+    }
+
+
+def _rules(
+    names: list[str], confusions_SKK: Floats, confusion_KK: Floats, num_seeds: int
+) -> list[str]:
+    notes = [f"confusion: {num_seeds} training seeds together"]
+    supported = num_supported(confusion_KK)
+    if supported < len(confusion_KK):
+        notes.append(f"UA is the mean over the {supported} emotions that the test set has")
+    if interval(confusions_SKK, num_draws=1) is None:
+        values = sorted(speaker_values(names, confusions_SKK).values())
+        notes.append(
+            f"{len(names)} test speaker(s): no interval; UA a speaker {_percent(values[0])} to "
+            f"{_percent(values[-1])}"
+        )
+    else:
+        notes.append(
+            f"intervals: 95%, bootstrap over {len(names)} whole speakers; "
+            "training variance is not in them"
+        )
+    return notes
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f}%"

@@ -1,0 +1,1 @@
+"""Reads run folders and the ledger, draws and tells; no Ray, no search."""
