@@ -89,8 +89,8 @@ class RunFolder:
         events = read(self.ledger_file) if self.ledger_file.exists() else []
         return Trials.replay(events, self.spec().search.objective)
 
-    def open(self, spec: SearchSpec, *, resume: bool) -> None:
-        """Make the folder for ``spec``, or check that ``spec`` may continue what is there.
+    def check(self, spec: SearchSpec, *, resume: bool) -> None:
+        """Refuse a name that is taken, or a resumption that cannot be; nothing is written.
 
         Raises:
             RunExistsError: it exists and ``resume`` is not asked for, or its settings differ.
@@ -99,7 +99,6 @@ class RunFolder:
         if not self.spec_file.exists():
             if resume:
                 raise UserError(f"{self.root}: nothing to resume there; leave --resume out")
-            self.root.mkdir(parents=True, exist_ok=True)
         elif not resume:
             raise RunExistsError(
                 f"{self.root}: a run of this name exists; continue it with --resume, "
@@ -109,6 +108,11 @@ class RunFolder:
             raise RunExistsError(
                 f"{self.root}: cannot resume with other settings: {'; '.join(changes)}"
             )
+
+    def open(self, spec: SearchSpec, *, resume: bool) -> None:
+        """Make the folder for ``spec``, or continue what is there; raises as ``check`` does."""
+        self.check(spec, resume=resume)
+        self.root.mkdir(parents=True, exist_ok=True)
         write_text(self.spec_file, spec.to_yaml())
 
     def add_session(self, started: float, fence: int, facts: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from raysearch.config.search import better
 from raysearch.errors import DataError
 from raysearch.ledger import TERMINAL, Event
 
-__all__ = ["EpochRecord", "TrialRecord", "Trials"]
+__all__ = ["EpochRecord", "Status", "TrialRecord", "Trials"]
 
 Status = Literal["running", "completed", "pruned", "failed"]
 
@@ -22,6 +22,7 @@ class EpochRecord:
     metrics: Mapping[str, float | None]
     train_s: float
     time: float
+    num_params: int | None = None
 
 
 @dataclass
@@ -95,6 +96,7 @@ class TrialRecord:
             event.data["metrics"],
             float(event.data.get("train_s") or 0.0),
             event.time,
+            event.data.get("num_params"),
         )
         self._rank(self.epochs[epoch], objective)
 

@@ -5,7 +5,14 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-__all__ = ["ProgressLine"]
+from raysearch.run_folder import RunFolder
+from raysearch.spec import SearchSpec
+from raysearch.trials import Status, TrialRecord, Trials
+
+__all__ = ["ProgressLine", "show_outcome"]
+
+_STATUSES: tuple[Status, ...] = ("completed", "pruned", "failed", "running")
+_WORDS = ("completed", "stopped early", "failed", "unfinished")
 
 
 class ProgressLine:
@@ -54,3 +61,54 @@ class ProgressLine:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+def show_outcome(console: Console, run: RunFolder, spec: SearchSpec, trials: Trials) -> None:
+    """The best trial, what it gains over the published settings rerun here, and where it is."""
+    ended = {status: len(trials.with_status(status)) for status in _STATUSES}
+    counts = ", ".join(f"{n} {name}" for name, n in zip(_WORDS, ended.values(), strict=True) if n)
+    console.print(f"{len(trials.records)} trials: {counts or 'none'}", highlight=False)
+    ranked = trials.ranked()
+    if ranked:
+        best = ranked[0]
+        console.print(
+            f"[bold]best: trial {best.number:04d}, validation UA {_uar(best)}[/bold] "
+            f"at epoch {best.best_epoch} of {best.last_epoch}",
+            highlight=False,
+        )
+        for line in _against_published(spec, trials, best):
+            console.print(line, highlight=False)
+        shown = ", ".join(f"{key} {_short(value)}" for key, value in best.config.items())
+        console.print(f"settings: {shown}", highlight=False)
+    console.print(f"results: {run.root}", highlight=False, soft_wrap=True)
+    console.print(
+        f"validation chose this model; for test figures: raysearch evaluate {run.root}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _against_published(spec: SearchSpec, trials: Trials, best: TrialRecord) -> list[str]:
+    published = trials.records.get(0)
+    if not published or not published.details.get("published") or not published.best_epoch:
+        return []
+    of = f" of {spec.published.epochs}" if spec.published.epochs else ""
+    line = f"published settings, our data, {published.last_epoch}{of} epochs: {_uar(published)}"
+    if best.number == published.number:
+        return [line + " (nothing searched was better)"]
+    gain = 100 * ((_value(best) or 0.0) - (_value(published) or 0.0))
+    return [line + f" ({gain:+.1f} points over the published settings rerun here)"]
+
+
+def _value(record: TrialRecord) -> float | None:
+    epoch = record.epochs.get(record.best_epoch or 0)
+    return epoch.metrics.get("val_uar") if epoch else None
+
+
+def _uar(record: TrialRecord) -> str:
+    value = _value(record)
+    return "-" if value is None else f"{100 * value:.1f}%"
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

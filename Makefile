@@ -1,0 +1,65 @@
+# Two commands: `make demo` and `make test`. `make check` is what CI runs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help install demo test fault benchmark format check lint types imports wheel clean
+
+help:
+	@echo "make demo       install, then search for an EmoHRNet on the embedded corpus (10 minutes)"
+	@echo "make test       install, then every test but the slow faults (10 minutes)"
+	@echo "make fault      every way in which a search is killed, and resumes"
+	@echo "make check      format, lint, types, import contract, tests, the built wheel: what CI runs"
+	@echo "make benchmark  trial turnover, beside the usual ways"
+	@echo "make format     rewrite the code in the project's format"
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "raysearch needs Python 3.11 or later; name one with: make PYTHON=python3.12 ...")'
+	@echo "installing into $(VENV) (2 to 4 minutes, 5 GB) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $(STAMP)
+
+DEMO_NAME := demo-$(shell date +%Y%m%d-%H%M%S)
+
+demo: $(STAMP)
+	@echo "This searches for the best EmoHRNet on the embedded demo corpus: 12 trials of at most"
+	@echo "8 epochs on this machine's CPUs, about 5 minutes. Results go to results/$(DEMO_NAME)."
+	@$(BIN)/raysearch run --space emohrnet --name $(DEMO_NAME) --trials 12 --max-epochs 8 \
+	  --set features.mel.n_mels=40 --set features.mel.hop_ms=20 $(DEMO_ARGS)
+	@echo "Done. Best model, leaderboard and ledger: results/$(DEMO_NAME)"
+	@echo "Test figures: $(BIN)/raysearch evaluate results/$(DEMO_NAME)"
+
+test: $(STAMP)
+	@$(BIN)/python -m pytest -m "not benchmark and (not fault or ci)"
+
+fault: $(STAMP)
+	@$(BIN)/python -m pytest -m fault
+
+benchmark: $(STAMP)
+	@$(BIN)/python tests/benchmarks/trial_turnover.py
+
+format: $(STAMP)
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+lint: $(STAMP)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+
+types: $(STAMP)
+	@$(BIN)/mypy
+
+imports: $(STAMP)
+	@$(BIN)/lint-imports --no-cache --quiet || $(BIN)/lint-imports --no-cache
+
+wheel: $(STAMP)
+	@PYTHON=$(abspath $(BIN)/python) tests/check_wheel.sh
+
+check: lint types imports test wheel
+
+clean:
+	rm -rf $(VENV) dist build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

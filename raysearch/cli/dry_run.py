@@ -1,0 +1,83 @@
+"""What a search would take: feature sets, trials, slots and minutes, before it takes them."""
+
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from raysearch.protocols.splits import Split
+from raysearch.spec import SearchSpec, TrialConfig, feature_sets
+
+__all__ = ["explain"]
+
+# ASHA's rungs let a third of the trials past each; the mean trial is this share of a whole one.
+ASHA_SHARE = 0.5
+
+
+def explain(spec: SearchSpec, storage: Path, console: Console, *, local: bool) -> int:
+    """Print the plan and an estimate measured here; nothing of the search is started.
+
+    Raises:
+        UserError, DataError, ResourceError: as the search itself would.
+    """
+    from raysearch.tuning.preparation import prepare_split
+    from raysearch.tuning.resources import local_node
+    from raysearch.tuning.tuner import plan_for
+
+    audited = prepare_split(spec, storage)
+    split, sets = audited.split, feature_sets(spec)
+
+    def say(line: str) -> None:
+        console.print(line, highlight=False, soft_wrap=True)
+
+    say(f"space {spec.name}: {len(spec.space.fields)} searched fields, model {spec.model.name}")
+    sizes = ", ".join(f"{len(rows)} {name}" for name, rows in split.sides())
+    say(f"corpus {spec.corpus.name}, {split.protocol} fold {split.fold}: {sizes}")
+    for line in audited.audit.lines():
+        say(line)
+    say(f"feature sets: {len(sets)}")
+    search, epochs = spec.search, spec.training.epochs
+    say(f"trials: {search.trials} of at most {epochs} epochs, scheduler {search.scheduler}")
+    budgets = {"epochs": search.epoch_budget, "time": search.time_budget}
+    if limits := ", ".join(f"{name} {value}" for name, value in budgets.items() if value):
+        say(f"budgets: {limits}")
+    if not local:
+        say("slots: as many as the cluster has room for")
+        return 0
+    plan = plan_for(spec, [local_node()])
+    say(f"slots: {plan.describe()}")
+    seconds = _epoch_seconds(spec.base, split)
+    share = ASHA_SHARE if search.scheduler == "asha" else 1.0
+    total = 1 + max(0, search.trials - 1) * share
+    minutes = seconds * epochs * total / plan.slots / (plan.workers * plan.cpus_per_worker) / 60
+    say(
+        f"about {max(1, round(minutes))} minutes, from {seconds:.1f} s an epoch and core measured "
+        "here with the settings that are not searched; start-up adds about half a minute"
+    )
+    return 0
+
+
+def _epoch_seconds(config: TrialConfig, split: Split) -> float:
+    """Seconds of an epoch on one core: a step of the real model on random input, twice."""
+    import torch
+
+    from raysearch.features.table import build_extractor
+    from raysearch.models.table import build_model
+
+    extractors = {name: build_extractor(feature) for name, feature in config.features.items()}
+    bins = {name: extractor.num_bins for name, extractor in extractors.items()}
+    model = build_model(config.model, bins, len(split.labels))
+    batch_size = min(8, len(split.train))
+    frames = {n: round(config.training.clip_s * e.frames_per_second) for n, e in extractors.items()}
+    inputs = {n: torch.randn(batch_size, frames[n], bins[n]) for n in bins}
+    lengths = {n: torch.full((batch_size,), frames[n]) for n in bins}
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for _ in range(2):  # the first one warms up
+            begun = time.perf_counter()
+            model(inputs, lengths).sum().backward()
+            step = time.perf_counter() - begun
+    finally:
+        torch.set_num_threads(threads)
+    return step / batch_size * (len(split.train) + len(split.validation) / 3)

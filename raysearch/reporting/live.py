@@ -1,0 +1,181 @@
+"""The search on the terminal: a live table, or plain lines where there is no terminal."""
+
+import time
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from raysearch.ledger import TERMINAL, Event
+from raysearch.spec import SearchSpec
+from raysearch.trials import TrialRecord, Trials
+
+__all__ = ["LiveTable"]
+
+NUM_BEST = 5
+PLAIN_EVERY_S = 10.0
+
+
+class LiveTable:
+    """An observer of the ledger that draws it.
+
+    Args:
+        spec: the search.
+        console: where to.
+        quiet: draw nothing.
+    """
+
+    def __init__(self, spec: SearchSpec, console: Console, *, quiet: bool = False) -> None:
+        self._spec = spec
+        self._console = console
+        self._quiet = quiet
+        self._begun = time.time()
+        self._last_line = time.time()
+        self._num_epochs = 0
+        self._trials = Trials(spec.search.objective)
+        self._live: Live | None = None
+        if console.is_terminal and not quiet:
+            self._live = Live(
+                get_renderable=self._draw, console=console, refresh_per_second=4, transient=True
+            )
+
+    def __enter__(self) -> "LiveTable":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def changed(self, trials: Trials, event: Event) -> None:
+        """Take one ledger event in."""
+        self._trials = trials
+        self._num_epochs += event.event == "epoch"
+        if self._live is not None:
+            if not self._live.is_started:
+                self._begun = time.time()
+                self._live.start()
+        elif not self._quiet:
+            self._say(trials, event)
+
+    def say(self, line: str) -> None:
+        """A line above the table."""
+        if not self._quiet:
+            self._console.print(line, highlight=False, soft_wrap=True)
+
+    # ---- plain lines -------------------------------------------------------------------------
+
+    def _say(self, trials: Trials, event: Event) -> None:
+        record = trials.records[event.number]
+        if event.event in TERMINAL:
+            self._line(_ended(record, self._best(trials)))
+        elif event.event == "epoch" and time.time() - self._last_line >= PLAIN_EVERY_S:
+            value = _percent(event.data["metrics"].get("val_uar"))
+            epochs = f"{event.data['epoch']}/{self._spec.training.epochs}"
+            self._line(f"trial {event.number:04d} epoch {epochs}  val UA {value}")
+        elif event.event == "resumed":
+            epoch = event.data["epoch"]
+            self._line(f"trial {event.number:04d} goes on after epoch {epoch}, a new attempt")
+
+    def _line(self, text: str) -> None:
+        self._last_line = time.time()
+        self._console.print(text, highlight=False, soft_wrap=True)
+
+    def _best(self, trials: Trials) -> TrialRecord | None:
+        ranked = trials.ranked()
+        return ranked[0] if ranked else None
+
+    # ---- the live table ----------------------------------------------------------------------
+
+    def _draw(self) -> Group:
+        trials = self._trials
+        return Group(self._header(trials), self._running(trials), self._leaders(trials))
+
+    def _header(self, trials: Trials) -> Text:
+        elapsed = max(time.time() - self._begun, 1e-9)
+        counts = ", ".join(
+            f"{len(found)} {status}"
+            for status in ("completed", "pruned", "failed")
+            if (found := trials.with_status(status))
+        )
+        rate = 60 * self._num_epochs / elapsed
+        total = self._spec.search.trials
+        return Text(
+            f"{len(trials.records)} of {total} trials  {counts or 'none ended'}   "
+            f"{rate:.1f} epochs/min   {_clock(elapsed)}"
+        )
+
+    def _running(self, trials: Trials) -> Table:
+        table = Table(title="running", title_justify="left", box=None, title_style="bold")
+        for name in ("trial", "slot", "epoch", "val UA", "best", "lr", "train loss"):
+            table.add_column(name, justify="right", no_wrap=True)
+        for record in trials.with_status("running"):
+            last = record.epochs.get(record.last_epoch)
+            metrics = last.metrics if last else {}
+            table.add_row(
+                f"{record.number:04d}",
+                "-" if record.slot is None else str(record.slot),
+                f"{record.last_epoch}/{self._spec.training.epochs}",
+                _percent(metrics.get("val_uar")),
+                _percent(_best_uar(record)),
+                _rate(record),
+                "-" if not metrics else f"{metrics.get('train_loss') or float('nan'):.3f}",
+            )
+        return table
+
+    def _leaders(self, trials: Trials) -> Table:
+        table = Table(title="best so far", title_justify="left", box=None, title_style="bold")
+        for name in ("trial", "status", "val UA", "at epoch", "epochs", "lr"):
+            table.add_column(name, justify="right", no_wrap=True)
+        ended = [r for r in trials.ranked() if r.status != "running"]
+        for record in ended[:NUM_BEST]:
+            published = " (published)" if record.details.get("published") else ""
+            table.add_row(
+                f"{record.number:04d}",
+                record.status + published,
+                _percent(_best_uar(record)),
+                str(record.best_epoch),
+                str(record.last_epoch),
+                _rate(record),
+            )
+        return table
+
+
+def _ended(record: TrialRecord, best: TrialRecord | None) -> str:
+    name = f"trial {record.number:04d}"
+    if record.status == "failed":
+        return f"{name} failed: {record.reason}"
+    if record.copied_from is not None:
+        return f"{name} repeats trial {record.copied_from:04d}"
+    what = "published settings " if record.details.get("published") else ""
+    line = f"{name} {what}{record.status} after {record.last_epoch} epochs"
+    line += f"  val UA {_percent(_best_uar(record))}"
+    if best is not None and best.number != record.number:
+        line += f"  (best {_percent(_best_uar(best))}, trial {best.number:04d})"
+    return line
+
+
+def _best_uar(record: TrialRecord) -> float | None:
+    epoch = record.epochs.get(record.best_epoch or 0)
+    return epoch.metrics.get("val_uar") if epoch else None
+
+
+def _rate(record: TrialRecord) -> str:
+    rate = record.config.get("training.learning_rate")
+    return f"{rate:.1e}" if isinstance(rate, float) else "-"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f}%"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
