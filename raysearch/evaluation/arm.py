@@ -104,28 +104,34 @@ def retrain(pool: WorkerPool, tasks: Sequence[dict[str, Any]], say: Callable[[st
     for number, task in enumerate(tasks):
         queue.put({**task, "number": number})
     with ThreadPoolExecutor(len(pool.slots)) as executor:
-        for future in [executor.submit(_work, slot, queue, say) for slot in pool.slots]:
+        for future in [executor.submit(_work, pool, slot, queue, say) for slot in pool.slots]:
             future.result()
 
 
-def _work(slot: Slot, queue: "SimpleQueue[dict[str, Any]]", say: Callable[[str], None]) -> None:
+def _work(
+    pool: WorkerPool,
+    slot: Slot,
+    queue: "SimpleQueue[dict[str, Any]]",
+    say: Callable[[str], None],
+) -> None:
     while True:
         try:
             task = queue.get_nowait()
         except Empty:
             return
-        _train(slot, task)
+        _train(pool, slot, task)
         say(f"retrained {Path(task['folder']).parent.name} {Path(task['folder']).name}")
 
 
-def _train(slot: Slot, task: dict[str, Any]) -> None:
-    number = task["number"]
-    slot.host.assign.remote(task)
-    answer = ray.get(slot.host.begin.remote(number))
-    name = f"refit {number} {task['config']['model']['name']}"
-    named_task = slot.host.trial.options(name=name).remote(number)
+def _train(pool: WorkerPool, slot: Slot, task: dict[str, Any]) -> None:
+    lease = pool.assign(slot.index, task)["lease"]
+    answer = ray.get(slot.host.begin.remote(lease))
+    name = f"refit {task['number']} {task['config']['model']['name']}"
+    named_task = slot.host.trial.options(name=name).remote(task["number"])
+    index = 0
     while "failed" not in answer and not answer.get("done"):
-        answer = ray.get(slot.host.step.remote(number))
+        answer = ray.get(slot.host.step.remote(lease, index))
+        index += 1
     if "failed" in answer:
         raise InfrastructureError(f"retraining in {task['folder']}: {answer['failed']}")
     ray.get(named_task)

@@ -43,13 +43,16 @@ class ClusterSession:
 
 
 @contextlib.contextmanager
-def cluster_session(address: str | None, log_folder: Path) -> Iterator[ClusterSession]:
+def cluster_session(
+    address: str | None, log_folder: Path, *, num_cpus: int | None = None
+) -> Iterator[ClusterSession]:
     """Ray for the duration of a ``with``: started here unless an address is given.
 
     Args:
         address: a cluster's address; without one ``RAY_ADDRESS`` is tried, then a private
             instance is started on the loopback interface with token authentication.
         log_folder: where Ray's own log records go.
+        num_cpus: of a private instance; by default all that this process may use.
 
     Raises:
         InfrastructureError: no cluster answers at the address, or Ray did not start.
@@ -67,7 +70,7 @@ def cluster_session(address: str | None, log_folder: Path) -> Iterator[ClusterSe
                 namespace=NAMESPACE,
                 log_to_driver=False,
                 logging_level=logging.WARNING,
-                **_init_options(local, gcs_address),
+                **_init_options(local, gcs_address, num_cpus),
             )
         except (ConnectionError, RuntimeError, OSError) as error:
             what = "Ray did not start" if local else f"no Ray cluster answers at {address!r}"
@@ -83,14 +86,14 @@ def cluster_session(address: str | None, log_folder: Path) -> Iterator[ClusterSe
             ray.shutdown()
 
 
-def _init_options(local: bool, gcs_address: str | None) -> dict[str, object]:
+def _init_options(local: bool, gcs_address: str | None, num_cpus: int | None) -> dict[str, object]:
     if not local:
         return {}
     return {
         "include_dashboard": True,  # without it Train leaks the groups of stopped runs
         "dashboard_host": "127.0.0.1",
         "_node_ip_address": "127.0.0.1",
-        "num_cpus": len(os.sched_getaffinity(0)),
+        "num_cpus": num_cpus or len(os.sched_getaffinity(0)),
         # Helpers of Train look for "the" Ray instance; where several run on a machine they must
         # be told which is theirs.
         "runtime_env": {"env_vars": {"RAY_ADDRESS": gcs_address}},

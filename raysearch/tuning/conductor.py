@@ -190,6 +190,8 @@ class Conductor:
         if report.failed:
             self._failed(record, report)
             return True
+        if self._told_before(record, report) and not report.done:
+            return False
         self._epoch(record, report)
         if report.checkpoint:
             self._checkpoint(record, report.checkpoint, report.checkpoint_epoch)
@@ -218,10 +220,16 @@ class Conductor:
         if record.status == "running" and number in self._on_slot:
             self._end(record, "failed", reason="its Tune actor died too often")
 
+    def _told_before(self, record: TrialRecord, report: EpochReport) -> bool:
+        """Whether a proxy that took over repeats what its predecessor reported."""
+        return report.attempt < record.attempts or (
+            report.attempt == record.attempts and report.epoch in record.epochs
+        )
+
     def _epoch(self, record: TrialRecord, report: EpochReport) -> None:
         if report.attempt > record.attempts:
             self._resumed(record, report.attempt, report.epoch - 1)
-        if report.epoch in record.epochs:
+        if self._told_before(record, report):
             return  # resumed from its last epoch, which is counted already
         self._write(
             "epoch",

@@ -35,6 +35,7 @@ class Slot:
     joined: Any
     ready: bool = False
     busy: bool = False
+    lease: int = -1
     closing: threading.Event = field(default_factory=threading.Event)
     thread: threading.Thread | None = None
 
@@ -143,10 +144,12 @@ class WorkerPool:
         result: dict[str, Any] = ray.get(self.slots[slot].host.finish.remote(number))
         return result
 
-    def assign(self, slot: int, task: dict[str, Any]) -> str:
-        """Tell ``slot`` its next trial; the name of the host to begin it on."""
-        self.slots[slot].host.assign.remote(task)
-        return self.slots[slot].host_name
+    def assign(self, slot: int, task: dict[str, Any]) -> dict[str, Any]:
+        """Tell ``slot`` its next trial; the name of its host and the lease to begin it with."""
+        taken = self.slots[slot]
+        taken.lease += 1
+        taken.host.assign.remote(task, taken.lease)
+        return {"host": taken.host_name, "lease": taken.lease}
 
     def close_idle(self) -> None:
         """Close the slots that have no trial."""

@@ -54,7 +54,7 @@ class TrialProxy(tune.Trainable):
     """
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Begin trial ``config["number"]`` on the host named ``config["host"]``."""
+        """Begin the trial of ``config["lease"]`` on the host named ``config["host"]``."""
         self._lease(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -66,7 +66,8 @@ class TrialProxy(tune.Trainable):
         """One epoch: ``epoch``, ``value``, ``done`` and the whole ``report``."""
         answer = self._begun
         if "failed" not in answer:
-            answer = ray.get(self._host.step.remote(self._number))
+            answer = ray.get(self._host.step.remote(self._lease_id, self._num_steps))
+            self._num_steps += 1
         if "failed" in answer:
             answer = {**answer, "done": True}
         report = EpochReport(number=self._number, **answer)
@@ -79,7 +80,8 @@ class TrialProxy(tune.Trainable):
 
     def _lease(self, config: dict[str, Any]) -> None:
         self._number = int(config["number"])
+        self._lease_id, self._num_steps = config["lease"], 0
         self._host = ray.get_actor(config["host"])
-        self._begun = ray.get(self._host.begin.remote(self._number))
+        self._begun = ray.get(self._host.begin.remote(self._lease_id))
         # The reference keeps the task alive; it ends, or fails with the reason, as the trial does.
         self._named_task = self._host.trial.options(name=config["label"]).remote(self._number)

@@ -46,19 +46,26 @@ class Outcome:
 
 @dataclass(slots=True)
 class _Running:
-    """The trial that this group works on."""
+    """The trial that this group works on, or last worked on."""
 
     task: dict[str, Any]
+    lease: int
     attempt: int
     checkpoint: str | None
     token: str | None = None
     epoch: int = 0
+    results: list[dict[str, Any]] = field(default_factory=list)
     reason: str | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def number(self) -> int:
         return int(self.task["number"])
+
+    def end(self, reason: str | None = None) -> None:
+        if not self.ended.is_set():
+            self.reason = reason
+            self.ended.set()
 
 
 class _GroupLostError(Exception):
@@ -93,9 +100,10 @@ class WorkerGroupHost:
         self._commands: list[Command] = []
         self._outcomes: dict[int, dict[int, Outcome]] = {}
         self._assigned: dict[str, Any] = {}
+        self._lease = -1
         self._attempts: dict[int, int] = {}
         self._restarts = 0
-        self._running: _Running | None = None
+        self._current: _Running | None = None
         self._closing = False
         self._given_up: str | None = None
 
@@ -135,58 +143,77 @@ class WorkerGroupHost:
 
     # ---- the trial's side --------------------------------------------------------------------
 
-    async def assign(self, task: dict[str, Any]) -> None:
-        """The driver's word on what the next trial of this slot is."""
+    async def assign(self, task: dict[str, Any], lease: int) -> None:
+        """The driver's word on what this slot does next; leases of a slot only rise."""
         async with self._changed:
-            self._assigned = task
+            self._assigned, self._lease = task, lease
             self._changed.notify_all()
 
-    async def begin(self, number: int) -> dict[str, Any]:
-        """Start the assigned trial ``number``, first aborting whatever still runs here.
+    async def begin(self, lease: int) -> dict[str, Any]:
+        """Start the trial of ``lease``, first aborting whatever else still runs here.
+
+        A caller that takes over from a dead one finds the trial running and joins it. A caller
+        whose lease has passed is told so: Tune may start a proxy and then use another.
 
         Returns:
             ``{"attempt": n}``, with ``failed`` (the reason) if it could not be started.
         """
+        await self._until(lambda: self._lease >= lease)
         async with self._busy:
-            await self._until(lambda: self._assigned.get("number") == number)
-            task = self._assigned
-            await self._drop()
-            attempt = max(self._attempts.get(number, 0) + 1, int(task["attempt"]))
-            self._running = _Running(task, attempt, task.get("resume"))
-            self._attempts[number] = attempt
-            return await self._guarded(self._running, None)
+            if lease != self._lease:
+                return {"failed": "superseded"}
+            if self._current is None or self._current.lease != lease:
+                await self._drop()
+                self._current = self._new(self._assigned, lease)
+                return await self._guarded(self._current, None)
+            failed = {"failed": self._current.reason} if self._current.reason else {}
+            return {"attempt": self._current.attempt, **failed}
 
-    async def step(self, number: int) -> dict[str, Any]:
-        """Run the next epoch of trial ``number`` and return rank 0's result.
+    def _new(self, task: dict[str, Any], lease: int) -> _Running:
+        number = int(task["number"])
+        attempt = max(self._attempts.get(number, 0) + 1, int(task["attempt"]))
+        self._attempts[number] = attempt
+        return _Running(task, lease, attempt, task.get("resume"))
 
-        The result carries ``attempt``; the last one carries ``done``. A failed trial returns
-        ``failed`` with the reason, so that the caller stays alive for the next trial.
+    async def step(self, lease: int, index: int) -> dict[str, Any]:
+        """Rank 0's result number ``index`` of the trial of ``lease``: one epoch each.
+
+        A result is kept until the next trial, so a caller that takes over reads from the start
+        what its predecessor may have lost. The result carries ``attempt``; the last one carries
+        ``done``. A failed trial returns ``failed`` with the reason, so that the caller stays
+        alive for the next trial.
         """
         async with self._busy:
-            running = self._running
-            if running is None or running.number != number:
-                return {"failed": f"trial {number} no longer runs on this slot"}
+            running = self._current
+            if running is None or running.lease != lease:
+                return {"failed": "superseded"}
+            if index < len(running.results):
+                return running.results[index]
+            if running.ended.is_set():
+                return {"failed": running.reason or "ended", "attempt": running.attempt}
             result = await self._guarded(running, "epoch")
+            running.results.append(result)
             if "failed" not in result:
                 self._restarts = 0
                 running.epoch = result["epoch"]
                 running.checkpoint = result.get("checkpoint") or running.checkpoint
                 if result["done"]:
-                    self._end(None)
+                    running.end()
             return result
 
     async def finish(self, number: int) -> dict[str, Any]:
         """Publish trial ``number``'s checkpoint as it stands and let the trial go.
 
         Returns:
-            rank 0's ``checkpoint`` (a path) and ``epoch``; empty if the trial no longer runs.
+            rank 0's ``checkpoint`` (a path) and ``checkpoint_epoch``; empty if the trial no
+            longer runs.
         """
         async with self._busy:
-            running = self._running
-            if running is None or running.number != number:
+            running = self._current
+            if running is None or running.number != number or running.ended.is_set():
                 return {}
             result = await self._guarded(running, "finish")
-            self._end(None)
+            running.end()
             return result
 
     async def trial(self, number: int) -> None:
@@ -195,7 +222,7 @@ class WorkerGroupHost:
         Raises:
             RuntimeError: the trial failed; the message is the reason.
         """
-        running = self._running
+        running = self._current
         if running and running.number == number:
             await running.ended.wait()
             if running.reason:
@@ -283,7 +310,7 @@ class WorkerGroupHost:
                 except _GroupLostError as lost:
                     await self._count_loss(running, str(lost))
         except RuntimeError as error:
-            self._end(str(error))
+            running.end(str(error))
             failure = {"failed": str(error), "attempt": running.attempt}
             return {**failure, "slot_lost": True} if self._given_up else failure
 
@@ -308,13 +335,10 @@ class WorkerGroupHost:
         self._attempts[running.number] = running.attempt
 
     async def _drop(self) -> None:
-        if self._running and self._running.token == self._token:
+        running = self._current
+        if running is None or running.ended.is_set():
+            return
+        if running.token == self._token:
             with contextlib.suppress(_GroupLostError, RuntimeError):
                 await self._execute("drop")
-        self._end(None)
-
-    def _end(self, reason: str | None) -> None:
-        if self._running:
-            self._running.reason = reason
-            self._running.ended.set()
-        self._running = None
+        running.end()

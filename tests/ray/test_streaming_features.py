@@ -21,28 +21,11 @@ from raysearch.streaming.rows import RowTable, SplitRows
 from raysearch.streaming.shards import ROWS_PER_PART, ensure_features
 from raysearch.streaming.tiers import open_trial_data
 
-# Ray warns of its own fields when it builds its own defaults.
-pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore::DeprecationWarning:ray\\..*")]
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 
 NUM_UTTERANCES, NUM_TRAIN = 150, 110
 MEL = LogMelConfig(n_mels=12, hop_ms=20.0)
 FAST = LogMelConfig(n_mels=8, hop_ms=10.0)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cluster():
-    started = not ray.is_initialized()
-    if started:
-        ray.init(
-            address="local",
-            num_cpus=2,
-            include_dashboard=False,
-            log_to_driver=False,
-            object_store_memory=200 << 20,
-        )
-    yield
-    if started:
-        ray.shutdown()
 
 
 def utterance(path):

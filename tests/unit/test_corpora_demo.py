@@ -70,11 +70,11 @@ def test_takes_no_data(tmp_path: Path) -> None:
 
 
 def test_a_refused_voice_is_one_line() -> None:
-    with pytest.raises(DataError, match="espeak-ng ended with 1: .*refused voice"):
+    with pytest.raises(DataError, match=r"espeak-ng ended with 1: .*refused voice"):
         speak([Line("no-such-voice", "Hello", 160, 50, 50)])
 
 
-def pooled_F(row: Utterance) -> np.ndarray:
+def pooled(row: Utterance) -> np.ndarray:
     """Mean and standard deviation over time of 40 log-mel bins."""
     x_N, rate = soundfile.read(row.path, dtype="float32")
     mel_FT = librosa.feature.melspectrogram(y=x_N, sr=rate, n_fft=512, hop_length=441, n_mels=40)
@@ -83,7 +83,7 @@ def pooled_F(row: Utterance) -> np.ndarray:
 
 
 def test_neither_trivial_nor_hopeless(corpus: Corpus) -> None:
-    x_NF = np.stack([pooled_F(row) for row in corpus.utterances])
+    x_NF = np.stack([pooled(row) for row in corpus.utterances])
     y_N = np.array([row.emotion for row in corpus.utterances])
     fold_N = np.array([(int(row.speaker) - 1) // 2 for row in corpus.utterances])
     predicted_N = np.empty_like(y_N)

@@ -1,5 +1,6 @@
 """The header reader agrees with libsndfile on what is allowed, and refuses the rest."""
 
+import contextlib
 import os
 import struct
 from pathlib import Path
@@ -62,8 +63,16 @@ def test_agrees_with_libsndfile(
 
 @pytest.mark.parametrize(
     ("container", "subtype"),
-    [("WAV", "IMA_ADPCM"), ("WAV", "ULAW"), ("WAV", "MS_ADPCM"), ("WAV", "GSM610")]
-    + [("AIFF", "PCM_16"), ("OGG", "VORBIS"), ("MAT4", "PCM_16"), ("AU", "PCM_16")],
+    [
+        ("WAV", "IMA_ADPCM"),
+        ("WAV", "ULAW"),
+        ("WAV", "MS_ADPCM"),
+        ("WAV", "GSM610"),
+        ("AIFF", "PCM_16"),
+        ("OGG", "VORBIS"),
+        ("MAT4", "PCM_16"),
+        ("AU", "PCM_16"),
+    ],
 )
 def test_refuses_other_encodings(folder: Path, container: str, subtype: str) -> None:
     path = folder / "other.wav"
@@ -99,7 +108,7 @@ def test_header_without_samples_is_empty_audio(folder: Path) -> None:
         (wav_bytes()[:12] + wav_bytes()[12:36] + wav_bytes()[12:], "two format chunks"),
         (wav_bytes()[:12] + wav_bytes()[36:], "before their format"),
         (wav_bytes()[:12] + b"junk\0\0\0\0" * 300 + wav_bytes()[12:], "chunks before"),
-        (b"fLaC\x84\0\0\x22" + b"\0" * 40, "unknown length"),
+        (b"fLaC\x80\0\0\x22" + b"\0" * 40, "unknown length"),
         (b"fLaC\x04\0\0\x22" + b"\0" * 40, "stream information"),
         (b"fLaC\0\0\0\x22" + b"\0" * 5, "short stream information"),
     ],
@@ -126,10 +135,7 @@ def test_refuses_what_is_no_file(tmp_path: Path) -> None:
 def test_never_fails_otherwise(folder: Path, start: bytes, rest: bytes) -> None:
     path = folder / "random.wav"
     path.write_bytes(start + rest)
-    try:
+    with contextlib.suppress(HeaderError):
         header = read_header(path)
-    except HeaderError as error:
-        assert str(error)
-    else:
         assert header.num_frames >= 0
         assert 1 <= header.num_channels <= MAX_CHANNELS

@@ -1,0 +1,79 @@
+"""A driver as the user starts it, watched from outside and killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+SETTINGS = {
+    "features.mel.n_mels": 20,
+    "features.mel.hop_ms": 20.0,
+    "training.clip_s": 1.0,
+    "training.batch_size": 32,
+    "model.width": 8,
+    "model.branches": 2,
+    "model.blocks": 1,
+    "model.stem_width": 16,
+    "search.checkpoint_every_s": 0,
+}
+
+
+class Driver:
+    """``raysearch run`` in a process of its own."""
+
+    def __init__(self, storage: Path, name: str, *options: str, trials: int = 4, epochs: int = 3):
+        command = [sys.executable, "-m", "raysearch.run", "--space", "emohrnet"]
+        command += ["--storage", str(storage), "--name", name, "--slots", "1"]
+        command += ["--trials", str(trials), "--max-epochs", str(epochs), *options]
+        command += [f"--set={key}={value}" for key, value in SETTINGS.items()]
+        self.run = storage / name
+        self.log = storage / f"{name}.out"
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+
+    def wait_until(self, ready, timeout_s: float = 180.0) -> None:
+        """Poll ``ready``; a driver that ends before it is a failure."""
+        deadline = time.monotonic() + timeout_s
+        while not ready(self):
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.005)
+
+    def kill(self) -> None:
+        """SIGKILL the driver alone; every process that it had started must go by itself."""
+        family = psutil.Process(self.process.pid).children(recursive=True)
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        _, alive = psutil.wait_procs(family, timeout=30)
+        # A process whose parent died is reaped by init, which a container may lack.
+        left = [p for p in alive if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+        assert not left, f"still running after 30 s: {left}"
+
+    def finish(self) -> int:
+        """Wait for the end; the exit code."""
+        return self.process.wait(timeout=300)
+
+    def events(self) -> list[dict]:
+        """The ledger's whole lines."""
+        path = self.run / "trials.jsonl"
+        if not path.exists():
+            return []
+        lines = path.read_bytes().split(b"\n")[:-1]
+        return [json.loads(line) for line in lines]
+
+
+def outcome(events: list[dict]) -> dict:
+    """Number to what a search found, without times and attempts."""
+    found: dict[int, dict] = {}
+    for event in events:
+        record = found.setdefault(event["number"], {"trial": event["trial"], "epochs": {}})
+        if event["event"] == "epoch":
+            record["epochs"][event["epoch"]] = event["metrics"]
+        elif event["event"] in ("completed", "pruned", "failed"):
+            record.setdefault("ends", []).append(event["event"])
+    return found

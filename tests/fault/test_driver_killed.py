@@ -1,0 +1,91 @@
+"""The driver is killed at any point; the search goes on as if it had not been."""
+
+import random
+
+import pytest
+from driver import Driver, outcome
+
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(900)]
+
+TRIALS = 4
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory):
+    return tmp_path_factory.mktemp("storage")
+
+
+@pytest.fixture(scope="module")
+def expected(storage):
+    """What the same search finds when nobody disturbs it."""
+    driver = Driver(storage, "undisturbed", trials=TRIALS)
+    assert driver.finish() == 0, driver.log.read_text()
+    return outcome(driver.events())
+
+
+def featurizing(driver):
+    """The first shard of a store of its own is being written."""
+    return any((driver.run.parent / ".features").glob("*/*.parquet*"))
+
+
+def first_epoch(driver):
+    return any(event["event"] == "epoch" for event in driver.events())
+
+
+def mid_search(driver):
+    return sum(event["event"] in ("completed", "pruned") for event in driver.events()) >= 2
+
+
+def publishing(driver):
+    """A checkpoint lies staged, not yet renamed."""
+    return any(driver.run.glob("checkpoints/*/.*.tmp"))
+
+
+def last_trial(driver):
+    return any(event["number"] == TRIALS - 1 for event in driver.events())
+
+
+def after_lines(count):
+    return lambda driver: len(driver.events()) >= count
+
+
+NAMED = {
+    "first-epoch": (first_epoch, True),
+    "mid-search": (mid_search, False),
+    "publishing": (publishing, True),
+    "last-trial": (last_trial, False),
+}
+RANDOM = {f"line-{n}": (after_lines(n), False) for n in random.Random(7).sample(range(2, 26), 3)}
+
+
+def points():
+    for name, (point, in_ci) in {**NAMED, **RANDOM}.items():
+        yield pytest.param(point, id=name, marks=[pytest.mark.ci] if in_ci else [])
+
+
+@pytest.mark.parametrize("point", points())
+def test_resume_equals_an_undisturbed_search(storage, expected, point, request):
+    name = request.node.callspec.id
+    driver = Driver(storage, name, trials=TRIALS)
+    driver.wait_until(point)
+    driver.kill()
+    check_resumed(storage, name, expected)
+
+
+def test_killed_while_featurizing(storage, tmp_path, expected):
+    driver = Driver(tmp_path, "featurizing", trials=TRIALS)
+    driver.wait_until(featurizing)
+    driver.kill()
+    check_resumed(tmp_path, "featurizing", expected)
+
+
+def check_resumed(storage, name, expected):
+    resumed = Driver(storage, name, "--resume", trials=TRIALS)
+    assert resumed.finish() == 0, resumed.log.read_text()
+    events = resumed.events()
+    assert outcome(events) == expected
+    assert all(len(record["ends"]) == 1 for record in outcome(events).values())
+    epochs = [(e["number"], e["attempt"], e["epoch"]) for e in events if e["event"] == "epoch"]
+    assert len(epochs) == len(set(epochs)), "an epoch twice within an attempt"
+    assert (resumed.run / "best" / "weights.safetensors").stat().st_size > 0
+    assert not list(resumed.run.glob("checkpoints/*/.*.tmp"))

@@ -1,0 +1,221 @@
+"""Searches on real worker groups: what they leave, and what they survive."""
+
+import os
+import signal
+import threading
+import time
+
+import optuna
+import psutil
+import pytest
+import ray
+from tiny_search import ends, losses, search, small_spec
+
+from raysearch.ledger import read
+from raysearch.reporting.leaderboard import leaderboard_rows
+from raysearch.reporting.summary import summarize
+
+pytestmark = pytest.mark.ray
+
+
+class Hook:
+    """An observer that acts once, at the first event that fits."""
+
+    def __init__(self, fits, act):
+        self.fits, self.act, self.done = fits, act, False
+
+    def changed(self, trials, event):
+        if not self.done and self.fits(event):
+            self.done = True
+            self.act(event)
+
+
+def workers():
+    """Process ids of the training workers that are alive."""
+    return sorted(p.pid for p in psutil.process_iter() if "RayTrainWorker" in _title(p))
+
+
+def _title(process):
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+class WorkerWatch:
+    """The workers' process ids at each ledger event."""
+
+    def __init__(self):
+        self.seen = set()
+
+    def changed(self, trials, event):
+        if event.event == "epoch":
+            self.seen.add(tuple(workers()))
+
+
+@pytest.fixture(scope="module")
+def finished(cluster, storage):
+    """A whole search with two slots on two CPUs, some of its trials stopped early."""
+    watch = WorkerWatch()
+    spec = small_spec(search__trials=10, training__epochs=4, search__grace_epochs=1)
+    run, trials = search(spec, storage, "finished", cluster, observers=[watch])
+    return spec, run, trials, watch
+
+
+def test_every_trial_ends_once_and_the_files_agree(finished):
+    spec, run, trials, _ = finished
+    assert ends(run) == {n: [r.status] for n, r in trials.records.items()}
+    assert len(trials.records) == 10
+    summary = summarize(run, read(run.ledger_file), trials)
+    assert summary["num_trials"] == 10
+    assert summary["num_completed"] + summary["num_pruned"] == 10
+    assert summary["trial_overhead_s"] is not None
+    rows = leaderboard_rows(spec, trials)
+    assert rows[0]["number"] == summary["best_trial"]
+
+
+def test_scheduler_stops_keep_the_workers(finished):
+    _, _, trials, watch = finished
+    assert trials.with_status("pruned"), "the space or seed gives no early stop: choose another"
+    assert {len(pids) for pids in watch.seen} == {2}
+    assert len(watch.seen) == 1
+
+
+def test_the_journal_tells_what_the_ledger_tells(finished):
+    _, run, trials, _ = finished
+    backend = optuna.storages.journal.JournalFileBackend(str(run.study_file))
+    storage = optuna.storages.JournalStorage(backend)
+    study = optuna.load_study(study_name=run.root.name, storage=storage)
+    states = {"completed": "COMPLETE", "pruned": "PRUNED"}
+    assert [t.state.name for t in study.trials] == [
+        states[trials.records[t.number].status] for t in study.trials
+    ]
+
+
+def test_the_published_settings_run_first_and_to_their_end(finished):
+    spec, _, trials, _ = finished
+    first = trials.records[0]
+    assert first.details["published"]
+    assert (first.status, first.last_epoch) == ("completed", spec.training.epochs)
+
+
+def test_only_the_best_checkpoints_are_kept(finished):
+    spec, run, trials, _ = finished
+    kept = {str(path.relative_to(run.root)) for path in run.root.glob("checkpoints/*/*")}
+    best = [r.checkpoint[0] for r in trials.ranked()[: spec.search.keep_best]]
+    assert kept == set(best)
+
+
+def test_equal_seeds_give_equal_trials_and_losses(cluster, storage):
+    spec = small_spec(search__slots=1)
+    _, first = search(spec, storage, "seed-a", cluster)
+    _, second = search(spec, storage, "seed-b", cluster)
+    assert losses(first) == losses(second)
+    # A used group and a fresh one: trial 3 ran on a group that had run three others.
+    alone = small_spec(search__slots=1, search__trials=1)
+    _, fresh = search(alone, storage, "fresh", cluster)
+    assert losses(fresh)[0] == losses(first)[0]
+
+
+def test_a_failing_trial_keeps_the_group_and_the_search(cluster, storage):
+    watch = WorkerWatch()
+    spec = small_spec(
+        model__name="failing_model:FailingHRNet",
+        search__slots=1,
+        search__published_first=False,
+        search__trials=8,
+        training__epochs=1,
+        space__model__width={"choice": [8, 12, 16]},
+    )
+    run, trials = search(spec, storage, "failing", cluster, observers=[watch])
+    reasons = {r.config["model.width"]: r.reason for r in trials.with_status("failed")}
+    assert reasons[12] == "ValueError: this model refuses width 12"
+    assert reasons[16].startswith("NonFiniteLossError")
+    assert {r.config["model.width"] for r in trials.with_status("completed")} == {8}
+    assert all(len(events) == 1 for events in ends(run).values())
+    assert len(watch.seen) == 1
+
+
+def test_a_killed_worker_costs_an_attempt_not_a_trial(cluster, storage):
+    def kill(event):
+        os.kill(workers()[0], signal.SIGKILL)
+
+    hook = Hook(lambda e: e.event == "epoch" and e.number == 1, kill)
+    spec = small_spec(search__slots=1, training__epochs=3, search__checkpoint_every_s=0)
+    run, trials = search(spec, storage, "worker-kill", cluster, observers=[hook])
+    assert hook.done
+    assert all(len(events) == 1 for events in ends(run).values())
+    assert trials.records[1].attempts == 2
+    undisturbed = small_spec(search__slots=1, training__epochs=3)
+    _, expected = search(undisturbed, storage, "undisturbed", cluster)
+    assert losses(trials) == losses(expected)
+
+
+def test_a_killed_proxy_keeps_the_workers(cluster, storage):
+    watch = WorkerWatch()
+
+    def kill(event):
+        proxies = [p for p in psutil.process_iter() if "TrialProxy" in _title(p)]
+        assert proxies
+        for proxy in proxies:
+            os.kill(proxy.pid, signal.SIGKILL)
+
+    hook = Hook(lambda e: e.event == "epoch" and e.number == 1, kill)
+    spec = small_spec(search__slots=1, training__epochs=3, search__checkpoint_every_s=0)
+    run, trials = search(spec, storage, "proxy-kill", cluster, observers=[watch, hook])
+    assert hook.done
+    assert all(len(events) == 1 for events in ends(run).values())
+    assert {r.attempts for r in trials.records.values()} == {1}, "nothing is trained twice"
+    assert len(watch.seen) == 1
+
+
+def test_trials_are_named_tasks(cluster, storage):
+    from ray.util.state import list_tasks
+
+    names = set()
+
+    def look(event):
+        names.update(task.name for task in list_tasks(limit=1000))
+
+    hook = Hook(lambda e: e.event == "completed" and e.number == 1, look)
+    search(small_spec(search__slots=1), storage, "named", cluster, observers=[hook])
+    assert any(name.startswith("trial 0001 emohrnet lr=") for name in names)
+
+
+def test_the_epoch_budget_leaves_a_resumable_run(cluster, storage):
+    spec = small_spec(search__slots=1, search__epoch_budget=3)
+    run, trials = search(spec, storage, "budget", cluster)
+    assert trials.num_epochs == 3
+    assert len(trials.with_status("running")) == 1
+    more = small_spec(search__slots=1)
+    run, trials = search(more, storage, "budget", cluster, resume=True)
+    _, expected = search(more, storage, "no-budget", cluster)
+    assert losses(trials) == losses(expected)
+    assert all(len(events) == 1 for events in ends(run).values())
+
+
+def test_two_ddp_workers_train_one_trial(cluster, storage):
+    spec = small_spec(search__workers=2, search__trials=2)
+    _, trials = search(spec, storage, "ddp", cluster)
+    assert [r.status for r in trials.records.values()] == ["completed"] * 2
+
+
+def test_a_signal_finishes_the_epoch_and_leaves_a_resumable_run(cluster, storage):
+    from raysearch.errors import SearchInterruptedError
+
+    def interrupt(event):
+        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        time.sleep(0.2)
+
+    hook = Hook(lambda e: e.event == "epoch" and e.number == 1, interrupt)
+    spec = small_spec(search__slots=1, training__epochs=3)
+    with pytest.raises(SearchInterruptedError, match="--resume"):
+        search(spec, storage, "signal", cluster, observers=[hook])
+    run, trials = search(spec, storage, "signal", cluster, resume=True)
+    assert all(len(events) == 1 for events in ends(run).values())
+    assert len(trials.records) == 4
+
+
+def test_nothing_is_left_running(cluster):
+    assert workers() == []
+    assert not [a for a in ray.util.list_named_actors() if "slot" in a]

@@ -1,0 +1,69 @@
+"""A whole search that takes seconds: real corpus, real model, real worker groups."""
+
+import time
+from pathlib import Path
+
+from raysearch.lease import RunLease
+from raysearch.ledger import TERMINAL, read
+from raysearch.run_folder import RunFolder
+from raysearch.spec import SearchSpec
+from raysearch.tuning.preparation import prepare_split
+from raysearch.tuning.tuner import Watcher, run_search
+
+SMALL = {
+    "features.mel.n_mels": 20,
+    "features.mel.hop_ms": 20.0,
+    "training.clip_s": 1.0,
+    "training.batch_size": 32,
+    "model.width": 8,
+    "model.branches": 2,
+    "model.blocks": 1,
+    "model.stem_width": 16,
+    "training.epochs": 2,
+    "search.trials": 4,
+}
+
+
+def small_spec(**settings):
+    given = {key.replace("__", "."): value for key, value in settings.items()}
+    fixed = {k: v for k, v in SMALL.items() if f"space.{k}" not in given}
+    return SearchSpec.load("emohrnet", list({**fixed, **given}.items()))
+
+
+def search(spec, storage: Path, name: str, cluster, observers=(), resume=False):
+    """Run ``spec`` to its end; the run's folder and the trials."""
+    run = RunFolder(storage / name)
+    with RunLease.acquire(run.root) as lease:
+        run.open(spec, resume=resume)
+        trials = run_search(
+            spec,
+            run,
+            lease,
+            prepare_split(spec, storage),
+            cluster,
+            started=time.time(),
+            storage=storage,
+            watcher=Watcher(lambda line: None, lambda *counts: None, observers),
+        )
+    return run, trials
+
+
+def ends(run: RunFolder):
+    """Number to terminal events."""
+    found: dict[int, list[str]] = {}
+    for event in read(run.ledger_file):
+        if event.event in TERMINAL:
+            found.setdefault(event.number, []).append(event.event)
+    return found
+
+
+def losses(trials):
+    """Everything that a search found, without its times."""
+    return {
+        number: (
+            record.trial,
+            record.status,
+            {e: dict(r.metrics) for e, r in record.epochs.items()},
+        )
+        for number, record in trials.records.items()
+    }
