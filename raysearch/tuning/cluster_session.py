@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import ray
 from ray._private import worker as ray_worker
 
 from raysearch.errors import InfrastructureError
+from raysearch.tuning.undertaker import buried_with_us
 
 __all__ = ["ClusterSession", "cluster_session"]
 
@@ -29,6 +31,11 @@ _DRIVER_ENV = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
     "RAY_TRAIN_METRICS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+_LOCAL_ENV = {
+    # Nothing can be preempted here.
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
 }
 
 
@@ -62,8 +69,10 @@ def cluster_session(
     for name, value in _DRIVER_ENV.items():
         os.environ.setdefault(name, value)
     if local:
-        os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
+        for name, value in _LOCAL_ENV.items():
+            os.environ.setdefault(name, value)
     with _ray_logs_to(log_folder / "driver.log"), _free_gcs_port(local) as gcs_address:
+        before = _children()
         try:
             context = ray.init(
                 address="local" if local else address,
@@ -76,14 +85,19 @@ def cluster_session(
             what = "Ray did not start" if local else f"no Ray cluster answers at {address!r}"
             raise InfrastructureError(f"{what}: {str(error).splitlines()[0]}") from error
         try:
-            yield ClusterSession(
-                address=context.address_info["gcs_address"],
-                dashboard_url=context.dashboard_url or None,
-                local=local,
-                log_folder=str(Path(context.address_info["session_dir"]) / "logs"),
-            )
+            with buried_with_us(sorted(_children() - before) if local else []):
+                yield ClusterSession(
+                    address=context.address_info["gcs_address"],
+                    dashboard_url=context.dashboard_url or None,
+                    local=local,
+                    log_folder=str(Path(context.address_info["session_dir"]) / "logs"),
+                )
         finally:
             ray.shutdown()
+
+
+def _children() -> set[int]:
+    return {process.pid for process in psutil.Process().children(recursive=True)}
 
 
 def _init_options(local: bool, gcs_address: str | None, num_cpus: int | None) -> dict[str, object]:

@@ -4,36 +4,25 @@ It knows no Tune and starts nothing; :mod:`raysearch.tuning.adapters` shows it t
 searcher and a scheduler. Every decision is written to the ledger before it is acted on.
 """
 
-import contextlib
-import shutil
-import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from raysearch.config.identity import seed_from
-from raysearch.config.search import SearchConfig
-from raysearch.errors import ConfigError, InfrastructureError
+from raysearch.errors import InfrastructureError
 from raysearch.ledger import Event, LedgerStore
-from raysearch.spec import SearchSpec, TrialConfig, published_values, trial_identity
+from raysearch.spec import SearchSpec, TrialConfig
 from raysearch.trials import TrialRecord, Trials
-from raysearch.tuning.schedulers import StopRule
+from raysearch.tuning.budgets import Budgets
+from raysearch.tuning.checkpoint_keeper import CheckpointKeeper
+from raysearch.tuning.judge import Judge, resumed_from
+from raysearch.tuning.proposals import Proposals
+from raysearch.tuning.slots import Assignment, Slots
 from raysearch.tuning.study import Study
 from raysearch.tuning.trial import EpochReport
 
-__all__ = ["Assignment", "Conductor", "Observer", "Slots"]
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """A trial and the slot it goes to."""
-
-    number: int
-    slot: int
-    label: str
-    task: dict[str, Any]
+__all__ = ["Conductor", "Observer"]
 
 
 class Observer(Protocol):
@@ -41,25 +30,6 @@ class Observer(Protocol):
 
     def changed(self, trials: Trials, event: Event) -> None:
         """``event`` was written and ``trials`` holds it."""
-
-
-class Slots(Protocol):
-    """What the conductor asks of the pool of worker groups."""
-
-    def free(self) -> list[int]:
-        """Slots that could take a trial now, those that are up first."""
-
-    def occupy(self, slot: int) -> None:
-        """A trial goes to ``slot``."""
-
-    def release(self, slot: int) -> None:
-        """The trial on ``slot`` has ended."""
-
-    def lose(self, slot: int) -> int:
-        """``slot`` takes no more trials; how many slots are left."""
-
-    def finish(self, slot: int, number: int) -> dict[str, Any]:
-        """Have ``slot`` publish the checkpoint of trial ``number`` and let it go."""
 
 
 class Conductor:
@@ -92,14 +62,15 @@ class Conductor:
     ) -> None:
         self._spec, self._search = spec, spec.search
         self._folder, self._ledger, self._slots, self._study = folder, ledger, slots, study
-        self._split_identity, self._task, self._data = split_identity, task, data
+        self._task, self._data = task, data
+        self._proposals = Proposals(spec, study, split_identity)
         self._observers = observers
-        self._stop_rule = _stop_rule(spec)
-        self._deadline = _deadline(self._search)
+        self._judge = Judge(spec)
+        self._budgets = Budgets(self._search)
+        self._keeper = CheckpointKeeper(folder, self._search.keep_best)
         self._waiting: deque[int] = deque()
         self._on_slot: dict[int, int] = {}
         self._identities: dict[str, int] = {}
-        self._published: set[Path] = set()
         self.trials = Trials(self._search.objective)
         self.stopping: str | None = None
         self.error: InfrastructureError | None = None
@@ -111,8 +82,8 @@ class Conductor:
     def finished(self) -> bool:
         """Whether no further trial will be proposed."""
         self._check_budgets()
-        exhausted = len(self.trials.records) >= self._search.trials and not self._waiting
-        return self.stopping is not None or exhausted
+        all_proposed = self._budgets.all_proposed(self.trials) and not self._waiting
+        return self.stopping is not None or all_proposed
 
     @property
     def idle(self) -> bool:
@@ -131,40 +102,40 @@ class Conductor:
     def _propose(self) -> int | None:
         """Ask for the next settings and write them down; ``None`` if they ended at once."""
         number = len(self.trials.records)
-        published = number == 0 and self._publishes()
-        if published:
-            values = published_values(self._spec)
-            self._study.enqueue(number, self._searched(values), label="published settings")
-        else:
-            values = self._study.propose(number)
-        try:
-            identity = self._identity(self._spec.resolve(values))
-        except ConfigError as error:
-            identity = trial_identity(self._spec.base, values, 0, self._search.seed)
-            self._write("started", identity, number, 1, config=values)
-            self._end(self.trials.records[number], "failed", reason=str(error))
-            return None
-        twin = self._identities.get(identity)
-        seed = seed_from(identity)
-        self._write("started", identity, number, 1, config=values, seed=seed, published=published)
-        if twin is not None and self.trials.records[twin].status in ("completed", "pruned"):
-            self._copy(number, self.trials.records[twin])
-            return None
-        self._identities[identity] = number
-        return number
-
-    def _copy(self, number: int, source: TrialRecord) -> None:
-        """The same settings give the same outcome: a repeated proposal is not run again."""
-        for epoch in source.epochs.values():
-            self._study.report(number, epoch.epoch, self._value(source, epoch.epoch))
+        proposal = self._proposals.next(number)
+        self._write(
+            "started",
+            proposal.trial,
+            number,
+            1,
+            config=proposal.values,
+            seed=seed_from(proposal.trial),
+            published=proposal.published,
+        )
         record = self.trials.records[number]
-        self._end(record, source.status, copied_from=source.number)
+        return None if self._refused(record) or self._copied(record) else number
+
+    def _refused(self, record: TrialRecord) -> bool:
+        reason = self._proposals.refused(record.config)
+        if reason is not None:
+            self._end(record, "failed", reason=reason)
+        return reason is not None
+
+    def _copied(self, record: TrialRecord) -> bool:
+        """The same settings give the same outcome: a repeated proposal is not run again."""
+        twin = self.trials.records.get(self._identities.get(record.trial, record.number))
+        if twin is None or twin.status not in ("completed", "pruned"):
+            self._identities[record.trial] = record.number
+            return False
+        self._tell_study(record.number, twin, twin.last_epoch)
+        self._end(record, twin.status, copied_from=twin.number)
+        return True
 
     def _assign(self, record: TrialRecord, slot: int) -> Assignment:
         number = record.number
         self._slots.occupy(slot)
         self._on_slot[number] = slot
-        config = self._config_of(record)
+        config = self._spec.resolve(record.config)
         task = {
             **self._task,
             "number": number,
@@ -196,7 +167,7 @@ class Conductor:
         if report.checkpoint:
             self._checkpoint(record, report.checkpoint, report.checkpoint_epoch)
         if report.done:
-            self._stop_rule.ended(record.number, report.epoch, self._value(record, report.epoch))
+            self._judge.end(record, report.epoch, done=True)
             self._end(record, "completed")
             return True
         self._check_budgets()
@@ -204,9 +175,9 @@ class Conductor:
             self._finish(record)
             self._leave(record)
             return True
-        if self._stops(record, report.epoch):
+        if self._judge.end(record, report.epoch, done=False):
             self._finish(record)
-            self._end(record, "pruned", reason=f"stopped by {self._search.scheduler}")
+            self._prune(record)
             return True
         return False
 
@@ -240,16 +211,10 @@ class Conductor:
             metrics=report.metrics,
             train_s=report.train_s,
             num_params=report.num_params,
+            **({"done": True} if report.done else {}),
         )
-        self._study.report(record.number, report.epoch, self._value(record, report.epoch))
-
-    def _stops(self, record: TrialRecord, epoch: int) -> bool:
-        return self._stop_rule.stops(
-            record.number,
-            epoch,
-            self._value(record, epoch),
-            exempt=bool(record.details.get("published")),
-        )
+        value = self._judge.value(record, report.epoch)
+        self._study.report(record.number, report.epoch, value)
 
     def _failed(self, record: TrialRecord, report: EpochReport) -> None:
         if not report.slot_lost:
@@ -260,8 +225,8 @@ class Conductor:
             self.error = InfrastructureError(f"no slot is left: {report.failed}")
             self.stopping = "lost infrastructure"
         else:
-            epoch = record.checkpoint[1] if record.checkpoint else 0
-            self._resumed(record, record.attempts + 1, epoch)
+            attempt = max(record.attempts, report.attempt) + 1
+            self._resumed(record, attempt, resumed_from(record))
             self._waiting.append(record.number)
 
     def _resumed(self, record: TrialRecord, attempt: int, epoch: int) -> None:
@@ -278,18 +243,19 @@ class Conductor:
         self._write(
             "checkpoint", record.trial, record.number, record.attempts, path=relative, epoch=epoch
         )
-        self._published.add(Path(path))
-        self._discard_checkpoints()
+        self._keeper.add(relative)
+        self._keeper.discard(self.trials)
+
+    def _prune(self, record: TrialRecord) -> None:
+        self._end(record, "pruned", reason=f"stopped by {self._search.scheduler}")
 
     def _end(self, record: TrialRecord, status: str, **data: Any) -> None:
         slot = self._on_slot.get(record.number)
         self._write(status, record.trial, record.number, record.attempts, sync=True, **data)
-        last = record.last_epoch
-        value = self._value(record, last) if last else None
-        self._study.finish(record.number, status, value)
+        self._close_in_study(record)
         if slot is not None:
             self._leave(record)
-        self._discard_checkpoints()
+        self._keeper.discard(self.trials)
 
     def _leave(self, record: TrialRecord) -> int:
         slot = self._on_slot.pop(record.number)
@@ -302,38 +268,31 @@ class Conductor:
         """Rebuild study, stop rule and trials from the ledger; queue what was in flight."""
         for event in events:
             self.trials.apply(event)
+        ends = self._judge.replay(events, self.trials)
         for number, record in sorted(self.trials.records.items()):
-            self._study.enqueue(number, self._searched(record.config))
-            if record.copied_from is None:
-                self._identities.setdefault(record.trial, number)
+            self._proposals.take_up(record)
             if record.status == "running":
-                self._requeue(record)
+                self._take_up_live(record, ends.get(number))
                 continue
-            stopped = self._replay(record, record.last_epoch)
-            if record.status == "completed" and record.copied_from is None and not stopped:
-                last = record.last_epoch
-                self._stop_rule.ended(number, last, self._value(record, last))
-            last_value = self._value(record, record.last_epoch) if record.epochs else None
-            self._study.finish(number, record.status, last_value)
-        self._sweep_checkpoints()
+            if record.copied_from is None:
+                self._identities[record.trial] = number
+            self._tell_study(number, record, record.last_epoch)
+            self._close_in_study(record)
+        self._keeper.sweep(self.trials)
 
-    def _requeue(self, record: TrialRecord) -> None:
-        epoch = record.checkpoint[1] if record.checkpoint else 0
-        self._resumed(record, record.attempts + 1, epoch)
-        # The driver may have died between a stop's checkpoint and its terminal event.
-        if self._replay(record, epoch):
-            self._end(record, "pruned", reason=f"stopped by {self._search.scheduler}")
+    def _take_up_live(self, record: TrialRecord, end: str | None) -> None:
+        """Go on with a trial that was in flight, or say the end that its driver did not."""
+        if not record.epochs and (self._refused(record) or self._copied(record)):
+            return
+        self._identities[record.trial] = record.number
+        self._tell_study(record.number, record, resumed_from(record))
+        if end == "completed":
+            self._end(record, "completed")
+        elif end == "pruned":
+            self._prune(record)
         else:
+            self._resumed(record, record.attempts + 1, resumed_from(record))
             self._waiting.append(record.number)
-
-    def _replay(self, record: TrialRecord, last: int) -> bool:
-        """Tell study and stop rule the epochs up to ``last``; whether it stops at the last."""
-        stopped = False
-        for epoch in range(1, last + 1):
-            self._study.report(record.number, epoch, self._value(record, epoch))
-            if record.copied_from is None and not stopped:
-                stopped = self._stops(record, epoch)
-        return stopped
 
     # ---- small things ------------------------------------------------------------------------
 
@@ -348,71 +307,15 @@ class Conductor:
         for observer in self._observers:
             observer.changed(self.trials, written)
 
-    def _publishes(self) -> bool:
-        return self._search.published_first and bool(self._spec.published.settings)
+    def _tell_study(self, number: int, source: TrialRecord, last: int) -> None:
+        """Give trial ``number`` of the study ``source``'s epochs up to ``last``."""
+        for epoch in range(1, last + 1):
+            self._study.report(number, epoch, self._judge.value(source, epoch))
 
-    def _identity(self, config: TrialConfig) -> str:
-        search = self._search
-        return trial_identity(config, self._split_identity, search.workers, search.seed)
-
-    def _config_of(self, record: TrialRecord) -> TrialConfig:
-        return self._spec.resolve(record.config)
-
-    def _searched(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Every searched field's value in a trial of ``values``."""
-        fields = self._spec.base.fields()
-        return {name: values.get(name, fields[name]) for name in self._spec.space.fields}
-
-    def _value(self, record: TrialRecord, epoch: int) -> float:
-        """The best objective value up to ``epoch``; higher is better."""
-        sign = -1.0 if self._search.objective == "val_loss" else 1.0
-        values = [
-            sign * float(value)
-            for past, entry in record.epochs.items()
-            if past <= epoch and (value := entry.metrics.get(self._search.objective)) is not None
-        ]
-        return max(values, default=float("-inf"))
+    def _close_in_study(self, record: TrialRecord) -> None:
+        value = self._judge.value(record, record.last_epoch) if record.epochs else None
+        self._study.finish(record.number, record.status, value)
 
     def _check_budgets(self) -> None:
-        search = self._search
-        if self._deadline is not None and time.monotonic() >= self._deadline:
-            self.stop("time budget")
-        if search.epoch_budget is not None and self.trials.num_epochs >= search.epoch_budget:
-            self.stop("epoch budget")
-
-    def _kept(self) -> set[Path]:
-        """The last checkpoint of each live trial, and those of the best ended ones."""
-        ended = [r for r in self.trials.ranked() if r.status != "running" and r.checkpoint]
-        live = self.trials.with_status("running")
-        kept = [*ended[: self._search.keep_best], *live]
-        return {self._folder / r.checkpoint[0] for r in kept if r.checkpoint}
-
-    def _discard_checkpoints(self) -> None:
-        """Remove what the ledger knows and nobody needs; a worker may be writing the rest."""
-        kept = self._kept()
-        for path in self._published - kept:
-            shutil.rmtree(path, ignore_errors=True)
-            with contextlib.suppress(OSError):  # the trial has others
-                path.parent.rmdir()
-        self._published &= kept
-
-    def _sweep_checkpoints(self) -> None:
-        """No worker runs yet, so whatever is not kept was left behind by an earlier driver."""
-        self._published = self._kept()
-        for path in (self._folder / "checkpoints").glob("*/*"):
-            if path not in self._published:
-                shutil.rmtree(path, ignore_errors=True)
-
-
-def _stop_rule(spec: SearchSpec) -> StopRule:
-    return StopRule(
-        spec.search.scheduler,
-        max_epochs=spec.training.epochs,
-        grace_epochs=spec.search.grace_epochs,
-        reduction_factor=spec.search.reduction_factor,
-    )
-
-
-def _deadline(search: SearchConfig) -> float | None:
-    budget = search.time_budget_s
-    return None if budget is None else time.monotonic() + budget
+        if reason := self._budgets.spent(self.trials):
+            self.stop(reason)

@@ -62,32 +62,38 @@ class StopRule:
             )
         else:
             self._scheduler = FIFOScheduler()
-        self._handles: dict[int, _Handle] = {}
-        self._spared: set[int] = set()
+        self._added: set[int] = set()
+        self._taken: dict[int, int] = {}
 
-    def stops(self, number: int, epoch: int, value: float, *, exempt: bool = False) -> bool:
+    def stops(self, number: int, epoch: int, value: float) -> bool:
         """Take trial ``number``'s ``value`` after ``epoch``; whether it should stop there.
 
-        An ``exempt`` trial is what others are measured against, and goes on.
+        An epoch that was taken before, in an attempt that was lost, does not stop it.
         """
-        if number in self._spared:
+        if not self._is_new(number, epoch):
             return False
         decision = self._scheduler.on_trial_result(
             _Controller(), self._handle(number), {"epoch": epoch, "value": value}
         )
-        if exempt and decision == TrialScheduler.STOP:
-            self._spared.add(number)
-            return False
         return bool(decision == TrialScheduler.STOP)
 
-    def ended(self, number: int, epoch: int, value: float) -> None:
-        """Trial ``number`` reached its end, with ``value``, by itself."""
+    def record(self, number: int, epoch: int, value: float) -> None:
+        """Take trial ``number``'s ``value`` after ``epoch`` where nothing is to be decided."""
+        if not self._is_new(number, epoch):
+            return
         self._scheduler.on_trial_complete(
             _Controller(), self._handle(number), {"epoch": epoch, "value": value}
         )
+        self._added.discard(number)  # ASHA forgets the trial there, though not its values
+
+    def _is_new(self, number: int, epoch: int) -> bool:
+        before = self._taken.get(number, 0)
+        self._taken[number] = max(before, epoch)
+        return epoch > before
 
     def _handle(self, number: int) -> _Handle:
-        if number not in self._handles:
-            self._handles[number] = _Handle(f"{number:04d}")
-            self._scheduler.on_trial_add(_Controller(), self._handles[number])
-        return self._handles[number]
+        handle = _Handle(f"{number:04d}")
+        if number not in self._added:
+            self._added.add(number)
+            self._scheduler.on_trial_add(_Controller(), handle)
+        return handle

@@ -51,6 +51,8 @@ class Study:
     def __init__(self, path: Path, name: str, space: Space, *, seed: int, num_startup: int) -> None:
         optuna.logging.set_verbosity(logging.ERROR)
         path.unlink(missing_ok=True)
+        # A driver that was killed while it wrote left its lock; the run's lease says it is gone.
+        path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
         self._space = space
         self._seed = seed
         self._num_startup = num_startup

@@ -96,6 +96,7 @@ class WorkerGroupHost:
         self._changed = asyncio.Condition()
         self._busy = asyncio.Lock()
         self._token: str | None = None
+        self._past_tokens: set[str] = set()
         self._pids: dict[int, int] = {}
         self._commands: list[Command] = []
         self._outcomes: dict[int, dict[int, Outcome]] = {}
@@ -112,9 +113,11 @@ class WorkerGroupHost:
     async def join(self, rank: int, token: str, pid: int) -> None:
         """A rank of the group's incarnation ``token`` is ready for commands."""
         async with self._changed:
+            if token in self._past_tokens:
+                return  # a late word of a dead incarnation: ``next_command`` sends it away
             if token != self._token:
-                self._token, self._pids = token, {}
-                self._commands, self._outcomes = [], {}
+                self._retire()
+                self._token, self._commands, self._outcomes = token, [], {}
             self._pids[rank] = pid
             self._changed.notify_all()
 
@@ -254,6 +257,11 @@ class WorkerGroupHost:
         async with self._changed:
             await asyncio.wait_for(self._changed.wait_for(ready), timeout)
 
+    def _retire(self) -> None:
+        if self._token:
+            self._past_tokens.add(self._token)
+        self._token, self._pids = None, {}
+
     def _whole(self) -> bool:
         return len(self._pids) == self._num_workers
 
@@ -285,7 +293,7 @@ class WorkerGroupHost:
             raise _GroupLostError("a worker died")
         outcomes = self._outcomes[index]
         if self._broken(index):
-            self._token, self._pids = None, {}
+            self._retire()
             raise _GroupLostError(next(o.error for o in outcomes.values() if o.error))
         self._outcomes.pop(index - 1, None)  # every rank has read the verdict before this one
         if outcomes[0].error:

@@ -63,7 +63,7 @@ def points():
         yield pytest.param(point, id=name, marks=[pytest.mark.ci] if in_ci else [])
 
 
-@pytest.mark.parametrize("point", points())
+@pytest.mark.parametrize("point", list(points()))
 def test_resume_equals_an_undisturbed_search(storage, expected, point, request):
     name = request.node.callspec.id
     driver = Driver(storage, name, trials=TRIALS)

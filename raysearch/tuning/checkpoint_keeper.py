@@ -1,0 +1,52 @@
+"""Which checkpoints of a search stay on disk."""
+
+import contextlib
+import shutil
+from pathlib import Path
+
+from raysearch.trials import Trials
+
+__all__ = ["CheckpointKeeper"]
+
+
+class CheckpointKeeper:
+    """Keeps the last checkpoint of each live trial and those of the best ended ones.
+
+    Args:
+        folder: the run's folder; the ledger names checkpoints relative to it.
+        keep_best: how many of the best ended trials keep theirs.
+    """
+
+    def __init__(self, folder: Path, keep_best: int) -> None:
+        self._folder = folder
+        self._keep_best = keep_best
+        self._known: set[Path] = set()
+
+    def add(self, path: str) -> None:
+        """The ledger names ``path``, relative to the folder, from now on."""
+        self._known.add(self._folder / path)
+
+    def discard(self, trials: Trials) -> None:
+        """Remove what the ledger knows and nobody needs; a worker may be writing the rest."""
+        kept = self._kept(trials)
+        for path in self._known - kept:
+            _remove(path)
+        self._known &= kept
+
+    def sweep(self, trials: Trials) -> None:
+        """No worker runs yet, so whatever is not kept was left behind by an earlier driver."""
+        self._known = self._kept(trials)
+        for path in list((self._folder / "checkpoints").glob("*/*")):
+            if path not in self._known:
+                _remove(path)
+
+    def _kept(self, trials: Trials) -> set[Path]:
+        ended = [r for r in trials.ranked() if r.status != "running" and r.checkpoint]
+        kept = [*ended[: self._keep_best], *trials.with_status("running")]
+        return {self._folder / r.checkpoint[0] for r in kept if r.checkpoint}
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+    with contextlib.suppress(OSError):  # the trial has others
+        path.parent.rmdir()

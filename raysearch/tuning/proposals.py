@@ -1,0 +1,79 @@
+"""Which settings come next, and the identity they have."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from raysearch.errors import ConfigError
+from raysearch.spec import SearchSpec, published_values, trial_identity
+from raysearch.trials import TrialRecord
+from raysearch.tuning.study import Study
+
+__all__ = ["Proposal", "Proposals"]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Settings to try.
+
+    Attributes:
+        values: dotted field to value.
+        trial: the identity.
+        published: whether they are the published settings.
+        refused: why no trial can have them; ``None`` if one can.
+    """
+
+    values: dict[str, Any]
+    trial: str
+    published: bool
+    refused: str | None
+
+
+class Proposals:
+    """The published settings of ``spec`` first, if it wants them, then the sampler's.
+
+    Args:
+        spec: the search.
+        study: the sampler; trials are asked of it, or taken up, in order of their numbers.
+        split_identity: what of the data belongs to a trial's identity.
+    """
+
+    def __init__(self, spec: SearchSpec, study: Study, split_identity: Mapping[str, Any]) -> None:
+        self._spec, self._study, self._split_identity = spec, study, split_identity
+
+    def next(self, number: int) -> Proposal:
+        """The settings of trial ``number``, which nobody has proposed yet."""
+        wanted = self._spec.search.published_first and bool(self._spec.published.settings)
+        published = wanted and number == 0
+        if published:
+            values = published_values(self._spec)
+            self._enqueue(number, values, published)
+        else:
+            values = self._study.propose(number)
+        refused = self.refused(values)
+        return Proposal(values, self._identity(values, refused), published, refused)
+
+    def _identity(self, values: Mapping[str, Any], refused: str | None) -> str:
+        search = self._spec.search
+        if refused is None:
+            config, data = self._spec.resolve(values), self._split_identity
+        else:  # what cannot run still needs a name, one that no other settings have
+            config, data = self._spec.base, {"refused": dict(values)}
+        return trial_identity(config, data, search.workers, search.seed)
+
+    def take_up(self, record: TrialRecord) -> None:
+        """Take a trial that an earlier driver proposed."""
+        self._enqueue(record.number, record.config, bool(record.details.get("published")))
+
+    def refused(self, values: Mapping[str, Any]) -> str | None:
+        """Why the sections refuse ``values``: a space is checked in pairs of fields only."""
+        try:
+            self._spec.resolve(values)
+        except ConfigError as error:
+            return str(error)
+        return None
+
+    def _enqueue(self, number: int, values: Mapping[str, Any], published: bool) -> None:
+        fields = self._spec.base.fields()
+        searched = {name: values.get(name, fields[name]) for name in self._spec.space.fields}
+        self._study.enqueue(number, searched, label="published settings" if published else None)
