@@ -33,7 +33,7 @@ def explain(spec: SearchSpec, storage: Path, console: Console, *, local: bool) -
     say(f"space {spec.name}: {len(spec.space.fields)} searched fields, model {spec.model.name}")
     sizes = ", ".join(f"{len(rows)} {name}" for name, rows in split.sides())
     say(f"corpus {spec.corpus.name}, {split.protocol} fold {split.fold}: {sizes}")
-    for line in audited.audit.lines():
+    for line in audited.audit.brief():
         say(line)
     say(f"feature sets: {len(sets)}")
     search, epochs = spec.search, spec.training.epochs

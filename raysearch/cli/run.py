@@ -111,7 +111,7 @@ def _search(
         run.open(spec, resume=arguments.resume)
         _write_splits(run, audited.split)
         progress.say(f"run: {run.root}")
-        for line in audited.audit.lines():
+        for line in audited.audit.brief():
             progress.say(line)
         with (
             cluster_session(arguments.address, run.logs) as session,

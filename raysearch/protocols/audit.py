@@ -96,6 +96,13 @@ class Audit:
             *self.notes,
         ]
 
+    def brief(self) -> list[str]:
+        """As ``lines``, but with what the protocol allows in a word."""
+        allowed = sorted({f"{o.key}s" for o in self.overlaps if o.meaning == "reported"})
+        shared = f" ({' and '.join(allowed)} shared between sides, as allowed)" if allowed else ""
+        found = [o.line() for o in self.overlaps if o.meaning != "reported"]
+        return [f"audit of {self.protocol}: {self.verdict}{shared}", *found, *self.notes]
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return {

@@ -38,7 +38,7 @@ class LiveTable:
         self._live: Live | None = None
         if console.is_terminal and not quiet:
             self._live = Live(
-                get_renderable=self._draw, console=console, refresh_per_second=4, transient=True
+                get_renderable=self.table, console=console, refresh_per_second=4, transient=True
             )
 
     def __enter__(self) -> "LiveTable":
@@ -93,7 +93,8 @@ class LiveTable:
 
     # ---- the live table ----------------------------------------------------------------------
 
-    def _draw(self) -> Group:
+    def table(self) -> Group:
+        """The whole picture as it stands."""
         trials = self._trials
         return Group(self._header(trials), self._running(trials), self._leaders(trials))
 

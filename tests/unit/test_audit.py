@@ -64,6 +64,9 @@ def test_text_and_session_are_reported_only():
         ("text", "reported"),
         ("session", "reported"),
     }
+    assert report.brief() == [
+        "audit of speaker_independent: clean (sessions and texts shared between sides, as allowed)"
+    ]
 
 
 def test_missing_texts_are_not_shared():

@@ -1,0 +1,112 @@
+"""Ray Train and its workers, as coroutines around a real host of a worker group."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+from raysearch.tuning.worker_group import Outcome, WorkerGroupHost
+
+DIES, HANGS = "dies", "hangs"
+
+
+def task(number=0, attempt=1, resume=None):
+    return {"number": number, "attempt": attempt, "resume": resume}
+
+
+class FakeGroup:
+    """Serves a host with ranks that train nothing, and starts again when a rank is lost.
+
+    Args:
+        host: whom to serve.
+        epochs: epochs of every trial.
+        faults: (incarnation, rank, kind, epoch) to an ``Outcome``, ``DIES`` or ``HANGS``; the
+            epoch is that before the command. ``None`` as incarnation is any.
+        checkpoint_every: epochs between checkpoints, which are published as ``at-EPOCH``.
+    """
+
+    def __init__(self, host, world=2, epochs=3, faults=None, checkpoint_every=1):
+        self.host, self.world, self.epochs = host, world, epochs
+        self.faults, self.checkpoint_every = faults or {}, checkpoint_every
+        self.incarnation = 0
+        self.ends = []  # (incarnation, rank, why)
+        self.seen = []  # (incarnation, kind, payload) of rank 0
+
+    async def run(self):
+        while True:
+            token = f"token-{self.incarnation}"
+            ranks = [asyncio.create_task(self._rank(r, token)) for r in range(self.world)]
+            try:
+                done, _ = await asyncio.wait(ranks, return_when=asyncio.FIRST_COMPLETED)
+                if all(rank.result() == "exit" for rank in done):
+                    await asyncio.wait(ranks)
+                    return
+            finally:
+                for rank in ranks:
+                    rank.cancel()
+                await asyncio.gather(*ranks, return_exceptions=True)
+            self.incarnation += 1
+
+    async def _rank(self, rank, token):
+        why = await self._serve(rank, token)
+        self.ends.append((self.incarnation, rank, why))
+        return why
+
+    async def _serve(self, rank, token):
+        await self.host.join(rank, token, pid=100 * self.incarnation + rank)
+        index, epoch = 0, 0
+        while (command := await self.host.next_command(token, index)).kind != "exit":
+            if rank == 0:
+                self.seen.append((self.incarnation, command.kind, command.payload))
+            fault = self._fault(rank, command.kind, epoch)
+            if fault == DIES:
+                return "died"
+            if fault == HANGS:
+                await asyncio.Event().wait()
+            epoch, result = self._carry_out(command, epoch)
+            outcome = fault or Outcome(result={**result, "rank": rank})
+            if not await self.host.report(rank, token, index, outcome):
+                return "told to end"
+            index += 1
+        return "exit"
+
+    def _fault(self, rank, kind, epoch):
+        for incarnation in (self.incarnation, None):
+            if (incarnation, rank, kind, epoch) in self.faults:
+                return self.faults[incarnation, rank, kind, epoch]
+        return None
+
+    def _carry_out(self, command, epoch):
+        if command.kind == "start":
+            resume = command.payload["resume"]
+            epoch = int(resume.removeprefix("at-")) if resume else 0
+            return epoch, {"epoch": epoch}
+        if command.kind == "epoch":
+            epoch += 1
+            done = epoch == self.epochs
+            due = done or epoch % self.checkpoint_every == 0
+            result = {"epoch": epoch, "done": done}
+            return epoch, result | ({"checkpoint": f"at-{epoch}"} if due else {})
+        return epoch, {"checkpoint": f"at-{epoch}"} if command.kind == "finish" else {}
+
+    def kinds(self, incarnation=None):
+        return [kind for i, kind, _ in self.seen if incarnation in (None, i)]
+
+
+@asynccontextmanager
+async def serving(world=2, epochs=3, faults=None, checkpoint_every=1, **limits):
+    """A host, its group, and an end to both."""
+    host = WorkerGroupHost(world, **{"error_grace_s": 0.01, **limits})
+    group = FakeGroup(host, world, epochs, faults, checkpoint_every)
+    service = asyncio.create_task(group.run())
+    try:
+        async with asyncio.timeout(20):
+            yield host, group
+    finally:
+        await host.close()
+        service.cancel()
+        await asyncio.gather(service, return_exceptions=True)
+
+
+async def settle():
+    """Let every other coroutine go as far as it can."""
+    for _ in range(50):
+        await asyncio.sleep(0)

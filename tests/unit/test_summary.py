@@ -1,0 +1,102 @@
+"""The figures of a search follow from its ledger alone."""
+
+import json
+
+import pytest
+
+from raysearch.ledger import Ledger, read
+from raysearch.reporting.leaderboard import COLUMNS, leaderboard_rows, write_leaderboard
+from raysearch.reporting.summary import summarize, trial_overheads
+from raysearch.run_folder import RunFolder, write_json
+from raysearch.spec import SearchSpec
+from raysearch.trials import Trials
+
+METRICS = {"val_uar": 0.5, "val_wa": 0.6, "val_macro_f1": 0.4, "val_loss": 1.0, "train_loss": 1.0}
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The ledger's clock, set by hand."""
+    now = [100.0]
+    monkeypatch.setattr("raysearch.ledger.time.time", lambda: now[0])
+    return now
+
+
+@pytest.fixture
+def run(tmp_path, clock):
+    """Two slots; trials 0 and 2 on slot 0, trial 1 on slot 1, trial 3 a copy, trial 4 in flight."""
+    folder = RunFolder(tmp_path)
+    spec = SearchSpec.load("emohrnet")
+    folder.spec_file.write_text(spec.to_yaml())
+    write_json(folder.info_file, {"sessions": [{"started": 90.0, "fence": 1, "ended": 140.0}]})
+    ledger = Ledger.open(folder.ledger_file, 1)
+
+    def write(event, number, at, slot=None, **data):
+        clock[0] = at
+        ledger.append(event, trial=f"t{number}", number=number, attempt=1, slot=slot, **data)
+
+    def epoch(number, at, slot, index, uar, train_s):
+        metrics = {**METRICS, "val_uar": uar}
+        write(
+            "epoch", number, at, slot, epoch=index, metrics=metrics, train_s=train_s, num_params=7
+        )
+
+    write("started", 0, 100.0, config={"model.width": 8}, published=True)
+    write("started", 1, 100.0, config={"model.width": 12})
+    epoch(0, 105.0, 0, 1, 0.3, 3.0)
+    epoch(1, 106.0, 1, 1, 0.7, 4.0)
+    write("pruned", 1, 107.0, 1, reason="stopped by asha")
+    epoch(0, 110.0, 0, 2, 0.5, 3.5)
+    write("completed", 0, 110.0, 0)
+    write("started", 2, 110.0, config={"model.width": 16})
+    epoch(2, 115.0, 0, 1, 0.4, 4.5)
+    write("completed", 2, 115.75, 0)
+    write("started", 3, 116.0, config={"model.width": 16})
+    write("completed", 3, 116.0, copied_from=2)
+    write("started", 4, 117.0, config={"model.width": 8})
+    epoch(4, 120.0, 1, 1, 0.2, 2.0)
+    ledger.close()
+    return folder
+
+
+def test_overhead_is_the_slots_time_less_training(run):
+    # Slot 0: trial 2 ended 5.75 s after trial 0 and trained 4.5 s. Slot 1 has one ended trial.
+    assert trial_overheads(read(run.ledger_file)) == [pytest.approx(1.25)]
+
+
+def test_summary(run):
+    summary = summarize(run, read(run.ledger_file), run.trials())
+    assert summary["best_trial"] == 0, "a stopped trial ranks below one that reached the end"
+    assert summary["best_val_uar"] == 0.5
+    assert summary["wall_s"] == 50.0
+    assert summary["startup_s"] == 15.0
+    assert summary["train_compute_s"] == 17.0
+    assert summary["trial_overhead_s"] == summary["trial_overhead_median_s"] == pytest.approx(1.25)
+    counts = [summary[f"num_{name}"] for name in ("trials", "completed", "pruned", "failed")]
+    assert counts == [5, 3, 1, 0]
+    assert summary["num_unfinished"] == 1
+    json.dumps(summary, allow_nan=False)
+
+
+def test_an_empty_search_has_a_summary(tmp_path):
+    summary = summarize(RunFolder(tmp_path), [], Trials())
+    assert summary["best_trial"] is None
+    assert summary["trial_overhead_s"] is None
+    assert summary["num_trials"] == 0
+
+
+def test_leaderboard(run):
+    spec, trials = run.spec(), run.trials()
+    rows = leaderboard_rows(spec, trials)
+    assert [row["number"] for row in rows] == [0, 2, 3, 1, 4]
+    assert [row["status"] for row in rows][-1] == "unfinished"
+    assert rows[0]["best_epoch"] == 2
+    assert rows[0]["params"] == 7
+    assert rows[1]["train_s"] == 4.5
+    assert rows[2]["train_s"] is None
+    write_leaderboard(run, spec, trials)
+    header = (run.root / "leaderboard.csv").read_text().splitlines()[0].split(",")
+    assert header == [*COLUMNS, *spec.space.fields]
+    text = (run.root / "leaderboard.md").read_text()
+    assert "published settings, our data, 2 of 100 epochs" in text
+    assert "the same as trial 2" in text

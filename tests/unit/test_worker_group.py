@@ -1,0 +1,337 @@
+"""The host of a worker group: order, failures of the trial, failures of the group."""
+
+import asyncio
+import functools
+
+import pytest
+from fake_group import DIES, HANGS, serving, settle, task
+
+from raysearch.tuning.worker_group import Outcome, WorkerGroupHost
+
+EVERY_RANK = {
+    (0, rank, "epoch", 1): Outcome(error="NonFiniteLossError: loss is nan") for rank in (0, 1)
+}
+
+
+def asynchronous(test):
+    @functools.wraps(test)
+    def run(*args, **kwargs):
+        asyncio.run(test(*args, **kwargs))
+
+    return run
+
+
+async def begin(host, number=0, lease=0, **rest):
+    await host.assign(task(number, **rest), lease)
+    return await host.begin(lease)
+
+
+async def steps(host, count, lease=0, first=0):
+    return [await host.step(lease, index) for index in range(first, first + count)]
+
+
+@asynchronous
+async def test_a_trial_runs_in_order_and_rank_0_answers():
+    async with serving(epochs=3) as (host, group):
+        assert await begin(host, 7) == {"attempt": 1}
+        results = await steps(host, 3)
+        assert [r["epoch"] for r in results] == [1, 2, 3]
+        assert [r["done"] for r in results] == [False, False, True]
+        assert {r["rank"] for r in results} == {0}
+        assert {r["attempt"] for r in results} == {1}
+        assert group.kinds() == ["start", "epoch", "epoch", "epoch"]
+        assert group.seen[0][2] == {"number": 7, "attempt": 1, "resume": None}
+        assert await host.pids() == {0: 0, 1: 1}
+        # A caller that takes over reads again what its predecessor read.
+        assert await host.begin(0) == {"attempt": 1}
+        assert await steps(host, 3) == results
+        assert len(group.seen) == 4
+
+
+@asynchronous
+async def test_finish_publishes_and_ends():
+    async with serving(epochs=9) as (host, group):
+        await begin(host, 7)
+        await steps(host, 2)
+        assert await host.finish(8) == {}
+        assert (await host.finish(7))["checkpoint"] == "at-2"
+        assert await host.finish(7) == {}
+        assert group.kinds() == ["start", "epoch", "epoch", "finish"]
+        assert (await host.step(0, 2))["failed"] == "ended"
+        await begin(host, 8, lease=1)
+        assert (await host.step(1, 0))["epoch"] == 1
+        assert "drop" not in group.kinds()
+
+
+@asynchronous
+async def test_an_error_of_every_rank_fails_the_trial_and_keeps_the_group():
+    async with serving(faults=EVERY_RANK) as (host, group):
+        await begin(host, 0)
+        await host.step(0, 0)
+        reason = "NonFiniteLossError: loss is nan"
+        assert await host.step(0, 1) == {"failed": reason, "attempt": 1}
+        assert await host.begin(0) == {"failed": reason, "attempt": 1}
+        group.faults = {}
+        assert await begin(host, 1, lease=1) == {"attempt": 1}
+        assert [r["epoch"] for r in await steps(host, 3, lease=1)] == [1, 2, 3]
+        assert (group.incarnation, group.ends) == (0, [])
+        assert "drop" not in group.kinds(), "a failed trial holds nothing any more"
+
+
+@asynchronous
+@pytest.mark.parametrize("silent", [HANGS, DIES])
+async def test_one_rank_s_error_restarts_the_group_and_resumes_the_trial(silent):
+    faults = {(0, 0, "epoch", 2): Outcome(error="OSError: disk"), (0, 1, "epoch", 2): silent}
+    async with serving(epochs=4, faults=faults) as (host, group):
+        await begin(host, 5)
+        results = await steps(host, 4)
+        assert [(r["epoch"], r["attempt"]) for r in results] == [(1, 1), (2, 1), (3, 2), (4, 2)]
+        assert group.incarnation == 1
+        assert group.kinds(1) == ["start", "epoch", "epoch"]
+        start = group.seen[-3][2]
+        assert (start["attempt"], start["resume"]) == (2, "at-2")
+        if silent == HANGS:
+            assert (0, 0, "told to end") in group.ends
+
+
+@asynchronous
+async def test_a_resumed_trial_tells_the_lost_epochs_again():
+    faults = {(0, 1, "epoch", 3): DIES}
+    async with serving(epochs=5, faults=faults, checkpoint_every=2) as (host, _):
+        await begin(host)
+        results = await steps(host, 6)
+    told = [(r["epoch"], r["attempt"]) for r in results]
+    assert told == [(1, 1), (2, 1), (3, 1), (3, 2), (4, 2), (5, 2)]
+
+
+@asynchronous
+async def test_a_fatal_error_of_the_only_rank_restarts_the_group():
+    fatal = Outcome(error="OutOfMemoryError: CUDA", fatal=True)
+    faults = {(0, 0, "epoch", 1): fatal, (None, 0, "epoch", 0): None}
+    async with serving(world=1, epochs=2, faults=faults) as (host, group):
+        await begin(host)
+        assert [(r["epoch"], r["attempt"]) for r in await steps(host, 2)] == [(1, 1), (2, 2)]
+        assert group.ends == [(0, 0, "told to end")]
+
+
+@asynchronous
+async def test_an_error_that_is_not_fatal_of_the_only_rank_fails_the_trial():
+    faults = {(0, 0, "start", 0): Outcome(error="ValueError: no")}
+    async with serving(world=1, faults=faults) as (host, group):
+        assert await begin(host) == {"failed": "ValueError: no", "attempt": 1}
+        assert (await host.step(0, 0))["failed"] == "ValueError: no"
+        assert group.ends == []
+
+
+@asynchronous
+async def test_a_fatal_error_of_every_rank_is_the_group_s():
+    fatal = Outcome(error="OutOfMemoryError: CUDA", fatal=True)
+    faults = {(0, rank, "epoch", 0): fatal for rank in (0, 1)}
+    async with serving(epochs=1, faults=faults) as (host, group):
+        await begin(host)
+        assert (await host.step(0, 0))["attempt"] == 2
+        assert group.incarnation == 1
+
+
+@asynchronous
+async def test_a_group_lost_while_the_trial_starts():
+    async with serving(faults={(0, 1, "start", 0): DIES}) as (host, group):
+        assert await begin(host, attempt=4, resume="at-1") == {"attempt": 5}
+        assert (await host.step(0, 0))["epoch"] == 2
+        assert group.kinds(1) == ["start", "epoch"]
+
+
+@asynchronous
+async def test_a_group_lost_between_epochs():
+    async with serving(epochs=3) as (host, group):
+        await begin(host)
+        await host.step(0, 0)
+        await host.join(0, "from nowhere", 1)  # Ray Train started again while nothing ran
+        await settle()
+        assert {why for _, _, why in group.ends} == {"exit"}
+        service = asyncio.create_task(restarted(group))
+        result = await host.step(0, 1)
+        assert (result["epoch"], result["attempt"]) == (2, 2)
+        service.cancel()
+
+
+async def restarted(group):
+    group.incarnation += 1
+    await group.run()
+
+
+@asynchronous
+async def test_a_new_trial_drops_the_running_one_first():
+    async with serving(epochs=9) as (host, group):
+        await begin(host, 0)
+        await host.step(0, 0)
+        await begin(host, 1, lease=1)
+        assert group.kinds() == ["start", "epoch", "drop", "start"]
+        assert await host.step(0, 1) == {"failed": "superseded"}
+        assert await host.begin(0) == {"failed": "superseded"}
+        assert await host.finish(0) == {}
+        assert (await host.step(1, 0))["epoch"] == 1
+
+
+@asynchronous
+async def test_a_trial_is_not_begun_while_an_epoch_is_under_way():
+    async with serving(epochs=9, faults={(0, 1, "epoch", 0): HANGS}) as (host, group):
+        await begin(host, 0)
+        step = asyncio.create_task(host.step(0, 0))
+        second = asyncio.create_task(begin(host, 1, lease=1))
+        await settle()
+        assert not step.done()
+        assert not second.done()
+        assert group.kinds() == ["start", "epoch"]
+        group.faults = {}
+        await host.join(0, "another incarnation", 1)
+        await settle()
+        service = asyncio.create_task(restarted(group))
+        assert (await step)["attempt"] == 2
+        assert await second == {"attempt": 1}
+        service.cancel()
+
+
+@asynchronous
+async def test_begin_waits_for_its_lease():
+    async with serving() as (host, _):
+        early = asyncio.create_task(host.begin(3))
+        await settle()
+        assert not early.done()
+        await host.assign(task(6), 3)
+        assert await early == {"attempt": 1}
+
+
+@asynchronous
+async def test_attempts_run_out():
+    faults = {(None, 1, "epoch", 0): DIES}
+    async with serving(faults=faults, max_attempts=2, max_restarts=9) as (host, group):
+        await begin(host, 3)
+        result = await host.step(0, 0)
+        assert result == {"failed": "given up after 2 attempts: a worker died", "attempt": 2}
+        group.faults = {}
+        # The slot goes on: an earlier trial's attempts are not the next one's.
+        assert await begin(host, 4, lease=1) == {"attempt": 1}
+        assert [r["epoch"] for r in await steps(host, 3, lease=1)] == [1, 2, 3]
+
+
+@asynchronous
+async def test_restarts_without_progress_lose_the_slot():
+    faults = {(None, 1, "epoch", 0): DIES}
+    async with serving(faults=faults, max_attempts=99, max_restarts=3) as (host, group):
+        await begin(host)
+        result = await host.step(0, 0)
+        assert result["slot_lost"]
+        assert result["failed"] == "the worker group was lost 4 times: a worker died"
+        group.faults = {}
+        later = await begin(host, 1, lease=1)
+        assert later["slot_lost"], "a slot that was given up takes no trial"
+
+
+@asynchronous
+async def test_a_finished_epoch_is_progress():
+    faults = {(i, 1, "epoch", i): DIES for i in range(6)}
+    async with serving(epochs=6, faults=faults, max_attempts=99, max_restarts=1) as (host, group):
+        await begin(host)
+        results = await steps(host, 6)
+        assert results[-1]["done"]
+        assert (results[-1]["attempt"], group.incarnation) == (7, 6)
+
+
+@asynchronous
+async def test_finish_after_a_loss_catches_up():
+    faults = {(0, 1, "finish", 3): DIES}
+    async with serving(epochs=9, faults=faults, checkpoint_every=2) as (host, group):
+        await begin(host)
+        await steps(host, 3)
+        result = await host.finish(0)
+        assert result["checkpoint"] == "at-3"
+        assert group.kinds(1) == ["start", "epoch", "finish"]
+        assert group.seen[-3][2]["resume"] == "at-2"
+
+
+@asynchronous
+async def test_stale_tokens_are_sent_away():
+    host = WorkerGroupHost(2)
+    for rank in (0, 1):
+        await host.join(rank, "old", rank)
+    waiting = asyncio.create_task(host.next_command("old", 0))
+    await settle()
+    assert not waiting.done()
+    await host.join(0, "new", 10)
+    assert (await waiting).kind == "exit"
+    assert (await host.next_command("old", 0)).kind == "exit"
+    assert await host.report(1, "old", 0, Outcome()) is False
+    # A word that was long under way does not bring a dead incarnation back.
+    await host.join(1, "old", 1)
+    await host.join(1, "new", 11)
+    assert await host.pids() == {0: 10, 1: 11}
+
+
+@asynchronous
+async def test_the_named_task_ends_with_its_trial():
+    async with serving(epochs=1) as (host, _):
+        await begin(host, 0)
+        named = asyncio.create_task(host.trial(0))
+        await settle()
+        assert not named.done()
+        await host.step(0, 0)
+        await named
+        await host.trial(42)  # another trial is none of its business
+
+
+@asynchronous
+async def test_the_named_task_of_a_failed_trial_raises_the_reason():
+    async with serving(faults=EVERY_RANK) as (host, _):
+        await begin(host, 0)
+        named = asyncio.create_task(host.trial(0))
+        await steps(host, 2)
+        with pytest.raises(RuntimeError, match="loss is nan"):
+            await named
+
+
+@asynchronous
+async def test_the_named_task_of_a_dropped_trial_ends():
+    async with serving() as (host, _):
+        await begin(host, 0)
+        named = asyncio.create_task(host.trial(0))
+        await settle()
+        await begin(host, 1, lease=1)
+        await named
+
+
+@asynchronous
+async def test_giving_up_ends_whatever_waits():
+    host = WorkerGroupHost(2)
+    await host.join(0, "half a group", 0)
+    await host.assign(task(), 0)
+    waiting = [asyncio.create_task(host.begin(0)), asyncio.create_task(host.pids())]
+    await settle()
+    assert not any(one.done() for one in waiting)
+    await host.give_up("no workers")
+    await host.give_up("a later reason")
+    begun, pids = await asyncio.gather(*waiting)
+    assert begun == {"failed": "no workers", "attempt": 1, "slot_lost": True}
+    assert pids == {0: 0}
+    assert (await host.next_command("half a group", 0)).kind == "exit"
+
+
+@asynchronous
+async def test_giving_up_in_an_epoch_ends_it():
+    async with serving(faults={(0, 1, "epoch", 1): HANGS}) as (host, _):
+        await begin(host)
+        await host.step(0, 0)
+        step = asyncio.create_task(host.step(0, 1))
+        await settle()
+        await host.give_up("Ray Train gave up")
+        assert await step == {"failed": "Ray Train gave up", "attempt": 1, "slot_lost": True}
+
+
+@asynchronous
+async def test_closing_lets_the_ranks_go():
+    async with serving() as (host, group):
+        await begin(host)
+        await host.step(0, 0)
+        await host.close()
+        await settle()
+        assert sorted(group.ends) == [(0, 0, "exit"), (0, 1, "exit")]
