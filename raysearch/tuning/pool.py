@@ -62,7 +62,9 @@ class WorkerPool:
     def _open(self, index: int, max_attempts: int) -> Slot:
         host_name = f"{self._name}-slot-{index}"
         actor = ray.remote(num_cpus=0, max_concurrency=1000)(WorkerGroupHost)
-        host = actor.options(name=host_name).remote(self.plan.workers, max_attempts=max_attempts)
+        host = actor.options(name=host_name).remote(
+            self.plan.workers, max_attempts=max_attempts, gauges=(self._name, index)
+        )
         slot = Slot(index, host_name, host, joined=host.pids.remote())
         slot.thread = threading.Thread(
             target=self._serve, args=(slot,), name=host_name, daemon=True

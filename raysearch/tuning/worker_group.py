@@ -14,34 +14,13 @@ trial in flight continues from its last checkpoint as a new attempt.
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from raysearch.tuning.gauges import SlotGauges
+from raysearch.tuning.mailbox import Command, GroupLostError, Mailbox, Outcome, untold
+
 __all__ = ["Command", "Outcome", "WorkerGroupHost"]
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """What every rank does next."""
-
-    kind: str
-    payload: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How one rank carried out one command.
-
-    Attributes:
-        result: rank 0's answer.
-        error: what went wrong, in one line.
-        fatal: the rank's process is no longer to be trusted (out of memory, CUDA error).
-    """
-
-    result: dict[str, Any] = field(default_factory=dict)
-    error: str | None = None
-    fatal: bool = False
 
 
 @dataclass(slots=True)
@@ -68,11 +47,7 @@ class _Running:
             self.ended.set()
 
 
-class _GroupLostError(Exception):
-    """The group did not survive a command."""
-
-
-class WorkerGroupHost:
+class WorkerGroupHost(Mailbox):
     """An asyncio actor; every wait is event-driven.
 
     Args:
@@ -80,6 +55,7 @@ class WorkerGroupHost:
         max_attempts: starts of one trial before it is given up.
         max_restarts: group restarts without a finished epoch before the slot is given up.
         error_grace_s: how long a rank's error waits for the other ranks to report theirs.
+        gauges: run and slot that each epoch is shown under, if it is to be shown.
     """
 
     def __init__(
@@ -88,70 +64,29 @@ class WorkerGroupHost:
         max_attempts: int = 3,
         max_restarts: int = 5,
         error_grace_s: float = 10.0,
+        gauges: tuple[str, int] | None = None,
     ) -> None:
-        self._num_workers = num_workers
+        super().__init__(num_workers, error_grace_s)
+        self._gauges = SlotGauges(*gauges) if gauges else None
         self._max_attempts = max_attempts
         self._max_restarts = max_restarts
-        self._error_grace_s = error_grace_s
-        self._changed = asyncio.Condition()
         self._busy = asyncio.Lock()
-        self._token: str | None = None
-        self._past_tokens: set[str] = set()
-        self._pids: dict[int, int] = {}
-        self._commands: list[Command] = []
-        self._outcomes: dict[int, dict[int, Outcome]] = {}
         self._assigned: dict[str, Any] = {}
         self._lease = -1
         self._attempts: dict[int, int] = {}
         self._restarts = 0
         self._current: _Running | None = None
-        self._closing = False
-        self._given_up: str | None = None
-
-    # ---- the workers' side -------------------------------------------------------------------
-
-    async def join(self, rank: int, token: str, pid: int) -> None:
-        """A rank of the group's incarnation ``token`` is ready for commands."""
-        async with self._changed:
-            if token in self._past_tokens:
-                return  # a late word of a dead incarnation: ``next_command`` sends it away
-            if token != self._token:
-                self._retire()
-                self._token, self._commands, self._outcomes = token, [], {}
-            self._pids[rank] = pid
-            self._changed.notify_all()
-
-    async def next_command(self, token: str, index: int) -> Command:
-        """The command ``index`` of this incarnation, as soon as there is one."""
-        await self._until(
-            lambda: token != self._token or len(self._commands) > index or self._closing
-        )
-        if token != self._token or len(self._commands) <= index:
-            return Command("exit")
-        return self._commands[index]
-
-    async def report(self, rank: int, token: str, index: int, outcome: Outcome) -> bool:
-        """Take a rank's outcome; whether the rank may go on, or must end its process."""
-        async with self._changed:
-            if token != self._token:
-                return False
-            self._outcomes.setdefault(index, {})[rank] = outcome
-            self._changed.notify_all()
-        try:
-            grace = self._error_grace_s if outcome.error else None
-            await self._until(lambda: self._done(token, index), grace)
-        except TimeoutError:
-            return False  # the others hang in a collective that this rank will never join
-        return token == self._token and not self._broken(index)
 
     # ---- the trial's side --------------------------------------------------------------------
 
+    @untold
     async def assign(self, task: dict[str, Any], lease: int) -> None:
         """The driver's word on what this slot does next; leases of a slot only rise."""
         async with self._changed:
             self._assigned, self._lease = task, lease
             self._changed.notify_all()
 
+    @untold
     async def begin(self, lease: int) -> dict[str, Any]:
         """Start the trial of ``lease``, first aborting whatever else still runs here.
 
@@ -178,6 +113,7 @@ class WorkerGroupHost:
         self._attempts[number] = attempt
         return _Running(task, lease, attempt, task.get("resume"))
 
+    @untold
     async def step(self, lease: int, index: int) -> dict[str, Any]:
         """Rank 0's result number ``index`` of the trial of ``lease``: one epoch each.
 
@@ -198,12 +134,15 @@ class WorkerGroupHost:
             running.results.append(result)
             if "failed" not in result:
                 self._restarts = 0
+                if self._gauges:
+                    self._gauges.show(running.number, result)
                 running.epoch = result["epoch"]
                 running.checkpoint = result.get("checkpoint") or running.checkpoint
                 if result["done"]:
                     running.end()
             return result
 
+    @untold
     async def finish(self, number: int) -> dict[str, Any]:
         """Publish trial ``number``'s checkpoint as it stands and let the trial go.
 
@@ -231,78 +170,7 @@ class WorkerGroupHost:
             if running.reason:
                 raise RuntimeError(running.reason)
 
-    # ---- the pool's side ---------------------------------------------------------------------
-
-    async def pids(self) -> dict[int, int]:
-        """The workers' process ids by rank, once all have joined."""
-        await self._until(lambda: self._whole() or self._given_up is not None)
-        return dict(self._pids)
-
-    async def give_up(self, reason: str) -> None:
-        """Take no more trials; whatever waits ends with ``reason``."""
-        async with self._changed:
-            self._given_up = self._given_up or reason
-            self._closing = True
-            self._changed.notify_all()
-
-    async def close(self) -> None:
-        """Let the workers return from their loop once no command is left."""
-        async with self._changed:
-            self._closing = True
-            self._changed.notify_all()
-
     # ---- inside ------------------------------------------------------------------------------
-
-    async def _until(self, ready: Callable[[], bool], timeout: float | None = None) -> None:
-        async with self._changed:
-            await asyncio.wait_for(self._changed.wait_for(ready), timeout)
-
-    def _retire(self) -> None:
-        if self._token:
-            self._past_tokens.add(self._token)
-        self._token, self._pids = None, {}
-
-    def _whole(self) -> bool:
-        return len(self._pids) == self._num_workers
-
-    def _done(self, token: str | None, index: int) -> bool:
-        return token != self._token or len(self._outcomes.get(index, {})) == self._num_workers
-
-    def _broken(self, index: int) -> bool:
-        """Whether the outcomes of a finished command end the group rather than the trial."""
-        outcomes = self._outcomes.get(index, {}).values()
-        errors = [outcome for outcome in outcomes if outcome.error]
-        return bool(errors) and (len(errors) < self._num_workers or any(o.fatal for o in errors))
-
-    async def _execute(self, kind: str, payload: Any = None) -> dict[str, Any]:
-        """One command on every rank of the group as it is now.
-
-        Raises:
-            _GroupLostError: the group did not survive the command.
-            RuntimeError: every rank reported an error, or the slot is given up.
-        """
-        await self._until(lambda: self._whole() or self._given_up is not None)
-        self._check_given_up()
-        async with self._changed:
-            token, index = self._token, len(self._commands)
-            self._commands.append(Command(kind, payload))
-            self._changed.notify_all()
-        await self._until(lambda: self._done(token, index) or self._given_up is not None)
-        self._check_given_up()
-        if token != self._token:
-            raise _GroupLostError("a worker died")
-        outcomes = self._outcomes[index]
-        if self._broken(index):
-            self._retire()
-            raise _GroupLostError(next(o.error for o in outcomes.values() if o.error))
-        self._outcomes.pop(index - 1, None)  # every rank has read the verdict before this one
-        if outcomes[0].error:
-            raise RuntimeError(outcomes[0].error)
-        return outcomes[0].result
-
-    def _check_given_up(self) -> None:
-        if self._given_up:
-            raise RuntimeError(self._given_up)
 
     async def _guarded(self, running: _Running, kind: str | None) -> dict[str, Any]:
         """Start the trial if this incarnation has not, then carry out ``kind``.
@@ -315,7 +183,7 @@ class WorkerGroupHost:
                     await self._ensure_started(running, catch_up=kind == "finish")
                     result = await self._execute(kind) if kind else {}
                     return {**result, "attempt": running.attempt}
-                except _GroupLostError as lost:
+                except GroupLostError as lost:
                     await self._count_loss(running, str(lost))
         except RuntimeError as error:
             running.end(str(error))
@@ -324,7 +192,9 @@ class WorkerGroupHost:
 
     async def _ensure_started(self, running: _Running, *, catch_up: bool) -> None:
         """Start the trial in this incarnation; ``catch_up`` to the last epoch it reported."""
-        if running.token is not None and running.token == self._token:
+        if running.token is not None:
+            if running.token != self._token:
+                raise GroupLostError("a worker died")  # while nothing was to be done
             return
         task = {**running.task, "attempt": running.attempt, "resume": running.checkpoint}
         epoch = (await self._execute("start", task))["epoch"]
@@ -347,6 +217,6 @@ class WorkerGroupHost:
         if running is None or running.ended.is_set():
             return
         if running.token == self._token:
-            with contextlib.suppress(_GroupLostError, RuntimeError):
+            with contextlib.suppress(GroupLostError, RuntimeError):
                 await self._execute("drop")
         running.end()

@@ -137,6 +137,15 @@ def test_a_mistake_is_one_line_and_an_exit_code(arguments, code, words, folder):
     assert len(result.stderr.strip().splitlines()) == 1, result.stderr
 
 
+def test_a_dry_run_says_what_it_would_take_and_takes_nothing(folder):
+    result = raysearch("run", *SMALL, "--name", "dry", "--dry-run", cwd=folder)
+    assert result.returncode == 0, result.stderr
+    assert "feature sets: 1" in result.stdout
+    assert "trials: 3 of at most 2 epochs" in result.stdout
+    assert "minutes" in result.stdout
+    assert not (folder / "results" / "dry").exists()
+
+
 def test_a_taken_name_is_refused(searched, folder):
     assert searched.returncode == 0
     result = raysearch("run", *SMALL, "--name", "one", cwd=folder)

@@ -34,16 +34,22 @@ class FakeGroup:
         while True:
             token = f"token-{self.incarnation}"
             ranks = [asyncio.create_task(self._rank(r, token)) for r in range(self.world)]
+            self._killer = asyncio.create_task(asyncio.Event().wait())
+            everyone = [*ranks, self._killer]
             try:
-                done, _ = await asyncio.wait(ranks, return_when=asyncio.FIRST_COMPLETED)
-                if all(rank.result() == "exit" for rank in done):
+                done, _ = await asyncio.wait(everyone, return_when=asyncio.FIRST_COMPLETED)
+                if all(not one.cancelled() and one.result() == "exit" for one in done):
                     await asyncio.wait(ranks)
                     return
             finally:
-                for rank in ranks:
-                    rank.cancel()
-                await asyncio.gather(*ranks, return_exceptions=True)
+                for one in everyone:
+                    one.cancel()
+                await asyncio.gather(*everyone, return_exceptions=True)
             self.incarnation += 1
+
+    def kill(self):
+        """Every rank dies where it is."""
+        self._killer.cancel()
 
     async def _rank(self, rank, token):
         why = await self._serve(rank, token)

@@ -107,8 +107,7 @@ async def test_a_resumed_trial_tells_the_lost_epochs_again():
 @asynchronous
 async def test_a_fatal_error_of_the_only_rank_restarts_the_group():
     fatal = Outcome(error="OutOfMemoryError: CUDA", fatal=True)
-    faults = {(0, 0, "epoch", 1): fatal, (None, 0, "epoch", 0): None}
-    async with serving(world=1, epochs=2, faults=faults) as (host, group):
+    async with serving(world=1, epochs=2, faults={(0, 0, "epoch", 1): fatal}) as (host, group):
         await begin(host)
         assert [(r["epoch"], r["attempt"]) for r in await steps(host, 2)] == [(1, 1), (2, 2)]
         assert group.ends == [(0, 0, "told to end")]
@@ -146,18 +145,25 @@ async def test_a_group_lost_between_epochs():
     async with serving(epochs=3) as (host, group):
         await begin(host)
         await host.step(0, 0)
-        await host.join(0, "from nowhere", 1)  # Ray Train started again while nothing ran
         await settle()
-        assert {why for _, _, why in group.ends} == {"exit"}
-        service = asyncio.create_task(restarted(group))
+        group.kill()
+        await settle()
+        assert group.incarnation == 1
         result = await host.step(0, 1)
         assert (result["epoch"], result["attempt"]) == (2, 2)
-        service.cancel()
+        assert group.seen[-2][2]["resume"] == "at-1"
 
 
-async def restarted(group):
-    group.incarnation += 1
-    await group.run()
+@asynchronous
+async def test_a_group_lost_between_trials_costs_no_attempt():
+    async with serving(epochs=1) as (host, group):
+        await begin(host)
+        await host.step(0, 0)
+        await settle()
+        group.kill()
+        await settle()
+        assert await begin(host, 1, lease=1) == {"attempt": 1}
+        assert group.kinds(1) == ["start"]
 
 
 @asynchronous
@@ -184,12 +190,10 @@ async def test_a_trial_is_not_begun_while_an_epoch_is_under_way():
         assert not second.done()
         assert group.kinds() == ["start", "epoch"]
         group.faults = {}
-        await host.join(0, "another incarnation", 1)
-        await settle()
-        service = asyncio.create_task(restarted(group))
+        group.kill()
         assert (await step)["attempt"] == 2
         assert await second == {"attempt": 1}
-        service.cancel()
+        assert group.kinds(1) == ["start", "epoch", "drop", "start"]
 
 
 @asynchronous

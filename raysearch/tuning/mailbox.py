@@ -1,0 +1,181 @@
+"""A mailbox that the ranks of a worker group and their host share.
+
+The ranks of one incarnation of a group carry out numbered commands together and report. An error
+that every rank reports leaves the group as it is; an error of some ranks only, one after which a
+process is not to be trusted, or a new incarnation's arrival means that the group was lost.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import ray
+
+__all__ = ["Command", "GroupLostError", "Mailbox", "Outcome", "untold"]
+
+# The dashboard's task list is for trials; what keeps them going would bury them there.
+untold = ray.method(enable_task_events=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What every rank does next."""
+
+    kind: str
+    payload: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one rank carried out one command.
+
+    Attributes:
+        result: rank 0's answer.
+        error: what went wrong, in one line.
+        fatal: the rank's process is no longer to be trusted (out of memory, CUDA error).
+    """
+
+    result: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None
+    fatal: bool = False
+
+
+class GroupLostError(Exception):
+    """The group did not survive a command."""
+
+
+class Mailbox:
+    """Commands out, outcomes in; every wait is event-driven.
+
+    Args:
+        num_workers: ranks of the group.
+        error_grace_s: how long a rank's error waits for the other ranks to report theirs.
+    """
+
+    def __init__(self, num_workers: int, error_grace_s: float) -> None:
+        self._num_workers = num_workers
+        self._error_grace_s = error_grace_s
+        self._changed = asyncio.Condition()
+        self._token: str | None = None
+        self._past_tokens: set[str] = set()
+        self._pids: dict[int, int] = {}
+        self._commands: list[Command] = []
+        self._outcomes: dict[int, dict[int, Outcome]] = {}
+        self._closing = False
+        self._given_up: str | None = None
+
+    # ---- the workers' side -------------------------------------------------------------------
+
+    @untold
+    async def join(self, rank: int, token: str, pid: int) -> None:
+        """A rank of the group's incarnation ``token`` is ready for commands."""
+        async with self._changed:
+            if token in self._past_tokens:
+                return  # a late word of a dead incarnation: ``next_command`` sends it away
+            if token != self._token:
+                self._retire()
+                self._token, self._commands, self._outcomes = token, [], {}
+            self._pids[rank] = pid
+            self._changed.notify_all()
+
+    @untold
+    async def next_command(self, token: str, index: int) -> Command:
+        """The command ``index`` of this incarnation, as soon as there is one."""
+        await self._until(
+            lambda: token != self._token or len(self._commands) > index or self._closing
+        )
+        if token != self._token or len(self._commands) <= index:
+            return Command("exit")
+        return self._commands[index]
+
+    @untold
+    async def report(self, rank: int, token: str, index: int, outcome: Outcome) -> bool:
+        """Take a rank's outcome; whether the rank may go on, or must end its process."""
+        async with self._changed:
+            if token != self._token:
+                return False
+            self._outcomes.setdefault(index, {})[rank] = outcome
+            self._changed.notify_all()
+        try:
+            grace = self._error_grace_s if outcome.error else None
+            await self._until(lambda: self._done(token, index), grace)
+        except TimeoutError:
+            return False  # the others hang in a collective that this rank will never join
+        return token == self._token and not self._broken(index)
+
+    # ---- the pool's side ---------------------------------------------------------------------
+
+    @untold
+    async def pids(self) -> dict[int, int]:
+        """The workers' process ids by rank, once all have joined."""
+        await self._until(lambda: self._whole() or self._given_up is not None)
+        return dict(self._pids)
+
+    @untold
+    async def give_up(self, reason: str) -> None:
+        """Take no more trials; whatever waits ends with ``reason``."""
+        async with self._changed:
+            self._given_up = self._given_up or reason
+            self._closing = True
+            self._changed.notify_all()
+
+    @untold
+    async def close(self) -> None:
+        """Let the workers return from their loop once no command is left."""
+        async with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+
+    # ---- inside ------------------------------------------------------------------------------
+
+    async def _execute(self, kind: str, payload: Any = None) -> dict[str, Any]:
+        """One command on every rank of the group as it is now.
+
+        Raises:
+            GroupLostError: the group did not survive the command.
+            RuntimeError: every rank reported an error, or the slot is given up.
+        """
+        await self._until(lambda: self._whole() or self._given_up is not None)
+        self._check_given_up()
+        async with self._changed:
+            token, index = self._token, len(self._commands)
+            self._commands.append(Command(kind, payload))
+            self._changed.notify_all()
+        await self._until(lambda: self._done(token, index) or self._given_up is not None)
+        self._check_given_up()
+        if token != self._token:
+            raise GroupLostError("a worker died")
+        outcomes = self._outcomes[index]
+        if self._broken(index):
+            self._retire()
+            raise GroupLostError(next(o.error for o in outcomes.values() if o.error))
+        self._outcomes.pop(index - 1, None)  # every rank has read the verdict before this one
+        if outcomes[0].error:
+            raise RuntimeError(outcomes[0].error)
+        return outcomes[0].result
+
+    async def _until(self, ready: Callable[[], bool], timeout: float | None = None) -> None:
+        async with self._changed:
+            await asyncio.wait_for(self._changed.wait_for(ready), timeout)
+
+    def _retire(self) -> None:
+        if self._token:
+            self._past_tokens.add(self._token)
+        self._token, self._pids = None, {}
+
+    def _whole(self) -> bool:
+        return len(self._pids) == self._num_workers
+
+    def _done(self, token: str | None, index: int) -> bool:
+        return token != self._token or len(self._outcomes.get(index, {})) == self._num_workers
+
+    def _broken(self, index: int) -> bool:
+        """Whether the outcomes of a finished command end the group rather than the trial."""
+        outcomes = self._outcomes.get(index, {}).values()
+        errors = [outcome for outcome in outcomes if outcome.error]
+        return bool(errors) and (len(errors) < self._num_workers or any(o.fatal for o in errors))
+
+    def _check_given_up(self) -> None:
+        if self._given_up:
+            raise RuntimeError(self._given_up)
