@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from raysearch.errors import InfrastructureError, RunExistsError
+from raysearch.files import write_text
 
 __all__ = ["RunLease", "check_fence"]
 
@@ -105,7 +106,7 @@ def _take(folder: Path, lock: int) -> int:
     fence = int(_read(folder).get("fence", 0)) + 1 if (folder / _LEASE).exists() else 1
     holder = {"fence": fence, "host": socket.gethostname(), "pid": os.getpid(), "time": time.time()}
     try:
-        _replace(folder / _LEASE, json.dumps(holder) + "\n")
+        write_text(folder / _LEASE, json.dumps(holder) + "\n")
     except OSError as error:
         raise InfrastructureError(f"{folder}: {error.strerror}") from error
     return fence
@@ -121,17 +122,3 @@ def _read(folder: Path) -> dict[str, Any]:
     if not isinstance(fence, int) or isinstance(fence, bool):
         raise InfrastructureError(f"{path}: holds no fence")
     return dict(data)
-
-
-def _replace(path: Path, text: str) -> None:
-    staged = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with staged.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(staged, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

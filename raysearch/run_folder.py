@@ -6,18 +6,18 @@ checkpoints/NUMBER/epoch-E-attempt-A/  best/  tensorboard/  logs/  nested/fold-K
 """
 
 import json
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from raysearch.errors import MissingPathError, RunExistsError, UserError
+from raysearch.files import write_json, write_text
 from raysearch.ledger import read
 from raysearch.spec import SearchSpec
 from raysearch.trials import Trials
 
-__all__ = ["RunFolder", "newest_equal_run", "write_json", "write_text"]
+__all__ = ["RunFolder", "newest_equal_run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,18 +146,3 @@ def newest_equal_run(storage: Path, spec: SearchSpec) -> RunFolder:
         f"{storage}: no run has these settings; name the one to resume with --name, "
         "or leave --resume out"
     )
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replace ``path`` whole or not at all."""
-    staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with staged.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(staged, path)
-
-
-def write_json(path: Path, data: Any) -> None:
-    """Replace ``path`` with ``data`` as indented JSON."""
-    write_text(path, json.dumps(data, indent=2, allow_nan=False) + "\n")

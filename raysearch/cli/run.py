@@ -14,6 +14,7 @@ from rich.console import Console
 from raysearch.cli.options import add_cluster, add_data, add_resources, add_storage, overrides
 from raysearch.cli.terminal import ProgressLine, show_outcome
 from raysearch.config.overrides import parse_override
+from raysearch.files import write_text
 from raysearch.lease import RunLease
 from raysearch.ledger import Event, read
 from raysearch.reporting.best_model import write_best
@@ -21,7 +22,7 @@ from raysearch.reporting.leaderboard import write_leaderboard
 from raysearch.reporting.live import LiveTable
 from raysearch.reporting.summary import write_summary
 from raysearch.reporting.tensorboard import TensorBoardObserver
-from raysearch.run_folder import RunFolder, newest_equal_run, write_text
+from raysearch.run_folder import RunFolder, newest_equal_run
 from raysearch.spec import SearchSpec
 from raysearch.trials import Trials
 

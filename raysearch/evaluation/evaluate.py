@@ -14,9 +14,10 @@ from raysearch.errors import UserError
 from raysearch.evaluation.arm import Arm, retrain
 from raysearch.evaluation.predict import predict_arm
 from raysearch.evaluation.scores import score
+from raysearch.files import write_json
 from raysearch.lease import RunLease
 from raysearch.protocols.folds import outer_folds
-from raysearch.run_folder import RunFolder, write_json
+from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.training.state import BEST
 from raysearch.trials import TrialRecord

@@ -5,7 +5,8 @@ import io
 from typing import Any
 
 from raysearch.errors import ConfigError
-from raysearch.run_folder import RunFolder, write_text
+from raysearch.files import write_text
+from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.trials import TrialRecord, Trials
 

@@ -5,8 +5,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from raysearch.files import write_json
 from raysearch.ledger import TERMINAL, Event
-from raysearch.run_folder import RunFolder, write_json
+from raysearch.run_folder import RunFolder
 from raysearch.trials import Trials
 
 __all__ = ["summarize", "trial_overheads", "write_summary"]

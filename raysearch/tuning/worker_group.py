@@ -104,8 +104,9 @@ class WorkerGroupHost(Mailbox):
                 await self._drop()
                 self._current = self._new(self._assigned, lease)
                 return await self._guarded(self._current, None)
-            failed = {"failed": self._current.reason} if self._current.reason else {}
-            return {"attempt": self._current.attempt, **failed}
+            if self._current.reason:
+                return self._failure(self._current)
+            return {"attempt": self._current.attempt}
 
     def _new(self, task: dict[str, Any], lease: int) -> _Running:
         number = int(task["number"])
@@ -129,7 +130,7 @@ class WorkerGroupHost(Mailbox):
             if index < len(running.results):
                 return running.results[index]
             if running.ended.is_set():
-                return {"failed": running.reason or "ended", "attempt": running.attempt}
+                return self._failure(running)
             result = await self._guarded(running, "epoch")
             running.results.append(result)
             if "failed" not in result:
@@ -187,8 +188,11 @@ class WorkerGroupHost(Mailbox):
                     await self._count_loss(running, str(lost))
         except RuntimeError as error:
             running.end(str(error))
-            failure = {"failed": str(error), "attempt": running.attempt}
-            return {**failure, "slot_lost": True} if self._given_up else failure
+            return self._failure(running)
+
+    def _failure(self, running: _Running) -> dict[str, Any]:
+        failure = {"failed": running.reason or "ended", "attempt": running.attempt}
+        return {**failure, "slot_lost": True} if self._given_up else failure
 
     async def _ensure_started(self, running: _Running, *, catch_up: bool) -> None:
         """Start the trial in this incarnation; ``catch_up`` to the last epoch it reported."""

@@ -111,10 +111,15 @@ def test_equal_seeds_give_equal_trials_and_losses(cluster, storage):
     _, first = search(spec, storage, "seed-a", cluster)
     _, second = search(spec, storage, "seed-b", cluster)
     assert losses(first) == losses(second)
-    # A used group and a fresh one: trial 3 ran on a group that had run three others.
-    alone = small_spec(search__slots=1, search__trials=1)
+
+
+def test_a_used_group_and_a_fresh_one_give_equal_losses(cluster, storage):
+    _, used = search(small_spec(search__slots=1), storage, "used", cluster)
+    last = used.records[3]
+    settings = {key.replace(".", "__"): value for key, value in last.config.items()}
+    alone = small_spec(search__slots=1, search__trials=1, search__published_first=False, **settings)
     _, fresh = search(alone, storage, "fresh", cluster)
-    assert losses(fresh)[0] == losses(first)[0]
+    assert losses(fresh)[0] == losses(used)[3]
 
 
 def test_a_failing_trial_keeps_the_group_and_the_search(cluster, storage):

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
+from raysearch.files import write_json
 from raysearch.ledger import Ledger, read
 from raysearch.reporting.leaderboard import COLUMNS, leaderboard_rows, write_leaderboard
 from raysearch.reporting.summary import summarize, trial_overheads
-from raysearch.run_folder import RunFolder, write_json
+from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.trials import Trials
 

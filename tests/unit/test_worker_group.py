@@ -227,6 +227,9 @@ async def test_restarts_without_progress_lose_the_slot():
         result = await host.step(0, 0)
         assert result["slot_lost"]
         assert result["failed"] == "the worker group was lost 4 times: a worker died"
+        # A caller that takes over learns it, too, and takes the trial elsewhere.
+        assert await host.begin(0) == result
+        assert await host.step(0, 1) == result
         group.faults = {}
         later = await begin(host, 1, lease=1)
         assert later["slot_lost"], "a slot that was given up takes no trial"

@@ -1,0 +1,204 @@
+"""Slots whose workers train nothing: made-up scores, real ledgers, real checkpoint folders."""
+
+import json
+import math
+from pathlib import Path
+
+from raysearch.config.identity import stable_hash
+from raysearch.ledger import TERMINAL, Ledger, read
+from raysearch.spec import SearchSpec
+from raysearch.tuning.conductor import Conductor
+from raysearch.tuning.study import Study, num_startup_trials
+from raysearch.tuning.trial import EpochReport
+
+SPACE = SearchSpec.load("emohrnet").space.fields
+
+
+def small_spec(keep=("training.learning_rate", "model.dropout"), **settings):
+    """The shipped space with only the fields ``keep`` searched; ``__`` stands for a dot."""
+    settings = {"training.epochs": 4, "search.trials": 6, "search.grace_epochs": 1} | {
+        key.replace("__", "."): value for key, value in settings.items()
+    }
+    dropped = [(f"space.{field}", None) for field in SPACE if field not in keep]
+    return SearchSpec.load("emohrnet", [*dropped, *settings.items()])
+
+
+def score(config, epoch):
+    """A learning curve that the settings decide alone; the published ones are not the best."""
+    distance = abs(math.log(config["training"]["learning_rate"] / 4e-4))
+    good = 1 / (1 + distance + abs(config["model"]["dropout"] - 0.2))
+    luck = int(stable_hash([config, epoch], 4), 16) / 0xFFFF
+    return 0.8 * good * (1 - 0.5**epoch) + 0.2 * luck
+
+
+def never(config, epoch):
+    """No settings fail."""
+
+
+class FakeWorker:
+    """Carries one task out, an epoch a step, from its checkpoint on."""
+
+    def __init__(self, task, checkpoint_every, fails, curve):
+        self.task, self.checkpoint_every = task, checkpoint_every
+        self.fails, self.curve = fails, curve
+        self.epoch, self.values = 0, []
+        if task["resume"]:
+            state = json.loads((Path(task["resume"]) / "state.json").read_text())
+            assert state["trial"] == task["trial"]
+            self.epoch, self.values = state["epoch"], state["values"]
+
+    def step(self):
+        config, epochs = self.task["config"], self.task["config"]["training"]["epochs"]
+        number, attempt = self.task["number"], self.task["attempt"]
+        if self.epoch < epochs:
+            if reason := self.fails(config, self.epoch + 1):
+                return EpochReport(number, attempt=attempt, failed=reason, done=True)
+            self.epoch += 1
+            self.values.append(self.curve(config, self.epoch))
+        done = self.epoch == epochs
+        due = done or self.epoch % self.checkpoint_every == 0
+        return EpochReport(
+            number,
+            attempt=attempt,
+            epoch=self.epoch,
+            value=max(self.values),
+            metrics={"val_uar": self.values[-1], "val_loss": 1 - self.values[-1]},
+            train_s=0.5,
+            done=done,
+            **(self.publish() if due else {}),
+        )
+
+    def publish(self):
+        name = f"epoch-{self.epoch:04d}-attempt-{self.task['attempt']}"
+        folder = Path(self.task["folder"]) / name
+        folder.mkdir(parents=True)
+        state = {"trial": self.task["trial"], "epoch": self.epoch, "values": self.values}
+        (folder / "state.json").write_text(json.dumps(state))
+        return {"checkpoint": str(folder), "checkpoint_epoch": self.epoch}
+
+
+class FakeSlots:
+    """The slots of a pool, each with at most one worker.
+
+    Args:
+        num_slots: how many.
+        checkpoint_every: epochs between checkpoints; there is one at a trial's end in any case.
+        fails: settings and an epoch to why it fails.
+        curve: settings and an epoch to the score.
+    """
+
+    def __init__(self, num_slots=1, checkpoint_every=1, fails=never, curve=score):
+        self.num_slots, self.checkpoint_every = num_slots, checkpoint_every
+        self.fails, self.curve = fails, curve
+        self.busy, self.lost, self.workers = set(), set(), {}
+
+    def free(self):
+        return [s for s in range(self.num_slots) if s not in self.busy | self.lost]
+
+    def occupy(self, slot):
+        assert slot in self.free()
+        self.busy.add(slot)
+
+    def release(self, slot):
+        self.busy.remove(slot)
+
+    def lose(self, slot):
+        self.lost.add(slot)
+        return self.num_slots - len(self.lost)
+
+    def finish(self, slot, number):
+        worker = self.workers[slot]
+        assert worker.task["number"] == number
+        return worker.publish() if worker.epoch % self.checkpoint_every else {}
+
+    def start(self, assignment):
+        self.workers[assignment.slot] = FakeWorker(
+            assignment.task, self.checkpoint_every, self.fails, self.curve
+        )
+
+
+class FakeSearch:
+    """A conductor on slots, and the loop that Tune is to it.
+
+    Args:
+        folder: the run's; what lies there is taken up.
+        spec: the search.
+        fence: rises with each search in one folder.
+        observers: watch the conductor.
+    """
+
+    def __init__(self, folder, spec, *, fence=1, observers=(), study_name="run", **slots):
+        self.folder, self.spec = folder, spec
+        folder.mkdir(exist_ok=True)
+        self.slots = FakeSlots(**slots)
+        self.ledger = Ledger.open(folder / "trials.jsonl", fence)
+        self.study = Study(
+            folder / "study.journal",
+            study_name,
+            spec.space,
+            seed=spec.search.seed,
+            num_startup=num_startup_trials(spec.search.trials),
+        )
+        self.conductor = Conductor(
+            spec,
+            folder,
+            self.ledger,
+            self.slots,
+            self.study,
+            split_identity={"fold": 0},
+            task={"run_folder": str(folder), "fence": fence},
+            data=lambda config: {},
+            observers=observers,
+        )
+        self.assigned = []
+
+    def fill(self):
+        """Give each free slot a trial."""
+        while assignment := self.conductor.next_trial():
+            self.assigned.append(assignment)
+            self.slots.start(assignment)
+
+    def step(self, slot):
+        """One epoch on ``slot``; the report and whether its trial stops."""
+        report = self.slots.workers[slot].step()
+        return report, self.take(slot, report)
+
+    def take(self, slot, report):
+        stops = self.conductor.take(report)
+        if stops:
+            del self.slots.workers[slot]
+        return stops
+
+    def run(self):
+        """Until nothing runs and nothing is proposed."""
+        self.fill()
+        while self.slots.workers:
+            for slot in sorted(self.slots.workers):
+                self.step(slot)
+            self.fill()
+        self.ledger.close()
+        return self
+
+    @property
+    def trials(self):
+        return self.conductor.trials
+
+    def events(self, *kinds):
+        return [e for e in read(self.ledger.path) if not kinds or e.event in kinds]
+
+    def ends(self):
+        """Number to terminal events."""
+        ends = {}
+        for event in self.events(*TERMINAL):
+            ends.setdefault(event.number, []).append(event.event)
+        return ends
+
+    def outcome(self):
+        return {
+            n: (r.trial, r.config, r.status, r.best_epoch, r.best_value)
+            for n, r in self.trials.records.items()
+        }
+
+    def checkpoints(self):
+        paths = self.folder.glob("checkpoints/*/*")
+        return sorted(str(path.relative_to(self.folder)) for path in paths)
