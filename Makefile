@@ -21,14 +21,15 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "raysearch needs Python 3.11 or later; name one with: make PYTHON=python3.12 ...")'
 	@echo "installing into $(VENV) (2 to 4 minutes, 5 GB) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $(STAMP)
 
 DEMO_NAME := demo-$(shell date +%Y%m%d-%H%M%S)
 
 demo: $(STAMP)
-	@echo "This searches for the best EmoHRNet on the embedded demo corpus: 12 trials of at most"
-	@echo "8 epochs on this machine's CPUs, about 5 minutes. Results go to results/$(DEMO_NAME)."
+	@echo "Searching for the best EmoHRNet on the embedded demo corpus: 12 trials of at"
+	@echo "most 8 epochs on this machine's CPUs, 2 to 5 minutes on two cores."
+	@echo "Results go to results/$(DEMO_NAME)."
 	@$(BIN)/raysearch run --space emohrnet --name $(DEMO_NAME) --trials 12 --max-epochs 8 \
 	  --set features.mel.n_mels=40 --set features.mel.hop_ms=20 $(DEMO_ARGS)
 	@echo "Done. Best model, leaderboard and ledger: results/$(DEMO_NAME)"

@@ -11,7 +11,7 @@ trap 'rm -rf "$work"' EXIT
 site=$("$work/venv/bin/python" -c 'import site; print(site.getsitepackages()[0])')
 # A path in a .pth file is searched, but the .pth files within it, the editable one too, are not.
 "$PYTHON" -c 'import site; print(site.getsitepackages()[0])' >"$site/environment.pth"
-"$PYTHON" -m pip --python "$work/venv/bin/python" install --quiet --no-deps \
+"$PYTHON" -m pip --python "$work/venv/bin/python" install -qq --no-deps \
   --disable-pip-version-check "$work"/dist/*.whl
 mkdir "$work/empty" && cd "$work/empty"
 raysearch="$work/venv/bin/raysearch"

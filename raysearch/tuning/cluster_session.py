@@ -66,6 +66,8 @@ def cluster_session(
     """
     address = address or os.environ.get("RAY_ADDRESS")
     local = address in (None, "", "local")
+    if not local:
+        _check_reachable(str(address))
     for name, value in _DRIVER_ENV.items():
         os.environ.setdefault(name, value)
     if local:
@@ -94,6 +96,19 @@ def cluster_session(
                 )
         finally:
             ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Refuse at once what Ray would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon:
+        return  # "auto", or a name that Ray resolves
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, ValueError) as error:
+        raise InfrastructureError(
+            f"no Ray cluster answers at {address!r}: {error}; correct --address or RAY_ADDRESS"
+        ) from error
 
 
 def _children() -> set[int]:

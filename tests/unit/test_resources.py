@@ -1,0 +1,149 @@
+"""Slots from nodes: what fits, what is refused, and the arithmetic that is said."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raysearch.errors import ResourceError
+from raysearch.tuning.resources import Node, cluster_nodes, local_node, plan_slots
+
+
+def plan(nodes, workers=1, cpus=1, gpus=None, slots=None, trials=100):
+    return plan_slots(
+        nodes,
+        workers=workers,
+        cpus_per_worker=cpus,
+        gpus_per_worker=gpus,
+        slots=slots,
+        trials=trials,
+    )
+
+
+@pytest.mark.parametrize(
+    ("nodes", "wishes", "slots", "gpus"),
+    [
+        ([Node(2, 0)], {}, 2, 0),
+        ([Node(2, 0)], {"workers": 2}, 1, 0),
+        ([Node(8, 0)], {"cpus": 3}, 2, 0),
+        ([Node(7, 0), Node(5, 0)], {"cpus": 3}, 3, 0),
+        ([Node(3, 0), Node(3, 0)], {"cpus": 2, "workers": 2}, 1, 0),
+        ([Node(8, 0)], {"trials": 3}, 3, 0),
+        ([Node(8, 0)], {"slots": 2}, 2, 0),
+        ([Node(8, 0)], {"slots": 8, "trials": 3}, 3, 0),
+        ([Node(16, 4)], {}, 4, 1),
+        ([Node(16, 4)], {"gpus": 2}, 2, 2),
+        ([Node(16, 4)], {"gpus": 0}, 16, 0),
+        ([Node(16, 1)], {"gpus": 0.25}, 4, 0.25),
+        ([Node(16, 2)], {"gpus": 0.3}, 6, 0.3),
+        ([Node(2, 1)], {"gpus": 0.25}, 2, 0.25),
+        ([Node(16, 4)], {"workers": 2}, 2, 1),
+        ([Node(64, 0), Node(4, 8)], {}, 4, 1),
+    ],
+)
+def test_what_fits(nodes, wishes, slots, gpus):
+    found = plan(nodes, **wishes)
+    assert (found.slots, found.gpus_per_worker) == (slots, gpus)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "wishes", "message"),
+    [
+        (
+            [Node(2, 0)],
+            {"slots": 3},
+            r"3 slots x 1 worker x 1 CPU can never fit: there are 2 CPUs and 0 GPUs on 1 node, "
+            r"enough for 2 slots; lower --slots, ",
+        ),
+        ([Node(2, 0)], {"cpus": 4}, r"1 slot x 1 worker x 4 CPU can never fit.*for 0 slots"),
+        ([Node(3, 0), Node(3, 0)], {"cpus": 4}, r"6 CPUs and 0 GPUs on 2 nodes, enough for 0"),
+        ([Node(8, 0)], {"gpus": 1.0}, r"1 worker x 1 CPU \+ 1 GPU can never fit"),
+        ([Node(8, 1)], {"workers": 2}, r"2 workers x 1 CPU \+ 1 GPU can never fit"),
+        ([Node(8, 2)], {"workers": 2, "gpus": 0.5}, r"a share of a GPU goes with one worker"),
+        ([Node(8, 2)], {"gpus": 1.5}, r"set --workers 1 or whole GPUs"),
+        ([], {}, r"0 CPUs and 0 GPUs on 0 nodes"),
+    ],
+)
+def test_what_can_never_fit_is_refused_with_the_arithmetic(nodes, wishes, message):
+    with pytest.raises(ResourceError, match=message):
+        plan(nodes, **wishes)
+
+
+NODES = st.lists(
+    st.builds(Node, st.integers(0, 32).map(float), st.integers(0, 8).map(float)), max_size=5
+)
+GPUS = st.none() | st.sampled_from([0.0, 0.1, 0.2, 0.25, 0.3, 1 / 3, 0.5, 0.7, 1.0, 2.0, 3.0])
+
+
+def places(node, cpus, gpus):
+    """Workers that Ray could put on ``node``, one after the other; a share lies on one device."""
+    free_cpus, devices = node.cpus, [1.0] * int(node.gpus)
+    placed = 0
+    while free_cpus >= cpus:
+        if gpus >= 1:
+            whole = [i for i, free in enumerate(devices) if free == 1.0][: int(gpus)]
+            if len(whole) < gpus:
+                break
+            devices = [0.0 if i in whole else free for i, free in enumerate(devices)]
+        elif gpus:
+            roomy = [i for i, free in enumerate(devices) if free >= gpus - 1e-9]
+            if not roomy:
+                break
+            devices[roomy[0]] -= gpus
+        free_cpus -= cpus
+        placed += 1
+    return placed
+
+
+@given(
+    nodes=NODES,
+    workers=st.integers(1, 6),
+    cpus=st.integers(1, 9),
+    gpus=GPUS,
+    slots=st.none() | st.integers(1, 12),
+    trials=st.integers(1, 20),
+)
+def test_never_more_workers_than_the_nodes_can_hold(nodes, workers, cpus, gpus, slots, trials):
+    share = gpus if gpus is not None else float(any(node.gpus for node in nodes))
+    room = sum(places(node, cpus, share) for node in nodes) // workers
+    try:
+        found = plan(nodes, workers, cpus, gpus, slots, trials)
+    except ResourceError as error:
+        assert "\n" not in str(error)
+        shared = 0 < share < 1 and workers > 1
+        assert shared or (slots or 1) > room
+        return
+    assert 1 <= found.slots <= min(room, trials, slots or math.inf)
+    assert found.slots == min(slots or room, trials)
+    assert (found.workers, found.cpus_per_worker) == (workers, cpus)
+    assert found.resources_per_worker == ({"CPU": cpus, "GPU": share} if share else {"CPU": cpus})
+
+
+@pytest.mark.parametrize(
+    ("nodes", "wishes", "line"),
+    [
+        ([Node(2, 0)], {}, "2 trials at a time, each on 1 worker of 1 CPU"),
+        (
+            [Node(8, 2)],
+            {"workers": 2, "cpus": 3},
+            "1 trial at a time, each on 2 workers of 3 CPU + 1 GPU",
+        ),
+    ],
+)
+def test_a_plan_in_words(nodes, wishes, line):
+    assert plan(nodes, **wishes).describe() == line
+
+
+def test_dead_nodes_do_not_count():
+    nodes = [
+        {"Alive": True, "Resources": {"CPU": 4.0, "memory": 1e9}},
+        {"Alive": False, "Resources": {"CPU": 64.0, "GPU": 8.0}},
+        {"Alive": True, "Resources": {"CPU": 8.0, "GPU": 1.0}},
+        {"Alive": True, "Resources": {}},
+    ]
+    assert cluster_nodes(nodes) == [Node(4, 0), Node(8, 1), Node(0, 0)]
+
+
+def test_this_machine_offers_something():
+    assert local_node().cpus >= 1

@@ -1,0 +1,191 @@
+"""When a trial is stopped, now and in a replay."""
+
+import pytest
+from fake_slots import FakeSearch, small_spec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raysearch.ledger import Event
+from raysearch.trials import Trials
+from raysearch.tuning.judge import Judge
+from raysearch.tuning.schedulers import StopRule
+
+
+def rule(kind="asha", max_epochs=9, grace=1, factor=3):
+    return StopRule(kind, max_epochs=max_epochs, grace_epochs=grace, reduction_factor=factor)
+
+
+def stopped_at(stop_rule, number, values):
+    """The epoch after which trial ``number`` is stopped, or ``None``."""
+    for epoch, value in enumerate(values, start=1):
+        if stop_rule.stops(number, epoch, value):
+            return epoch
+    return None
+
+
+def test_asha_stops_the_bad_and_keeps_the_good():
+    asha = rule()
+    for number in range(6):
+        assert not asha.stops(number, 1, 0.5 + number / 100)
+    assert asha.stops(10, 1, 0.1)
+    assert not asha.stops(11, 1, 0.9)
+    assert stopped_at(asha, 12, [0.9] * 9) is None
+
+
+def test_asha_decides_at_its_rungs_only():
+    asha = rule()
+    for number in range(6):
+        assert stopped_at(asha, number, [0.9] * 9) is None
+    # Rungs at 1, 3 and 9: what is lost at epoch 2 shows at epoch 3.
+    assert stopped_at(asha, 10, [0.9, 0.1, 0.1, 0.1]) == 3
+    assert stopped_at(asha, 11, [0.9, 0.9, 0.9, 0.1, 0.1]) is None
+
+
+def test_grace_epochs_are_given_to_all():
+    asha = rule(grace=4, max_epochs=4)
+    for number in range(6):
+        stopped_at(asha, number, [0.9] * 4)
+    assert stopped_at(asha, 10, [0.0] * 4) == 4
+    assert stopped_at(rule(grace=9, max_epochs=2), 0, [0.0] * 2) is None
+
+
+def test_the_median_rule():
+    median = rule("median")
+    for number in range(4):
+        for epoch in range(1, 5):
+            assert not median.stops(number, epoch, 0.5)
+        median.record(number, 5, 0.5)
+    assert stopped_at(median, 10, [0.1, 0.1]) == 1
+    assert stopped_at(median, 11, [0.6] * 5) is None
+
+
+def test_no_scheduler_stops_nothing():
+    none = rule("none")
+    for number in range(9):
+        assert stopped_at(none, number, [1 - number / 10] * 9) is None
+
+
+@pytest.mark.parametrize("kind", ["asha", "median", "none"])
+def test_an_epoch_that_is_told_again_changes_nothing(kind):
+    once, twice = rule(kind), rule(kind)
+    for number in range(5):
+        for epoch in range(1, 6):
+            value = 0.5 + number / 50 + epoch / 100
+            once.record(number, epoch, value)
+            twice.record(number, epoch, value)
+            twice.record(number, epoch, value)
+            assert not twice.stops(number, epoch, -1.0)
+    for value in (0.3, 0.52, 0.56, 0.6, 0.7):
+        number = int(value * 1000)
+        curve = [value] * 5
+        assert stopped_at(once, number, curve) == stopped_at(twice, number, curve)
+
+
+CURVES = st.lists(st.floats(0, 1, width=16), min_size=9, max_size=9).map(
+    lambda values: [max(values[: i + 1]) for i in range(len(values))]
+)
+
+
+@given(
+    past=st.lists(CURVES, min_size=1, max_size=8),
+    order=st.randoms(use_true_random=False),
+    live=CURVES,
+)
+def test_asha_s_decisions_do_not_depend_on_the_order_of_the_past(past, order, live):
+    told = [(n, e, v) for n, curve in enumerate(past) for e, v in enumerate(curve, start=1)]
+    forward, shuffled = rule(), rule()
+    for entry in told:
+        forward.record(*entry)
+    numbers = list(range(len(past)))
+    order.shuffle(numbers)
+    for number in numbers:
+        for entry in [entry for entry in told if entry[0] == number]:
+            shuffled.record(*entry)
+    assert stopped_at(forward, 100, live) == stopped_at(shuffled, 100, live)
+
+
+@given(past=st.lists(CURVES, min_size=1, max_size=8), live=CURVES)
+def test_recording_is_deciding_without_the_decision(past, live):
+    decided, recorded = rule(), rule()
+    for number, curve in enumerate(past):
+        for epoch, value in enumerate(curve, start=1):
+            decided.stops(number, epoch, value)
+            recorded.record(number, epoch, value)
+    assert stopped_at(decided, 100, live) == stopped_at(recorded, 100, live)
+
+
+def replayed(search, last=None):
+    """A judge that only read the ledger's first ``last`` lines, the trials, the ends it found."""
+    events = search.events()[:last]
+    trials = Trials.replay(events)
+    judge = Judge(search.spec)
+    return judge, trials, judge.replay(events, trials)
+
+
+def told(event, number, seq, attempt=1, **data):
+    return Event(event, seq, f"{number:012x}", number, attempt, 1, 0.0, 0, data)
+
+
+@pytest.fixture(scope="module")
+def search(tmp_path_factory):
+    """Three slots, so that trials meet at the rungs in another order than that of their numbers."""
+    spec = small_spec(search__trials=10, search__reduction_factor=2)
+    return FakeSearch(tmp_path_factory.mktemp("run") / "run", spec, num_slots=3).run()
+
+
+def test_every_stop_is_found_again_if_the_driver_died_before_its_word(search):
+    events = search.events()
+    found = 0
+    for i, event in enumerate(events):
+        if event.event in ("pruned", "completed"):
+            _, _, ends = replayed(search, i)
+            assert ends[event.number] == event.event
+            found += 1
+    assert found == 10
+
+
+def test_a_trial_that_went_on_is_not_stopped_where_it_was_not(search):
+    for i, event in enumerate(search.events(), start=1):
+        _, trials, ends = replayed(search, i)
+        live = {record.number for record in trials.with_status("running")}
+        assert set(ends) <= live
+        if event.event == "checkpoint":
+            following = [e.event for e in search.events()[i:] if e.number == event.number]
+            ended = following[0] if following[0] in ("pruned", "completed") else None
+            assert ends[event.number] == ended
+
+
+def test_a_live_trial_s_epochs_after_its_checkpoint_are_not_taken(tmp_path):
+    spec = small_spec(search__reduction_factor=2, search__trials=5)
+    story = []
+
+    def tell(event, number, **data):
+        story.append(told(event, number, len(story) + 1, **data))
+
+    for number, value in [(0, 0.5), (1, 0.9)]:
+        tell("started", number, config={})
+        tell("epoch", number, epoch=1, metrics={"val_uar": value})
+    tell("completed", 0)
+    trials = Trials.replay(story)
+    judge = Judge(spec)
+    assert judge.replay(story, trials) == {}
+    # Trial 1 had no checkpoint: only trial 0 is in the rung, and 0.6 beats it.
+    rival = Trials.replay(
+        [
+            told("started", 2, 1, config={}),
+            told("epoch", 2, 2, epoch=1, metrics={"val_uar": 0.6}),
+        ]
+    ).records[2]
+    assert judge.end(rival, 1, done=False) is None
+
+
+def test_a_value_is_the_best_so_far():
+    events = [told("started", 0, 1, config={})]
+    for epoch, (uar, loss) in enumerate([(0.3, 1.0), (None, None), (0.2, 0.8)], start=1):
+        metrics = {"val_uar": uar, "val_loss": loss}
+        events.append(told("epoch", 0, epoch + 1, epoch=epoch, metrics=metrics))
+    record = Trials.replay(events).records[0]
+    judge = Judge(small_spec())
+    assert [judge.value(record, epoch) for epoch in (1, 2, 3)] == [0.3, 0.3, 0.3]
+    losses = Judge(small_spec(search__objective="val_loss"))
+    assert [losses.value(record, epoch) for epoch in (1, 2, 3)] == [-1.0, -1.0, -0.8]

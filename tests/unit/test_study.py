@@ -1,0 +1,148 @@
+"""The study: equal seeds, a journal that Optuna reads, given settings."""
+
+import optuna
+import pytest
+from fake_slots import small_spec
+from optuna.trial import TrialState
+
+from raysearch.tuning.study import Study, num_startup_trials
+
+FIELDS = ("training.learning_rate", "model.fuse_attention", "model.attention_ratio")
+
+
+@pytest.fixture(scope="module")
+def space():
+    return small_spec(FIELDS).space
+
+
+def make(path, space, seed=0, num_startup=3):
+    return Study(path, "the study", space, seed=seed, num_startup=num_startup)
+
+
+def load(path):
+    backend = optuna.storages.journal.JournalFileBackend(str(path))
+    return optuna.load_study(
+        study_name="the study", storage=optuna.storages.JournalStorage(backend)
+    )
+
+
+def value(values):
+    return -abs(values["training.learning_rate"] - 1e-3)
+
+
+def play(study, count, first=0):
+    """Propose, tell and return ``count`` trials; every third is pruned."""
+    proposed = []
+    for number in range(first, first + count):
+        values = study.propose(number)
+        study.report(number, 1, value(values))
+        study.finish(number, "pruned" if number % 3 == 2 else "completed", value(values))
+        proposed.append(values)
+    return proposed
+
+
+def test_equal_seeds_propose_equal_settings(tmp_path, space):
+    first = play(make(tmp_path / "a", space), 9)
+    assert play(make(tmp_path / "b", space), 9) == first
+    assert play(make(tmp_path / "c", space, seed=1), 9) != first
+    assert len({values["training.learning_rate"] for values in first}) == 9
+
+
+def test_a_rebuilt_study_proposes_what_the_first_would_have(tmp_path, space):
+    whole = play(make(tmp_path / "whole", space), 9)
+    rebuilt = make(tmp_path / "rebuilt", space)
+    for number, values in enumerate(whole[:5]):
+        rebuilt.enqueue(number, values)
+        rebuilt.report(number, 1, value(values))
+        rebuilt.finish(number, "pruned" if number % 3 == 2 else "completed", value(values))
+    assert play(rebuilt, 4, first=5) == whole[5:]
+
+
+def test_what_was_told_matters_after_the_random_trials(tmp_path, space):
+    def proposals(path, sign):
+        study = make(path, space)
+        proposed = []
+        for number in range(8):
+            proposed.append(study.propose(number))
+            study.finish(number, "completed", sign * value(proposed[-1]))
+        return proposed
+
+    up, down = proposals(tmp_path / "up", 1), proposals(tmp_path / "down", -1)
+    assert up[:3] == down[:3]
+    assert up[3:] != down[3:]
+
+
+def test_the_journal_is_optuna_s(tmp_path, space):
+    path = tmp_path / "study.journal"
+    study = make(path, space)
+    for number, (status, told) in enumerate(
+        [("completed", 0.5), ("pruned", 0.3), ("failed", None), ("completed", 0.4)]
+    ):
+        study.propose(number)
+        study.report(number, 1, 0.2)
+        study.report(number, 2, told or 0.2)
+        study.finish(number, status, told)
+    study.propose(4)
+    loaded = load(path)
+    assert [t.state for t in loaded.trials] == [
+        TrialState.COMPLETE,
+        TrialState.PRUNED,
+        TrialState.FAIL,
+        TrialState.COMPLETE,
+        TrialState.RUNNING,
+    ]
+    assert [t.value for t in loaded.trials] == [0.5, 0.3, None, 0.4, None]
+    assert loaded.trials[1].intermediate_values == {1: 0.2, 2: 0.3}
+    assert (loaded.direction.name, loaded.best_trial.number) == ("MAXIMIZE", 0)
+
+
+def test_an_epoch_is_reported_once(tmp_path, space):
+    study = make(tmp_path / "study.journal", space)
+    study.propose(0)
+    for epoch, told in [(1, 0.2), (2, 0.3), (1, 0.9), (2, 0.9), (3, 0.4)]:
+        study.report(0, epoch, told)
+    assert load(tmp_path / "study.journal").trials[0].intermediate_values == {
+        1: 0.2,
+        2: 0.3,
+        3: 0.4,
+    }
+
+
+def test_given_settings_inform_the_sampler_where_they_lie_in_the_space(tmp_path, space):
+    study = make(tmp_path / "study.journal", space)
+    study.enqueue(0, {"training.learning_rate": 1e-3, "model.fuse_attention": "none"}, label="ours")
+    study.enqueue(1, {"training.learning_rate": 1.0, "model.fuse_attention": "se"})
+    study.enqueue(2, {"model.fuse_attention": "se", "model.attention_ratio": 8})
+    study.enqueue(3, {"model.fuse_attention": "none", "model.attention_ratio": 8})
+    trials = load(tmp_path / "study.journal").trials
+    assert [t.params for t in trials] == [
+        {"training.learning_rate": 1e-3, "model.fuse_attention": "none"},
+        {"model.fuse_attention": "se"},
+        {"model.fuse_attention": "se", "model.attention_ratio": 8},
+        {"model.fuse_attention": "none"},
+    ]
+    assert trials[0].user_attrs == {"label": "ours"}
+    assert set(study.propose(4)) >= {"training.learning_rate", "model.fuse_attention"}
+
+
+def test_numbers_are_the_ledger_s(tmp_path, space):
+    study = make(tmp_path / "study.journal", space)
+    study.propose(0)
+    with pytest.raises(AssertionError, match="the study is at trial 1, not 5"):
+        study.propose(5)
+
+
+def test_what_an_earlier_driver_left_is_replaced(tmp_path, space):
+    path = tmp_path / "study.journal"
+    play(make(path, space), 2)
+    path.write_bytes(path.read_bytes() + b'{"torn')
+    lock = path.with_name("study.journal.lock")
+    lock.symlink_to(path)  # it was killed while it wrote
+    play(make(path, space), 1)
+    assert not lock.is_symlink()
+    assert len(load(path).trials) == 1
+
+
+@pytest.mark.parametrize(("trials", "startup"), [(1, 4), (16, 4), (20, 5), (400, 100)])
+def test_random_trials_before_the_sampler_models(trials, startup):
+    assert num_startup_trials(trials) == startup
