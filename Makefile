@@ -32,8 +32,6 @@ demo: $(STAMP)
 	@echo "Results go to results/$(DEMO_NAME)."
 	@$(BIN)/raysearch run --space emohrnet --name $(DEMO_NAME) --trials 12 --max-epochs 8 \
 	  --set features.mel.n_mels=40 --set features.mel.hop_ms=20 $(DEMO_ARGS)
-	@echo "Done. Best model, leaderboard and ledger: results/$(DEMO_NAME)"
-	@echo "Test figures: $(BIN)/raysearch evaluate results/$(DEMO_NAME)"
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest -m "not benchmark and (not fault or ci)"
