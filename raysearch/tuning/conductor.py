@@ -62,11 +62,9 @@ class Conductor:
     ) -> None:
         self._spec, self._search = spec, spec.search
         self._folder, self._ledger, self._slots, self._study = folder, ledger, slots, study
-        self._task, self._data = task, data
+        self._task, self._data, self._observers = task, data, observers
         self._proposals = Proposals(spec, study, split_identity)
-        self._observers = observers
-        self._judge = Judge(spec)
-        self._budgets = Budgets(self._search)
+        self._judge, self._budgets = Judge(spec), Budgets(self._search)
         self._keeper = CheckpointKeeper(folder, self._search.keep_best)
         self._waiting: deque[int] = deque()
         self._on_slot: dict[int, int] = {}

@@ -20,13 +20,11 @@ class Proposal:
         values: dotted field to value.
         trial: the identity.
         published: whether they are the published settings.
-        refused: why no trial can have them; ``None`` if one can.
     """
 
     values: dict[str, Any]
     trial: str
     published: bool
-    refused: str | None
 
 
 class Proposals:
@@ -50,12 +48,11 @@ class Proposals:
             self._enqueue(number, values, published)
         else:
             values = self._study.propose(number)
-        refused = self.refused(values)
-        return Proposal(values, self._identity(values, refused), published, refused)
+        return Proposal(values, self._identity(values), published)
 
-    def _identity(self, values: Mapping[str, Any], refused: str | None) -> str:
+    def _identity(self, values: Mapping[str, Any]) -> str:
         search = self._spec.search
-        if refused is None:
+        if self.refused(values) is None:
             config, data = self._spec.resolve(values), self._split_identity
         else:  # what cannot run still needs a name, one that no other settings have
             config, data = self._spec.base, {"refused": dict(values)}

@@ -288,6 +288,8 @@ def test_a_stop_leaves_trials_to_a_resumption(tmp_path):
         after = resumed.trials.records[record.number]
         assert after.attempts == 2
         assert list(after.epochs)[: record.last_epoch] == list(record.epochs)
+        told = journal(resumed).trials[record.number].intermediate_values
+        assert sorted(told) == sorted(after.epochs)
 
 
 def slot_lost(search, slot, attempt=1):
