@@ -116,9 +116,9 @@ def _show(console: Console, figures: dict[str, Any]) -> None:
 
 def _show_confusion(console: Console, figures: dict[str, Any]) -> None:
     labels = figures["labels"]
-    table = Table("true \\ predicted", box=None)
+    table = Table("true", title="confusion, predicted across", title_justify="left", box=None)
     for label in [*labels, "recall"]:
-        table.add_column(label[:8], justify="right")
+        table.add_column(label, justify="right", no_wrap=True, overflow="ellipsis")
     for label, row in zip(labels, figures["confusion"], strict=True):
         recall = figures["per_class_recall"][label]
         shown = "-" if recall is None else f"{100 * recall:.0f}%"

@@ -222,6 +222,8 @@ def _notes(
     notes = list(dict.fromkeys(note for arm in arms for note in arm.audited.split.notes))
     if mode == "reuse-settings":
         notes.append("settings saw these speakers: chosen on one fold, used on the others")
+    if mode == "paper":
+        notes.append("random 64/16/20 split: a stand-in where the paper does not give its own")
     if any(arm.audited.audit.verdict == "optimistic" for arm in arms):
         notes.append("optimistic: test speakers, texts or both occur in training")
     unusable = {name: why for _, missing in results for name, why in missing.items()}
