@@ -30,9 +30,15 @@ class Hook:
             self.act(event)
 
 
+def ours(title):
+    """Process ids that this test's own Ray runs under ``title``; others may run on the machine."""
+    family = psutil.Process().children(recursive=True)
+    return sorted(process.pid for process in family if title in _title(process))
+
+
 def workers():
     """Process ids of the training workers that are alive."""
-    return sorted(p.pid for p in psutil.process_iter() if "RayTrainWorker" in _title(p))
+    return ours("RayTrainWorker")
 
 
 def _title(process):
@@ -77,8 +83,8 @@ def test_every_trial_ends_once_and_the_files_agree(finished):
 def test_scheduler_stops_keep_the_workers(finished):
     _, _, trials, watch = finished
     assert trials.with_status("pruned"), "the space or seed gives no early stop: choose another"
-    assert {len(pids) for pids in watch.seen} == {2}
-    assert len(watch.seen) == 1
+    # The second slot may still be starting at the first epochs; no worker is ever replaced.
+    assert len(set().union(*watch.seen)) == 2
 
 
 def test_the_journal_tells_what_the_ledger_tells(finished):
@@ -138,7 +144,7 @@ def test_a_failing_trial_keeps_the_group_and_the_search(cluster, storage):
     assert reasons[16].startswith("NonFiniteLossError")
     assert {r.config["model.width"] for r in trials.with_status("completed")} == {8}
     assert all(len(events) == 1 for events in ends(run).values())
-    assert len(watch.seen) == 1
+    assert len(set().union(*watch.seen)) == 1
 
 
 def test_a_killed_worker_costs_an_attempt_not_a_trial(cluster, storage):
@@ -160,10 +166,10 @@ def test_a_killed_proxy_keeps_the_workers(cluster, storage):
     watch = WorkerWatch()
 
     def kill(event):
-        proxies = [p for p in psutil.process_iter() if "TrialProxy" in _title(p)]
+        proxies = {*ours("TrialProxy"), *ours("ResourceTrainable")}
         assert proxies
-        for proxy in proxies:
-            os.kill(proxy.pid, signal.SIGKILL)
+        for pid in proxies:
+            os.kill(pid, signal.SIGKILL)
 
     hook = Hook(lambda e: e.event == "epoch" and e.number == 1, kill)
     spec = small_spec(search__slots=1, training__epochs=3, search__checkpoint_every_s=0)
@@ -171,7 +177,7 @@ def test_a_killed_proxy_keeps_the_workers(cluster, storage):
     assert hook.done
     assert all(len(events) == 1 for events in ends(run).values())
     assert {r.attempts for r in trials.records.values()} == {1}, "nothing is trained twice"
-    assert len(watch.seen) == 1
+    assert len(set().union(*watch.seen)) == 1
 
 
 def test_trials_are_named_tasks(cluster, storage):

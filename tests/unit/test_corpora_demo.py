@@ -76,19 +76,21 @@ def test_a_refused_voice_is_one_line() -> None:
 
 def pooled(row: Utterance) -> np.ndarray:
     """Mean and standard deviation over time of 40 log-mel bins."""
-    x_N, rate = soundfile.read(row.path, dtype="float32")
-    mel_FT = librosa.feature.melspectrogram(y=x_N, sr=rate, n_fft=512, hop_length=441, n_mels=40)
-    log_FT = np.log(mel_FT + 1e-6)
-    return np.concatenate([log_FT.mean(axis=1), log_FT.std(axis=1)])
+    samples, rate = soundfile.read(row.path, dtype="float32")
+    mel = librosa.feature.melspectrogram(y=samples, sr=rate, n_fft=512, hop_length=441, n_mels=40)
+    log_mel = np.log(mel + 1e-6)
+    return np.concatenate([log_mel.mean(axis=1), log_mel.std(axis=1)])
 
 
 def test_neither_trivial_nor_hopeless(corpus: Corpus) -> None:
-    x_NF = np.stack([pooled(row) for row in corpus.utterances])
-    y_N = np.array([row.emotion for row in corpus.utterances])
-    fold_N = np.array([(int(row.speaker) - 1) // 2 for row in corpus.utterances])
-    predicted_N = np.empty_like(y_N)
+    pooled_rows = np.stack([pooled(row) for row in corpus.utterances])
+    labels = np.array([row.emotion for row in corpus.utterances])
+    folds = np.array([(int(row.speaker) - 1) // 2 for row in corpus.utterances])
+    predicted = np.empty_like(labels)
     for fold in range(6):
-        test_N = fold_N == fold
-        model = make_pipeline(StandardScaler(), SVC(C=10)).fit(x_NF[~test_N], y_N[~test_N])
-        predicted_N[test_N] = model.predict(x_NF[test_N])
-    assert 0.30 < recall_score(y_N, predicted_N, average="macro") < 0.75
+        is_test = folds == fold
+        model = make_pipeline(StandardScaler(), SVC(C=10)).fit(
+            pooled_rows[~is_test], labels[~is_test]
+        )
+        predicted[is_test] = model.predict(pooled_rows[is_test])
+    assert 0.30 < recall_score(labels, predicted, average="macro") < 0.75

@@ -15,8 +15,8 @@ from raysearch.errors import ConfigError, EmptyCorpusError
 def write(root: Path, *names: str) -> None:
     root.mkdir(parents=True, exist_ok=True)
     for name in names:
-        noise_N = np.random.default_rng(len(list(root.iterdir()))).uniform(-0.1, 0.1, 160)
-        soundfile.write(root / name, noise_N, 16_000)
+        noise = np.random.default_rng(len(list(root.iterdir()))).uniform(-0.1, 0.1, 160)
+        soundfile.write(root / name, noise, 16_000)
 
 
 def test_names(tmp_path: Path) -> None:

@@ -53,8 +53,8 @@ def test_agrees_with_libsndfile(
 ) -> None:
     container, subtype, bits = kind
     path = folder / f"any.{'flac' if container == 'FLAC' else 'wav'}"
-    x_NC = np.random.default_rng(frames).uniform(-0.5, 0.5, (frames, channels))
-    soundfile.write(path, x_NC, rate, subtype=subtype, format=container)
+    samples = np.random.default_rng(frames).uniform(-0.5, 0.5, (frames, channels))
+    soundfile.write(path, samples, rate, subtype=subtype, format=container)
     header, truth = read_header(path), soundfile.info(path)
     assert (header.sample_rate, header.num_channels) == (truth.samplerate, truth.channels)
     assert (header.num_frames, header.bits) == (truth.frames, bits)

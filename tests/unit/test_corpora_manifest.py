@@ -17,8 +17,8 @@ from raysearch.errors import ConfigError, EmptyCorpusError, MissingPathError
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "audio").mkdir()
     for seed, name in enumerate(("a", "b", "c")):
-        noise_N = np.random.default_rng(seed).uniform(-0.1, 0.1, 160)
-        soundfile.write(tmp_path / "audio" / f"{name}.wav", noise_N, 16_000)
+        noise = np.random.default_rng(seed).uniform(-0.1, 0.1, 160)
+        soundfile.write(tmp_path / "audio" / f"{name}.wav", noise, 16_000)
     return tmp_path
 
 

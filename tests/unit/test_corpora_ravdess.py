@@ -15,8 +15,8 @@ from raysearch.errors import EmptyCorpusError
 
 def write(path: Path, seed: int, rate: int = 48_000, channels: int = 1) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    x_NC = np.random.default_rng(seed).uniform(-0.1, 0.1, (40, channels))
-    soundfile.write(path, x_NC, rate, subtype="PCM_16")
+    samples = np.random.default_rng(seed).uniform(-0.1, 0.1, (40, channels))
+    soundfile.write(path, samples, rate, subtype="PCM_16")
 
 
 def stems() -> list[tuple[str, str]]:
