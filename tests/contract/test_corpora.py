@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from raysearch.corpora.parser import CorpusParser, Entry
 from raysearch.corpora.table import CORPORA, CorpusConfig, corpus_parser, load_corpus
 from raysearch.corpora.utterance import Corpus
 from raysearch.errors import ConfigError, EmptyCorpusError, MissingPathError, UnknownNameError
@@ -114,24 +113,30 @@ def test_unknown_names(tmp_path: Path) -> None:
         corpus_parser("raysearch.corpora.utterance:Corpus")
 
 
-class Own(CorpusParser):
-    """A user's corpus, named by module and class."""
+OWN = """
+from raysearch.corpora.parser import CorpusParser, Entry, walk_audio
+from raysearch.corpora.utterance import Dropped
 
+class Own(CorpusParser):
     name = "own"
     expects = "SPEAKER_EMOTION.wav"
 
-    def find(self, root: Path) -> "list[Entry]":  # type: ignore[override]
-        return [
-            Entry(path=path, id=path.stem, speaker=path.stem[0], emotion=path.stem[2:])
-            for path in sorted(root.glob("*.wav"))
-        ]
+    def find(self, root):
+        for found in walk_audio(root):
+            if isinstance(found, Dropped):
+                yield found
+            else:
+                speaker, emotion = found.stem.split("_")
+                yield Entry(found, found.stem, speaker, emotion)
+"""
 
 
 def test_a_users_own_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    soundfile.write(tmp_path / "a_joy.wav", np.zeros(100), 8_000)
-    config = CorpusConfig(name="test_corpora:Own", data=str(tmp_path))
-    monkeypatch.setitem(__import__("sys").modules, "test_corpora", __import__(__name__))
-    with pytest.MonkeyPatch.context():
-        corpus = load_corpus(config, tmp_path)
+    (tmp_path / "users_own_corpus.py").write_text(OWN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    audio = tmp_path / "audio"
+    audio.mkdir()
+    soundfile.write(audio / "a_joy.wav", np.zeros(100), 8_000)
+    config = CorpusConfig(name="users_own_corpus:Own", data=str(audio))
+    corpus = load_corpus(config, tmp_path)
     assert (corpus.name, corpus.speakers, corpus.emotions) == ("own", ("a",), ("joy",))
