@@ -18,7 +18,7 @@ from raysearch.tuning.budgets import Budgets
 from raysearch.tuning.checkpoint_keeper import CheckpointKeeper
 from raysearch.tuning.judge import Judge, resumed_from
 from raysearch.tuning.proposals import Proposals
-from raysearch.tuning.slots import Assignment, Slots
+from raysearch.tuning.slots import Assignment, Slots, assignment
 from raysearch.tuning.study import Study
 from raysearch.tuning.trial import EpochReport
 
@@ -130,24 +130,16 @@ class Conductor:
         return True
 
     def _assign(self, record: TrialRecord, slot: int) -> Assignment:
-        number = record.number
         self._slots.occupy(slot)
-        self._on_slot[number] = slot
+        self._on_slot[record.number] = slot
         config = self._spec.resolve(record.config)
-        task = {
-            **self._task,
-            "number": number,
-            "trial": record.trial,
-            "attempt": record.attempts,
-            "config": config.to_dict(),
-            "seed": record.details["seed"],
-            "objective": self._search.objective,
-            "resume": str(self._folder / record.checkpoint[0]) if record.checkpoint else None,
-            "folder": str(self._folder / "checkpoints" / f"{number:04d}"),
-            "data": self._data(config),
-        }
-        rate = f"lr={config.training.learning_rate:.2g}"
-        return Assignment(number, slot, f"trial {number:04d} {config.model.name} {rate}", task)
+        return assignment(
+            record,
+            slot,
+            self._folder,
+            config,
+            {**self._task, "objective": self._search.objective, "data": self._data(config)},
+        )
 
     # ---- judging -----------------------------------------------------------------------------
 

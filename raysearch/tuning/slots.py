@@ -1,9 +1,14 @@
 """Where trials run, as the conductor sees it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
-__all__ = ["Assignment", "Slots"]
+from raysearch.trial_config import TrialConfig
+from raysearch.trials import TrialRecord
+
+__all__ = ["Assignment", "Slots", "assignment"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +19,32 @@ class Assignment:
     slot: int
     label: str
     task: dict[str, Any]
+
+
+def assignment(
+    record: TrialRecord, slot: int, folder: Path, config: TrialConfig, common: Mapping[str, Any]
+) -> Assignment:
+    """The trial of ``record`` on ``slot``, from its last checkpoint on if it has one.
+
+    Args:
+        record: the trial.
+        slot: where it goes.
+        folder: the run's folder.
+        config: its settings.
+        common: what the task holds besides.
+    """
+    number, rate = record.number, f"lr={config.training.learning_rate:.2g}"
+    task = {
+        **common,
+        "number": number,
+        "trial": record.trial,
+        "attempt": record.attempts,
+        "config": config.to_dict(),
+        "seed": record.details["seed"],
+        "resume": str(folder / record.checkpoint[0]) if record.checkpoint else None,
+        "folder": str(folder / "checkpoints" / f"{number:04d}"),
+    }
+    return Assignment(number, slot, f"trial {number:04d} {config.model.name} {rate}", task)
 
 
 class Slots(Protocol):

@@ -60,7 +60,7 @@ def test_cut_after_each_line(tmp_path, scheduler):
 
 
 def test_cut_after_each_line_with_repeated_proposals(tmp_path):
-    spec = small_spec(DISCRETE, search__trials=9, search__reduction_factor=2)
+    spec = small_spec(DISCRETE, search__trials=8, search__reduction_factor=2)
     whole = check_all_resumptions(tmp_path, spec, checkpoint_every=3, fails=fails)
     records = whole.trials.records.values()
     assert {record.status for record in records} == {"completed", "pruned", "failed"}
