@@ -99,8 +99,8 @@ class FakeGroup:
 
 @asynccontextmanager
 async def serving(world=2, epochs=3, faults=None, checkpoint_every=1, **limits):
-    """A host, its group, and an end to both."""
-    host = WorkerGroupHost(world, **{"error_grace_s": 0.01, **limits})
+    """A host, its group, and an end to both; ``limits`` are the host's own."""
+    host = WorkerGroupHost(world, **limits)
     group = FakeGroup(host, world, epochs, faults, checkpoint_every)
     service = asyncio.create_task(group.run())
     try:

@@ -37,6 +37,9 @@ def plan(nodes, workers=1, cpus=1, gpus=None, slots=None, trials=100):
         ([Node(16, 4)], {"gpus": 0}, 16, 0),
         ([Node(16, 1)], {"gpus": 0.25}, 4, 0.25),
         ([Node(16, 2)], {"gpus": 0.3}, 6, 0.3),
+        # A share lies on one device: what is left over on several makes no further worker.
+        ([Node(16, 4)], {"gpus": 0.3}, 12, 0.3),
+        ([Node(16, 3)], {"gpus": 0.7}, 3, 0.7),
         ([Node(2, 1)], {"gpus": 0.25}, 2, 0.25),
         ([Node(16, 4)], {"workers": 2}, 2, 1),
         ([Node(64, 0), Node(4, 8)], {}, 4, 1),

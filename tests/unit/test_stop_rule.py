@@ -179,6 +179,23 @@ def test_a_live_trial_s_epochs_after_its_checkpoint_are_not_taken(tmp_path):
     assert judge.end(rival, 1, done=False) is None
 
 
+@pytest.mark.parametrize(("published", "end"), [(False, "pruned"), (True, None)])
+def test_published_settings_are_never_pruned_though_they_count(published, end):
+    judge = Judge(small_spec())
+
+    def ends_at_once(number, value, **details):
+        started = told("started", number, 1, config={}, **details)
+        epoch = told("epoch", number, 2, epoch=1, metrics={"val_uar": value})
+        record = Trials.replay([started, epoch]).records[number]
+        return judge.end(record, 1, done=False)
+
+    for number in range(6):
+        assert ends_at_once(number, 0.5 + number / 100) is None
+    assert ends_at_once(10, 0.1, published=published) == end
+    # 0.52 was in the best third of nothing until the low values came: they are in the rung.
+    assert ends_at_once(11, 0.55) is None
+
+
 def test_a_value_is_the_best_so_far():
     events = [told("started", 0, 1, config={})]
     for epoch, (uar, loss) in enumerate([(0.3, 1.0), (None, None), (0.2, 0.8)], start=1):

@@ -16,7 +16,7 @@ EVERY_RANK = {
 def asynchronous(test):
     @functools.wraps(test)
     def run(*args, **kwargs):
-        asyncio.run(test(*args, **kwargs))
+        asyncio.run(asyncio.wait_for(test(*args, **kwargs), 30))
 
     return run
 
@@ -82,7 +82,7 @@ async def test_an_error_of_every_rank_fails_the_trial_and_keeps_the_group():
 @pytest.mark.parametrize("silent", [HANGS, DIES])
 async def test_one_rank_s_error_restarts_the_group_and_resumes_the_trial(silent):
     faults = {(0, 0, "epoch", 2): Outcome(error="OSError: disk"), (0, 1, "epoch", 2): silent}
-    async with serving(epochs=4, faults=faults) as (host, group):
+    async with serving(epochs=4, faults=faults, error_grace_s=0.01) as (host, group):
         await begin(host, 5)
         results = await steps(host, 4)
         assert [(r["epoch"], r["attempt"]) for r in results] == [(1, 1), (2, 1), (3, 2), (4, 2)]
@@ -273,6 +273,24 @@ async def test_stale_tokens_are_sent_away():
     await host.join(1, "old", 1)
     await host.join(1, "new", 11)
     assert await host.pids() == {0: 10, 1: 11}
+
+
+@asynchronous
+async def test_a_stale_report_does_not_answer_for_the_living():
+    host = WorkerGroupHost(2)
+    for token in ("old", "new"):
+        for rank in (0, 1):
+            await host.join(rank, token, rank)
+    await host.assign(task(), 0)
+    begun = asyncio.create_task(host.begin(0))
+    assert (await host.next_command("new", 0)).kind == "start"
+    for rank in (0, 1):
+        assert await host.report(rank, "old", 0, Outcome(error="ValueError: old")) is False
+    await settle()
+    assert not begun.done()
+    living = [host.report(rank, "new", 0, Outcome(result={"epoch": 0})) for rank in (0, 1)]
+    assert await asyncio.gather(*living) == [True, True]
+    assert await begun == {"attempt": 1}
 
 
 @asynchronous
