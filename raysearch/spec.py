@@ -181,13 +181,17 @@ def trial_identity(
         workers: requested training processes (BatchNorm sees a process's share).
         seed: the search's seed.
     """
-    content = {"config": config.to_dict(), "split": dict(split_identity)}
+    content = {"config": config.identity(), "split": dict(split_identity)}
     return stable_hash({**content, "workers": workers, "seed": seed})
 
 
 def _feature_sets(spec: SearchSpec, places: Places) -> list[dict[str, "FeatureConfig"]]:
+    from raysearch.models.table import MODELS
+
+    chooses_streams = {f"model.{name}" for name in MODELS.load(spec.model.name).stream_fields}
+
     def is_feature(field: str) -> bool:
-        return field.startswith("features.")
+        return field.startswith("features.") or field in chooses_streams
 
     published = {k: v for k, v in spec.published.values().items() if is_feature(k)}
     wanted: list[Iterable[Mapping[str, Any]]] = [spec.space.combinations(is_feature)]
@@ -196,7 +200,7 @@ def _feature_sets(spec: SearchSpec, places: Places) -> list[dict[str, "FeatureCo
     found: dict[str, dict[str, FeatureConfig]] = {}
     place = Places(places.of("space"))
     for values in (values for part in wanted for values in part):
-        streams = dict(spec.base.replace(values, places=place).features)
+        streams = spec.base.replace(values, places=place).used_features
         found.setdefault(canonical_json(streams), streams)
         if len(found) > MAX_FEATURE_SETS:
             fields = [field for field in spec.space.fields if is_feature(field)]

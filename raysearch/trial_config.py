@@ -56,6 +56,18 @@ class TrialConfig:
             "training": self.training.model_dump(mode="json"),
         }
 
+    def identity(self) -> dict[str, Any]:
+        """What decides the trial's outcome, as plain data: files by their content."""
+        return {name: config.identity() for name, config in self.sections().items()}
+
+    @property
+    def used_features(self) -> dict[str, "FeatureConfig"]:
+        """The streams that the model reads under these settings."""
+        from raysearch.models.table import MODELS
+
+        streams = MODELS.load(self.model.name).required_streams(self.model)
+        return {stream: self.features[stream] for stream in sorted(streams)}
+
     def sections(self) -> dict[str, Config]:
         """Dotted section to its config: ``features.mel``, ``model``, ..."""
         streams: dict[str, Config] = {f"features.{k}": c for k, c in self.features.items()}
@@ -94,12 +106,17 @@ class TrialConfig:
 def _with_streams(config: TrialConfig, places: Places) -> TrialConfig:
     from raysearch.models.table import MODELS
 
-    for stream in MODELS.load(config.model.name).streams:
+    model = MODELS.load(config.model.name)
+    for stream in model.required_streams(config.model):
         if stream not in config.features:
             raise ConfigError(
                 f"{places.of('features')}: model {config.model.name!r} needs the stream "
                 f"{stream!r}: add features.{stream}"
             )
+    try:
+        model.check(config.model, config.features, config.training.normalise)
+    except ValueError as error:
+        raise ConfigError(f"{places.of('model')}: {error}") from None
     return config
 
 

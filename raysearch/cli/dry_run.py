@@ -64,13 +64,14 @@ def _epoch_seconds(config: TrialConfig, split: Split) -> float:
     from raysearch.features.table import build_extractor
     from raysearch.models.table import build_model
 
-    extractors = {name: build_extractor(feature) for name, feature in config.features.items()}
-    bins = {name: extractor.num_bins for name, extractor in extractors.items()}
-    model = build_model(config.model, bins, len(split.labels))
+    shapes = {
+        name: build_extractor(feature).shape(config.training.clip_s)
+        for name, feature in config.used_features.items()
+    }
+    model = build_model(config.model, shapes, len(split.labels))
     batch_size = min(8, len(split.train))
-    frames = {n: round(config.training.clip_s * e.frames_per_second) for n, e in extractors.items()}
-    inputs = {n: torch.randn(batch_size, frames[n], bins[n]) for n in bins}
-    lengths = {n: torch.full((batch_size,), frames[n]) for n in bins}
+    inputs = {n: torch.randn(batch_size, s.num_frames, s.num_bins) for n, s in shapes.items()}
+    lengths = {n: torch.full((batch_size,), s.num_frames) for n, s in shapes.items()}
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

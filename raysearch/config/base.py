@@ -21,6 +21,10 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    def identity(self) -> dict[str, Any]:
+        """What decides results, as plain data: a section with a file puts its content's hash."""
+        return self.model_dump(mode="json")
+
 
 class Places:
     """Where each dotted key was written: ``file:line`` for YAML, ``--set`` for an override."""

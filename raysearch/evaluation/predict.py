@@ -75,7 +75,7 @@ def _test_features(
     arm: Arm, storage: Path, on_progress: Progress | None
 ) -> tuple[dict[str, FeatureSource], dict[str, str]]:
     sources, unusable = {}, {}
-    for stream, config in arm.config.features.items():
+    for stream, config in arm.config.used_features.items():
         found = ensure_features(
             arm.audited.split.test,
             stream,
@@ -102,12 +102,12 @@ def _probabilities(
     with open_trial_data(
         rows, sources, clip_s=training.clip_s, batch_size=training.batch_size, seed=0
     ) as data:
-        model = build_model(arm.config.model, data.input_bins, data.num_classes)
+        model = build_model(arm.config.model, data.shapes, data.num_classes)
         load_weights(model, load_tensors(weights), str(weights))
         scores = score_batches(
             model,
             data.validation_batches(),
-            Normaliser(training.normalise, data.normalisation, device),
+            Normaliser(training.normalise, data.normalisation, data.shapes, device),
             data.num_classes,
             contextlib.nullcontext(),
         )

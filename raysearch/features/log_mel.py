@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from raysearch.features.extractor import FeatureConfig
+from raysearch.features.extractor import Extractor, FeatureConfig
 
 if TYPE_CHECKING:
     import torch
@@ -25,7 +25,6 @@ class LogMelConfig(FeatureConfig):
     """Slaney's mel scale and area normalisation (librosa's defaults), Hann window, power."""
 
     extractor: Literal["log_mel"] = Field("log_mel", description="The log-mel extractor.")
-    sample_rate: int = Field(16000, ge=4000, le=96000, description="Hz; audio is resampled to it.")
     window_ms: float = Field(25.0, ge=4, le=200, description="Analysis window, milliseconds.")
     hop_ms: float = Field(10.0, ge=1, le=200, description="Step between frames, milliseconds.")
     n_mels: int = Field(64, ge=8, le=256, description="Mel bins, F.")
@@ -70,7 +69,7 @@ class LogMelConfig(FeatureConfig):
         return 1 << (self.window_samples - 1).bit_length()
 
 
-class LogMel:
+class LogMel(Extractor):
     """Natural log of mel power, at least ``log(1e-10)``; frame t covers [t*hop, t*hop + W).
 
     Each utterance goes through its own matrix products: one product over a whole batch would let
@@ -78,6 +77,7 @@ class LogMel:
     """
 
     Config: ClassVar[type[LogMelConfig]] = LogMelConfig
+    config: LogMelConfig
 
     def __init__(self, config: LogMelConfig) -> None:
         self.config = config

@@ -7,6 +7,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from raysearch.config.base import Config
+from raysearch.features.extractor import FeatureConfig, StreamShape
 
 __all__ = ["Model", "ModelConfig"]
 
@@ -20,24 +21,48 @@ class ModelConfig(Config):
 class Model(nn.Module):
     """Base of every architecture.
 
-    A subclass is built as ``Cls(config, input_bins, num_classes)`` and sets both attributes.
+    A subclass is built as ``Cls(config, shapes, num_classes)``, overrides ``forward`` and sets
+    ``Config`` and ``streams``; every other hook has a default that suits a plain network.
 
     Attributes:
         Config: the subclass of ModelConfig that holds its fields.
         streams: the feature streams that ``forward`` reads.
+        stream_fields: fields of the config on which ``required_streams`` depends.
     """
 
     Config: ClassVar[type[ModelConfig]] = ModelConfig
     streams: ClassVar[tuple[str, ...]] = ()
+    stream_fields: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
-        self, config: ModelConfig, input_bins: Mapping[str, int], num_classes: int
+        self, config: ModelConfig, shapes: Mapping[str, StreamShape], num_classes: int
     ) -> None:
         super().__init__()
-        missing = [stream for stream in self.streams if stream not in input_bins]
-        assert not missing, f"{config.name} needs streams {missing}, got {list(input_bins)}"
+        missing = [stream for stream in self.required_streams(config) if stream not in shapes]
+        assert not missing, f"{config.name} needs streams {missing}, got {list(shapes)}"
         assert num_classes >= 2, num_classes
         self.config = config
+
+    @classmethod
+    def required_streams(cls, config: ModelConfig) -> tuple[str, ...]:
+        """The streams that ``forward`` reads under ``config``."""
+        del config
+        return cls.streams
+
+    @classmethod
+    def check(
+        cls, config: ModelConfig, features: Mapping[str, FeatureConfig], normalise: str
+    ) -> None:
+        """Refuse settings of other sections that this architecture cannot work with.
+
+        Args:
+            config: its own settings.
+            features: the streams' settings.
+            normalise: ``training.normalise``.
+
+        Raises:
+            ValueError: the message says which key to change, and to what.
+        """
 
     def forward(self, inputs: dict[str, Tensor], lengths: dict[str, Tensor]) -> Tensor:
         """Logits of a batch.
@@ -50,6 +75,34 @@ class Model(nn.Module):
             logits_BK.
         """
         raise NotImplementedError
+
+    def load_pretrained(self, features: Mapping[str, FeatureConfig]) -> None:
+        """Fill in weights that were learned elsewhere; called once, before a trial's first epoch.
+
+        Not at construction, for a checkpoint's weights must load where the original file is not.
+
+        Raises:
+            DataError: a file of another format or shape.
+        """
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Named parts of all trainable parameters, which may learn at different rates."""
+        return {"all": [p for p in self.parameters() if p.requires_grad]}
+
+    def rate_factor(self, group: str, epoch: int) -> float:
+        """What the learning rate of a group is multiplied by in ``epoch``; 0 freezes it."""
+        del group, epoch
+        return 1.0
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Called in training mode before each epoch, to put frozen parts in evaluation mode."""
+
+    def penalty(self) -> Tensor | None:
+        """What is added to a batch's mean loss, or None."""
+        return None
+
+    def reshape_for(self, tensors: Mapping[str, Tensor]) -> None:
+        """Make room for ``tensors``, where training decided their shapes."""
 
     @property
     def num_params(self) -> int:

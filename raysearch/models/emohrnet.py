@@ -13,6 +13,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
+from raysearch.features.extractor import StreamShape
 from raysearch.models.base import Model, ModelConfig
 from raysearch.models.layers.attention import AttentionName, build_attention
 from raysearch.models.layers.blocks import Bottleneck, conv_norm
@@ -50,7 +51,7 @@ class EmoHRNet(Model):
 
     Args:
         config: sizes.
-        input_bins: must hold ``mel``; the network itself is fully convolutional.
+        shapes: must hold ``mel``; the network itself is fully convolutional.
         num_classes: emotions (K).
     """
 
@@ -58,9 +59,9 @@ class EmoHRNet(Model):
     streams: ClassVar[tuple[str, ...]] = ("mel",)
 
     def __init__(
-        self, config: EmoHRNetConfig, input_bins: Mapping[str, int], num_classes: int
+        self, config: EmoHRNetConfig, shapes: Mapping[str, StreamShape], num_classes: int
     ) -> None:
-        super().__init__(config, input_bins, num_classes)
+        super().__init__(config, shapes, num_classes)
         widths = [config.width * 2**i for i in range(config.branches)]
         self.stem = _stem(config)
         self.stage1, width1 = _stage1(config)

@@ -6,6 +6,7 @@ from typing import Any
 from raysearch.config.base import Places, build
 from raysearch.config.table import Table
 from raysearch.errors import ConfigError
+from raysearch.features.extractor import StreamShape
 from raysearch.models.base import Model, ModelConfig
 
 __all__ = ["MODELS", "build_model", "model_config"]
@@ -34,24 +35,24 @@ def model_config(
     return build(cls.Config, data, prefix=prefix, places=places)
 
 
-def build_model(config: ModelConfig, input_bins: Mapping[str, int], num_classes: int) -> Model:
+def build_model(config: ModelConfig, shapes: Mapping[str, StreamShape], num_classes: int) -> Model:
     """The architecture that ``config`` describes, initialised from torch's default generator.
 
     Args:
         config: a value of the architecture's own config class.
-        input_bins: bins a frame (F) of each stream.
+        shapes: what each stream's batches look like.
         num_classes: emotions (K), at least 2.
 
     Raises:
-        ConfigError: the architecture needs a stream that is not among ``input_bins``.
+        ConfigError: the architecture needs a stream that is not among ``shapes``.
         UnknownNameError: no such architecture.
     """
     cls = MODELS.load(config.name)
-    missing = [stream for stream in cls.streams if stream not in input_bins]
+    missing = [stream for stream in cls.required_streams(config) if stream not in shapes]
     if missing:
         raise ConfigError(
             f"model {config.name!r} needs the feature stream {missing[0]!r}: "
             f"add features.{missing[0]}"
         )
-    model: Model = cls(config, input_bins, num_classes)
+    model: Model = cls(config, shapes, num_classes)
     return model

@@ -6,6 +6,7 @@ from types import TracebackType
 import numpy as np
 import torch
 
+from raysearch.features.extractor import StreamShape
 from raysearch.streaming.epoch_plan import crop_positions, global_batches, rank_share
 from raysearch.streaming.readers import WindowReader
 from raysearch.streaming.rows import SplitRows
@@ -23,7 +24,7 @@ class SplitData:
         rows: the split; a reader's table is its training rows, then its validation rows.
         sources: the streams' stores.
         reader: opened on the same rows in that order; closed with this object.
-        clip_s: seconds of a crop or window, clamped to the longest utterance.
+        clip_s: seconds of a crop or window, clamped to the longest training utterance.
         batch_size: rows of a global batch.
         seed: of the permutations and crops.
         rank: this worker's.
@@ -49,7 +50,6 @@ class SplitData:
         self.class_counts: list[int] = np.bincount(
             rows.train.labels, minlength=self.num_classes
         ).tolist()
-        self.input_bins = {name: source.num_bins for name, source in sources.items()}
         self.floors = {name: source.floor for name, source in sources.items()}
         self.normalisation = {
             name: _mean_std(reader.stats[name].mean_std(slice(0, self.num_train)))
@@ -59,8 +59,22 @@ class SplitData:
         self._closed = False
         self._labels = {"train": rows.train.labels, "validation": rows.validation.labels}
         self._frames = {name: reader.stats[name].num_frames for name in sources}
+        # By the training rows, so that a network of fixed size meets the same clip in a test.
         self._clips = {
-            name: clip_frames(clip_s, source.frames_per_second, self._frames[name])
+            name: clip_frames(
+                clip_s, source.frames_per_second, self._frames[name][: self.num_train]
+            )
+            for name, source in sources.items()
+        }
+        self.shapes = {
+            name: StreamShape(
+                num_bins=source.num_bins,
+                num_frames=self._clips[name],
+                frames_per_second=source.frames_per_second,
+                kind=source.kind,
+                num_layers=source.num_layers,
+                encoder=source.encoder,
+            )
             for name, source in sources.items()
         }
         self._plan = (batch_size, seed, rank, world_size, window_rows)

@@ -71,7 +71,7 @@ def _read(path: str, content_hash: str, extractor: Extractor) -> Any:
         raise RaysearchError(f"{path}: cannot be opened ({error.strerror})") from error
     if digest[: len(content_hash)] != content_hash:
         raise RaysearchError(f"{path}: changed since the corpus was read; start again")
-    return read_audio(path, extractor.config.sample_rate)  # type: ignore[attr-defined]
+    return read_audio(path, extractor.config.sample_rate)
 
 
 def _one_thread() -> None:

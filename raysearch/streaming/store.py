@@ -21,7 +21,7 @@ import numpy as np
 
 from raysearch.config.identity import canonical_json, stable_hash
 from raysearch.errors import DataError, InfrastructureError
-from raysearch.features.extractor import FeatureConfig
+from raysearch.features.extractor import FeatureConfig, StreamKind
 from raysearch.features.table import build_extractor
 from raysearch.streaming.parts import PartIndex, read_index
 
@@ -51,7 +51,10 @@ class FeatureSource:
         identity: what the store was computed with, as canonical JSON; parts must carry it.
         num_bins: F.
         floor: the value of silence, for padding.
-        frames_per_second: frames a second of audio.
+        frames_per_second: frames a second of audio; 0 for one frame an utterance.
+        kind: what the values are.
+        num_layers: equal blocks that the bins fall into.
+        encoder: an encoder's sizes, where the network encodes the waveform itself.
     """
 
     stream: str
@@ -60,6 +63,9 @@ class FeatureSource:
     num_bins: int
     floor: float
     frames_per_second: float
+    kind: StreamKind = "spectrogram"
+    num_layers: int = 1
+    encoder: str = ""
 
     @property
     def key(self) -> str:
@@ -88,7 +94,7 @@ def feature_source(store: Path, corpus: str, stream: str, config: FeatureConfig)
         "version": STORE_VERSION,
         "corpus": corpus,
         "stream": stream,
-        "config": config.model_dump(mode="json"),
+        "config": config.identity(),
     }
     label = "-".join(re.sub(r"[^A-Za-z0-9_]+", "_", name) for name in (corpus, stream))
     extractor = build_extractor(config)
@@ -99,6 +105,9 @@ def feature_source(store: Path, corpus: str, stream: str, config: FeatureConfig)
         num_bins=extractor.num_bins,
         floor=extractor.floor,
         frames_per_second=extractor.frames_per_second,
+        kind=extractor.kind,
+        num_layers=extractor.num_layers,
+        encoder=extractor.encoder,
     )
 
 

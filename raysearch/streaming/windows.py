@@ -35,7 +35,7 @@ class WindowBatch:
 
 
 def clip_frames(clip_s: float, frames_per_second: float, num_frames_R: np.ndarray) -> int:
-    """Frames of a clip of ``clip_s`` seconds, no more than the longest utterance has."""
+    """Frames of a clip of ``clip_s`` seconds, no more than the longest of the rows has."""
     return max(1, min(round(clip_s * frames_per_second), int(num_frames_R.max())))
 
 
@@ -71,7 +71,7 @@ def validation_windows(
 ) -> Iterator[WindowBatch]:
     """Windows every half clip over each row, the last one ending with the row.
 
-    The windows of a row stay in one batch. The first stream by name places them, the others
+    The windows of a row stay in one batch. The stream with most frames places them, the others
     follow at the same share of their own slack.
 
     Args:
@@ -81,7 +81,7 @@ def validation_windows(
         index_R: the same rows as counted on the validation side.
         max_windows: the most windows a batch, unless one row alone has more.
     """
-    leader = min(clips)
+    leader = max(sorted(clips), key=lambda stream: clips[stream])
     slack_R = np.maximum(frames[leader][rows_R] - clips[leader], 0)
     hop = max(1, clips[leader] // 2)
     counts_R = 1 + -(-slack_R // hop)

@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from raysearch.errors import DataError
+from raysearch.models.base import Model
 
 __all__ = [
     "MANIFEST",
@@ -137,6 +138,8 @@ def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], source: str) -
     Raises:
         DataError: a tensor is missing, unknown or of another shape.
     """
+    if isinstance(model, Model):
+        model.reshape_for(tensors)
     expected = model.state_dict()
     for name in sorted(expected.keys() ^ tensors.keys()):
         kind = "is missing" if name in expected else "belongs to no part of this model"

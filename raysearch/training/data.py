@@ -6,6 +6,8 @@ from typing import Protocol
 
 from torch import Tensor
 
+from raysearch.features.extractor import StreamShape
+
 __all__ = ["Batch", "TrialData"]
 
 
@@ -36,7 +38,7 @@ class TrialData(Protocol):
         num_validation: validation rows over all ranks.
         class_counts: training rows of each class.
         num_classes: emotions (K).
-        input_bins: bins a frame (F) of each stream.
+        shapes: what each stream's batches look like.
         floors: the value of silence in each stream.
         normalisation: mean_F and std_F of each stream, from training rows only.
     """
@@ -45,7 +47,7 @@ class TrialData(Protocol):
     num_validation: int
     class_counts: list[int]
     num_classes: int
-    input_bins: dict[str, int]
+    shapes: dict[str, StreamShape]
     floors: dict[str, float]
     normalisation: dict[str, tuple[Tensor, Tensor]]
 

@@ -15,9 +15,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from raysearch.config.identity import seed_from
 from raysearch.errors import DataError, NonFiniteLossError
+from raysearch.features.extractor import FeatureConfig
 from raysearch.models.base import ModelConfig
 from raysearch.models.table import build_model
 from raysearch.training import checkpoint
@@ -34,6 +36,7 @@ from raysearch.training.losses import (
 from raysearch.training.normalise import Normaliser
 from raysearch.training.optim import (
     build_optimizer,
+    drop_frozen_gradients,
     learning_rate_at,
     load_optimizer_tensors,
     optimizer_tensors,
@@ -76,6 +79,7 @@ class Learner:
         world_size: processes in the group; above 1 torch.distributed must be initialised.
         device: where the model lives.
         objective: the validation metric that chooses the best epoch.
+        features: the streams' settings, for a model that loads pretrained weights by them.
 
     Attributes:
         epoch: epochs done.
@@ -100,6 +104,7 @@ class Learner:
         world_size: int = 1,
         device: torch.device,
         objective: Objective = "val_uar",
+        features: Mapping[str, FeatureConfig] | None = None,
     ) -> None:
         if not data.num_train or not data.num_validation:
             raise DataError(
@@ -113,23 +118,29 @@ class Learner:
         self.best_value: float | None = None
         self.history: list[dict[str, float]] = []
         self._best: dict[str, Tensor] = {}
-        self._build(model)
+        self._build(model, features or {})
 
-    def _build(self, config: ModelConfig) -> None:
+    def _build(self, config: ModelConfig, features: Mapping[str, FeatureConfig]) -> None:
         torch.manual_seed(seed_from(self.seed, "init"))
         layout = torch.channels_last if self.training.channels_last else torch.contiguous_format
-        self.model = build_model(config, self.data.input_bins, self.data.num_classes)
+        self.model = build_model(config, self.data.shapes, self.data.num_classes)
+        self.model.load_pretrained(features)
         self.model.to(device=self.device, memory_format=layout)  # type: ignore[call-overload]
         network = wrap(self.model, self.world_size, self.device)
         self._network: Callable[..., Tensor] = (
             torch.compile(network) if self.training.compile else network
         )
-        self._optimizer = build_optimizer(self.model.parameters(), self.training)
-        self._normaliser = Normaliser(self.training.normalise, self.data.normalisation, self.device)
+        self._optimizer = self._build_optimizer()
+        self._normaliser = Normaliser(
+            self.training.normalise, self.data.normalisation, self.data.shapes, self.device
+        )
         self._weights_K = class_weights(self.data.class_counts, self.training.class_weight).to(
             self.device
         )
         self._steps_per_epoch = math.ceil(self.data.num_train / self.training.batch_size)
+
+    def _build_optimizer(self) -> Optimizer:
+        return build_optimizer(self.model.parameter_groups(), self.training)
 
     @property
     def num_params(self) -> int:
@@ -162,12 +173,13 @@ class Learner:
 
     def _train_epoch(self, watch: Stopwatch) -> float:
         self.model.train()
+        self.model.begin_epoch(self.epoch)
         totals = torch.zeros(2, dtype=torch.float64, device=self.device)  # loss sum, rows
         num_rows = 0
         for number, batch in enumerate(watch.over(self.data.train_batches(self.epoch))):
             step = self.epoch * self._steps_per_epoch + number
             self._learning_rate = learning_rate_at(self.training, step, self._steps_per_epoch)
-            set_learning_rate(self._optimizer, self._learning_rate)
+            set_learning_rate(self._optimizer, self._learning_rate, self._rate_factor)
             # Kept on the device: reading it at each step would stall a GPU.
             totals[0] += self._step(batch)
             num_rows += batch.labels.shape[0]
@@ -177,12 +189,18 @@ class Learner:
             loss_sum, num_global = sum_over_ranks(totals, self.world_size).tolist()
         return self._finite(loss_sum / num_global, "training")
 
+    def _rate_factor(self, group: str) -> float:
+        return self.model.rate_factor(group, self.epoch)
+
     def _step(self, batch: Batch) -> Tensor:
         """One optimizer step on a share; the sum of its rows' losses."""
         self._optimizer.zero_grad(set_to_none=True)
         loss_sum = self._loss_sum(batch) if batch.labels.shape[0] else self._idle_loss(batch)
         # The wrapper averages gradients over ranks, so the global mean needs this factor.
-        (loss_sum * (self.world_size / batch.num_global)).backward()  # type: ignore[no-untyped-call]
+        loss = loss_sum * (self.world_size / batch.num_global)
+        penalty = self.model.penalty()
+        (loss if penalty is None else loss + penalty).backward()  # type: ignore[no-untyped-call]
+        drop_frozen_gradients(self._optimizer)
         if self.training.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.training.gradient_clip)
         self._optimizer.step()
@@ -191,7 +209,9 @@ class Learner:
     def _loss_sum(self, batch: Batch) -> Tensor:
         inputs, lengths = self._normaliser(batch)
         inputs = {
-            stream: spec_augment(x_BTF, lengths[stream], self.augment)
+            stream: spec_augment(
+                x_BTF, lengths[stream], self.augment, self.data.shapes[stream].kind
+            )
             for stream, x_BTF in inputs.items()
         }
         labels_B = batch.labels.to(self.device, non_blocking=True)
@@ -216,6 +236,7 @@ class Learner:
         with self._autocast():
             logits_BK = self._network(inputs, lengths)
         self.model.train()
+        self.model.begin_epoch(self.epoch)
         return logits_BK.float().sum() * 0.0
 
     def _validate(self, watch: Stopwatch) -> dict[str, float]:

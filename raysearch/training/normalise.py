@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from raysearch.features.extractor import StreamShape
 from raysearch.training.data import Batch
 
 __all__ = ["Normaliser", "normalise_by_bin", "normalise_by_utterance"]
@@ -42,6 +43,8 @@ class Normaliser:
     Args:
         kind: statistics of each clip, or of all training rows.
         statistics: mean_F and std_F of each stream, from training rows only.
+        shapes: the streams; a waveform is left as it is, and a vector, which has no spread of
+            its own, always takes the training rows' statistics.
         device: where the model is.
     """
 
@@ -49,9 +52,11 @@ class Normaliser:
         self,
         kind: Literal["utterance", "train_bin"],
         statistics: Mapping[str, tuple[Tensor, Tensor]],
+        shapes: Mapping[str, StreamShape],
         device: torch.device,
     ) -> None:
         self.kind = kind
+        self._streams = {stream: shape.kind for stream, shape in shapes.items()}
         self.device = device
         self._statistics = {
             stream: (mean_F.to(device, torch.float32), std_F.to(device, torch.float32))
@@ -64,7 +69,9 @@ class Normaliser:
         for stream, raw_BTF in batch.inputs.items():
             x_BTF = raw_BTF.to(self.device, torch.float32, non_blocking=True)
             lengths_B = batch.lengths[stream].to(self.device, non_blocking=True)
-            if self.kind == "train_bin":
+            if self._streams[stream] == "waveform":
+                inputs[stream] = x_BTF
+            elif self.kind == "train_bin" or self._streams[stream] == "vector":
                 inputs[stream] = normalise_by_bin(x_BTF, *self._statistics[stream])
             else:
                 inputs[stream] = normalise_by_utterance(x_BTF, lengths_B)

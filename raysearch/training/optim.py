@@ -1,7 +1,7 @@
 """Optimizers, the learning rate as a function of the step, and optimizer state as tensors."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from raysearch.training.config import TrainingConfig
 
 __all__ = [
     "build_optimizer",
+    "drop_frozen_gradients",
     "learning_rate_at",
     "load_optimizer_tensors",
     "optimizer_tensors",
@@ -19,11 +20,13 @@ __all__ = [
 ]
 
 
-def build_optimizer(params: Iterable[nn.Parameter], config: TrainingConfig) -> Optimizer:
-    """Adam or AdamW over ``params``; fused, one kernel a step on CPU and GPU alike."""
+def build_optimizer(
+    groups: Mapping[str, Sequence[nn.Parameter]], config: TrainingConfig
+) -> Optimizer:
+    """Adam or AdamW over named groups; fused, one kernel a step on CPU and GPU alike."""
     cls: type[Adam] = {"adam": Adam, "adamw": AdamW}[config.optimizer]
     return cls(
-        list(params),
+        [{"params": list(params), "name": name} for name, params in groups.items()],
         lr=config.learning_rate,
         betas=(config.beta1, config.beta2),
         weight_decay=config.weight_decay,
@@ -46,10 +49,23 @@ def learning_rate_at(config: TrainingConfig, step: int, steps_per_epoch: int) ->
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def set_learning_rate(optimizer: Optimizer, learning_rate: float) -> None:
-    """Use ``learning_rate`` from the next step on."""
+def set_learning_rate(
+    optimizer: Optimizer, learning_rate: float, factor_of: Callable[[str], float] | None = None
+) -> None:
+    """Use ``learning_rate``, times a group's own factor, from the next step on."""
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate
+        group["lr"] = learning_rate * (factor_of(group["name"]) if factor_of else 1.0)
+
+
+def drop_frozen_gradients(optimizer: Optimizer) -> None:
+    """Leave groups without a learning rate out of the next step, momenta and decay included.
+
+    Their gradients are computed all the same: data-parallel reduction expects every one.
+    """
+    for group in optimizer.param_groups:
+        if group["lr"] == 0:
+            for param in group["params"]:
+                param.grad = None
 
 
 def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:

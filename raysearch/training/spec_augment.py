@@ -9,26 +9,35 @@ Axes: B batch, T frames, F bins, M masks.
 import torch
 from torch import Tensor
 
+from raysearch.features.extractor import StreamKind
 from raysearch.training.config import SpecAugmentConfig
 
 __all__ = ["mask_bands", "spec_augment", "time_shift"]
 
 
-def spec_augment(x_BTF: Tensor, lengths_B: Tensor, config: SpecAugmentConfig) -> Tensor:
+def spec_augment(
+    x_BTF: Tensor,
+    lengths_B: Tensor,
+    config: SpecAugmentConfig,
+    kind: StreamKind = "spectrogram",
+) -> Tensor:
     """Shift in time, then mask bins and frames; a new tensor of the same shape.
 
     Args:
         x_BTF: normalised features.
         lengths_B: valid frames a row, long.
         config: widths as fractions of the bins and of the valid frames.
+        kind: vectors and waveforms come back as they are; bins that are not frequencies in
+            order are not masked.
     """
-    if x_BTF.shape[0] == 0:
+    if x_BTF.shape[0] == 0 or kind in ("vector", "waveform"):
         return x_BTF
     num_frames, num_bins = x_BTF.shape[1:]
     if config.time_shift > 0:
         x_BTF = time_shift(x_BTF, lengths_B, config.time_shift)
     bins_B = torch.full_like(lengths_B, num_bins)
-    masked_BF = mask_bands(bins_B, num_bins, config.freq_mask_width, config.freq_mask_count)
+    num_masks = config.freq_mask_count if kind == "spectrogram" else 0
+    masked_BF = mask_bands(bins_B, num_bins, config.freq_mask_width, num_masks)
     masked_BT = mask_bands(lengths_B, num_frames, config.time_mask_width, config.time_mask_count)
     return x_BTF.masked_fill(masked_BF[:, None, :] | masked_BT[:, :, None], 0.0)
 

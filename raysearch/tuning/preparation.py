@@ -63,7 +63,7 @@ class FeatureBank:
         """What a worker needs to open the data of a trial."""
         sources = {
             stream: self.sources[_key(stream, feature)]
-            for stream, feature in config.features.items()
+            for stream, feature in config.used_features.items()
         }
         return {"rows": self.rows_ref, "sources": sources, "tier": self.tier}
 

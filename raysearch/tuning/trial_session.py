@@ -53,6 +53,7 @@ class TrialSession:
             world_size=world_size,
             device=device,
             objective=task["objective"],
+            features=config.features,
         )
         if task["resume"]:
             self._learner.load(Path(task["resume"]))

@@ -6,6 +6,7 @@ import yaml
 
 from raysearch.config.published import SHOWN_ONLY
 from raysearch.config.spaces import shipped_spaces
+from raysearch.features.table import build_extractor
 from raysearch.models.table import build_model
 from raysearch.spec import MAX_FEATURE_SETS, SearchSpec, feature_sets, published_values
 
@@ -44,12 +45,15 @@ def test_samples_resolve_and_build(spec):
     for _ in range(30):
         trial = study.ask()
         config = spec.resolve(spec.sample(trial))
-        assert config.features in sets
+        assert config.used_features in sets
         seen.add(trial.params["training.learning_rate"])
         study.tell(trial, 0.0)
     assert len(seen) == 30
-    bins = {stream: getattr(c, "n_mels", 1) for stream, c in config.features.items()}
-    assert build_model(config.model, bins, num_classes=7)
+    shapes = {
+        stream: build_extractor(c).shape(config.training.clip_s)
+        for stream, c in config.used_features.items()
+    }
+    assert build_model(config.model, shapes, num_classes=7)
 
 
 def test_feature_sets_are_few(spec):
@@ -63,7 +67,7 @@ def test_published_settings_resolve(spec):
     assert {name: fields[name] for name in values} == values
     assert not SHOWN_ONLY & set(values)
     assert config.training.epochs == spec.training.epochs
-    assert config.features == feature_sets(spec)[0]
+    assert config.used_features == feature_sets(spec)[0]
 
 
 def test_published_settings_cover_what_is_searched(spec):

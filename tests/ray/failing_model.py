@@ -6,8 +6,8 @@ from raysearch.models.emohrnet import EmoHRNet
 class FailingHRNet(EmoHRNet):
     """Raises at width 12; gives a loss that is not finite at width 16."""
 
-    def __init__(self, config, input_bins, num_classes):
-        super().__init__(config, input_bins, num_classes)
+    def __init__(self, config, shapes, num_classes):
+        super().__init__(config, shapes, num_classes)
         self.width = config.width
 
     def forward(self, inputs, lengths):

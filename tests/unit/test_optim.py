@@ -57,12 +57,12 @@ def step(model: nn.Sequential, optimizer: torch.optim.Optimizer, seed: int) -> N
 def test_restored_state_continues_bit_for_bit(name: str) -> None:
     config = TrainingConfig(optimizer=name)
     model = network()
-    optimizer = build_optimizer(model.parameters(), config)
+    optimizer = build_optimizer({"all": list(model.parameters())}, config)
     for seed in range(3):
         step(model, optimizer, seed)
     other = network()
     other.load_state_dict(model.state_dict())
-    restored = build_optimizer(other.parameters(), config)
+    restored = build_optimizer({"all": list(other.parameters())}, config)
     load_optimizer_tensors(restored, optimizer_tensors(optimizer))
     for seed in range(3, 6):
         step(model, optimizer, seed)
@@ -78,7 +78,7 @@ def test_adam_and_adamw_decay_differently() -> None:
         step(
             model,
             build_optimizer(
-                model.parameters(),
+                {"all": list(model.parameters())},
                 TrainingConfig(optimizer=name, weight_decay=0.5, learning_rate=0.1),
             ),
             0,
@@ -92,6 +92,6 @@ def test_adam_and_adamw_decay_differently() -> None:
     [("9.exp_avg", (2,), "belongs to no parameter"), ("0.exp_avg", (2, 2), "has shape")],
 )
 def test_state_of_another_model_is_refused(key: str, shape: tuple[int, ...], message: str) -> None:
-    optimizer = build_optimizer(network().parameters(), TrainingConfig())
+    optimizer = build_optimizer({"all": list(network().parameters())}, TrainingConfig())
     with pytest.raises(DataError, match=message):
         load_optimizer_tensors(optimizer, {key: torch.zeros(shape)})

@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from raysearch.features.extractor import StreamShape
 from raysearch.models.base import Model, ModelConfig
 from raysearch.models.table import model_config
 from raysearch.training.data import Batch
@@ -29,10 +30,10 @@ class PooledLinear(Model):
     streams: ClassVar[tuple[str, ...]] = ("mel",)
 
     def __init__(
-        self, config: ModelConfig, input_bins: Mapping[str, int], num_classes: int
+        self, config: ModelConfig, shapes: Mapping[str, StreamShape], num_classes: int
     ) -> None:
-        super().__init__(config, input_bins, num_classes)
-        self.linear = nn.Linear(2 * input_bins["mel"], num_classes)
+        super().__init__(config, shapes, num_classes)
+        self.linear = nn.Linear(2 * shapes["mel"].num_bins, num_classes)
 
     def forward(self, inputs: dict[str, Tensor], lengths: dict[str, Tensor]) -> Tensor:
         x_BTF = inputs["mel"]
@@ -54,7 +55,7 @@ class TinyData:
         self.num_train, self.num_validation = num_train, num_validation
         self.batch_size, self.rank, self.world_size = batch_size, rank, world_size
         self.num_classes = NUM_CLASSES
-        self.input_bins = {"mel": NUM_BINS}
+        self.shapes = {"mel": StreamShape(NUM_BINS, num_frames=40)}
         self.floors = {"mel": FLOOR}
         self.train = make_rows(num_train, seed=1)
         self.validation = make_rows(num_validation, seed=2)
