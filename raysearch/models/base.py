@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+import numpy as np
 from pydantic import Field
 from torch import Tensor, nn
 
 from raysearch.config.base import Config
 from raysearch.features.extractor import FeatureConfig, StreamShape
 
-__all__ = ["Model", "ModelConfig"]
+__all__ = ["Model", "ModelConfig", "SolvedModel"]
 
 
 class ModelConfig(Config):
@@ -108,3 +109,35 @@ class Model(nn.Module):
     def num_params(self) -> int:
         """Trainable parameters."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+
+class SolvedModel(Model):
+    """Base of what a solver fits in one go, not gradients: its state is buffers.
+
+    ``forward`` is ``classify(describe(...))``.
+    """
+
+    def describe(self, inputs: dict[str, Tensor], lengths: dict[str, Tensor]) -> Tensor:
+        """One fixed-size description a row, x_BD, without anything learned."""
+        raise NotImplementedError
+
+    def solve(
+        self, x_ND: np.ndarray, labels_N: np.ndarray, weights_K: np.ndarray, seed: int
+    ) -> None:
+        """Fit to the training rows and keep the solution in buffers.
+
+        Args:
+            x_ND: descriptions, float64.
+            labels_N: class indices.
+            weights_K: a weight a class.
+            seed: of anything random.
+        """
+        raise NotImplementedError
+
+    def classify(self, x_BD: Tensor) -> Tensor:
+        """Logits logits_BK of descriptions."""
+        raise NotImplementedError
+
+    def forward(self, inputs: dict[str, Tensor], lengths: dict[str, Tensor]) -> Tensor:
+        """As ``Model.forward``."""
+        return self.classify(self.describe(inputs, lengths))

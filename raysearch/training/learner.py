@@ -2,48 +2,30 @@
 
 Every epoch starts by seeding torch's generators from (seed, epoch, rank), so a trial that
 continues from a checkpoint equals an uninterrupted one without any saved random state.
-
-Axes: B batch, T frames, F bins, K emotions.
 """
 
 import math
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import Tensor
 
 from raysearch.config.identity import seed_from
 from raysearch.errors import DataError, NonFiniteLossError
 from raysearch.features.extractor import FeatureConfig
-from raysearch.models.base import ModelConfig
+from raysearch.models.base import ModelConfig, SolvedModel
 from raysearch.models.table import build_model
 from raysearch.training import checkpoint
 from raysearch.training.config import Objective, SpecAugmentConfig, TrainingConfig
-from raysearch.training.data import Batch, TrialData
-from raysearch.training.distributed import average_buffers, idle_inputs, sum_over_ranks, wrap
-from raysearch.training.losses import (
-    class_weights,
-    mix,
-    mixing_share,
-    soft_cross_entropy,
-    soft_targets,
-)
+from raysearch.training.data import TrialData
+from raysearch.training.distributed import sum_over_ranks
+from raysearch.training.gradient import GradientFit, autocast
 from raysearch.training.normalise import Normaliser
-from raysearch.training.optim import (
-    build_optimizer,
-    drop_frozen_gradients,
-    learning_rate_at,
-    load_optimizer_tensors,
-    optimizer_tensors,
-    set_learning_rate,
-)
 from raysearch.training.scoring import objective_value, score_batches, validation_metrics
-from raysearch.training.spec_augment import spec_augment
+from raysearch.training.solver import SolverFit
 from raysearch.training.state import TrialState
 from raysearch.training.stopwatch import Stopwatch
 
@@ -126,21 +108,16 @@ class Learner:
         self.model = build_model(config, self.data.shapes, self.data.num_classes)
         self.model.load_pretrained(features)
         self.model.to(device=self.device, memory_format=layout)  # type: ignore[call-overload]
-        network = wrap(self.model, self.world_size, self.device)
-        self._network: Callable[..., Tensor] = (
-            torch.compile(network) if self.training.compile else network
-        )
-        self._optimizer = self._build_optimizer()
         self._normaliser = Normaliser(
             self.training.normalise, self.data.normalisation, self.data.shapes, self.device
         )
-        self._weights_K = class_weights(self.data.class_counts, self.training.class_weight).to(
-            self.device
-        )
-        self._steps_per_epoch = math.ceil(self.data.num_train / self.training.batch_size)
+        self._fit = self._choose_fit()
 
-    def _build_optimizer(self) -> Optimizer:
-        return build_optimizer(self.model.parameter_groups(), self.training)
+    def _choose_fit(self) -> GradientFit | SolverFit:
+        data, normaliser, world_size = self.data, self._normaliser, self.world_size
+        if isinstance(self.model, SolvedModel):
+            return SolverFit(self.model, self.training, data, normaliser, world_size, self.seed)
+        return GradientFit(self.model, self.training, self.augment, data, normaliser, world_size)
 
     @property
     def num_params(self) -> int:
@@ -152,7 +129,7 @@ class Learner:
         """Whether all epochs are done or patience is spent."""
         patience = self.training.patience
         spent = patience is not None and self.epoch - self.best_epoch >= patience
-        return spent or self.epoch >= self.training.epochs
+        return spent or self.epoch >= min(self.training.epochs, self._fit.max_epochs)
 
     def run_epoch(self) -> EpochResult:
         """Train one epoch, validate, remember the best weights.
@@ -160,114 +137,44 @@ class Learner:
         Raises:
             NonFiniteLossError: on all ranks together, from the loss summed over them.
         """
-        assert self.epoch < self.training.epochs, "the trial has had all of its epochs"
+        assert not self.finished, "the trial has had all of its epochs"
         torch.manual_seed(seed_from(self.seed, self.epoch, self.rank))
         watch = Stopwatch()
-        train_loss = self._train_epoch(watch)
-        values = {"train_loss": train_loss, **self._validate(watch)}
-        values["learning_rate"] = self._learning_rate
+        values = self._fit.run(self.epoch, watch)
+        self._check_finite("training", values["train_loss"], values)
+        values |= self._validate(watch)
+        self._check_finite("validation", values["val_loss"], values)
         self.epoch += 1
         self.history.append(values)
         self._remember_best(values)
         return EpochResult(self.epoch, dict(values), watch.seconds)
 
-    def _train_epoch(self, watch: Stopwatch) -> float:
-        self.model.train()
-        self.model.begin_epoch(self.epoch)
-        totals = torch.zeros(2, dtype=torch.float64, device=self.device)  # loss sum, rows
-        num_rows = 0
-        for number, batch in enumerate(watch.over(self.data.train_batches(self.epoch))):
-            step = self.epoch * self._steps_per_epoch + number
-            self._learning_rate = learning_rate_at(self.training, step, self._steps_per_epoch)
-            set_learning_rate(self._optimizer, self._learning_rate, self._rate_factor)
-            # Kept on the device: reading it at each step would stall a GPU.
-            totals[0] += self._step(batch)
-            num_rows += batch.labels.shape[0]
-        with watch:
-            totals[1] = num_rows
-            average_buffers(self.model, num_rows, self.world_size)
-            loss_sum, num_global = sum_over_ranks(totals, self.world_size).tolist()
-        return self._finite(loss_sum / num_global, "training")
-
-    def _rate_factor(self, group: str) -> float:
-        return self.model.rate_factor(group, self.epoch)
-
-    def _step(self, batch: Batch) -> Tensor:
-        """One optimizer step on a share; the sum of its rows' losses."""
-        self._optimizer.zero_grad(set_to_none=True)
-        loss_sum = self._loss_sum(batch) if batch.labels.shape[0] else self._idle_loss(batch)
-        # The wrapper averages gradients over ranks, so the global mean needs this factor.
-        loss = loss_sum * (self.world_size / batch.num_global)
-        penalty = self.model.penalty()
-        (loss if penalty is None else loss + penalty).backward()  # type: ignore[no-untyped-call]
-        drop_frozen_gradients(self._optimizer)
-        if self.training.gradient_clip is not None:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.training.gradient_clip)
-        self._optimizer.step()
-        return loss_sum.detach()
-
-    def _loss_sum(self, batch: Batch) -> Tensor:
-        inputs, lengths = self._normaliser(batch)
-        inputs = {
-            stream: spec_augment(
-                x_BTF, lengths[stream], self.augment, self.data.shapes[stream].kind
-            )
-            for stream, x_BTF in inputs.items()
-        }
-        labels_B = batch.labels.to(self.device, non_blocking=True)
-        targets_BK = soft_targets(labels_B, self._weights_K, self.training.label_smoothing)
-        if self.training.mixup_alpha > 0:
-            share = mixing_share(self.training.mixup_alpha)
-            order_B = torch.randperm(len(labels_B), device=self.device)
-            inputs = {stream: mix(x_BTF, order_B, share) for stream, x_BTF in inputs.items()}
-            lengths = {stream: n_B.maximum(n_B[order_B]) for stream, n_B in lengths.items()}
-            targets_BK = mix(targets_BK, order_B, share)
-        with self._autocast():
-            logits_BK = self._network(inputs, lengths)
-        return soft_cross_entropy(logits_BK, targets_BK).sum()
-
-    def _idle_loss(self, batch: Batch) -> Tensor:
-        """A zero that depends on every weight, so that an empty share joins the reduction.
-
-        One row of zeros in evaluation mode: batch norm's statistics stay untouched.
-        """
-        inputs, lengths = idle_inputs(batch.inputs, self.device)
-        self.model.eval()
-        with self._autocast():
-            logits_BK = self._network(inputs, lengths)
-        self.model.train()
-        self.model.begin_epoch(self.epoch)
-        return logits_BK.float().sum() * 0.0
-
     def _validate(self, watch: Stopwatch) -> dict[str, float]:
         batches = watch.over(self.data.validation_batches())
         scores = score_batches(
-            self.model, batches, self._normaliser, self.data.num_classes, self._autocast()
+            self.model,
+            batches,
+            self._normaliser,
+            self.data.num_classes,
+            autocast(self.training, self.device),
         )
         with watch:
             totals = sum_over_ranks(scores.totals().to(self.device), self.world_size).cpu()
-        values = validation_metrics(totals)
-        self._finite(values["val_loss"], "validation")
-        return values
+        return validation_metrics(totals)
 
-    def _finite(self, loss: float, kind: str) -> float:
+    def _check_finite(self, kind: str, loss: float, values: Mapping[str, float]) -> None:
         if not math.isfinite(loss):
+            rate = values.get("learning_rate")
+            hint = "" if rate is None else f" (learning rate {rate:.3g})"
             raise NonFiniteLossError(
-                f"the {kind} loss became {loss} in epoch {self.epoch + 1} "
-                f"(learning rate {self._learning_rate:.3g})"
+                f"the {kind} loss became {loss} in epoch {self.epoch + 1}{hint}"
             )
-        return loss
 
     def _remember_best(self, values: dict[str, float]) -> None:
         value = objective_value(values, self.objective)
         if value > (-math.inf if self.best_value is None else self.best_value):
             self.best_epoch, self.best_value = self.epoch, value
             self._best = checkpoint.cpu_copy(self.model.state_dict())
-
-    def _autocast(self) -> AbstractContextManager[object]:
-        wanted = self.training.precision
-        enabled = wanted == "bf16" or (wanted == "auto" and self.device.type == "cuda")
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled)
 
     def save(
         self,
@@ -292,9 +199,7 @@ class Learner:
             objective=self.objective,
             extra=dict(extra or {}),
         )
-        state.publish(
-            folder, self.model.state_dict(), self._best, optimizer_tensors(self._optimizer), guard
-        )
+        state.publish(folder, self.model.state_dict(), self._best, self._fit.tensors(), guard)
 
     def load(self, folder: Path) -> dict[str, Any]:
         """Continue from a checkpoint; returns what was given as ``extra``.
@@ -306,7 +211,7 @@ class Learner:
         if (state.seed, state.objective) != (self.seed, self.objective):
             raise DataError(f"{folder}: a checkpoint of another seed or objective")
         checkpoint.load_weights(self.model, last, f"{folder}")
-        load_optimizer_tensors(self._optimizer, optimizer)
+        self._fit.load_tensors(optimizer)
         self.epoch, self.history = state.epoch, list(state.history)
         self.best_epoch, self.best_value = state.best_epoch, state.best_value
         self._best = best
@@ -315,6 +220,6 @@ class Learner:
     def close(self) -> None:
         """Free the model, the optimizer and a GPU's cached memory; the learner is done for."""
         self._best = {}
-        del self.model, self._network, self._optimizer, self._normaliser
+        del self.model, self._fit, self._normaliser
         if self.device.type == "cuda":
             torch.cuda.empty_cache()

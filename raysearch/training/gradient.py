@@ -1,0 +1,156 @@
+"""An epoch of gradient steps on one rank.
+
+Axes: B batch, T frames, F bins, K emotions.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor, nn
+
+from raysearch.models.base import Model
+from raysearch.training.config import SpecAugmentConfig, TrainingConfig
+from raysearch.training.data import Batch, TrialData
+from raysearch.training.distributed import average_buffers, idle_inputs, sum_over_ranks, wrap
+from raysearch.training.losses import (
+    class_weights,
+    mix,
+    mixing_share,
+    soft_cross_entropy,
+    soft_targets,
+)
+from raysearch.training.normalise import Normaliser
+from raysearch.training.optim import (
+    build_optimizer,
+    drop_frozen_gradients,
+    learning_rate_at,
+    load_optimizer_tensors,
+    optimizer_tensors,
+    set_learning_rate,
+)
+from raysearch.training.spec_augment import spec_augment
+from raysearch.training.stopwatch import Stopwatch
+
+__all__ = ["GradientFit", "autocast"]
+
+
+def autocast(training: TrainingConfig, device: torch.device) -> AbstractContextManager[object]:
+    """The arithmetic of a forward pass; reusable."""
+    wanted = training.precision
+    enabled = wanted == "bf16" or (wanted == "auto" and device.type == "cuda")
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
+
+
+class GradientFit:
+    """Trains ``model`` by Adam, over all ranks together.
+
+    Args:
+        model: on its device.
+        training: how it learns.
+        augment: what it sees of the training clips.
+        data: this rank's batches.
+        normaliser: of the batches.
+        world_size: ranks of the group.
+
+    Attributes:
+        max_epochs: the most epochs of a trial.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        training: TrainingConfig,
+        augment: SpecAugmentConfig,
+        data: TrialData,
+        normaliser: Normaliser,
+        world_size: int,
+    ) -> None:
+        self.max_epochs = training.epochs
+        self._model, self._training, self._augment = model, training, augment
+        self._data, self._normaliser, self._world_size = data, normaliser, world_size
+        self._device = normaliser.device
+        network = wrap(model, world_size, self._device)
+        self._network: Callable[..., Tensor] = (
+            torch.compile(network) if training.compile else network
+        )
+        self._optimizer = build_optimizer(model.parameter_groups(), training)
+        weights_K = class_weights(data.class_counts, training.class_weight)
+        self._weights_K = weights_K.to(self._device)
+        self._steps_per_epoch = math.ceil(data.num_train / training.batch_size)
+        self._epoch = 0
+
+    def run(self, epoch: int, watch: Stopwatch) -> dict[str, float]:
+        """Train one epoch, counted from 0; gives ``train_loss`` and ``learning_rate``."""
+        self._epoch = epoch
+        self._model.train()
+        self._model.begin_epoch(epoch)
+        totals = torch.zeros(2, dtype=torch.float64, device=self._device)  # loss sum, rows
+        num_rows, rate = 0, 0.0
+        for number, batch in enumerate(watch.over(self._data.train_batches(epoch))):
+            step = epoch * self._steps_per_epoch + number
+            rate = learning_rate_at(self._training, step, self._steps_per_epoch)
+            set_learning_rate(
+                self._optimizer, rate, lambda group: self._model.rate_factor(group, epoch)
+            )
+            # Kept on the device: reading it at each step would stall a GPU.
+            totals[0] += self._step(batch)
+            num_rows += batch.labels.shape[0]
+        with watch:
+            totals[1] = num_rows
+            average_buffers(self._model, num_rows, self._world_size)
+            loss_sum, num_global = sum_over_ranks(totals, self._world_size).tolist()
+        return {"train_loss": loss_sum / num_global, "learning_rate": rate}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The optimizer's state."""
+        return optimizer_tensors(self._optimizer)
+
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Put back what ``tensors`` gave; raises DataError if it is another model's."""
+        load_optimizer_tensors(self._optimizer, tensors)
+
+    def _step(self, batch: Batch) -> Tensor:
+        """One optimizer step on a share; the sum of its rows' losses."""
+        self._optimizer.zero_grad(set_to_none=True)
+        loss_sum = self._loss_sum(batch) if batch.labels.shape[0] else self._idle_loss(batch)
+        # The wrapper averages gradients over ranks, so the global mean needs this factor.
+        loss = loss_sum * (self._world_size / batch.num_global)
+        penalty = self._model.penalty()
+        (loss if penalty is None else loss + penalty).backward()  # type: ignore[no-untyped-call]
+        drop_frozen_gradients(self._optimizer)
+        if self._training.gradient_clip is not None:
+            nn.utils.clip_grad_norm_(self._model.parameters(), self._training.gradient_clip)
+        self._optimizer.step()
+        return loss_sum.detach()
+
+    def _loss_sum(self, batch: Batch) -> Tensor:
+        inputs, lengths = self._normaliser(batch)
+        for stream, x_BTF in inputs.items():
+            kind = self._data.shapes[stream].kind
+            inputs[stream] = spec_augment(x_BTF, lengths[stream], self._augment, kind)
+        labels_B = batch.labels.to(self._device, non_blocking=True)
+        targets_BK = soft_targets(labels_B, self._weights_K, self._training.label_smoothing)
+        if self._training.mixup_alpha > 0:
+            share = mixing_share(self._training.mixup_alpha)
+            order_B = torch.randperm(len(labels_B), device=self._device)
+            inputs = {stream: mix(x_BTF, order_B, share) for stream, x_BTF in inputs.items()}
+            lengths = {stream: n_B.maximum(n_B[order_B]) for stream, n_B in lengths.items()}
+            targets_BK = mix(targets_BK, order_B, share)
+        with autocast(self._training, self._device):
+            logits_BK = self._network(inputs, lengths)
+        return soft_cross_entropy(logits_BK, targets_BK).sum()
+
+    def _idle_loss(self, batch: Batch) -> Tensor:
+        """A zero that depends on every weight, so that an empty share joins the reduction.
+
+        One row of zeros in evaluation mode: batch norm's statistics stay untouched.
+        """
+        inputs, lengths = idle_inputs(batch.inputs, self._device)
+        self._model.eval()
+        with autocast(self._training, self._device):
+            logits_BK = self._network(inputs, lengths)
+        self._model.train()
+        self._model.begin_epoch(self._epoch)
+        return logits_BK.float().sum() * 0.0
