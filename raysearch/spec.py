@@ -20,6 +20,7 @@ from raysearch.trial_config import TrialConfig, section_of
 if TYPE_CHECKING:
     from raysearch.config.distributions import Suggester
     from raysearch.features.extractor import FeatureConfig
+    from raysearch.features.waveform_augment import WaveformAugmentConfig
     from raysearch.models.base import ModelConfig
     from raysearch.training.config import SpecAugmentConfig, TrainingConfig
 
@@ -51,10 +52,10 @@ RESUMABLE_KEYS = frozenset(
     }
 )
 
-_TRIAL_SECTIONS = ("features", "spec_augment", "model", "training")
+_TRIAL_SECTIONS = ("features", "waveform_augment", "spec_augment", "model", "training")
 _SECTIONS = ("name", "corpus", "protocol", *_TRIAL_SECTIONS, "search", "space", "published")
 # These choose which other fields there are, or how long every trial may take.
-_NOT_SEARCHABLE = frozenset({"model.name", "training.epochs"})
+_NOT_SEARCHABLE = frozenset({"model.name", "training.epochs", "waveform_augment.bank"})
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class SearchSpec:
     corpus: CorpusConfig
     protocol: ProtocolConfig
     features: Mapping[str, "FeatureConfig"]
+    waveform_augment: "WaveformAugmentConfig"
     spec_augment: "SpecAugmentConfig"
     model: "ModelConfig"
     training: "TrainingConfig"
@@ -118,7 +120,7 @@ class SearchSpec:
     @property
     def base(self) -> TrialConfig:
         """The sections as written: what a trial runs where nothing is searched."""
-        return TrialConfig(self.features, self.spec_augment, self.model, self.training)
+        return TrialConfig(**{key: getattr(self, key) for key in _TRIAL_SECTIONS})
 
     def resolve(self, values: Mapping[str, Any]) -> TrialConfig:
         """The trial that the dotted ``values`` stand for; raises ConfigError if refused."""

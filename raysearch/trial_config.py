@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from raysearch.config.base import Config, Places, build, nearest
 from raysearch.errors import ConfigError
 from raysearch.features.table import feature_config
+from raysearch.features.waveform_augment import WaveformAugmentConfig
 from raysearch.training.config import SpecAugmentConfig, TrainingConfig
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class TrialConfig:
     """The resolved sections; one that exists is valid."""
 
     features: Mapping[str, "FeatureConfig"]
+    waveform_augment: WaveformAugmentConfig
     spec_augment: SpecAugmentConfig
     model: "ModelConfig"
     training: TrainingConfig
@@ -43,7 +45,7 @@ class TrialConfig:
         }
         rest = {
             name: _build(name, section_of(data, name, places), places)
-            for name in ("spec_augment", "model", "training")
+            for name in ("waveform_augment", "spec_augment", "model", "training")
         }
         return _with_streams(cls(features, **rest), places)
 
@@ -51,6 +53,7 @@ class TrialConfig:
         """Plain data that JSON and YAML can hold."""
         return {
             "features": {name: c.model_dump(mode="json") for name, c in self.features.items()},
+            "waveform_augment": self.waveform_augment.model_dump(mode="json"),
             "spec_augment": self.spec_augment.model_dump(mode="json"),
             "model": self.model.model_dump(mode="json"),
             "training": self.training.model_dump(mode="json"),
@@ -71,7 +74,12 @@ class TrialConfig:
     def sections(self) -> dict[str, Config]:
         """Dotted section to its config: ``features.mel``, ``model``, ..."""
         streams: dict[str, Config] = {f"features.{k}": c for k, c in self.features.items()}
-        rest = {"spec_augment": self.spec_augment, "model": self.model, "training": self.training}
+        rest: dict[str, Config] = {
+            "waveform_augment": self.waveform_augment,
+            "spec_augment": self.spec_augment,
+            "model": self.model,
+            "training": self.training,
+        }
         return {**streams, **rest}
 
     def fields(self) -> dict[str, Any]:
@@ -129,6 +137,8 @@ def _build(section: str, data: Mapping[str, Any], places: Places) -> Any:
         return model_config(data, prefix=section, places=places)
     if section == "training":
         return build(TrainingConfig, data, prefix=section, places=places)
+    if section == "waveform_augment":
+        return build(WaveformAugmentConfig, data, prefix=section, places=places)
     return build(SpecAugmentConfig, data, prefix=section, places=places)
 
 

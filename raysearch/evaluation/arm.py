@@ -53,6 +53,9 @@ class Arm:
         return replace(
             self.spec,
             features=self.config.features,
+            waveform_augment=self.config.waveform_augment,
+            model=self.config.model,
+            training=self.config.training,
             space=Space(),
             published=PublishedConfig(),
         )

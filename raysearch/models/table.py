@@ -11,7 +11,13 @@ from raysearch.models.base import Model, ModelConfig
 
 __all__ = ["MODELS", "build_model", "model_config"]
 
-MODELS = Table("model", {"emohrnet": "raysearch.models.emohrnet:EmoHRNet"})
+MODELS = Table(
+    "model",
+    {
+        "emohrnet": "raysearch.models.emohrnet:EmoHRNet",
+        "svm": "raysearch.models.svm:Svm",
+    },
+)
 
 
 def model_config(

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from raysearch.features.extractor import StreamShape
-from raysearch.streaming.epoch_plan import crop_positions, global_batches, rank_share
+from raysearch.streaming.epoch_plan import cell_choices, crop_positions, global_batches, rank_share
 from raysearch.streaming.readers import WindowReader
 from raysearch.streaming.rows import SplitRows
 from raysearch.streaming.store import FeatureSource
@@ -21,14 +21,16 @@ class SplitData:
     """Implements ``raysearch.training.data.TrialData`` for one rank of one trial.
 
     Args:
-        rows: the split; a reader's table is its training rows, then its validation rows.
+        rows: the split.
         sources: the streams' stores.
-        reader: opened on the same rows in that order; closed with this object.
+        reader: opened on ``rows.keys(cells)``; closed with this object.
         clip_s: seconds of a crop or window, clamped to the longest training utterance.
         batch_size: rows of a global batch.
         seed: of the permutations and crops.
         rank: this worker's.
         world_size: workers of the group.
+        cells: augmentation cells that may replace a training row.
+        probability: how often one does, in each epoch.
         window_rows: rows up to which an epoch's permutation is uniform.
     """
 
@@ -43,6 +45,8 @@ class SplitData:
         seed: int,
         rank: int,
         world_size: int,
+        cells: Sequence[str] = (),
+        probability: float = 0.0,
         window_rows: int = 8192,
     ) -> None:
         self.num_train, self.num_validation = len(rows.train), len(rows.validation)
@@ -77,21 +81,35 @@ class SplitData:
             )
             for name, source in sources.items()
         }
+        self._cells = (len(cells), probability)
         self._plan = (batch_size, seed, rank, world_size, window_rows)
 
     def train_batches(self, epoch: int) -> Iterator[Batch]:
         """This rank's share of every global batch of ``epoch``, random crops; may be empty."""
         batch_size, seed, rank, world_size, window_rows = self._plan
         positions_R = crop_positions(self.num_train, seed, epoch)
+        table_R = self._table_rows(seed, epoch)
         planned = []
         for rows in global_batches(
             self.num_train, batch_size, seed, epoch, window_rows=window_rows
         ):
             mine = rank_share(rows, rank, world_size)
             planned.append(
-                train_windows(self._frames, self._clips, mine, positions_R[mine], len(rows))
+                train_windows(
+                    self._frames, self._clips, table_R[mine], mine, positions_R[mine], len(rows)
+                )
             )
         yield from self._batches(planned, self._labels["train"])
+
+    def _table_rows(self, seed: int, epoch: int) -> np.ndarray:
+        """Where the reader's table has what each training row is in this epoch."""
+        rows_R = np.arange(self.num_train)
+        num_cells, probability = self._cells
+        if not num_cells or not probability:
+            return rows_R
+        choice_R = cell_choices(self.num_train, num_cells, probability, seed, epoch)
+        augmented_R = self.num_validation + choice_R * self.num_train + rows_R
+        return np.where(choice_R > 0, augmented_R, rows_R)
 
     def validation_batches(self) -> Iterator[Batch]:
         """This rank's rows, near-equal parts of them all, each in overlapping windows."""

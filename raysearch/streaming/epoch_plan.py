@@ -4,7 +4,7 @@ import numpy as np
 
 from raysearch.config.identity import seed_from
 
-__all__ = ["crop_positions", "global_batches", "rank_share"]
+__all__ = ["cell_choices", "crop_positions", "global_batches", "rank_share"]
 
 WINDOW_ROWS = 8192
 CHUNK_ROWS = 64
@@ -40,3 +40,12 @@ def rank_share(rows: np.ndarray, rank: int, world_size: int) -> np.ndarray:
 def crop_positions(num_rows: int, seed: int, epoch: int) -> np.ndarray:
     """A uniform number in [0, 1) a row: where its crop lies, whatever the rank or the tier."""
     return np.random.default_rng([seed_from("crop", seed, epoch)]).random(num_rows)
+
+
+def cell_choices(
+    num_rows: int, num_cells: int, probability: float, seed: int, epoch: int
+) -> np.ndarray:
+    """What replaces each row in an epoch: 0 is the clean row, 1 to ``num_cells`` a cell."""
+    rng = np.random.default_rng([seed_from("cell", seed, epoch)])
+    replaced = rng.random(num_rows) < probability
+    return np.where(replaced, rng.integers(1, num_cells + 1, num_rows), 0)

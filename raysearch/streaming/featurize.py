@@ -7,11 +7,14 @@ from typing import Any
 
 import pyarrow as pa
 
+from raysearch.config.identity import seed_from
 from raysearch.errors import RaysearchError
 from raysearch.features.audio import AudioError, read_audio
 from raysearch.features.extractor import Extractor
 from raysearch.features.table import build_extractor, feature_config
+from raysearch.features.waveform_augment import apply_cell
 from raysearch.streaming.parts import PartRow, part_name, write_part
+from raysearch.streaming.rows import row_key
 from raysearch.streaming.store import FeatureSource
 
 __all__ = ["publish_chunk"]
@@ -41,19 +44,20 @@ def publish_chunk(table: pa.Table, source: FeatureSource, config: dict[str, Any]
 
 
 def _publish(
-    files: list[tuple[str, str, str]], source: FeatureSource, extractor: Extractor
+    files: list[tuple[str, str, str, str]], source: FeatureSource, extractor: Extractor
 ) -> dict[str, str]:
-    """Writes the part of ``files`` (id, path, content hash); returns hash to reason of bad ones."""
+    """Writes the part of ``files`` (id, path, content hash, cell); key to reason of bad ones."""
     rows: list[PartRow] = []
     quarantined: dict[str, str] = {}
     for start in range(0, len(files), UTTERANCES_AT_ONCE):
         kept, waveforms = [], []
-        for name, path, content_hash in files[start : start + UTTERANCES_AT_ONCE]:
+        for name, path, content_hash, cell in files[start : start + UTTERANCES_AT_ONCE]:
+            key = row_key(content_hash, cell)
             try:
-                waveforms.append(_read(path, content_hash, extractor))
-                kept.append((name, content_hash))
+                waveforms.append(_read(path, content_hash, cell, extractor))
+                kept.append((name, key))
             except AudioError as error:
-                quarantined[content_hash] = error.reason
+                quarantined[key] = error.reason
         arrays = extractor(waveforms) if waveforms else []
         rows += [PartRow(*key, values) for key, values in zip(kept, arrays, strict=True)]
     if rows:
@@ -62,8 +66,8 @@ def _publish(
     return quarantined
 
 
-def _read(path: str, content_hash: str, extractor: Extractor) -> Any:
-    """The waveform, after a check that the file still is what its hash, the row's key, says."""
+def _read(path: str, content_hash: str, cell: str, extractor: Extractor) -> Any:
+    """The waveform after its cell, once the file is seen to be what its hash says."""
     try:
         with open(path, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -71,7 +75,11 @@ def _read(path: str, content_hash: str, extractor: Extractor) -> Any:
         raise RaysearchError(f"{path}: cannot be opened ({error.strerror})") from error
     if digest[: len(content_hash)] != content_hash:
         raise RaysearchError(f"{path}: changed since the corpus was read; start again")
-    return read_audio(path, extractor.config.sample_rate)
+    sample_rate = extractor.config.sample_rate
+    waveform_N = read_audio(path, sample_rate)
+    if not cell:
+        return waveform_N
+    return apply_cell(waveform_N, sample_rate, cell, seed_from(content_hash, cell))
 
 
 def _one_thread() -> None:

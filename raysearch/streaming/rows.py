@@ -1,7 +1,7 @@
 """A split as workers need it: row keys and integer labels of training and validation only."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from raysearch.errors import DataError, EmptyCorpusError
@@ -10,7 +10,12 @@ if TYPE_CHECKING:
     from raysearch.corpora.utterance import Utterance
     from raysearch.protocols.splits import Split
 
-__all__ = ["RowTable", "SplitRows", "split_rows"]
+__all__ = ["RowTable", "SplitRows", "row_key", "split_rows"]
+
+
+def row_key(content_hash: str, cell: str = "") -> str:
+    """The store's key of a recording's features, clean or after an augmentation cell."""
+    return f"{content_hash}+{cell}" if cell else content_hash
 
 
 @dataclass(frozen=True)
@@ -29,15 +34,26 @@ class RowTable:
 class SplitRows:
     """Training and validation rows, and the class names that labels index.
 
-    Test rows have no place here, so nothing that trains can read them.
+    Test rows have no place here, so nothing that trains can read them. ``cells`` names the
+    augmentation cells that the store holds of every training row, and of no other.
     """
 
     train: RowTable
     validation: RowTable
     labels: tuple[str, ...]
+    cells: tuple[str, ...] = field(default=())
+
+    def keys(self, cells: Sequence[str] = ()) -> tuple[str, ...]:
+        """The store's keys: training rows, validation rows, then each cell's training rows."""
+        unknown = set(cells) - set(self.cells)
+        assert not unknown, f"cells without features: {sorted(unknown)}"
+        augmented = [row_key(h, cell) for cell in cells for h in self.train.hashes]
+        return (*self.train.hashes, *self.validation.hashes, *augmented)
 
 
-def split_rows(split: "Split", exclude: Collection[str] = ()) -> SplitRows:
+def split_rows(
+    split: "Split", exclude: Collection[str] = (), cells: Sequence[str] = ()
+) -> SplitRows:
     """The training and validation rows of ``split`` but for the ids in ``exclude`` (quarantined).
 
     Raises:
@@ -52,7 +68,7 @@ def split_rows(split: "Split", exclude: Collection[str] = ()) -> SplitRows:
             f"fold {split.fold}: {len(train)} training and {len(validation)} validation rows "
             f"are usable; both must have some"
         )
-    return SplitRows(train, validation, labels)
+    return SplitRows(train, validation, labels, tuple(cells))
 
 
 def _table(

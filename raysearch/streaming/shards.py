@@ -10,6 +10,7 @@ from raysearch.errors import DataError, InfrastructureError, QuarantineError
 from raysearch.features.extractor import FeatureConfig
 from raysearch.streaming.featurize import publish_chunk
 from raysearch.streaming.ray_tasks import run_tasks
+from raysearch.streaming.rows import row_key
 from raysearch.streaming.store import (
     FeatureSource,
     feature_source,
@@ -30,6 +31,18 @@ SECONDS_PER_PART = 3600.0
 Progress = Callable[[int, int], None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One row to compute."""
+
+    utterance: "Utterance"
+    cell: str
+
+    def line(self) -> list[str]:
+        """What the task is told: id, path, content hash and cell."""
+        return [self.utterance.id, self.utterance.path, self.utterance.content_hash, self.cell]
+
+
 @dataclass(frozen=True)
 class FeatureSet:
     """The features of some utterances, all of them either stored or quarantined.
@@ -37,7 +50,7 @@ class FeatureSet:
     Attributes:
         source: where they lie; this is what trials are given.
         config: what they were computed with.
-        rows: content hash of each asked utterance to (part, row in it, frames).
+        rows: key of each asked utterance and cell to (part, row in it, frames).
         quarantined: utterance id to the reason why it has no features.
     """
 
@@ -64,6 +77,7 @@ def ensure_features(
     store: Path,
     *,
     corpus: str,
+    cells: Sequence[str] = ("",),
     on_progress: Progress | None = None,
     max_quarantined: float = 0.05,
 ) -> FeatureSet:
@@ -78,6 +92,7 @@ def ensure_features(
         config: the extractor's settings.
         store: the folder of all feature stores, readable by every node.
         corpus: the corpus' name, a part of the store's.
+        cells: the augmentation cells that each utterance is wanted after; "" is the clean row.
         on_progress: told (utterances done, utterances missing at the start).
         max_quarantined: the largest bearable share of unusable audio, 0 to 1.
 
@@ -90,33 +105,48 @@ def ensure_features(
     Path(source.folder).mkdir(parents=True, exist_ok=True)
     index = scan(source, repair=True)
     reasons = read_quarantine(source)
-    missing = _missing(utterances, {*index.places, *reasons})
+    missing = _missing(utterances, cells, {*index.places, *reasons})
     if missing:
         reasons.update(_compute(missing, source, config, on_progress))
         write_json(Path(source.folder) / "quarantine.json", reasons)
         index = scan(source, repair=True)
     write_manifest(source, index.parts)
-    quarantined = {u.id: reasons[u.content_hash] for u in utterances if u.content_hash in reasons}
+    quarantined = {
+        u.id: reasons[key]
+        for u in utterances
+        for cell in cells
+        if (key := row_key(u.content_hash, cell)) in reasons
+    }
     _check_share(quarantined, len(utterances), max_quarantined)
-    wanted = {u.content_hash for u in utterances} - set(reasons)
+    wanted = {row_key(u.content_hash, cell) for u in utterances for cell in cells} - set(reasons)
     if lost := wanted - set(index.places):
         raise InfrastructureError(f"{source.folder}: {len(lost)} rows are missing after the work")
     return FeatureSet(source, config, {h: index.places[h] for h in sorted(wanted)}, quarantined)
 
 
-def _missing(utterances: "Sequence[Utterance]", known: set[str]) -> "list[Utterance]":
-    """One utterance for each content that is not known, in order of id."""
+def _missing(
+    utterances: "Sequence[Utterance]", cells: Sequence[str], known: set[str]
+) -> "list[_Item]":
+    """One utterance and cell for each key that is not known, in order of id and cell."""
     by_hash = {u.content_hash: u for u in sorted(utterances, key=lambda u: u.id, reverse=True)}
-    return sorted((u for h, u in by_hash.items() if h not in known), key=lambda u: u.id)
+    return sorted(
+        (
+            _Item(u, cell)
+            for content_hash, u in by_hash.items()
+            for cell in cells
+            if row_key(content_hash, cell) not in known
+        ),
+        key=lambda item: (item.utterance.id, item.cell),
+    )
 
 
 def _compute(
-    missing: "list[Utterance]",
+    missing: "list[_Item]",
     source: FeatureSource,
     config: FeatureConfig,
     on_progress: Progress | None,
 ) -> dict[str, str]:
-    """Runs the tasks; returns content hash to reason for what cannot be used."""
+    """Runs the tasks; returns key to reason for what cannot be used."""
     reasons: dict[str, str] = {}
     done = 0
     if on_progress:
@@ -132,12 +162,11 @@ def _compute(
 
 
 def _run(
-    missing: "list[Utterance]", source: FeatureSource, config: FeatureConfig
+    missing: "list[_Item]", source: FeatureSource, config: FeatureConfig
 ) -> Iterator[dict[str, Any]]:
     """One task a part, each publishing its own; yields their reports as they finish."""
     items = [
-        {"chunk": json.dumps([[u.id, u.path, u.content_hash] for u in chunk])}
-        for chunk in _chunks(missing)
+        {"chunk": json.dumps([item.line() for item in chunk])} for chunk in _chunks(missing)
     ]
     kwargs = {"source": source, "config": config.model_dump(mode="json")}
     for table in run_tasks(items, publish_chunk, kwargs, num_cpus=1):
@@ -145,16 +174,16 @@ def _run(
             yield json.loads(line)
 
 
-def _chunks(missing: "list[Utterance]") -> "Iterator[list[Utterance]]":
+def _chunks(missing: "list[_Item]") -> "Iterator[list[_Item]]":
     """Neighbours by id, few enough and short enough together for one task's memory."""
-    chunk: list[Utterance] = []
+    chunk: list[_Item] = []
     seconds = 0.0
-    for utterance in missing:
-        longer = seconds + (utterance.duration_s or 0.0)
+    for item in missing:
+        longer = seconds + (item.utterance.duration_s or 0.0)
         if chunk and (len(chunk) == ROWS_PER_PART or longer > SECONDS_PER_PART):
             yield chunk
-            chunk, longer = [], utterance.duration_s or 0.0
-        chunk.append(utterance)
+            chunk, longer = [], item.utterance.duration_s or 0.0
+        chunk.append(item)
         seconds = longer
     if chunk:
         yield chunk

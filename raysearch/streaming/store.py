@@ -75,7 +75,7 @@ class FeatureSource:
 
 @dataclass(frozen=True)
 class StoreIndex:
-    """Every row of a store: content hash to (part, row in it, frames), and the parts' indices."""
+    """Every row of a store: its key to (part, row in it, frames), and the parts' indices."""
 
     places: dict[str, tuple[str, int, int]]
     parts: dict[str, PartIndex]

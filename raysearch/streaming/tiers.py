@@ -1,6 +1,6 @@
 """Where a trial's features live while it trains, and the data opened there."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -45,6 +45,8 @@ def open_trial_data(
     seed: int,
     rank: int = 0,
     world_size: int = 1,
+    cells: Sequence[str] = (),
+    probability: float = 0.0,
     tier: Tier = "host",
     device: torch.device | str = "cpu",
     cache: Any = None,
@@ -60,6 +62,8 @@ def open_trial_data(
         seed: of the permutations and crops.
         rank: this worker's.
         world_size: workers of the group.
+        cells: augmentation cells that may replace a training row.
+        probability: how often one does.
         tier: where the features live; the batches are the same in each.
         device: of the batches in the device tier; the other tiers give CPU tensors.
         cache: the node's cache actor; by default the one of this node.
@@ -69,7 +73,7 @@ def open_trial_data(
         DataError: rows that a store does not hold, or damaged ones.
         ConfigError: no such tier.
     """
-    reader = _open(rows, sources, tier, torch.device(device), cache, stream_cpus)
+    reader = _open(rows.keys(cells), sources, tier, torch.device(device), cache, stream_cpus)
     return SplitData(
         rows,
         sources,
@@ -79,18 +83,19 @@ def open_trial_data(
         seed=seed,
         rank=rank,
         world_size=world_size,
+        cells=cells,
+        probability=probability,
     )
 
 
 def _open(
-    rows: SplitRows,
+    hashes: Sequence[str],
     sources: Mapping[str, FeatureSource],
     tier: str,
     device: torch.device,
     cache: Any,
     stream_cpus: float,
 ) -> WindowReader:
-    hashes = rows.train.hashes + rows.validation.hashes
     if tier == "stream":
         return StreamReader(sources, hashes, stream_cpus)
     if tier not in ("host", "device"):

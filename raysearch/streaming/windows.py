@@ -42,24 +42,26 @@ def clip_frames(clip_s: float, frames_per_second: float, num_frames_R: np.ndarra
 def train_windows(
     frames: Mapping[str, np.ndarray],
     clips: Mapping[str, int],
+    rows_B: np.ndarray,
     index_B: np.ndarray,
     positions_B: np.ndarray,
     num_global: int,
 ) -> WindowBatch:
-    """One crop a row; training rows come first in the table, so row and index are the same.
+    """One crop a row.
 
     Args:
         frames: a stream's frames of each row, (R,).
         clips: a stream's frames a clip.
-        index_B: this rank's rows.
+        rows_B: this rank's rows in the table.
+        index_B: the same rows as counted on the training side.
         positions_B: where each crop lies among the possible ones, in [0, 1).
         num_global: rows of the global batch.
     """
     starts = {}
     for stream, clip in clips.items():
-        slack_B = np.maximum(frames[stream][index_B] - clip, 0)
+        slack_B = np.maximum(frames[stream][rows_B] - clip, 0)
         starts[stream] = np.minimum((positions_B * (slack_B + 1)).astype(np.int64), slack_B)
-    return _batch(frames, clips, index_B, index_B, num_global, starts)
+    return _batch(frames, clips, rows_B, index_B, num_global, starts)
 
 
 def validation_windows(

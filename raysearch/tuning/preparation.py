@@ -101,20 +101,19 @@ def prepare_features(
     Raises:
         QuarantineError: too much of the audio is unusable.
     """
-    rows = [*split.train, *split.validation]
-    sets = {
-        _key(stream, config): _ensure(spec, rows, stream, config, storage, on_progress)
-        for streams in feature_sets(spec)
-        for stream, config in streams.items()
-    }
-    quarantined = {name: why for s in sets.values() for name, why in s.quarantined.items()}
-    usable = split_rows(split, quarantined)
+    sets: dict[str, list[FeatureSet]] = {}
+    for stream, config in (item for streams in feature_sets(spec) for item in streams.items()):
+        if (key := _key(stream, config)) not in sets:
+            sets[key] = _ensure_all(spec, split, stream, config, storage, on_progress)
+    parts = [part for both in sets.values() for part in both]
+    quarantined = {name: why for part in parts for name, why in part.quarantined.items()}
+    usable = split_rows(split, quarantined, spec.waveform_augment.bank)
     caches = start_node_caches()
-    tier, reason = _tier(spec, max(s.num_bytes for s in sets.values()))
+    tier, reason = _tier(spec, max(sum(p.num_bytes for p in both) for both in sets.values()))
     return FeatureBank(
         rows=usable,
         rows_ref=ray.put(usable),
-        sources={key: s.source for key, s in sets.items()},
+        sources={key: both[0].source for key, both in sets.items()},
         quarantined=quarantined,
         tier=tier,
         tier_reason=reason,
@@ -122,27 +121,37 @@ def prepare_features(
     )
 
 
-def _ensure(
+def _ensure_all(
     spec: SearchSpec,
-    rows: "Sequence[Utterance]",
+    split: Split,
     stream: str,
     config: "FeatureConfig",
     storage: Path,
     on_progress: Progress | None,
-) -> FeatureSet:
-    def report(done: int, total: int) -> None:
-        if on_progress:
-            on_progress(f"{stream} features ({config.extractor})", done, total)
+) -> list[FeatureSet]:
+    """The clean training and validation rows, and the bank's cells of the training rows."""
 
-    return ensure_features(
-        rows,
-        stream,
-        config,
-        feature_store(storage),
-        corpus=spec.corpus.name,
-        on_progress=report,
-        max_quarantined=spec.corpus.max_quarantined,
-    )
+    def ensure(rows: "Sequence[Utterance]", cells: Sequence[str], what: str) -> FeatureSet:
+        def report(done: int, total: int) -> None:
+            if on_progress:
+                on_progress(f"{stream} features ({what})", done, total)
+
+        return ensure_features(
+            rows,
+            stream,
+            config,
+            feature_store(storage),
+            corpus=spec.corpus.name,
+            cells=cells,
+            on_progress=report,
+            max_quarantined=spec.corpus.max_quarantined,
+        )
+
+    clean = ensure([*split.train, *split.validation], ("",), config.extractor)
+    if not spec.waveform_augment.bank:
+        return [clean]
+    usable = [row for row in split.train if row.id not in clean.quarantined]
+    return [clean, ensure(usable, spec.waveform_augment.bank, "augmentation cells")]
 
 
 def _tier(spec: SearchSpec, num_bytes: int) -> tuple[str, str]:

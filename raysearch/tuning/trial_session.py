@@ -8,6 +8,7 @@ from typing import Any
 import ray
 import ray.train.torch
 
+from raysearch.features.waveform_augment import selected
 from raysearch.lease import check_fence
 from raysearch.spec import TrialConfig
 from raysearch.streaming.tiers import open_trial_data
@@ -40,6 +41,8 @@ class TrialSession:
             seed=task["seed"],
             rank=rank,
             world_size=world_size,
+            cells=selected(config.waveform_augment),
+            probability=config.waveform_augment.probability,
             tier=data["tier"],
             device=device,
         )

@@ -15,6 +15,7 @@ from raysearch.corpora.utterance import Utterance
 from raysearch.errors import DataError, QuarantineError
 from raysearch.features.audio import read_audio
 from raysearch.features.log_mel import LogMel, LogMelConfig
+from raysearch.features.waveform_augment import apply_cell
 from raysearch.streaming.node_cache import NodeCache, cached_arrays
 from raysearch.streaming.parts import part_name
 from raysearch.streaming.rows import RowTable, SplitRows
@@ -271,3 +272,38 @@ def test_leaving_streams_early_leaves_no_thread(rows, sources):
         batches.close()
     assert threading.active_count() <= before
     data.close()
+
+
+def test_augmentation_cells_stand_beside_the_clean_training_rows(utterances, rows, tmp_path):
+    clean = ensure(utterances, tmp_path)
+    cells = ("noise:10", "stretch:0.8")
+    bank = ensure(utterances[:NUM_TRAIN], tmp_path, cells=cells)
+    assert bank.source == clean.source
+    assert len(bank.rows) == 2 * NUM_TRAIN
+    assert not {key.partition("+")[0] for key in bank.rows} & set(rows.validation.hashes)
+    first = utterances[0]
+    slow = apply_cell(read_audio(first.path, 16000), 16000, "stretch:0.8", 0)
+    frames = bank.rows[f"{first.content_hash}+stretch:0.8"][2]
+    assert frames == LogMel(MEL)([slow])[0].shape[0]
+
+    with_bank = dataclasses.replace(rows, cells=cells)
+    sources = {"mel": clean.source}
+
+    def inputs(epoch=0, **options):
+        with opened(with_bank, sources, **options) as data:
+            batches = list(data.train_batches(epoch))
+            assert sorted(i for b in batches for i in b.index.tolist()) == list(range(NUM_TRAIN))
+            scored = [b.inputs["mel"] for b in data.validation_batches()]
+        return [b.inputs["mel"] for b in batches], scored
+
+    plain, validation = inputs()
+    never, _ = inputs(cells=cells, probability=0.0)
+    always, same = inputs(cells=cells[:1], probability=1.0)
+    assert all(map(torch.equal, plain, never))
+    assert all(map(torch.equal, validation, same))
+    # Noise keeps lengths, so crops lie alike and every value differs, but for padding.
+    assert not any(map(torch.equal, plain, always))
+    both, _ = inputs(cells=cells, probability=0.5)
+    streamed, _ = inputs(cells=cells, probability=0.5, tier="stream")
+    assert all(map(torch.equal, both, streamed))
+    assert not all(map(torch.equal, both, inputs(1, cells=cells, probability=0.5)[0]))

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raysearch.streaming.epoch_plan import crop_positions, global_batches, rank_share
+from raysearch.streaming.epoch_plan import cell_choices, crop_positions, global_batches, rank_share
 
 SIZES = {"num_rows": st.integers(0, 700), "batch_size": st.integers(1, 90)}
 
@@ -55,3 +55,15 @@ def test_crop_positions_are_shares(num_rows, seed, epoch):
     assert ((positions >= 0) & (positions < 1)).all()
     np.testing.assert_array_equal(positions, crop_positions(num_rows, seed, epoch))
     assert not np.array_equal(positions, crop_positions(num_rows, seed, epoch + 1))
+
+
+@given(st.integers(1, 400), st.integers(1, 12), st.integers(0, 9), st.integers(0, 5))
+def test_cells_replace_rows_as_often_as_asked(num_rows, num_cells, seed, epoch):
+    never = cell_choices(num_rows, num_cells, 0.0, seed, epoch)
+    always = cell_choices(num_rows, num_cells, 1.0, seed, epoch)
+    half = cell_choices(num_rows, num_cells, 0.5, seed, epoch)
+    assert not never.any()
+    assert always.min() >= 1
+    assert always.max() <= num_cells
+    np.testing.assert_array_equal(half[half > 0], always[half > 0])
+    assert abs((half > 0).mean() - 0.5) < 3 / num_rows**0.5

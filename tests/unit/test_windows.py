@@ -16,7 +16,7 @@ def test_crops_lie_inside_their_rows(frames, clip, data):
         st.lists(st.floats(0, 1, exclude_max=True), min_size=len(frames), max_size=len(frames))
     )
     rows = np.arange(len(frames))
-    batch = train_windows({"mel": num_frames}, {"mel": clip}, rows, np.array(positions), 7)
+    batch = train_windows({"mel": num_frames}, {"mel": clip}, rows, rows, np.array(positions), 7)
     assert (batch.starts["mel"] >= 0).all()
     assert (batch.starts["mel"] + batch.lengths["mel"] <= num_frames).all()
     np.testing.assert_array_equal(batch.lengths["mel"], np.minimum(num_frames, clip))
