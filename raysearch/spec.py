@@ -1,6 +1,6 @@
 """A search's specification: every section put together and validated as a whole."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ __all__ = [
     "RESUMABLE_KEYS",
     "SearchSpec",
     "TrialConfig",
+    "check_ready",
     "feature_sets",
     "published_values",
     "trial_identity",
@@ -42,6 +43,7 @@ RESUMABLE_KEYS = frozenset(
     {
         "corpus.data",
         "search.checkpoint_every_s",
+        "search.core_budget",
         "search.cpus_per_worker",
         "search.epoch_budget",
         "search.max_attempts",
@@ -187,30 +189,47 @@ def trial_identity(
     return stable_hash({**content, "workers": workers, "seed": seed})
 
 
+def check_ready(spec: SearchSpec) -> None:
+    """Look for what any trial of ``spec`` needs from outside, such as pretrained weights.
+
+    Raises:
+        UserError: something is not there; the message says where to get it.
+    """
+    for config in _variants(spec, Places(f"space {spec.name}")):
+        for section in (config.model, *config.used_features.values()):
+            section.ready()
+
+
 def _feature_sets(spec: SearchSpec, places: Places) -> list[dict[str, "FeatureConfig"]]:
-    from raysearch.models.table import MODELS
-
-    chooses_streams = {f"model.{name}" for name in MODELS.load(spec.model.name).stream_fields}
-
-    def is_feature(field: str) -> bool:
-        return field.startswith("features.") or field in chooses_streams
-
-    published = {k: v for k, v in spec.published.values().items() if is_feature(k)}
-    wanted: list[Iterable[Mapping[str, Any]]] = [spec.space.combinations(is_feature)]
-    if spec.search.published_first and spec.published.settings:
-        wanted.insert(0, [published])
     found: dict[str, dict[str, FeatureConfig]] = {}
-    place = Places(places.of("space"))
-    for values in (values for part in wanted for values in part):
-        streams = spec.base.replace(values, places=place).used_features
+    for config in _variants(spec, places):
+        streams = config.used_features
         found.setdefault(canonical_json(streams), streams)
         if len(found) > MAX_FEATURE_SETS:
-            fields = [field for field in spec.space.fields if is_feature(field)]
+            fields = [field for field in spec.space.fields if field.startswith("features.")]
             raise ConfigError(
-                f"{place.source}: 'space' asks for more than {MAX_FEATURE_SETS} feature sets "
-                f"({', '.join(fields)}): search fewer of their values"
+                f"{places.of('space')}: 'space' asks for more than {MAX_FEATURE_SETS} feature "
+                f"sets ({', '.join(fields)}): search fewer of their values"
             )
     return list(found.values())
+
+
+def _variants(spec: SearchSpec, places: Places) -> Iterator[TrialConfig]:
+    """Every combination of the fields that choose what is computed or read before training."""
+    from raysearch.models.table import MODELS
+
+    model = MODELS.load(spec.model.name)
+    chosen = {f"model.{name}" for name in (*model.stream_fields, *model.outside_fields)}
+
+    def counts(field: str) -> bool:
+        return field.startswith("features.") or field in chosen
+
+    place = Places(places.of("space"))
+    if spec.search.published_first and spec.published.settings:
+        published = {k: v for k, v in spec.published.values().items() if counts(k)}
+        yield spec.base.replace(published, places=place)
+    for values in spec.space.combinations(counts):
+        yield spec.base.replace(values, places=place)
 
 
 def _check(spec: SearchSpec, places: Places) -> None:

@@ -6,7 +6,7 @@ import io
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, get_args
 
 import psutil
 from rich.console import Console
@@ -14,6 +14,7 @@ from rich.console import Console
 from raysearch.cli.options import add_cluster, add_data, add_resources, add_storage, overrides
 from raysearch.cli.terminal import ProgressLine, show_outcome
 from raysearch.config.overrides import parse_override
+from raysearch.config.search import Objective
 from raysearch.files import write_text
 from raysearch.lease import RunLease
 from raysearch.ledger import Event, read
@@ -43,6 +44,12 @@ def add(verbs: Any) -> None:
     group.add_argument("--max-epochs", type=int, metavar="N", help="epochs of a whole trial")
     group.add_argument("--epoch-budget", type=int, metavar="N", help="epochs of all trials")
     group.add_argument("--time-budget", metavar="30m", help="wall time of the search")
+    group.add_argument("--core-budget", metavar="8m", help="the slots' CPUs x wall time")
+    parser.add_argument(
+        "--objective",
+        choices=get_args(Objective),
+        help="what the best trial is best at (default: val_uar)",
+    )
     add_resources(parser)
     add_cluster(parser)
     parser.add_argument("--seed", type=int, metavar="S")

@@ -25,6 +25,13 @@ class Config(BaseModel):
         """What decides results, as plain data: a section with a file puts its content's hash."""
         return self.model_dump(mode="json")
 
+    def ready(self) -> None:
+        """Look for what the section needs from outside, such as weights, before work starts.
+
+        Raises:
+            UserError: it is not there; the message says where to get it.
+        """
+
 
 class Places:
     """Where each dotted key was written: ``file:line`` for YAML, ``--set`` for an override."""

@@ -42,6 +42,9 @@ class SearchConfig(Config):
     trials: int = Field(20, ge=1, description="Trials in all, failed ones included.")
     epoch_budget: int | None = Field(None, ge=1, description="Epochs of all trials together.")
     time_budget: str | None = Field(None, description="Wall time: '30m', '1h30m', '90s'.")
+    core_budget: str | None = Field(
+        None, description="CPUs of all slots x wall time from the first trial on: '8m'."
+    )
     objective: Objective = Field("val_uar", description="What the best trial is best at.")
     scheduler: Literal["asha", "median", "none"] = Field(
         "asha", description="What stops unpromising trials early."
@@ -63,9 +66,9 @@ class SearchConfig(Config):
     )
     max_attempts: int = Field(3, ge=1, description="Starts of one trial before it has failed.")
 
-    @field_validator("time_budget")
+    @field_validator("time_budget", "core_budget")
     @classmethod
-    def _check_time_budget(cls, value: str | None) -> str | None:
+    def _check_time(cls, value: str | None) -> str | None:
         if value is not None:
             parse_duration(value)
         return value
@@ -74,3 +77,8 @@ class SearchConfig(Config):
     def time_budget_s(self) -> float | None:
         """The time budget in seconds."""
         return None if self.time_budget is None else parse_duration(self.time_budget)
+
+    @property
+    def core_budget_s(self) -> float | None:
+        """The core budget in seconds of one CPU."""
+        return None if self.core_budget is None else parse_duration(self.core_budget)

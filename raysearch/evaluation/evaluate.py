@@ -200,6 +200,7 @@ def _complete(run: RunFolder, spec: SearchSpec) -> bool:
         "finished",
         "epoch budget",
         "time budget",
+        "core budget",
     )
     return ended and len(run.trials().records) > 0 and run.spec() == spec
 

@@ -29,11 +29,13 @@ class Model(nn.Module):
         Config: the subclass of ModelConfig that holds its fields.
         streams: the feature streams that ``forward`` reads.
         stream_fields: fields of the config on which ``required_streams`` depends.
+        outside_fields: fields of the config on which its ``ready`` depends.
     """
 
     Config: ClassVar[type[ModelConfig]] = ModelConfig
     streams: ClassVar[tuple[str, ...]] = ()
     stream_fields: ClassVar[tuple[str, ...]] = ()
+    outside_fields: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self, config: ModelConfig, shapes: Mapping[str, StreamShape], num_classes: int

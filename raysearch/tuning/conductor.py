@@ -44,6 +44,7 @@ class Conductor:
         split_identity: what of the data belongs to a trial's identity.
         task: what every task holds besides its own settings.
         data: resolved settings to what opens their data.
+        num_cpus: CPUs of all slots together, for a core budget.
         observers: whoever watches.
     """
 
@@ -58,13 +59,15 @@ class Conductor:
         split_identity: Mapping[str, Any],
         task: Mapping[str, Any],
         data: Callable[[TrialConfig], Mapping[str, Any]],
+        num_cpus: float = 0,
         observers: Sequence[Observer] = (),
     ) -> None:
         self._spec, self._search = spec, spec.search
         self._folder, self._ledger, self._slots, self._study = folder, ledger, slots, study
         self._task, self._data, self._observers = task, data, observers
         self._proposals = Proposals(spec, study, split_identity)
-        self._judge, self._budgets = Judge(spec), Budgets(self._search)
+        self._judge = Judge(spec)
+        self._budgets = Budgets(self._search, num_cpus, ledger.events)
         self._keeper = CheckpointKeeper(folder, self._search.keep_best)
         self._waiting: deque[int] = deque()
         self._on_slot: dict[int, int] = {}
@@ -94,6 +97,7 @@ class Conductor:
         while free and not self.finished:
             number = self._waiting.popleft() if self._waiting else self._propose()
             if number is not None:
+                self._budgets.begin()
                 return self._assign(self.trials.records[number], free[0])
         return None
 

@@ -12,7 +12,7 @@ from raysearch.corpora.table import load_corpus
 from raysearch.corpora.utterance import Corpus
 from raysearch.protocols.audit import Audit, audit
 from raysearch.protocols.splits import Split, make_split
-from raysearch.spec import SearchSpec, TrialConfig, feature_sets
+from raysearch.spec import SearchSpec, TrialConfig, check_ready, feature_sets
 from raysearch.streaming.node_cache import start_node_caches
 from raysearch.streaming.rows import SplitRows, split_rows
 from raysearch.streaming.shards import FeatureSet, ensure_features
@@ -74,12 +74,13 @@ def feature_store(storage: Path) -> Path:
 
 
 def prepare_split(spec: SearchSpec, storage: Path) -> AuditedSplit:
-    """Read the corpus, split it, and audit the split.
+    """Look for pretrained weights, read the corpus, split it, and audit the split.
 
     Raises:
         UserError: the corpus' folder or a setting is wrong.
         DataError: nothing usable, or a split that leaks.
     """
+    check_ready(spec)
     corpus = load_corpus(spec.corpus, storage)
     split = make_split(corpus, spec.protocol)
     verdict = audit(split)

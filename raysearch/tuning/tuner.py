@@ -173,6 +173,7 @@ def _conductor(
             "checkpoint_every_s": spec.search.checkpoint_every_s,
         },
         data=bank.data,
+        num_cpus=pool.plan.slots * pool.plan.workers * pool.plan.cpus_per_worker,
         observers=watcher.observers,
     )
 

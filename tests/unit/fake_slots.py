@@ -148,6 +148,7 @@ class FakeSearch:
             split_identity={"fold": 0},
             task={"run_folder": str(folder), "fence": fence},
             data=lambda config: {},
+            num_cpus=self.slots.num_slots,
             observers=observers,
         )
         self.assigned = []

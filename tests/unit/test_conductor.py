@@ -267,6 +267,17 @@ def test_a_time_budget_ends_the_epoch_under_way(tmp_path):
     assert len(search.trials.with_status("running")) == 1
 
 
+def test_a_core_budget_counts_every_slot_and_every_session(tmp_path):
+    spec = small_spec(search__core_budget="1s", search__scheduler="none")
+    late = At(lambda event: event.event == "epoch", lambda: time.sleep(0.35))
+    search = FakeSearch(tmp_path / "run", spec, num_slots=3, observers=[late]).run()
+    assert search.conductor.stopping == "core budget"
+    assert len(search.trials.with_status("running")) == 3
+    again = FakeSearch(tmp_path / "run", spec, num_slots=3, fence=2).run()
+    assert again.conductor.stopping == "core budget"
+    assert again.trials.num_epochs == search.trials.num_epochs
+
+
 def test_a_stop_leaves_trials_to_a_resumption(tmp_path):
     spec = small_spec(search__scheduler="none")
     watch = []
