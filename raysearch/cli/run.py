@@ -6,6 +6,8 @@ import io
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, get_args
 
 import psutil
@@ -53,6 +55,12 @@ def add(verbs: Any) -> None:
     add_resources(parser)
     add_cluster(parser)
     parser.add_argument("--seed", type=int, metavar="S")
+    parser.add_argument(
+        "--warm-start",
+        type=Path,
+        metavar="RUN",
+        help="try the three best settings of an earlier run of the same model first",
+    )
     parser.add_argument(
         "--set",
         action="append",
@@ -114,6 +122,11 @@ def _search(
     if not arguments.address:
         plan_for(spec, [local_node()])  # what can never fit is refused before anything starts
     audited = prepare_split(spec, arguments.storage)
+    if arguments.warm_start:
+        from raysearch.tuning.warm_start import warm_start
+
+        given = warm_start(RunFolder.existing(arguments.warm_start), spec, audited.split)
+        spec = replace(spec, search=spec.search.model_copy(update={"warm_start": given}))
     run.check(spec, resume=arguments.resume)
     with RunLease.acquire(run.root) as lease:
         run.open(spec, resume=arguments.resume)

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 
 from raysearch.config.base import Config
 
-__all__ = ["Objective", "SearchConfig", "better", "parse_duration"]
+__all__ = ["Objective", "SearchConfig", "WarmStart", "better", "parse_duration"]
 
 Objective = Literal["val_uar", "val_macro_f1", "val_wa", "val_loss"]
 
@@ -36,6 +36,16 @@ def better(value: float, best: float | None, objective: str) -> bool:
     return value < best if objective == "val_loss" else value > best
 
 
+class WarmStart(Config):
+    """Settings of an earlier run that are tried before the sampler's own."""
+
+    origin: str = Field(min_length=1, description="The earlier run's name.")
+    settings: tuple[dict[str, bool | int | float | str | None], ...] = Field(
+        description="Dotted field to value, the best settings first."
+    )
+    saw_test: bool = Field(description="Whether that run learned from rows that are tested here.")
+
+
 class SearchConfig(Config):
     """The ``search`` section."""
 
@@ -54,6 +64,7 @@ class SearchConfig(Config):
     keep_best: int = Field(3, ge=1, description="Checkpoints of the best trials that are kept.")
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of the sampler and of every trial.")
     checkpoint_every_s: float = Field(30, ge=0, description="Least seconds between checkpoints.")
+    warm_start: WarmStart | None = Field(None, description="Settings of an earlier run.")
     published_first: bool = Field(True, description="Run the published settings first.")
     workers: int = Field(1, ge=1, le=1024, description="Training processes of one trial.")
     cpus_per_worker: int = Field(1, ge=1, description="CPU cores of one training process.")

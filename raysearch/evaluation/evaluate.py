@@ -145,8 +145,10 @@ def _other_specs(spec: SearchSpec, own: Arm) -> list[SearchSpec]:
     if spec.protocol.name == "paper":
         raise UserError("this run was searched under the paper protocol: only its fold is scored")
     num_folds = len(outer_folds(own.audited.corpus, spec.protocol))
+    # A warm start's settings may have seen the other folds' test speakers: they search afresh.
+    search = spec.search.model_copy(update={"warm_start": None})
     return [
-        replace(spec, protocol=spec.protocol.model_copy(update={"fold": fold}))
+        replace(spec, search=search, protocol=spec.protocol.model_copy(update={"fold": fold}))
         for fold in range(num_folds)
         if fold != spec.protocol.fold
     ]
@@ -227,6 +229,9 @@ def _notes(
         notes.append("random 64/16/20 split: a stand-in where the paper does not give its own")
     if any(arm.audited.audit.verdict == "optimistic" for arm in arms):
         notes.append("optimistic: test speakers, texts or both occur in training")
+    warm = arms[0].spec.search.warm_start
+    if warm and warm.saw_test:
+        notes.append(f"settings saw these speakers: warm start from {warm.origin}")
     unusable = {name: why for _, missing in results for name, why in missing.items()}
     if unusable:
         name, why = next(iter(unusable.items()))

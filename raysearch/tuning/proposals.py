@@ -28,7 +28,7 @@ class Proposal:
 
 
 class Proposals:
-    """The published settings of ``spec`` first, if it wants them, then the sampler's.
+    """The published settings of ``spec`` first, if it wants them, a warm start's, the sampler's.
 
     Args:
         spec: the search.
@@ -38,14 +38,17 @@ class Proposals:
 
     def __init__(self, spec: SearchSpec, study: Study, split_identity: Mapping[str, Any]) -> None:
         self._spec, self._study, self._split_identity = spec, study, split_identity
+        self._wants_published = spec.search.published_first and bool(spec.published.settings)
+        first = [published_values(spec)] if self._wants_published else []
+        warm = spec.search.warm_start
+        self._given = [*first, *(dict(values) for values in (warm.settings if warm else ()))]
 
     def next(self, number: int) -> Proposal:
         """The settings of trial ``number``, which nobody has proposed yet."""
-        wanted = self._spec.search.published_first and bool(self._spec.published.settings)
-        published = wanted and number == 0
-        if published:
-            values = published_values(self._spec)
-            self._enqueue(number, values, published)
+        published = self._wants_published and number == 0
+        if number < len(self._given):
+            values = self._given[number]
+            self._enqueue(number, values, "published settings" if published else "warm start")
         else:
             values = self._study.propose(number)
         return Proposal(values, self._identity(values), published)
@@ -60,7 +63,8 @@ class Proposals:
 
     def take_up(self, record: TrialRecord) -> None:
         """Take a trial that an earlier driver proposed."""
-        self._enqueue(record.number, record.config, bool(record.details.get("published")))
+        label = "published settings" if record.details.get("published") else None
+        self._enqueue(record.number, record.config, label)
 
     def refused(self, values: Mapping[str, Any]) -> str | None:
         """Why the sections refuse ``values``: a space is checked in pairs of fields only."""
@@ -70,7 +74,7 @@ class Proposals:
             return str(error)
         return None
 
-    def _enqueue(self, number: int, values: Mapping[str, Any], published: bool) -> None:
+    def _enqueue(self, number: int, values: Mapping[str, Any], label: str | None) -> None:
         fields = self._spec.base.fields()
         searched = {name: values.get(name, fields[name]) for name in self._spec.space.fields}
-        self._study.enqueue(number, searched, label="published settings" if published else None)
+        self._study.enqueue(number, searched, label=label)
