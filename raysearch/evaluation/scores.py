@@ -37,8 +37,8 @@ def score(
     Returns:
         ``protocol``, fold or nested, ``num_speakers``, ``ua``, ``wa``, ``macro_f1`` (each with
         ``mean``, ``per_seed`` and ``interval``, which is null below eight speakers), the
-        ``confusion`` of all seeds together (rows true), ``labels``, recall by class, speaker
-        and sex, the calibration error ``ece``, and ``notes``.
+        ``confusion`` of all seeds together (rows true), ``labels``, recall by class, UA by
+        speaker, sex and fold, the calibration error ``ece``, and ``notes``.
     """
     labels = _labels(table)
     seeds = sorted(set(table["seed"].to_pylist()))
@@ -64,7 +64,8 @@ def score(
         "labels": labels,
         "per_class_recall": _named(labels, recalls(confusion_KK)),
         "per_speaker_ua": speaker_values(names, pooled_SKK),
-        "per_sex_ua": _by_sex(table, labels),
+        "per_sex_ua": _by_value(table, labels, "sex"),
+        "per_fold_ua": _by_value(table, labels, "fold"),
         "ece": _calibration_error(table),
         "notes": [*notes, *_rules(names, pooled_SKK, confusion_KK, len(seeds))],
     }
@@ -92,12 +93,12 @@ def _confusions(table: pa.Table, labels: list[str], seed: int) -> tuple[list[str
     )
 
 
-def _by_sex(table: pa.Table, labels: list[str]) -> dict[str, float]:
+def _by_value(table: pa.Table, labels: list[str], column: str) -> dict[str, float]:
     values = {}
-    for sex in sorted({name for name in table["sex"].to_pylist() if name}):
-        part = table.filter(pa.compute.equal(table["sex"], sex))
+    for value in sorted({value for value in table[column].to_pylist() if value is not None}):
+        part = table.filter(pa.compute.equal(table[column], value))
         seeds = sorted(set(part["seed"].to_pylist()))
-        values[sex] = float(
+        values[str(value)] = float(
             uar(np.sum([_confusions(part, labels, s)[1].sum(axis=0) for s in seeds], axis=0))
         )
     return values

@@ -1,0 +1,111 @@
+"""``raysearch systems``: what is built in, where it was published, and what it needs."""
+
+import argparse
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from raysearch.config.base import Config
+from raysearch.config.spaces import shipped_spaces
+from raysearch.errors import UserError
+from raysearch.spec import SearchSpec, check_ready
+
+__all__ = ["add"]
+
+NUM_CLASSES = 7
+
+
+@dataclass(frozen=True, slots=True)
+class _System:
+    """One shipped space; ``weights`` is ``not needed``, ``found`` or what is lacking."""
+
+    name: str
+    inputs: list[str]
+    num_params: int
+    paper: str
+    published: list[str]
+    weights: str
+
+
+def add(verbs: Any) -> None:
+    """Add the verb to the parser."""
+    parser = verbs.add_parser("systems", help="list the built-in systems", description=__doc__)
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="as in run: weights' paths"
+    )
+    parser.add_argument("--json", action="store_true", help="machine-readable output")
+    parser.set_defaults(verb=show)
+
+
+def show(arguments: argparse.Namespace) -> int:
+    """Carry the verb out."""
+    names = [name for name in sorted(shipped_spaces()) if not name.endswith("-gpu")]
+    systems = [_describe(name, arguments.set) for name in names]
+    if arguments.json:
+        print(json.dumps([asdict(system) for system in systems], indent=1))
+        return 0
+    console = Console()
+    table = Table("--space", "inputs", "parameters", "paper", "published", "weights", box=None)
+    table.columns[2].justify = "right"
+    for system in systems:
+        lacking = system.weights not in ("found", "not needed")
+        table.add_row(
+            system.name,
+            "\n".join(system.inputs),
+            f"{system.num_params:,}",
+            system.paper,
+            "\n".join(system.published) or "-",
+            "lacking" if lacking else system.weights,
+        )
+    console.print(table)
+    console.print(
+        f"parameters: with the space's unsearched settings and {NUM_CLASSES} emotions; published:"
+        " as printed, under the papers' own splits, not comparable with an honest figure",
+        style="dim",
+    )
+    for system in systems:
+        if system.weights not in ("found", "not needed"):
+            console.print(f"{system.name}: {system.weights}", highlight=False, soft_wrap=True)
+    return 0
+
+
+def _describe(name: str, settings: list[str]) -> _System:
+    from raysearch.features.table import build_extractor
+    from raysearch.models.table import build_model
+
+    spec = SearchSpec.load(name, _applicable(name, settings))
+    base = spec.base
+    shapes = {
+        stream: build_extractor(feature).shape(spec.training.clip_s)
+        for stream, feature in base.used_features.items()
+    }
+    model = build_model(base.model, shapes, NUM_CLASSES)
+    paper = spec.published
+    return _System(
+        name=name,
+        inputs=[f"{s} ({c.extractor})" for s, c in base.used_features.items()],
+        num_params=model.num_params,
+        paper=f"{paper.title}, arXiv {paper.arxiv}" if paper.arxiv else paper.title or "-",
+        published=[f"{r.corpus} {r.num_classes} classes: {r.value:g}" for r in paper.results],
+        weights=_weights(spec),
+    )
+
+
+def _applicable(name: str, settings: list[str]) -> list[str]:
+    """Those of ``settings`` whose section this space has: a weights' path belongs to one system."""
+    known = SearchSpec.load(name).base.fields()
+    return [text for text in settings if text.partition("=")[0] in known]
+
+
+def _weights(spec: SearchSpec) -> str:
+    sections: list[Config] = [spec.model, *spec.features.values()]
+    if all(type(section).ready is Config.ready for section in sections):
+        return "not needed"
+    try:
+        check_ready(spec)
+    except UserError as error:
+        return str(error)
+    return "found"
