@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from raysearch.features.extractor import StreamShape
 from raysearch.models.base import Model, ModelConfig
 from raysearch.models.layers.attention import AttentionName, build_attention
+from raysearch.models.layers.beside import Beside
 from raysearch.models.layers.blocks import Bottleneck, conv_norm
 from raysearch.models.layers.exchange import HRModule, Transition
 from raysearch.models.layers.fuse import FuseLayer
@@ -44,6 +45,9 @@ class EmoHRNetConfig(ModelConfig):
         8, description="how much the attention narrows its hidden layer"
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="dropout before the last layer")
+    prosody: bool = Field(
+        False, description="statistics of the prosody stream beside the map, a question left open"
+    )
 
 
 class EmoHRNet(Model):
@@ -51,12 +55,14 @@ class EmoHRNet(Model):
 
     Args:
         config: sizes.
-        shapes: must hold ``mel``; the network itself is fully convolutional.
+        shapes: must hold ``mel``, and ``prosody`` if asked for; the network itself is fully
+            convolutional.
         num_classes: emotions (K).
     """
 
     Config: ClassVar[type[ModelConfig]] = EmoHRNetConfig
     streams: ClassVar[tuple[str, ...]] = ("mel",)
+    stream_fields: ClassVar[tuple[str, ...]] = ("prosody",)
 
     def __init__(
         self, config: EmoHRNetConfig, shapes: Mapping[str, StreamShape], num_classes: int
@@ -71,15 +77,22 @@ class EmoHRNet(Model):
             config.fuse_attention, self.fuse.width, config.attention_ratio
         )
         self.dropout = nn.Dropout(config.dropout)
-        self.classifier = nn.Linear(self.fuse.width, num_classes)
+        self.beside = Beside(shapes, "prosody" if config.prosody else None)
+        self.classifier = nn.Linear(self.fuse.width + self.beside.num_features, num_classes)
         self.apply(_initialise)
+
+    @classmethod
+    def required_streams(cls, config: ModelConfig) -> tuple[str, ...]:
+        """``mel``, and ``prosody`` if it is asked for."""
+        assert isinstance(config, EmoHRNetConfig)
+        return ("mel", "prosody") if config.prosody else ("mel",)
 
     def forward(self, inputs: dict[str, Tensor], lengths: dict[str, Tensor]) -> Tensor:
         """Logits of a batch.
 
         Args:
-            inputs: ``mel``: normalised x_BTF.
-            lengths: ``mel``: valid frames, long (B,).
+            inputs: ``mel``, and ``prosody`` if asked for: normalised x_BTF.
+            lengths: their valid frames, long (B,).
 
         Returns:
             logits_BK.
@@ -92,7 +105,8 @@ class EmoHRNet(Model):
         fused_BCHW = self.fuse(branches)
         mask_BW = frame_mask(lengths["mel"], x_BTF.shape[1], fused_BCHW.shape[3])
         pooled_BC = masked_mean(self.attention(fused_BCHW, mask_BW), mask_BW)
-        logits_BK: Tensor = self.classifier(self.dropout(pooled_BC))
+        features_BC = self.beside(pooled_BC, inputs, lengths)
+        logits_BK: Tensor = self.classifier(self.dropout(features_BC))
         return logits_BK
 
 

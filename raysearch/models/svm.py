@@ -20,6 +20,7 @@ from torch import Tensor
 
 from raysearch.features.extractor import FeatureConfig, StreamShape
 from raysearch.models.base import ModelConfig, SolvedModel
+from raysearch.models.layers.beside import masked_mean_std
 
 if TYPE_CHECKING:
     from sklearn.svm import SVC
@@ -110,12 +111,7 @@ class Svm(SolvedModel):
             if stream in self._vectors:
                 parts.append(x_BTF[:, 0])
                 continue
-            positions_T = torch.arange(x_BTF.shape[1], device=x_BTF.device)
-            mask_BT1 = (positions_T < lengths[stream][:, None])[:, :, None].double()
-            num_frames_B1 = mask_BT1.sum(dim=1)
-            mean_BF = (x_BTF * mask_BT1).sum(dim=1) / num_frames_B1
-            spread_BTF = (x_BTF - mean_BF[:, None]).square() * mask_BT1
-            parts += [mean_BF, (spread_BTF.sum(dim=1) / num_frames_B1).sqrt()]
+            parts.append(masked_mean_std(x_BTF, lengths[stream]))
         return torch.cat(parts, dim=1).float()
 
     def solve(

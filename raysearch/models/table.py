@@ -14,7 +14,11 @@ __all__ = ["MODELS", "build_model", "model_config"]
 MODELS = Table(
     "model",
     {
+        "cnn": "raysearch.models.cnn:Cnn",
+        "cnn1d_attention": "raysearch.models.cnn1d_attention:Cnn1dAttention",
         "emohrnet": "raysearch.models.emohrnet:EmoHRNet",
+        "lstm": "raysearch.models.lstm:Lstm",
+        "resnet34": "raysearch.models.resnet34:ResNet34",
         "svm": "raysearch.models.svm:Svm",
     },
 )

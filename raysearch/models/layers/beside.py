@@ -1,0 +1,50 @@
+"""Statistics of a second stream beside pooled features. Axes: B batch, T frames, F bins."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from raysearch.features.extractor import StreamShape
+
+__all__ = ["Beside", "masked_mean_std"]
+
+# Keeps the root's gradient finite where a bin does not vary.
+EPSILON = 1e-5
+
+
+class Beside(nn.Module):
+    """Mean and deviation of a stream's bins, appended to pooled features; without one, nothing.
+
+    Args:
+        shapes: all streams.
+        stream: which one, or None.
+
+    Attributes:
+        num_features: how many are appended.
+    """
+
+    def __init__(self, shapes: Mapping[str, StreamShape], stream: str | None) -> None:
+        super().__init__()
+        self._stream = stream
+        self.num_features = 2 * shapes[stream].num_bins if stream else 0
+
+    def forward(
+        self, pooled_BC: Tensor, inputs: Mapping[str, Tensor], lengths: Mapping[str, Tensor]
+    ) -> Tensor:
+        """(B, C + num_features)."""
+        if self._stream is None:
+            return pooled_BC
+        statistics_BF = masked_mean_std(inputs[self._stream], lengths[self._stream])
+        return torch.cat([pooled_BC, statistics_BF], dim=1)
+
+
+def masked_mean_std(x_BTF: Tensor, lengths_B: Tensor) -> Tensor:
+    """Mean, then deviation, of each bin over the valid frames, (B, 2F)."""
+    positions_T = torch.arange(x_BTF.shape[1], device=x_BTF.device)
+    mask_BT1 = (positions_T < lengths_B[:, None])[:, :, None].to(x_BTF.dtype)
+    num_frames_B1 = mask_BT1.sum(dim=1).clamp(min=1)
+    mean_BF = (x_BTF * mask_BT1).sum(dim=1) / num_frames_B1
+    spread_BTF = (x_BTF - mean_BF[:, None]).square() * mask_BT1
+    deviation_BF = (spread_BTF.sum(dim=1) / num_frames_B1 + EPSILON).sqrt()
+    return torch.cat([mean_BF, deviation_BF], dim=1)
