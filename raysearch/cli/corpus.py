@@ -13,9 +13,10 @@ from rich.table import Table
 
 from raysearch.cli.options import add_data, add_storage, overrides
 from raysearch.config.base import build
+from raysearch.config.overrides import parse_override
 from raysearch.corpora.table import CorpusConfig, load_corpus
 from raysearch.corpora.utterance import Corpus, Dropped, Utterance
-from raysearch.errors import EmptyCorpusError
+from raysearch.errors import ConfigError, EmptyCorpusError
 from raysearch.features.audio import AudioError, read_audio
 from raysearch.protocols.audit import Audit, audit
 from raysearch.protocols.folds import outer_folds
@@ -31,13 +32,23 @@ def add(verbs: Any) -> None:
     )
     add_data(parser)
     add_storage(parser)
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting of corpus or protocol, as corpus.label_map=common",
+    )
     parser.add_argument("--json", action="store_true", help="machine-readable output")
     parser.set_defaults(verb=describe)
 
 
 def describe(arguments: argparse.Namespace) -> int:
     """Carry the verb out."""
-    settings = overrides(arguments)
+    settings = overrides(arguments) | dict(parse_override(text) for text in arguments.set)
+    for key in settings:
+        if not key.startswith(("corpus.", "protocol.")):
+            raise ConfigError(f"--set {key}: only corpus.* and protocol.* are settings here")
     corpus_config = build(CorpusConfig, _section(settings, "corpus"), prefix="corpus")
     protocol = build(ProtocolConfig, _section(settings, "protocol"), prefix="protocol")
     console = Console(quiet=arguments.json)
@@ -95,6 +106,7 @@ def _facts(corpus: Corpus, splits: list[Split], audits: list[Audit]) -> dict[str
         "root": corpus.root,
         "num_utterances": len(corpus.utterances),
         "num_speakers": len(corpus.speakers),
+        "corpora": dict(sorted(Counter(u.corpus for u in corpus.utterances).items())),
         "emotions": dict(sorted(Counter(u.emotion for u in corpus.utterances).items())),
         "hours": sum(u.duration_s or 0.0 for u in corpus.utterances) / 3600,
         "sample_rates": _rates(corpus),
@@ -120,7 +132,13 @@ def _fold(split: Split) -> dict[str, Any]:
         name: {"num_utterances": len(rows), "speakers": sorted({row.speaker for row in rows})}
         for name, rows in split.sides()
     }
-    return {"fold": split.fold, "protocol": split.protocol, **sides, "notes": list(split.notes)}
+    return {
+        "fold": split.fold,
+        "protocol": split.protocol,
+        **sides,
+        "num_left_out": len(split.left_out),
+        "notes": list(split.notes),
+    }
 
 
 def _kind(reason: str) -> str:
@@ -139,18 +157,26 @@ def _show(console: Console, corpus: Corpus, splits: list[Split], audits: list[Au
     )
     counts = ", ".join(f"{name} {n}" for name, n in facts["emotions"].items())
     console.print(f"emotions: {counts}", highlight=False)
+    if len(facts["corpora"]) > 1:
+        parts = ", ".join(f"{name} {n}" for name, n in facts["corpora"].items())
+        console.print(f"corpora: {parts}", highlight=False)
     if corpus.dropped:
         kinds = Counter(_kind(d.reason) for d in corpus.dropped)
         console.print(f"dropped {len(corpus.dropped)} files:", highlight=False)
         for kind, count in kinds.most_common():
             example = next(d for d in corpus.dropped if _kind(d.reason) == kind)
             console.print(f"  {count} x {kind}, as {example.path}", highlight=False, soft_wrap=True)
-    table = Table("fold", "train", "validation", "test", "test speakers", "audit", box=None)
+    sides = ["train", "validation", "test"]
+    if any(split.left_out for split in splits):
+        sides.append("left out")
+    table = Table("fold", *sides, "test speakers", "audit", box=None)
     for split, verdict in zip(splits, audits, strict=True):
         speakers = sorted({row.speaker for row in split.test})
         shown = ", ".join(speakers[:6]) + (" ..." if len(speakers) > 6 else "")
-        sizes = [str(len(rows)) for _, rows in split.sides()]
-        table.add_row(str(split.fold), *sizes, shown, verdict.verdict)
+        sizes = Counter(row["split"] for row in split.rows())
+        table.add_row(
+            str(split.fold), *(str(sizes[side]) for side in sides), shown, verdict.verdict
+        )
     console.print(table)
     lines = Counter(line for verdict in audits for line in verdict.lines()[1:])
     for line, count in list(lines.items())[:12]:

@@ -16,6 +16,8 @@ _SETTINGS = {
     "max_epochs": "training.epochs",
     "epoch_budget": "search.epoch_budget",
     "time_budget": "search.time_budget",
+    "core_budget": "search.core_budget",
+    "objective": "search.objective",
     "workers": "search.workers",
     "cpus_per_worker": "search.cpus_per_worker",
     "gpus_per_worker": "search.gpus_per_worker",
@@ -27,9 +29,15 @@ _SETTINGS = {
 def add_data(parser: argparse.ArgumentParser) -> None:
     """Which corpus, and how it is split."""
     group = parser.add_argument_group("data")
-    group.add_argument("--corpus", metavar="NAME", help="corpus (default: demo)")
-    group.add_argument("--data", metavar="DIR|FILE", help="the corpus' folder, or a manifest")
-    group.add_argument("--protocol", metavar="P", help="speaker_independent (default) or paper")
+    group.add_argument("--corpus", metavar="NAME", help="corpus (default: demo), or A,B as one")
+    group.add_argument(
+        "--data", metavar="DIR|FILE", help="the corpus' folder or file; of several, DIR,DIR"
+    )
+    group.add_argument(
+        "--protocol",
+        metavar="P",
+        help="speaker_independent (default), text_independent, session_independent or paper",
+    )
     group.add_argument("--fold", type=int, metavar="K", help="outer fold, from 0")
 
 
@@ -67,5 +75,11 @@ def overrides(arguments: argparse.Namespace) -> dict[str, Any]:
     given = {}
     for option, key in _SETTINGS.items():
         if (value := getattr(arguments, option, None)) is not None:
-            given[key] = str(Path(value).absolute()) if option == "data" else value
+            given[key] = _absolute(value) if option == "data" else value
     return given
+
+
+def _absolute(data: str) -> str:
+    """A path, or several with commas between, that mean the same from any folder."""
+    paths = [data] if Path(data).exists() else data.split(",")
+    return ",".join(path and str(Path(path).absolute()) for path in paths)

@@ -5,10 +5,9 @@ W for Wut (anger), version a.
 """
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-from raysearch.corpora.parser import CorpusParser, Entry, walk_audio
+from raysearch.corpora.parser import Entry, NamedFilesParser, unknown_code
 from raysearch.corpora.utterance import Dropped
 
 __all__ = ["EmoDb"]
@@ -46,10 +45,10 @@ _SENTENCES = {
     "b09": "Ich will das eben wegbringen und dann mit Karl was trinken gehen.",
     "b10": "Die wird auf dem Platz sein, wo wir sie immer hinlegen.",
 }
-_NAME = re.compile(r"(\d\d)([ab]\d\d)([WLEAFTN])[a-z]")
+_NAME = re.compile(r"(\d\d)([ab]\d\d)([A-Z])[a-z]")
 
 
-class EmoDb(CorpusParser):
+class EmoDb(NamedFilesParser):
     """EMO-DB in its official layout, or its files in any folder."""
 
     name = "emodb"
@@ -57,23 +56,20 @@ class EmoDb(CorpusParser):
     source = "Zenodo record 7447302 (CC0)"
     original_rate = 16_000
 
-    def find(self, root: Path) -> Iterator[Entry | Dropped]:
-        """Entries below ``root``; the id is the file's stem, the speaker its first two digits."""
-        for found in walk_audio(root):
-            yield found if isinstance(found, Dropped) else _entry(found)
-
-
-def _entry(path: Path) -> Entry | Dropped:
-    match = _NAME.fullmatch(path.stem)
-    if match is None or match[1] not in _SEXES or match[2] not in _SENTENCES:
-        return Dropped(str(path), "not an EMO-DB name")
-    speaker, sentence, emotion = match.groups()
-    return Entry(
-        path=path,
-        id=path.stem,
-        speaker=speaker,
-        emotion=_EMOTIONS[emotion],
-        text=_SENTENCES[sentence],
-        sex=_SEXES[speaker],
-        language="german",
-    )
+    def entry(self, path: Path) -> Entry | Dropped:
+        """The id is the file's stem, the speaker its first two digits."""
+        match = _NAME.fullmatch(path.stem)
+        if match is None or match[1] not in _SEXES or match[2] not in _SENTENCES:
+            return Dropped(str(path), "not an EMO-DB name")
+        speaker, sentence, code = match.groups()
+        if code not in _EMOTIONS:
+            return unknown_code(path, code)
+        return Entry(
+            path=path,
+            id=path.stem,
+            speaker=speaker,
+            emotion=_EMOTIONS[code],
+            text=_SENTENCES[sentence],
+            sex=_SEXES[speaker],
+            language="german",
+        )

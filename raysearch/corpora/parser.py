@@ -10,7 +10,7 @@ from typing import ClassVar
 from raysearch.corpora.utterance import Dropped
 from raysearch.errors import ConfigError, MissingPathError
 
-__all__ = ["CorpusParser", "Entry", "walk_audio"]
+__all__ = ["CorpusParser", "Entry", "NamedFilesParser", "unknown_code", "walk_audio"]
 
 _AUDIO_SUFFIXES = (".wav", ".flac")
 
@@ -70,6 +70,33 @@ class CorpusParser(ABC):
     @abstractmethod
     def find(self, root: Path) -> Iterator[Entry | Dropped]:
         """Every file below ``root``: an entry, or dropped with the reason; no audio is read."""
+
+    def recognises(self, path: Path) -> bool:
+        """Whether the name of ``path`` is one of this corpus', to hint at a mistaken name."""
+        del path
+        return False
+
+
+class NamedFilesParser(CorpusParser):
+    """Base of the corpora whose labels are in the names of their files."""
+
+    @abstractmethod
+    def entry(self, path: Path) -> Entry | Dropped:
+        """What the name of ``path`` says; the file is not opened."""
+
+    def find(self, root: Path) -> Iterator[Entry | Dropped]:
+        """Every file below ``root``; the same id may come several times, as copies of one."""
+        for found in walk_audio(root):
+            yield found if isinstance(found, Dropped) else self.entry(found)
+
+    def recognises(self, path: Path) -> bool:
+        """Whether the name of ``path`` is that of an utterance of this corpus."""
+        return isinstance(self.entry(path), Entry)
+
+
+def unknown_code(path: Path, code: str) -> Dropped:
+    """A name that is the corpus' own but for its emotion."""
+    return Dropped(str(path), f"unknown emotion code {code!r}")
 
 
 def walk_audio(root: Path) -> Iterator[Path | Dropped]:

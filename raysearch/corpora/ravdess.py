@@ -5,11 +5,10 @@ A name is modality-channel-emotion-intensity-statement-repetition-actor:
 """
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from raysearch.corpora.parser import CorpusParser, Entry, walk_audio
+from raysearch.corpora.parser import Entry, NamedFilesParser, unknown_code
 from raysearch.corpora.utterance import Dropped
 
 __all__ = ["EMOTIONS", "STATEMENTS", "Ravdess"]
@@ -28,10 +27,10 @@ STATEMENTS = {
     "01": "Kids are talking by the door",
     "02": "Dogs are sitting by the door",
 }
-_NAME = re.compile(r"(0[1-3])-(0[12])-(0[1-8])-0[12]-(0[12])-0[12]-(0[1-9]|1\d|2[0-4])")
+_NAME = re.compile(r"(0[1-3])-(0[12])-(\d\d)-0[12]-(0[12])-0[12]-(0[1-9]|1\d|2[0-4])")
 
 
-class Ravdess(CorpusParser):
+class Ravdess(NamedFilesParser):
     """RAVDESS and its mirrors, whose second copies and stray files are dropped."""
 
     name = "ravdess"
@@ -39,30 +38,24 @@ class Ravdess(CorpusParser):
     source = "Zenodo record 1188976 (Audio_Speech_Actors_01-24.zip, CC BY-NC-SA 4.0)"
     original_rate: ClassVar[int | None] = 48_000
 
-    def find(self, root: Path) -> Iterator[Entry | Dropped]:
-        """Speech entries below ``root``; the id is the file's stem, the speaker ``"01"``-``"24"``.
-
-        The same id may come several times: which copy is kept is decided from the headers.
-        """
-        for found in walk_audio(root):
-            yield found if isinstance(found, Dropped) else _entry(found)
-
-
-def _entry(path: Path) -> Entry | Dropped:
-    match = _NAME.fullmatch(path.stem)
-    if match is None:
-        return Dropped(str(path), "not a RAVDESS name")
-    modality, channel, emotion, statement, actor = match.groups()
-    if channel != "01":
-        return Dropped(str(path), "song, not speech")
-    if modality != "03":
-        return Dropped(str(path), "sound of a video, not audio-only")
-    return Entry(
-        path=path,
-        id=path.stem,
-        speaker=actor,
-        emotion=EMOTIONS[emotion],
-        text=STATEMENTS[statement],
-        sex="male" if int(actor) % 2 else "female",
-        language="english",
-    )
+    def entry(self, path: Path) -> Entry | Dropped:
+        """The id is the file's stem, the speaker ``"01"`` to ``"24"``; songs and videos drop."""
+        match = _NAME.fullmatch(path.stem)
+        if match is None:
+            return Dropped(str(path), "not a RAVDESS name")
+        modality, channel, emotion, statement, actor = match.groups()
+        if channel != "01":
+            return Dropped(str(path), "song, not speech")
+        if modality != "03":
+            return Dropped(str(path), "sound of a video, not audio-only")
+        if emotion not in EMOTIONS:
+            return unknown_code(path, emotion)
+        return Entry(
+            path=path,
+            id=path.stem,
+            speaker=actor,
+            emotion=EMOTIONS[emotion],
+            text=STATEMENTS[statement],
+            sex="male" if int(actor) % 2 else "female",
+            language="english",
+        )

@@ -2,39 +2,27 @@
 
 import hashlib
 import shutil
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from corpus_trees import NAMED, NUM_UTTERANCES, STRAYS, TABLES, make, write_named
+from demo_layouts import LAYOUTS, TAKES, Take, move
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
 
 from raysearch.corpora.table import CORPORA, CorpusConfig, corpus_parser, load_corpus
-from raysearch.corpora.utterance import Corpus
+from raysearch.corpora.utterance import Corpus, Utterance
 from raysearch.errors import ConfigError, EmptyCorpusError, MissingPathError, UnknownNameError
 
-# Names that each corpus must read; the demo corpus writes its own.
-SAMPLES = {
-    "emodb": ["wav/03a01Wa.wav", "wav/08b02Tb.wav", "wav/16a07Nc.wav"],
-    "ravdess": [f"Actor_{actor:02}/03-01-04-02-01-02-{actor:02}.wav" for actor in (1, 2, 24)],
-    "manifest": ["one.wav", "deep/two.flac", "three.wav"],
-}
-FROM_DATA = sorted(SAMPLES)
+FROM_DATA = sorted([*NAMED, *TABLES])
 
 
-def make(name: str, root: Path) -> str | None:
-    """A small corpus of that name below ``root``; returns what ``--data`` is."""
-    if name == "demo":
-        return None
-    for seed, sample in enumerate(SAMPLES[name]):
-        path = root / sample
-        path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, np.random.default_rng(seed).uniform(-0.1, 0.1, 200), 16_000)
-    if name != "manifest":
-        return str(root)
-    rows = [f"{sample},emotion{seed},s{seed}" for seed, sample in enumerate(SAMPLES[name])]
-    (root / "m.csv").write_text("\n".join(["path,emotion,speaker", *rows]))
-    return str(root / "m.csv")
+def test_every_corpus_of_the_table_is_here() -> None:
+    assert sorted([*FROM_DATA, "demo"]) == CORPORA.names()
 
 
 @pytest.fixture(scope="module", params=CORPORA.names())
@@ -50,7 +38,7 @@ def test_utterances(loaded: tuple[CorpusConfig, Path, Corpus]) -> None:
     config, _, corpus = loaded
     ids = [row.id for row in corpus.utterances]
     assert corpus.name == config.name
-    assert len(ids) == len(SAMPLES.get(config.name, range(384)))
+    assert len(ids) == NUM_UTTERANCES[config.name]
     assert ids == sorted(set(ids))
     for row in corpus.utterances:
         assert row.corpus == corpus.name
@@ -104,6 +92,131 @@ def test_nothing_there(name: str, tmp_path: Path) -> None:
     with pytest.raises(EmptyCorpusError) as error:
         load_corpus(config, tmp_path)
     assert error.value.exit_code == 3
+
+
+@pytest.mark.parametrize("layout", ["official", "mirrored"])
+@pytest.mark.parametrize("name", NAMED)
+def test_labels_in_every_layout(name: str, layout: str, tmp_path: Path) -> None:
+    root = write_named(name, tmp_path, layout)
+    corpus = load_corpus(CorpusConfig(name=name, data=str(root)), tmp_path)
+    found = {
+        row.id: (row.path, row.speaker, row.emotion, row.text, row.sex) for row in corpus.utterances
+    }
+    assert found == {
+        one.id: (str(root / getattr(one, layout)), one.speaker, one.emotion, one.text, one.sex)
+        for one in NAMED[name]
+    }
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_both_layouts_in_one_folder_are_one_corpus(name: str, tmp_path: Path) -> None:
+    once = load_corpus(
+        CorpusConfig(name=name, data=str(write_named(name, tmp_path / "once"))), tmp_path
+    )
+    write_named(name, tmp_path / "twice")
+    write_named(name, tmp_path / "twice/copy", "mirrored")
+    shutil.rmtree(tmp_path / "twice/copy/Session1", ignore_errors=True)
+    twice = load_corpus(CorpusConfig(name=name, data=str(tmp_path / "twice")), tmp_path)
+    assert [replace(row, path="") for row in twice.utterances] == [
+        replace(row, path="") for row in once.utterances
+    ]
+    copies = [row for row in twice.dropped if row.reason.startswith("second copy")]
+    assert len(copies) == len(NAMED[name])
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_strays_are_dropped_with_their_reason(name: str, tmp_path: Path) -> None:
+    root = write_named(name, tmp_path, strays=True)
+    (root / "Thumbs.db").write_bytes(b"x")
+    (root / "._03a01Wa.wav").write_bytes(b"x")
+    corpus = load_corpus(CorpusConfig(name=name, data=str(root)), tmp_path)
+    assert {row.id for row in corpus.utterances} == {one.id for one in NAMED[name]}
+    found = {str(Path(row.path).relative_to(root)): row.reason for row in corpus.dropped}
+    if name == "iemocap":
+        # Labels whose audio is there count as used, and are not strays.
+        assert not any("EmoEvaluation/" in path for path in found)
+    assert found == {
+        **STRAYS[name],
+        "Thumbs.db": "neither WAV nor FLAC by its name",
+        "._03a01Wa.wav": "a hidden file of the operating system",
+    }
+
+
+@pytest.fixture(scope="module")
+def forest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("forest")
+    for name in NAMED:
+        write_named(name, root / name)
+    return root
+
+
+@pytest.mark.parametrize("asked", [name for name in FROM_DATA if name != "manifest"])
+@pytest.mark.parametrize("there", NAMED)
+def test_another_corpus_is_refused_by_its_name(asked: str, there: str, forest: Path) -> None:
+    if asked == there:
+        return
+    config = CorpusConfig(name=asked, data=str(forest / there))
+    with pytest.raises(EmptyCorpusError, match=f"looks like {there}: --corpus {there}$") as error:
+        load_corpus(config, forest)
+    assert corpus_parser(asked).expects.split()[0] in str(error.value) or asked == "iemocap"
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "licence"),
+    [
+        ("audformat", "licence in its header"),
+        ("crema_d", "ODbL"),
+        ("emobox", "that corpus' licence"),
+        ("emodb", "CC0"),
+        ("emovo", "by signed request"),
+        ("iemocap", "by signed request"),
+        ("ravdess", "CC BY-NC-SA 4.0"),
+        ("savee", "free for research, after registration"),
+        ("tess", "CC BY-NC-ND 4.0"),
+    ],
+)
+def test_without_data_it_says_where_and_under_which_licence(
+    name: str, licence: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=r"--data FOLDER .*get the corpus from") as error:
+        load_corpus(CorpusConfig(name=name), tmp_path)
+    assert corpus_parser(name).source in str(error.value)
+    assert licence in str(error.value)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Utterance]:
+    """The demo corpus with the common classes, by the file's stem."""
+    config = CorpusConfig(name="demo", label_map="common", calm="neutral")
+    corpus = load_corpus(config, tmp_path_factory.mktemp("demo"))
+    return {row.id: row for row in corpus.utterances}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@settings(max_examples=20, deadline=None)
+@example(takes=set(TAKES))
+@given(takes=st.sets(st.sampled_from(TAKES), min_size=1, max_size=48))
+def test_the_demo_tree_moved_into_a_layout_reads_back(
+    layout: str, demo: dict[str, Utterance], takes: set[Take]
+) -> None:
+    files = {take: Path(demo[take.stem].path) for take in takes}
+    with tempfile.TemporaryDirectory(dir=files[next(iter(takes))].parents[2]) as folder:
+        data, places = move(layout, files, Path(folder))
+        assume(places)
+        config = CorpusConfig(
+            name=LAYOUTS[layout][0], data=str(data), label_map="common", calm="neutral"
+        )
+        corpus = load_corpus(config, Path(folder))
+    found = {row.content_hash: row for row in corpus.utterances}
+    assert len(found) == len(corpus.utterances) == len({row.id for row in corpus.utterances})
+    assert not corpus.dropped
+    assert found.keys() == {demo[take.stem].content_hash for take in places}
+    for take, place in places.items():
+        before, after = demo[take.stem], found[demo[take.stem].content_hash]
+        assert (after.emotion, after.speaker) == (before.emotion, place.speaker)
+        assert after.sex in (before.sex, None)
+        assert (after.sample_rate, after.duration_s) == (before.sample_rate, before.duration_s)
 
 
 def test_unknown_names(tmp_path: Path) -> None:

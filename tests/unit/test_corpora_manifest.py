@@ -91,7 +91,7 @@ def test_copies_across_splits_are_left_to_the_audit(folder: Path) -> None:
         ("path,emotion,speaker\naudio/a.wav,joy,  \n", r"line 2: column 'speaker' is empty"),
         ("path,emotion,speaker\naudio/a.wav,joy\n", r"line 2: 2 cells under 3 columns"),
         ("path,emotion,speaker\na.wav,joy,x,1\n", r"line 2: 4 cells under 3 columns"),
-        ("path,emotion,speaker\n../../etc/passwd,joy,x\n", r"line 2: .* leaves the manifest"),
+        ("path,emotion,speaker\n../../etc/passwd,joy,x\n", r"line 2: .* leaves the folder"),
         ("path,emotion,speaker\na\0b.wav,joy,x\n", r"line 2|not a CSV file"),
         ('path,emotion,speaker\naudio/a.wav,"joy,x\n', r"not a CSV file"),
         (
@@ -126,7 +126,7 @@ def test_a_link_out_of_the_folder_is_refused(folder: Path) -> None:
     inner = folder / "tables"
     inner.mkdir()
     (inner / "a.wav").symlink_to(folder / "audio/a.wav")
-    with pytest.raises(ConfigError, match="leaves the manifest's folder"):
+    with pytest.raises(ConfigError, match="leaves the folder of its table"):
         load_csv(inner, "path,emotion,speaker\na.wav,joy,x\n")
 
 

@@ -101,7 +101,9 @@ def test_another_corpus_is_refused_with_counts(tmp_path: Path) -> None:
     for seed, name in enumerate(("03a01Wa.wav", "03a01Nc.wav")):
         write(tmp_path / "wav" / name, seed)
     config = CorpusConfig(name="ravdess", data=str(tmp_path))
-    with pytest.raises(EmptyCorpusError, match=r"none of 2 files is usable.*Actor_18/03-01-05"):
+    with pytest.raises(
+        EmptyCorpusError, match=r"none of 2 files.*Actor_18/03-01-05.*--corpus emodb"
+    ):
         load_corpus(config, tmp_path)
 
 

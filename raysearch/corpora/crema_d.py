@@ -1,0 +1,71 @@
+"""CREMA-D: 91 actors, 6 emotions, 12 sentences (Cao et al. 2014).
+
+A name is actor, sentence, emotion, level: ``AudioWAV/1001_DFA_ANG_XX.wav``. The labels are the
+intended emotions. Levels are LO, MD, HI and XX, but one published file ends in ``X``: any is read.
+"""
+
+import re
+from pathlib import Path
+
+from raysearch.corpora.parser import Entry, NamedFilesParser, unknown_code
+from raysearch.corpora.utterance import Dropped
+
+__all__ = ["CremaD"]
+
+_EMOTIONS = {
+    "ANG": "anger",
+    "DIS": "disgust",
+    "FEA": "fear",
+    "HAP": "happy",
+    "NEU": "neutral",
+    "SAD": "sad",
+}
+_SENTENCES = {
+    "DFA": "Don't forget a jacket",
+    "IEO": "It's eleven o'clock",
+    "IOM": "I'm on my way to the meeting",
+    "ITH": "I think I have a doctor's appointment",
+    "ITS": "I think I've seen this before",
+    "IWL": "I would like a new alarm clock",
+    "IWW": "I wonder what this is about",
+    "MTI": "Maybe tomorrow it will be cold",
+    "TAI": "The airplane is almost full",
+    "TIE": "That is exactly what happened",
+    "TSI": "The surface is slick",
+    "WSI": "We'll stop in a couple of minutes",
+}
+_FIRST_ACTOR, _LAST_ACTOR = 1001, 1091
+# Sex as in the corpus' VideoDemographics.csv: 43 women, 48 men.
+_WOMEN = (
+    "1002 1003 1004 1006 1007 1008 1009 1010 1012 1013 1018 1020 1021 1024 1025 1028 1029 1030 "
+    "1037 1043 1046 1047 1049 1052 1053 1054 1055 1056 1058 1060 1061 1063 1072 1073 1074 1075 "
+    "1076 1078 1079 1082 1084 1089 1091"
+)
+_NAME = re.compile(r"(1\d{3})_([A-Z]{3})_([A-Z]{3})_([A-Za-z0-9]+)")
+
+
+class CremaD(NamedFilesParser):
+    """CREMA-D's ``AudioWAV``, or its files in any folder."""
+
+    name = "crema_d"
+    expects = "CREMA-D audio such as AudioWAV/1001_DFA_ANG_XX.wav"
+    source = "https://github.com/CheyneyComputerScience/CREMA-D (ODbL 1.0)"
+    original_rate = 16_000
+
+    def entry(self, path: Path) -> Entry | Dropped:
+        """The id is the file's stem, the speaker ``"1001"`` to ``"1091"``."""
+        match = _NAME.fullmatch(path.stem)
+        if match is None or not _FIRST_ACTOR <= int(match[1]) <= _LAST_ACTOR:
+            return Dropped(str(path), "not a CREMA-D name")
+        speaker, sentence, code, _ = match.groups()
+        if code not in _EMOTIONS:
+            return unknown_code(path, code)
+        return Entry(
+            path=path,
+            id=path.stem,
+            speaker=speaker,
+            emotion=_EMOTIONS[code],
+            text=_SENTENCES.get(sentence, sentence),
+            sex="female" if speaker in _WOMEN.split() else "male",
+            language="english",
+        )

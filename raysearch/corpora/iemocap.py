@@ -1,0 +1,154 @@
+"""IEMOCAP: 5 sessions of two actors, scripted and improvised dialogues (Busso et al. 2008).
+
+A turn is ``Session1/sentences/wav/Ses01F_impro04/Ses01F_impro04_F000.wav``. Its label is a line
+``[start - end] turn label [V, A, D]`` of ``Session1/dialog/EmoEvaluation/Ses01F_impro04.txt``. The
+speaker is the session and the letter of the turn's suffix (``Ses01_F``): the letter before the
+dialogue's name only says who wore the markers. Four classes, as the field reports them: neutral,
+happy (with excited), sad, angry. The text is the dialogue's code, ``impro04`` or ``script01_1``.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from raysearch.corpora.parser import CorpusParser, Entry, walk_audio
+from raysearch.corpora.utterance import Dropped
+from raysearch.errors import DataError, EmptyCorpusError
+
+__all__ = ["Iemocap", "turn_entry"]
+
+_EMOTIONS = {"neu": "neutral", "hap": "happy", "exc": "happy", "sad": "sad", "ang": "angry"}
+_OTHER_LABELS = ("fru", "fea", "sur", "dis", "oth", "xxx")
+_LABEL_FOLDER = "EmoEvaluation"
+_MAX_LABEL_BYTES = 1 << 22
+_TURN = re.compile(r"(Ses0[1-5])[FM]_((?:impro|script)\w+)_([FM])(?:\d{3}|XX\d+)")
+_DIALOGUE = re.compile(r"Ses0[1-5][FM]_(?:impro|script)\w+")
+_LINE = re.compile(r"\[[\d.]+ - [\d.]+\]\t(\w+)\t(\w+)\t\[.*\]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Label:
+    place: str
+    label: str
+
+
+class Iemocap(CorpusParser):
+    """The four classes of IEMOCAP's full release."""
+
+    name = "iemocap"
+    expects = (
+        "IEMOCAP_full_release: Session1/sentences/wav/Ses01F_impro04/Ses01F_impro04_F000.wav"
+        " and Session1/dialog/EmoEvaluation/Ses01F_impro04.txt"
+    )
+    source = "https://sail.usc.edu/iemocap (for research, by signed request)"
+    original_rate = 16_000
+
+    def find(self, root: Path) -> Iterator[Entry | Dropped]:
+        """Labelled turns below ``root``; the id is the turn's name.
+
+        Raises:
+            DataError: a label file's line is damaged, unknown or contradicts another.
+            EmptyCorpusError: no label file at all.
+        """
+        files = list(_label_files(root))
+        labels = _read_labels(files)
+        used = {str(path) for path in files}
+        turns = set()
+        for found in walk_audio(root):
+            if not isinstance(found, Dropped):
+                turns.add(found.stem)
+                yield _labelled(found, labels)
+            elif found.path not in used:
+                yield found
+        if not files:
+            raise EmptyCorpusError(
+                f"{root}: no label file such as Session1/dialog/{_LABEL_FOLDER}/Ses01F_impro04.txt"
+            )
+        for turn in sorted(labels.keys() - turns):
+            yield Dropped(labels[turn].place, f"a label without its WAV file: {turn}")
+
+    def recognises(self, path: Path) -> bool:
+        """Whether the name of ``path`` is that of a turn."""
+        return _TURN.fullmatch(path.stem) is not None
+
+
+def turn_entry(path: Path, emotion: str) -> Entry | None:
+    """What a turn's name says of it, with ``emotion``; None if it is not a turn's name."""
+    match = _TURN.fullmatch(path.stem)
+    if match is None:
+        return None
+    session, dialogue, letter = match.groups()
+    return Entry(
+        path=path,
+        id=path.stem,
+        speaker=f"{session}_{letter}",
+        emotion=emotion,
+        text=dialogue,
+        session=session,
+        sex="female" if letter == "F" else "male",
+        language="english",
+    )
+
+
+def _labelled(path: Path, labels: dict[str, _Label]) -> Entry | Dropped:
+    if _TURN.fullmatch(path.stem) is None:
+        whole = _DIALOGUE.fullmatch(path.stem)
+        return Dropped(
+            str(path), "a whole dialogue, not a turn" if whole else "not an IEMOCAP name"
+        )
+    if path.stem not in labels:
+        return Dropped(str(path), f"a turn without a label in {_LABEL_FOLDER}")
+    label = labels[path.stem].label
+    entry = turn_entry(path, _EMOTIONS.get(label, ""))
+    if entry is None or not entry.emotion:
+        return Dropped(str(path), f"label {label!r} is none of the four classes")
+    return entry
+
+
+def _label_files(root: Path) -> Iterator[Path]:
+    """The label files of every session; not the single annotators' in the folders below."""
+    for folder, subfolders, files in os.walk(root):
+        subfolders.sort()
+        if Path(folder).name == _LABEL_FOLDER:
+            subfolders.clear()
+            for file in sorted(files):
+                path = Path(folder, file)
+                hidden = file.startswith(".")
+                if path.suffix == ".txt" and not hidden and not path.is_symlink():
+                    yield path
+
+
+def _read_labels(files: list[Path]) -> dict[str, _Label]:
+    labels: dict[str, _Label] = {}
+    for path in files:
+        for place, turn, label in _lines(path):
+            if label not in _EMOTIONS and label not in _OTHER_LABELS:
+                raise DataError(f"{place}: unknown label {label!r} of turn {turn}")
+            known = labels.setdefault(turn, _Label(place, label))
+            if known.label != label:
+                raise DataError(
+                    f"{place}: turn {turn} is {label!r} here and {known.label!r} in {known.place}"
+                )
+    return labels
+
+
+def _lines(path: Path) -> Iterator[tuple[str, str, str]]:
+    """(place, turn, label) of every turn in a label file."""
+    try:
+        if path.stat().st_size > _MAX_LABEL_BYTES:
+            raise DataError(f"{path}: larger than {_MAX_LABEL_BYTES >> 20} MiB")
+        # The annotators' comments are not all UTF-8; the lines that count are ASCII.
+        text = path.read_text(encoding="latin-1")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.startswith("["):
+            match = _LINE.fullmatch(line.rstrip())
+            if match is None:
+                raise DataError(
+                    f"{path}: line {number}: expected [start - end], turn, label and [V, A, D],"
+                    " with tabs between"
+                )
+            yield f"{path}: line {number}", match[1], match[2]

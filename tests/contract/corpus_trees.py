@@ -1,0 +1,365 @@
+"""Small trees with the corpora's real names and quirks, as published and as mirrors have them."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A file in the official layout and in a mirror's, and what its labels are."""
+
+    official: str
+    mirrored: str
+    id: str
+    speaker: str
+    emotion: str
+    text: str
+    sex: str
+
+
+DOOR = "by the door"
+NAMED: dict[str, list[Sample]] = {
+    "crema_d": [
+        Sample(
+            "AudioWAV/1001_DFA_ANG_XX.wav",
+            "1001_DFA_ANG_XX.wav",
+            "1001_DFA_ANG_XX",
+            "1001",
+            "anger",
+            "Don't forget a jacket",
+            "male",
+        ),
+        Sample(
+            "AudioWAV/1040_ITH_SAD_X.wav",
+            "CREMA-D/1040_ITH_SAD_X.wav",
+            "1040_ITH_SAD_X",
+            "1040",
+            "sad",
+            "I think I have a doctor's appointment",
+            "male",
+        ),
+        Sample(
+            "AudioWAV/1091_IEO_HAP_LO.wav",
+            "CREMA-D/1091_IEO_HAP_LO.wav",
+            "1091_IEO_HAP_LO",
+            "1091",
+            "happy",
+            "It's eleven o'clock",
+            "female",
+        ),
+    ],
+    "emodb": [
+        Sample(
+            "wav/03a01Wa.wav",
+            "03a01Wa.wav",
+            "03a01Wa",
+            "03",
+            "anger",
+            "Der Lappen liegt auf dem Eisschrank.",
+            "male",
+        ),
+        Sample(
+            "wav/16a02Lb.wav",
+            "EmoDB/wav/16a02Lb.wav",
+            "16a02Lb",
+            "16",
+            "boredom",
+            "Das will sie am Mittwoch abgeben.",
+            "female",
+        ),
+    ],
+    "emovo": [
+        Sample("EMOVO/f2/gio-f2-b2.wav", "gio-f2-b2.wav", "gio-f2-b2", "f2", "joy", "b2", "female"),
+        Sample(
+            "EMOVO/m1/tri-m1-n5.wav",
+            "wav/tri-m1-n5.WAV",
+            "tri-m1-n5",
+            "m1",
+            "sadness",
+            "n5",
+            "male",
+        ),
+        Sample(
+            "EMOVO/m3/sor-m3-d1.wav", "SOR-M3-D1.wav", "sor-m3-d1", "m3", "surprise", "d1", "male"
+        ),
+    ],
+    "iemocap": [
+        Sample(
+            "Session1/sentences/wav/Ses01F_impro04/Ses01F_impro04_F000.wav",
+            "wav/Ses01F_impro04_F000.wav",
+            "Ses01F_impro04_F000",
+            "Ses01_F",
+            "neutral",
+            "impro04",
+            "female",
+        ),
+        Sample(
+            "Session1/sentences/wav/Ses01F_impro04/Ses01F_impro04_M001.wav",
+            "wav/Ses01F_impro04_M001.wav",
+            "Ses01F_impro04_M001",
+            "Ses01_M",
+            "happy",
+            "impro04",
+            "male",
+        ),
+        Sample(
+            "Session5/sentences/wav/Ses05M_script01_1b/Ses05M_script01_1b_F003.wav",
+            "wav/Ses05M_script01_1b_F003.wav",
+            "Ses05M_script01_1b_F003",
+            "Ses05_F",
+            "angry",
+            "script01_1b",
+            "female",
+        ),
+    ],
+    "ravdess": [
+        Sample(
+            "Actor_01/03-01-04-02-01-02-01.wav",
+            "audio_speech_actors_01-24/Actor_01/03-01-04-02-01-02-01.wav",
+            "03-01-04-02-01-02-01",
+            "01",
+            "sad",
+            f"Kids are talking {DOOR}",
+            "male",
+        ),
+        Sample(
+            "Actor_24/03-01-02-01-02-01-24.wav",
+            "03-01-02-01-02-01-24.wav",
+            "03-01-02-01-02-01-24",
+            "24",
+            "calm",
+            f"Dogs are sitting {DOOR}",
+            "female",
+        ),
+    ],
+    "savee": [
+        Sample(
+            "AudioData/DC/sa01.wav", "ALL/DC_sa01.wav", "DC_sa01", "DC", "sadness", "sa01", "male"
+        ),
+        Sample("AudioData/JE/a15.wav", "JE_a15.wav", "JE_a15", "JE", "anger", "a15", "male"),
+        Sample("AudioData/KL/n30.wav", "KL/n30.wav", "KL_n30", "KL", "neutral", "n30", "male"),
+    ],
+    "tess": [
+        Sample(
+            "OA_bite_neutral.wav",
+            "TESS data/OAF_neutral/OA_bite_neutral.wav",
+            "OAF_bite_neutral",
+            "OAF",
+            "neutral",
+            "Say the word bite",
+            "female",
+        ),
+        Sample(
+            "OAF_lid_fear.wav",
+            "TESS data/OAF_Fear/OAF_lid_fear.wav",
+            "OAF_lid_fear",
+            "OAF",
+            "fear",
+            "Say the word lid",
+            "female",
+        ),
+        Sample(
+            "YAF_back_ps.wav",
+            "TESS data/YAF_pleasant_surprised/YAF_back_ps.wav",
+            "YAF_back_ps",
+            "YAF",
+            "pleasant_surprise",
+            "Say the word back",
+            "female",
+        ),
+    ],
+}
+
+# What lies beside the utterances, and the reason for which it is dropped.
+STRAYS: dict[str, dict[str, str]] = {
+    "crema_d": {
+        "AudioWAV/1092_DFA_ANG_XX.wav": "not a CREMA-D name",
+        "AudioWAV/1001_DFA_SUR_XX.wav": "unknown emotion code 'SUR'",
+    },
+    "emodb": {
+        "wav/04a01Wa.wav": "not an EMO-DB name",
+        "wav/03a01Xa.wav": "unknown emotion code 'X'",
+    },
+    "emovo": {
+        "documents/readme.wav": "not an EMOVO name",
+        "EMOVO/f1/ang-f1-b1.wav": "unknown emotion code 'ang'",
+    },
+    "iemocap": {
+        "Session1/dialog/wav/Ses01F_impro04.wav": "a whole dialogue, not a turn",
+        "Session1/sentences/wav/Ses01F_impro04/Ses01F_impro04_F009.wav": (
+            "a turn without a label in EmoEvaluation"
+        ),
+        "Session1/sentences/wav/Ses01F_impro04/Ses01F_impro04_M002.wav": (
+            "label 'fru' is none of the four classes"
+        ),
+        "Session1/sentences/wav/notes.wav": "not an IEMOCAP name",
+    },
+    "ravdess": {
+        "Actor_25/03-01-05-01-02-01-25.wav": "not a RAVDESS name",
+        "Actor_01/03-01-09-01-02-01-01.wav": "unknown emotion code '09'",
+        "Actor_01/03-02-05-01-02-01-01.wav": "song, not speech",
+    },
+    "savee": {
+        "AudioData/XX/sa01.wav": "a SAVEE name without its speaker's folder or prefix",
+        "AudioData/DC/zz01.wav": "unknown emotion code 'zz'",
+        "AudioData/DC/notes.wav": "not a SAVEE name",
+    },
+    "tess": {
+        "OAF_lid.wav": "not a TESS name",
+        "YAF_lid_bored.wav": "unknown emotion code 'bored'",
+    },
+}
+
+IEMOCAP_LABELS = {
+    "Session1/dialog/EmoEvaluation/Ses01F_impro04.txt": [
+        ("Ses01F_impro04_F000", "neu"),
+        ("Ses01F_impro04_M001", "exc"),
+        ("Ses01F_impro04_M002", "fru"),
+    ],
+    "Session5/dialog/EmoEvaluation/Ses05M_script01_1b.txt": [("Ses05M_script01_1b_F003", "ang")],
+}
+
+
+def write_audio(path: Path, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(seed).uniform(-0.1, 0.1, 200)
+    soundfile.write(path, noise, 16_000, format="FLAC" if path.suffix == ".flac" else "WAV")
+
+
+def write_labels(root: Path, labels: dict[str, list[tuple[str, str]]]) -> None:
+    """IEMOCAP's label files, with the lines that surround a turn's own."""
+    for file, turns in labels.items():
+        path = root / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = ["% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]", ""]
+        for number, (turn, label) in enumerate(turns):
+            lines.append(f"[{number}.2901 - {number + 1}.5]\t{turn}\t{label}\t[2.5000, 2.5, 3.0]")
+            lines += ["C-E2:\tNeutral;\t()", "A-E3:\tval 3; act 2; dom  2;\t()", ""]
+        path.write_text("\n".join(lines))
+
+
+def write_named(name: str, root: Path, layout: str = "official", *, strays: bool = False) -> Path:
+    """The tree of a corpus whose labels are in its files' names."""
+    for seed, sample in enumerate(NAMED[name]):
+        write_audio(root / getattr(sample, layout), seed)
+    if name == "iemocap":
+        write_labels(root, IEMOCAP_LABELS)
+    if strays:
+        for seed, file in enumerate(STRAYS[name], start=100):
+            write_audio(root / file, seed)
+    return root
+
+
+def write_manifest(root: Path) -> Path:
+    files = ["one.wav", "deep/two.flac", "three.wav"]
+    for seed, file in enumerate(files):
+        write_audio(root / file, seed)
+    rows = [f"{file},emotion{seed},s{seed}" for seed, file in enumerate(files)]
+    (root / "m.csv").write_text("\n".join(["path,emotion,speaker", *rows]))
+    return root / "m.csv"
+
+
+def emobox_row(key: str, dataset: str, wav: str, emotion: str, **more: object) -> str:
+    row = {"key": key, "dataset": dataset, "wav": wav, "type": "raw", "sample_rate": 16000}
+    return json.dumps({**row, "task": "category", "emo": emotion, "channel": 1, **more})
+
+
+def write_emobox(root: Path) -> Path:
+    """Two folds of SAVEE by speaker, as EmoBox publishes them, with audio below ``downloads``."""
+    rows = {}
+    for seed, (speaker, code) in enumerate([("DC", "sa"), ("DC", "a"), ("JE", "sa"), ("JE", "a")]):
+        wav = f"downloads/savee/{speaker}_{code}01.wav"
+        write_audio(root / wav, seed)
+        key = f"savee-{speaker}-{code}01"
+        rows.setdefault(speaker, []).append(emobox_row(key, "savee", wav, code))
+    data = root / "data/savee"
+    for fold, (test, train) in enumerate([("DC", "JE"), ("JE", "DC")], start=1):
+        folder = data / f"fold_{fold}"
+        folder.mkdir(parents=True)
+        for side, speaker in (("test", test), ("train", train)):
+            text = "\n".join(rows[speaker]) + "\n"
+            (folder / f"savee_{side}_fold_{fold}.jsonl").write_text(text)
+    (data / "label_map.json").write_text('{"a": "Angry", "sa": "Sad"}')
+    return data
+
+
+AUDFORMAT_HEADER = """\
+name: made
+source: internal
+usage: unrestricted
+languages: [deu]
+schemes:
+  emotion:
+    dtype: str
+    labels: [anger, neutral]
+  speaker:
+    dtype: int
+    labels:
+      3: {gender: male, age: 31}
+      8: {gender: female, age: 34}
+  transcription:
+    dtype: str
+    labels: {a01: Der Lappen liegt auf dem Eisschrank.}
+splits:
+  test: {type: test}
+  train: {type: train}
+tables:
+  emotion.test:
+    type: filewise
+    split_id: test
+    columns:
+      emotion: {scheme_id: emotion, rater_id: gold}
+      emotion.confidence: {scheme_id: confidence}
+  emotion.train:
+    type: filewise
+    split_id: train
+    columns:
+      emotion: {scheme_id: emotion, rater_id: gold}
+  files:
+    type: filewise
+    columns:
+      duration: {scheme_id: duration}
+      speaker: {scheme_id: speaker}
+      transcription: {scheme_id: transcription}
+"""
+
+
+def write_audformat(root: Path) -> Path:
+    files = ["wav/03a01Wa.wav", "wav/08a01Na.wav", "wav/08a02Wb.wav"]
+    for seed, file in enumerate(files):
+        write_audio(root / file, seed)
+    (root / "db.yaml").write_text(AUDFORMAT_HEADER)
+    tables = {
+        "emotion.test": ["file,emotion,emotion.confidence", f"{files[0]},anger,0.9"],
+        "emotion.train": ["file,emotion", f"{files[1]},neutral", f"{files[2]},anger"],
+        "files": [
+            "file,duration,speaker,transcription",
+            f"{files[0]},0 days 00:00:01.9,3,a01",
+            f"{files[1]},0 days 00:00:01.6,8,a01",
+            f"{files[2]},0 days 00:00:01.1,8,a02",
+        ],
+    }
+    for name, lines in tables.items():
+        (root / f"db.{name}.csv").write_text("\n".join(lines) + "\n")
+    return root
+
+
+TABLES = {"audformat": write_audformat, "emobox": write_emobox, "manifest": write_manifest}
+NUM_UTTERANCES = {
+    **{name: len(samples) for name, samples in NAMED.items()},
+    "audformat": 3,
+    "demo": 384,
+    "emobox": 4,
+    "manifest": 3,
+}
+
+
+def make(name: str, root: Path) -> str | None:
+    """A small corpus of that name below ``root``; returns what ``--data`` is."""
+    if name == "demo":
+        return None
+    return str(TABLES[name](root) if name in TABLES else write_named(name, root))
