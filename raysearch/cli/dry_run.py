@@ -38,7 +38,11 @@ def explain(spec: SearchSpec, storage: Path, console: Console, *, local: bool) -
     say(f"feature sets: {len(sets)}")
     search, epochs = spec.search, spec.training.epochs
     say(f"trials: {search.trials} of at most {epochs} epochs, scheduler {search.scheduler}")
-    budgets = {"epochs": search.epoch_budget, "time": search.time_budget, "core time": search.core_budget}
+    budgets = {
+        "epochs": search.epoch_budget,
+        "time": search.time_budget,
+        "core time": search.core_budget,
+    }
     if limits := ", ".join(f"{name} {value}" for name, value in budgets.items() if value):
         say(f"budgets: {limits}")
     if not local:

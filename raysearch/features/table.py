@@ -10,7 +10,15 @@ from raysearch.features.extractor import Extractor, FeatureConfig
 
 __all__ = ["EXTRACTORS", "build_extractor", "feature_config"]
 
-EXTRACTORS = Table("extractor", {"log_mel": "raysearch.features.log_mel:LogMel"})
+EXTRACTORS = Table(
+    "extractor",
+    {
+        "egemaps": "raysearch.features.opensmile:Egemaps",
+        "log_mel": "raysearch.features.log_mel:LogMel",
+        "mfcc": "raysearch.features.mfcc:Mfcc",
+        "prosody": "raysearch.features.prosody:Prosody",
+    },
+)
 
 
 def feature_config(

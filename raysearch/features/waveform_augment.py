@@ -6,7 +6,6 @@ bank's cells and how often one replaces the clean row. The trio is that of arXiv
 Gaussian noise.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,12 +112,13 @@ def apply_cell(waveform_N: np.ndarray, sample_rate: int, name: str, seed: int) -
         seed: of the noise; pitch and stretch are fixed.
     """
     cell = parse_cell(name)
-    apply: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-        "noise": lambda x_N: _noise(x_N, cell.value, np.random.default_rng(seed)),
-        "pitch": lambda x_N: _pitch(x_N, sample_rate, float(cell.value or 0)),
-        "stretch": lambda x_N: _stretch(x_N, float(cell.value or 1)),
-    }
-    return np.ascontiguousarray(apply[cell.kind](waveform_N), dtype=np.float32)
+    if cell.value is None or cell.kind == "noise":
+        changed_N = _noise(waveform_N, cell.value, np.random.default_rng(seed))
+    elif cell.kind == "pitch":
+        changed_N = _pitch(waveform_N, sample_rate, cell.value)
+    else:
+        changed_N = _stretch(waveform_N, cell.value)
+    return np.ascontiguousarray(changed_N, dtype=np.float32)
 
 
 def _noise(x_N: np.ndarray, snr_db: float | None, rng: np.random.Generator) -> np.ndarray:
@@ -148,5 +148,5 @@ def _stretch(x_N: np.ndarray, tempo: float) -> np.ndarray:
 
 
 def _n_fft(num_samples: int) -> int:
-    """librosa's window for speech-length signals; shorter ones get what fits them."""
+    """The window that librosa takes for speech-length signals; shorter ones get what fits them."""
     return int(min(2048, 1 << max(4, num_samples.bit_length() - 1)))

@@ -31,7 +31,8 @@ def spec(request):
 
 
 def test_the_shipped_spaces_are_there():
-    assert {"emohrnet", "emohrnet-gpu"} <= set(SPACES)
+    systems = ("cnn", "cnn1d_attention", "emohrnet", "lstm", "resnet34", "svm")
+    assert {*systems, *(f"{name}-gpu" for name in systems if name != "svm")} <= set(SPACES)
 
 
 def test_it_is_named_after_its_file(spec):
@@ -46,7 +47,7 @@ def test_samples_resolve_and_build(spec):
         trial = study.ask()
         config = spec.resolve(spec.sample(trial))
         assert config.used_features in sets
-        seen.add(trial.params["training.learning_rate"])
+        seen.add(config.to_dict().__repr__())
         study.tell(trial, 0.0)
     assert len(seen) == 30
     shapes = {
@@ -62,6 +63,8 @@ def test_feature_sets_are_few(spec):
 
 def test_published_settings_resolve(spec):
     values = published_values(spec)
+    if not values:
+        return
     config = spec.resolve(values)
     fields = config.fields()
     assert {name: fields[name] for name in values} == values
@@ -72,6 +75,9 @@ def test_published_settings_resolve(spec):
 
 def test_published_settings_cover_what_is_searched(spec):
     # A rerun of the paper must not depend on our own defaults, conditional fields aside.
+    if not spec.published.settings:
+        assert spec.published.arxiv
+        return
     conditional = {
         name
         for name, alternatives in spec.space.fields.items()
@@ -82,6 +88,8 @@ def test_published_settings_cover_what_is_searched(spec):
 
 def test_published_settings_lie_in_the_space(spec):
     # So that the sampler learns from the rerun.
+    if not spec.published.settings:
+        return
     assert spec.space.parameters(published_values(spec)) is not None
 
 
