@@ -56,6 +56,9 @@ class SearchConfig(Config):
         None, description="CPUs of all slots x wall time from the first trial on: '8m'."
     )
     objective: Objective = Field("val_uar", description="What the best trial is best at.")
+    inner_folds: int = Field(
+        1, ge=1, le=10, description="Disjoint validation sets that a trial's value is the mean of."
+    )
     scheduler: Literal["asha", "median", "none"] = Field(
         "asha", description="What stops unpromising trials early."
     )

@@ -36,6 +36,7 @@ __all__ = [
 MIN_SPEAKERS_INTERVAL = 8
 MIN_SPEAKERS_TEST = 6
 NUM_DRAWS = 10_000
+NUM_FLIPS = 100_000
 MAX_EXACT_FLIPS = 2**16
 TIE_MARGIN = 0.02
 
@@ -62,6 +63,7 @@ class Comparison:
     """Two systems on the same utterances.
 
     Attributes:
+        num_speakers: how many speakers were tested.
         difference: first minus second, in pooled UA (0 to 1).
         p: two-sided p of the sign-flip test; None if it cannot be tested.
         p_holm: ``p`` corrected for all comparisons made together.
@@ -69,6 +71,7 @@ class Comparison:
         verdict: of the first system.
     """
 
+    num_speakers: int
     difference: float
     p: float | None
     p_holm: float | None
@@ -156,7 +159,7 @@ def difference_interval(
 
 
 def sign_flip_test(
-    differences_S: Sequence[float] | Floats, *, num_draws: int = NUM_DRAWS, seed: int = 0
+    differences_S: Sequence[float] | Floats, *, num_draws: int = NUM_FLIPS, seed: int = 0
 ) -> float | None:
     """Two-sided p of the mean difference under random signs, one sign a speaker.
 
@@ -173,7 +176,8 @@ def sign_flip_test(
     if exact:
         signs_DS = np.array(list(product((1, -1), repeat=num_speakers)), dtype=np.int8)
     else:
-        signs_DS = np.random.default_rng(seed).choice([1, -1], size=(num_draws, num_speakers))
+        rng = np.random.default_rng(seed)
+        signs_DS = 2 * rng.integers(2, size=(num_draws, num_speakers), dtype=np.int8) - 1
     # Sums that are equal on paper may differ in the last bit.
     least = abs(values_S.sum()) - 1e-12 * np.abs(values_S).sum()
     num_extreme = int((np.abs(signs_DS @ values_S) >= least).sum())
@@ -200,7 +204,7 @@ def compare(
 
     Args:
         pairs: name to both systems' per-speaker matrices ``(S, K, K)``, the same speakers and
-            utterances in the same order.
+            utterances in the same order; means over training seeds are fine.
         alpha: significance level of the corrected p.
         seed: of bootstrap draws and sampled flips.
 
@@ -218,7 +222,9 @@ def compare(
         bounds = difference_interval(first_SKK, second_SKK, seed=seed)
         p_holm = corrected.get(name)
         verdict = _verdict(difference, p_holm, bounds, alpha)
-        results[name] = Comparison(difference, p_values[name], p_holm, bounds, verdict)
+        results[name] = Comparison(
+            len(first_SKK), difference, p_values[name], p_holm, bounds, verdict
+        )
     return results
 
 

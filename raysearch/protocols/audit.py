@@ -1,32 +1,36 @@
 """The proof that a split leaks nothing, or a list of what it shares.
 
-Each key is compared between each pair of sides. What a shared key means:
+Each key is compared between each pair of sides. What a shared key means, by protocol:
 
-============  ===================================  =====================================
-key           ``speaker_independent``              ``paper``
-============  ===================================  =====================================
-speaker       leak (*)                             optimistic
-content_hash  leak                                 optimistic
-id            leak                                 optimistic
-text          reported                             reported
-session       reported                             reported
-============  ===================================  =====================================
+============  ===================  ================  ===================  ==========
+key           speaker_independent  text_independent  session_independent  paper
+============  ===================  ================  ===================  ==========
+content_hash  leak                 leak              leak                 optimistic
+id            leak                 leak              leak                 optimistic
+speaker       leak (*)             leak (*)          reported             optimistic
+text          reported             leak (*)          reported             reported
+session       reported             reported          leak (*)             reported
+============  ===================  ================  ===================  ==========
 
-(*) between train and validation only optimistic where the split says ``val: speaker shared``: the
-test stays honest, so the verdict does too.
+(*) between train and validation only optimistic where the split says ``val: speaker shared`` (or
+text, or session): the test stays honest, so the verdict does too.
+
+Segments of one file have one ``content_hash``. Augmented rows are no utterances: their siblings
+are watched by ``check_siblings``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any, Literal
 
 from raysearch.corpora.utterance import Utterance
 from raysearch.errors import LeakError
+from raysearch.protocols.groups import session_of, text_of
 from raysearch.protocols.splits import Split
-from raysearch.protocols.validation import SPEAKER_SHARED
+from raysearch.protocols.validation import SESSION_SHARED, SPEAKER_SHARED, TEXT_SHARED
 
-__all__ = ["Audit", "Overlap", "audit"]
+__all__ = ["Audit", "Overlap", "audit", "check_siblings"]
 
 Meaning = Literal["leak", "optimistic", "reported"]
 Verdict = Literal["clean", "optimistic", "leak"]
@@ -35,10 +39,16 @@ KEYS: dict[str, Callable[[Utterance], str | None]] = {
     "speaker": lambda row: row.speaker,
     "content_hash": lambda row: row.content_hash,
     "id": lambda row: row.id,
-    "text": lambda row: row.text,
-    "session": lambda row: row.session,
+    "text": text_of,
+    "session": session_of,
 }
-DISJOINT = frozenset({"speaker", "content_hash", "id"})
+_ALWAYS = frozenset({"content_hash", "id"})
+DISJOINT = {
+    "speaker_independent": _ALWAYS | {"speaker"},
+    "text_independent": _ALWAYS | {"speaker", "text"},
+    "session_independent": _ALWAYS | {"session"},
+}
+EXEMPT = {"speaker": SPEAKER_SHARED, "text": TEXT_SHARED, "session": SESSION_SHARED}
 WORDS = {"content_hash": "audio content", "id": "utterance"}
 NUM_EXAMPLES = 2
 
@@ -141,8 +151,29 @@ def audit(split: Split) -> Audit:
                 meaning = _meaning(split, key, (first, second))
                 examples = tuple(values[:NUM_EXAMPLES])
                 overlaps.append(Overlap(key, (first, second), len(values), examples, meaning))
-    corpus = rows[0].corpus if rows else "the corpus"
+    corpus = "+".join(sorted({row.corpus for row in rows})) or "the corpus"
     return Audit(corpus, split.protocol, tuple(overlaps), split.notes)
+
+
+def check_siblings(train_keys: Iterable[str], held_out_hashes: Collection[str]) -> None:
+    """Refuse training rows that were made from a held-out utterance, or are one.
+
+    Args:
+        train_keys: what training reads: ``content_hash`` of a clean row,
+            ``content_hash+cell`` of an augmented one.
+        held_out_hashes: ``content_hash`` of the validation and test rows.
+
+    Raises:
+        LeakError: with the number of such keys and examples.
+    """
+    held_out = frozenset(held_out_hashes)
+    leaks = sorted({key for key in train_keys if key.partition("+")[0] in held_out})
+    if leaks:
+        more = ", ..." if len(leaks) > NUM_EXAMPLES else ""
+        raise LeakError(
+            f"{len(leaks)} training row(s) are siblings of validation or test utterances: "
+            f"{', '.join(leaks[:NUM_EXAMPLES])}{more}: augment after the split, training rows only"
+        )
 
 
 def _short(value: str) -> str:
@@ -150,7 +181,9 @@ def _short(value: str) -> str:
 
 
 def _meaning(split: Split, key: str, sides: tuple[str, str]) -> Meaning:
-    if key not in DISJOINT:
+    if split.protocol == "paper":
+        return "optimistic" if key in DISJOINT["speaker_independent"] else "reported"
+    if key not in DISJOINT[split.protocol]:
         return "reported"
-    exempt = key == "speaker" and "test" not in sides and SPEAKER_SHARED in split.notes
-    return "optimistic" if split.protocol == "paper" or exempt else "leak"
+    exempt = "test" not in sides and EXEMPT.get(key) in split.notes
+    return "optimistic" if exempt else "leak"

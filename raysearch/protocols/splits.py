@@ -1,21 +1,32 @@
 """One split of a corpus: train, validation and test of the chosen fold."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from raysearch.corpora.utterance import Corpus, Utterance
 from raysearch.errors import ConfigError, DataError
-from raysearch.protocols.folds import ProtocolConfig, outer_folds, own_sides
+from raysearch.protocols.config import ProtocolConfig
+from raysearch.protocols.folds import outer_folds, own_sides
+from raysearch.protocols.groups import text_of
+from raysearch.protocols.smallest_set import MIN_PER_CLASS
 from raysearch.protocols.validation import (
-    MIN_PER_CLASS,
+    SPEAKER_SHARED,
+    TEXT_SHARED,
     Validation,
-    choose_validation,
-    random_fifth,
+    apart_in_text,
+    choose_validations,
 )
 
-__all__ = ["ProtocolConfig", "Split", "make_split"]
+__all__ = ["ProtocolConfig", "Split", "inner_splits", "make_split"]
+
+Rows = Sequence[Utterance]
+# What ``text_independent`` keeps apart by leaving rows out, unless a note says it is shared.
+_CROSSED: tuple[tuple[str, Callable[[Utterance], str | None]], ...] = (
+    (SPEAKER_SHARED, lambda row: row.speaker),
+    (TEXT_SHARED, text_of),
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +41,7 @@ class Split:
         validation: rows that choose epochs and settings.
         test: rows that no search reads.
         notes: what a reader of results must know, e.g. ``"val: speaker shared"``.
+        left_out: rows of no side, because they share a speaker with one and a text with another.
     """
 
     protocol: str
@@ -39,6 +51,7 @@ class Split:
     validation: tuple[Utterance, ...]
     test: tuple[Utterance, ...]
     notes: tuple[str, ...] = ()
+    left_out: tuple[Utterance, ...] = ()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -62,10 +75,10 @@ class Split:
         }
 
     def rows(self) -> list[dict[str, str | int]]:
-        """The lines of ``splits.csv``: utterance, speaker, fold, split."""
+        """The lines of ``splits.csv``: utterance, speaker, fold, split; ``left out`` comes last."""
         return [
             {"utterance": row.id, "speaker": row.speaker, "fold": self.fold, "split": side}
-            for side, members in self.sides()
+            for side, members in (*self.sides(), ("left out", self.left_out))
             for row in members
         ]
 
@@ -83,6 +96,46 @@ def make_split(corpus: Corpus, config: ProtocolConfig) -> Split:
         ConfigError: the fold does not exist.
         DataError: the corpus cannot be divided, or a class has too few training rows.
     """
+    return inner_splits(corpus, config, 1)[0]
+
+
+def inner_splits(corpus: Corpus, config: ProtocolConfig, number: int) -> list[Split]:
+    """``number`` splits of ``config.fold`` with the same test and disjoint validation rows.
+
+    The first is that of ``make_split``. A trial's value over all of them depends less on who
+    happens to be validated on.
+
+    Args:
+        corpus: the usable utterances, in any order.
+        config: protocol and fold.
+        number: how many, ``search.inner_folds``.
+
+    Raises:
+        ConfigError: the fold does not exist, or there are fewer disjoint validation sets.
+        DataError: the corpus cannot be divided, or a class has too few training rows.
+    """
+    tested, num_folds = _tested(corpus, config)
+    rows = sorted(corpus.utterances, key=lambda row: row.id)
+    test = tuple(row for row in rows if row.id in tested)
+    side = [row for row in rows if row.id not in tested]
+    if config.name == "text_independent":
+        side = _apart(side, test, ())
+    _check_classes(corpus.name, side)
+    held_out = _validations(corpus, config, side, number)
+    if not held_out:
+        raise DataError(f"{corpus.name}: no utterance is left for validation: add utterances")
+    if len(held_out) < number:
+        raise ConfigError(
+            f"search.inner_folds is {number}: fold {config.fold} of {corpus.name} has "
+            f"{len(held_out)} disjoint validation set(s) under {config.name}: give "
+            f"{len(held_out)} or fewer"
+        )
+    shape = (config.name, config.fold, num_folds)
+    return [_split(corpus.name, shape, rows, side, test, one) for one in held_out]
+
+
+def _tested(corpus: Corpus, config: ProtocolConfig) -> tuple[frozenset[str], int]:
+    """The test ids of ``config.fold``, and how many folds there are."""
     tests = outer_folds(corpus, config)
     if config.fold >= len(tests):
         allowed = f"0 to {len(tests) - 1}" if len(tests) > 1 else "only 0"
@@ -90,33 +143,55 @@ def make_split(corpus: Corpus, config: ProtocolConfig) -> Split:
             f"protocol.fold is {config.fold}: {corpus.name} has {len(tests)} fold(s) under "
             f"{config.name}, so {allowed}"
         )
-    rows = sorted(corpus.utterances, key=lambda row: row.id)
-    side = [row for row in rows if row.id not in tests[config.fold]]
-    _check_classes(corpus.name, side)
-    held_out = _validation(corpus, config, side)
-    split = Split(
-        protocol=config.name,
-        fold=config.fold,
-        num_folds=len(tests),
-        train=tuple(row for row in side if row.id not in held_out.ids),
-        validation=tuple(row for row in side if row.id in held_out.ids),
-        test=tuple(row for row in rows if row.id in tests[config.fold]),
-        notes=(*held_out.notes, *_few_notes(side, held_out.ids)),
-    )
-    _check_sides(corpus.name, split)
+    return tests[config.fold], len(tests)
+
+
+def _validations(
+    corpus: Corpus, config: ProtocolConfig, side: Rows, number: int
+) -> list[Validation]:
+    given = own_sides(corpus, config)
+    if given is None or "validation" not in given.values():
+        return choose_validations(side, config.name, number)
+    own = Validation(frozenset(row.id for row in side if given[row.id] == "validation"))
+    if not own.ids:
+        return []
+    return [apart_in_text(side, own) if config.name == "text_independent" else own]
+
+
+def _split(
+    name: str,
+    shape: tuple[str, int, int],
+    rows: Rows,
+    side: Rows,
+    test: tuple[Utterance, ...],
+    held_out: Validation,
+) -> Split:
+    validation = tuple(row for row in side if row.id in held_out.ids)
+    train = [row for row in side if row.id not in held_out.ids]
+    notes = (*held_out.notes, *_few_notes(side, held_out.ids))
+    if shape[0] == "text_independent":
+        train = _apart(train, validation, held_out.notes)
+    placed = {row.id for row in (*train, *validation, *test)}
+    left_out = tuple(row for row in rows if row.id not in placed)
+    if left_out:
+        count = f"{len(left_out)} utterances of mixed quadrants left out"
+        notes = (*notes, f"{shape[0]}: {count}")
+    split = Split(*shape, tuple(train), validation, test, notes, left_out)
+    _check_sides(name, split)
     return split
 
 
-def _validation(corpus: Corpus, config: ProtocolConfig, side: list[Utterance]) -> Validation:
-    if config.name == "paper":
-        return Validation(random_fifth(side))
-    given = own_sides(corpus, config)
-    if given is not None and "validation" in given.values():
-        return Validation(frozenset(row.id for row in side if given[row.id] == "validation"))
-    return choose_validation(side)
+def _apart(rows: Rows, others: Rows, shared: Sequence[str]) -> list[Utterance]:
+    """Those of ``rows`` that have neither speaker nor text in common with ``others``."""
+    kept = list(rows)
+    for note, value_of in _CROSSED:
+        if note not in shared:
+            taken = {value_of(row) for row in others}
+            kept = [row for row in kept if value_of(row) not in taken]
+    return kept
 
 
-def _few_notes(side: list[Utterance], validation: frozenset[str]) -> tuple[str, ...]:
+def _few_notes(side: Rows, validation: frozenset[str]) -> tuple[str, ...]:
     counts = Counter(row.emotion for row in side if row.id in validation)
     few = [
         f"{emotion} {counts[emotion]}"
@@ -126,7 +201,7 @@ def _few_notes(side: list[Utterance], validation: frozenset[str]) -> tuple[str, 
     return (f"val: fewer than {MIN_PER_CLASS} utterances of: {', '.join(few)}",) if few else ()
 
 
-def _check_classes(name: str, side: list[Utterance]) -> None:
+def _check_classes(name: str, side: Rows) -> None:
     counts = Counter(row.emotion for row in side)
     if len(counts) < 2:
         found = f"only the class {next(iter(counts))!r}" if counts else "nothing"
@@ -143,8 +218,6 @@ def _check_sides(name: str, split: Split) -> None:
     labels = set(split.labels)
     if len(labels) < 2:
         raise DataError(f"{name}: the training rows hold {len(labels)} class(es): two are needed")
-    if not split.validation:
-        raise DataError(f"{name}: no utterance is left for validation: add utterances")
     unseen = sorted({row.emotion for row in split.validation} - labels)
     if unseen:
         raise DataError(

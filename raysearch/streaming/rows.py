@@ -47,8 +47,12 @@ class SplitRows:
         """The store's keys: training rows, validation rows, then each cell's training rows."""
         unknown = set(cells) - set(self.cells)
         assert not unknown, f"cells without features: {sorted(unknown)}"
-        augmented = [row_key(h, cell) for cell in cells for h in self.train.hashes]
-        return (*self.train.hashes, *self.validation.hashes, *augmented)
+        return (*self.train.hashes, *self.validation.hashes, *self.augmented(cells))
+
+    def augmented(self, cells: Sequence[str] | None = None) -> tuple[str, ...]:
+        """The keys of the training rows after each of ``cells``, by default after all."""
+        chosen = self.cells if cells is None else cells
+        return tuple(row_key(h, cell) for cell in chosen for h in self.train.hashes)
 
 
 def split_rows(

@@ -165,9 +165,7 @@ def _run(
     missing: "list[_Item]", source: FeatureSource, config: FeatureConfig
 ) -> Iterator[dict[str, Any]]:
     """One task a part, each publishing its own; yields their reports as they finish."""
-    items = [
-        {"chunk": json.dumps([item.line() for item in chunk])} for chunk in _chunks(missing)
-    ]
+    items = [{"chunk": json.dumps([item.line() for item in chunk])} for chunk in _chunks(missing)]
     kwargs = {"source": source, "config": config.model_dump(mode="json")}
     for table in run_tasks(items, publish_chunk, kwargs, num_cpus=1):
         for line in table["report"].to_pylist():

@@ -137,6 +137,12 @@ class Learner:
         Raises:
             NonFiniteLossError: on all ranks together, from the loss summed over them.
         """
+        result = self.advance()
+        self.remember(objective_value(result.metrics, self.objective))
+        return result
+
+    def advance(self) -> EpochResult:
+        """As ``run_epoch``, but whether these weights are the best is left to ``remember``."""
         assert not self.finished, "the trial has had all of its epochs"
         torch.manual_seed(seed_from(self.seed, self.epoch, self.rank))
         watch = Stopwatch()
@@ -146,7 +152,6 @@ class Learner:
         self._check_finite("validation", values["val_loss"], values)
         self.epoch += 1
         self.history.append(values)
-        self._remember_best(values)
         return EpochResult(self.epoch, dict(values), watch.seconds)
 
     def _validate(self, watch: Stopwatch) -> dict[str, float]:
@@ -170,8 +175,8 @@ class Learner:
                 f"the {kind} loss became {loss} in epoch {self.epoch + 1}{hint}"
             )
 
-    def _remember_best(self, values: dict[str, float]) -> None:
-        value = objective_value(values, self.objective)
+    def remember(self, value: float) -> None:
+        """Keep the weights as they are now if ``value``, higher is better, is the best so far."""
         if value > (-math.inf if self.best_value is None else self.best_value):
             self.best_epoch, self.best_value = self.epoch, value
             self._best = checkpoint.cpu_copy(self.model.state_dict())
@@ -190,6 +195,10 @@ class Learner:
             extra: plain JSON values to keep beside the learner's own.
             guard: called just before publication; what it raises stops it.
         """
+        checkpoint.publish(folder, lambda stage: self.write(stage, extra), guard=guard)
+
+    def write(self, stage: Path, extra: Mapping[str, Any] | None = None, prefix: str = "") -> None:
+        """Write a checkpoint's files into ``stage``; arguments as ``save`` and ``TrialState``."""
         state = TrialState(
             epoch=self.epoch,
             best_epoch=self.best_epoch,
@@ -199,15 +208,15 @@ class Learner:
             objective=self.objective,
             extra=dict(extra or {}),
         )
-        state.publish(folder, self.model.state_dict(), self._best, self._fit.tensors(), guard)
+        state.write(stage, self.model.state_dict(), self._best, self._fit.tensors(), prefix)
 
-    def load(self, folder: Path) -> dict[str, Any]:
+    def load(self, folder: Path, prefix: str = "") -> dict[str, Any]:
         """Continue from a checkpoint; returns what was given as ``extra``.
 
         Raises:
             DataError: damaged, of another model, or of another seed or objective.
         """
-        state, last, best, optimizer = TrialState.load(folder)
+        state, last, best, optimizer = TrialState.load(folder, prefix)
         if (state.seed, state.objective) != (self.seed, self.objective):
             raise DataError(f"{folder}: a checkpoint of another seed or objective")
         checkpoint.load_weights(self.model, last, f"{folder}")

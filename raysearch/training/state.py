@@ -1,6 +1,6 @@
 """A trial's checkpoint: what its folder holds and how it is read back."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -33,38 +33,42 @@ class TrialState(Config):
     objective: Objective = Field(description="the metric that chose the best epoch")
     extra: dict[str, Any] = Field(description="the caller's own values")
 
-    def publish(
+    def write(
         self,
-        folder: Path,
+        stage: Path,
         last: Mapping[str, Tensor],
         best: Mapping[str, Tensor],
         optimizer: Mapping[str, Tensor],
-        guard: Callable[[], None] | None = None,
+        prefix: str = "",
     ) -> None:
-        """Publish the state with its tensors; ``best`` is left out before the first epoch."""
+        """Write the state and its tensors; ``best`` is left out before the first epoch.
 
-        def write(stage: Path) -> None:
-            checkpoint.save_tensors(stage / LAST, last)
-            checkpoint.save_tensors(stage / OPTIMIZER, optimizer)
-            if best:
-                checkpoint.save_tensors(stage / BEST, best)
-            checkpoint.save_json(stage / STATE, self.model_dump(mode="json"))
-
-        checkpoint.publish(folder, write, guard=guard)
+        Args:
+            stage: the folder.
+            last: the weights now.
+            best: the best weights so far.
+            optimizer: the optimizer's tensors.
+            prefix: of every file's name, where one folder holds several states.
+        """
+        checkpoint.save_tensors(stage / f"{prefix}{LAST}", last)
+        checkpoint.save_tensors(stage / f"{prefix}{OPTIMIZER}", optimizer)
+        if best:
+            checkpoint.save_tensors(stage / f"{prefix}{BEST}", best)
+        checkpoint.save_json(stage / f"{prefix}{STATE}", self.model_dump(mode="json"))
 
     @classmethod
-    def load(cls, folder: Path) -> tuple[Self, Tensors, Tensors, Tensors]:
+    def load(cls, folder: Path, prefix: str = "") -> tuple[Self, Tensors, Tensors, Tensors]:
         """The state, the last weights, the best ones and the optimizer's tensors.
 
         Raises:
             DataError: not a whole, undamaged checkpoint.
         """
         checkpoint.verify(folder)
-        path = folder / STATE
+        path = folder / f"{prefix}{STATE}"
         try:
             state = build(cls, checkpoint.load_json(path), places=Places(str(path)))
         except ConfigError as error:
             raise DataError(str(error)) from None
-        best = checkpoint.load_tensors(folder / BEST) if state.best_epoch else {}
-        last = checkpoint.load_tensors(folder / LAST)
-        return state, last, best, checkpoint.load_tensors(folder / OPTIMIZER)
+        best = checkpoint.load_tensors(folder / f"{prefix}{BEST}") if state.best_epoch else {}
+        last = checkpoint.load_tensors(folder / f"{prefix}{LAST}")
+        return state, last, best, checkpoint.load_tensors(folder / f"{prefix}{OPTIMIZER}")

@@ -10,8 +10,8 @@ import ray
 from raysearch.config.identity import canonical_json
 from raysearch.corpora.table import load_corpus
 from raysearch.corpora.utterance import Corpus
-from raysearch.protocols.audit import Audit, audit
-from raysearch.protocols.splits import Split, make_split
+from raysearch.protocols.audit import Audit, audit, check_siblings
+from raysearch.protocols.splits import Split, inner_splits
 from raysearch.spec import SearchSpec, TrialConfig, check_ready, feature_sets
 from raysearch.streaming.node_cache import start_node_caches
 from raysearch.streaming.rows import SplitRows, split_rows
@@ -30,11 +30,24 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class AuditedSplit:
-    """A split that the audit has let pass."""
+    """A split that the audit has let pass.
+
+    Attributes:
+        corpus: the utterances.
+        split: what the search's winner is retrained and tested on.
+        audit: of that split.
+        inner: further splits with other validation rows, if a trial is judged on several.
+    """
 
     corpus: Corpus
     split: Split
     audit: Audit
+    inner: tuple[Split, ...] = ()
+
+    def identity(self) -> dict[str, Any]:
+        """What of the data decides a search."""
+        identity = self.split.identity()
+        return {**identity, "inner": [s.identity() for s in self.inner]} if self.inner else identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +56,7 @@ class FeatureBank:
 
     Attributes:
         rows: the usable rows; quarantined ones are left out of every set alike.
-        rows_ref: the same in Ray's object store.
+        rows_ref: a list of them and of the inner splits' rows in Ray's object store.
         sources: canonical feature config to its source.
         quarantined: utterance id to reason.
         tier: where trials find the features.
@@ -82,37 +95,50 @@ def prepare_split(spec: SearchSpec, storage: Path) -> AuditedSplit:
     """
     check_ready(spec)
     corpus = load_corpus(spec.corpus, storage)
-    split = make_split(corpus, spec.protocol)
-    verdict = audit(split)
-    verdict.check()
-    return AuditedSplit(corpus, split, verdict)
+    splits = inner_splits(corpus, spec.protocol, spec.search.inner_folds)
+    audits = [audit(split) for split in splits]
+    for verdict in audits:
+        verdict.check()
+    return AuditedSplit(corpus, splits[0], audits[0], tuple(splits[1:]))
 
 
 def prepare_features(
-    spec: SearchSpec, split: Split, storage: Path, *, on_progress: Progress | None = None
+    spec: SearchSpec,
+    split: Split,
+    storage: Path,
+    *,
+    inner: Sequence[Split] = (),
+    on_progress: Progress | None = None,
 ) -> FeatureBank:
     """Compute what is missing of every feature set that ``spec`` can ask for.
 
     Args:
         spec: the search; its ``search.tier`` may force where features are held.
         split: whose training and validation rows.
+        inner: further splits of the same rows.
         storage: where the feature store lies.
         on_progress: told (feature set, rows done, rows missing at the start).
 
     Raises:
         QuarantineError: too much of the audio is unusable.
+        LeakError: an augmented sibling of a held-out recording is among the training rows.
     """
     sets: dict[str, list[FeatureSet]] = {}
     for stream, config in (item for streams in feature_sets(spec) for item in streams.items()):
         if (key := _key(stream, config)) not in sets:
-            sets[key] = _ensure_all(spec, split, stream, config, storage, on_progress)
+            sets[key] = _ensure_all(spec, (split, *inner), stream, config, storage, on_progress)
     parts = [part for both in sets.values() for part in both]
     quarantined = {name: why for part in parts for name, why in part.quarantined.items()}
-    usable = split_rows(split, quarantined, spec.waveform_augment.bank)
+    usable = [split_rows(s, quarantined, spec.waveform_augment.bank) for s in (split, *inner)]
+    for rows, one in zip(usable, (split, *inner), strict=True):
+        # Under the papers' random split shared recordings are counted, not refused.
+        if one.protocol != "paper":
+            held_out = {row.content_hash for row in (*one.validation, *one.test)}
+            check_siblings(rows.augmented(), held_out)
     caches = start_node_caches()
     tier, reason = _tier(spec, max(sum(p.num_bytes for p in both) for both in sets.values()))
     return FeatureBank(
-        rows=usable,
+        rows=usable[0],
         rows_ref=ray.put(usable),
         sources={key: both[0].source for key, both in sets.items()},
         quarantined=quarantined,
@@ -124,7 +150,7 @@ def prepare_features(
 
 def _ensure_all(
     spec: SearchSpec,
-    split: Split,
+    splits: Sequence[Split],
     stream: str,
     config: "FeatureConfig",
     storage: Path,
@@ -148,10 +174,12 @@ def _ensure_all(
             max_quarantined=spec.corpus.max_quarantined,
         )
 
-    clean = ensure([*split.train, *split.validation], ("",), config.extractor)
+    first = splits[0]
+    clean = ensure([*first.train, *first.validation], ("",), config.extractor)
     if not spec.waveform_augment.bank:
         return [clean]
-    usable = [row for row in split.train if row.id not in clean.quarantined]
+    learned = {row.id: row for split in splits for row in split.train}
+    usable = [row for name, row in learned.items() if name not in clean.quarantined]
     return [clean, ensure(usable, spec.waveform_augment.bank, "augmentation cells")]
 
 

@@ -11,7 +11,10 @@ import ray.train.torch
 from raysearch.features.waveform_augment import selected
 from raysearch.lease import check_fence
 from raysearch.spec import TrialConfig
+from raysearch.streaming.batches import SplitData
+from raysearch.streaming.rows import SplitRows
 from raysearch.streaming.tiers import open_trial_data
+from raysearch.training.inner_folds import InnerFolds
 from raysearch.training.learner import Learner
 
 __all__ = ["TrialSession"]
@@ -31,41 +34,20 @@ class TrialSession:
         self._task = task
         self._rank = rank
         config = TrialConfig.from_dict(task["config"])
-        device = ray.train.torch.get_device()
-        data = task["data"]
-        self._data = open_trial_data(
-            ray.get(data["rows"]),
-            data["sources"],
-            clip_s=config.training.clip_s,
-            batch_size=config.training.batch_size,
-            seed=task["seed"],
-            rank=rank,
-            world_size=world_size,
-            cells=selected(config.waveform_augment),
-            probability=config.waveform_augment.probability,
-            tier=data["tier"],
-            device=device,
-        )
-        self._learner = Learner(
-            config.model,
-            config.training,
-            config.spec_augment,
-            self._data,
-            seed=task["seed"],
-            rank=rank,
-            world_size=world_size,
-            device=device,
-            objective=task["objective"],
-            features=config.features,
-        )
+        self._data: list[SplitData] = []
+        learners = []
+        for rows in ray.get(task["data"]["rows"]):
+            self._data.append(_open(task, config, rows, rank, world_size))
+            learners.append(_learner(task, config, self._data[-1], rank, world_size))
+        self._trial = InnerFolds(learners)
         if task["resume"]:
-            self._learner.load(Path(task["resume"]))
+            self._trial.load(Path(task["resume"]))
         self._published_at = time.monotonic()
 
     @property
     def epoch(self) -> int:
         """Epochs trained so far."""
-        return self._learner.epoch
+        return self._trial.first.epoch
 
     def run_epoch(self) -> dict[str, Any]:
         """Train and validate one epoch; publish a checkpoint when one is due.
@@ -73,14 +55,14 @@ class TrialSession:
         A trial that was resumed from its last epoch has nothing left to train: its last result is
         given again.
         """
-        learner = self._learner
-        train_s = 0.0 if learner.finished else learner.run_epoch().train_s
+        learner = self._trial.first
+        train_s = 0.0 if learner.finished else self._trial.run_epoch().train_s
         due = time.monotonic() - self._published_at >= self._task["checkpoint_every_s"]
         message = {
             "epoch": learner.epoch,
             "value": learner.best_value,
             "best_epoch": learner.best_epoch,
-            "metrics": learner.history[-1],
+            "metrics": self._trial.history[-1],
             "train_s": train_s,
             "num_params": learner.num_params,
             "done": learner.finished,
@@ -95,16 +77,52 @@ class TrialSession:
         """
         if self._rank != 0:
             return {}
-        learner, folder = self._learner, Path(self._task["folder"])
-        name = f"epoch-{learner.epoch:04d}-attempt-{self._task['attempt']}"
+        epoch, folder = self._trial.first.epoch, Path(self._task["folder"])
+        name = f"epoch-{epoch:04d}-attempt-{self._task['attempt']}"
         target = folder / self._task.get("checkpoint_name", name)
-        learner.save(
+        self._trial.save(
             target, guard=lambda: check_fence(Path(self._task["run_folder"]), self._task["fence"])
         )
         self._published_at = time.monotonic()
-        return {"checkpoint": str(target), "checkpoint_epoch": learner.epoch}
+        return {"checkpoint": str(target), "checkpoint_epoch": epoch}
 
     def close(self) -> None:
-        """Release the data and the learner."""
-        self._learner.close()
-        self._data.close()
+        """Release the data and the learners."""
+        self._trial.close()
+        for data in self._data:
+            data.close()
+
+
+def _open(
+    task: Mapping[str, Any], config: TrialConfig, rows: SplitRows, rank: int, world_size: int
+) -> SplitData:
+    return open_trial_data(
+        rows,
+        task["data"]["sources"],
+        clip_s=config.training.clip_s,
+        batch_size=config.training.batch_size,
+        seed=task["seed"],
+        rank=rank,
+        world_size=world_size,
+        cells=selected(config.waveform_augment),
+        probability=config.waveform_augment.probability,
+        tier=task["data"]["tier"],
+        device=ray.train.torch.get_device(),
+    )
+
+
+def _learner(
+    task: Mapping[str, Any], config: TrialConfig, data: SplitData, rank: int, world_size: int
+) -> Learner:
+    return Learner(
+        config.model,
+        config.training,
+        config.spec_augment,
+        data,
+        seed=task["seed"],
+        rank=rank,
+        world_size=world_size,
+        device=ray.train.torch.get_device(),
+        objective=task["objective"],
+        features=config.features,
+    )

@@ -120,7 +120,9 @@ def run_search(
     outcome = "failed"
     try:
         with _signals() as interrupt:
-            bank = prepare_features(spec, audited.split, storage, on_progress=watcher.progress)
+            bank = prepare_features(
+                spec, audited.split, storage, inner=audited.inner, on_progress=watcher.progress
+            )
             _say_bank(bank, watcher.say)
             with start_pool(spec, run) as pool:
                 watcher.say(f"starting slots: {pool.plan.describe()}")
@@ -166,7 +168,7 @@ def _conductor(
         ledger,
         pool,
         study,
-        split_identity=audited.split.identity(),
+        split_identity=audited.identity(),
         task={
             "run_folder": str(run.root.absolute()),
             "fence": lease.fence,
@@ -201,7 +203,7 @@ def _let_tune_run(conductor: Conductor, pool: WorkerPool, run: RunFolder) -> Non
 
 
 def _check_data(run: RunFolder, audited: AuditedSplit) -> None:
-    fingerprint = stable_hash(audited.split.identity())
+    fingerprint = stable_hash(audited.identity())
     before = run.info().get("data_fingerprint", fingerprint)
     if before != fingerprint:
         raise RunExistsError(
@@ -218,7 +220,7 @@ def _facts(spec: SearchSpec, audited: AuditedSplit, session: ClusterSession) -> 
         "space": spec.name,
         "seed": spec.search.seed,
         "num_startup_trials": num_startup_trials(spec.search.trials),
-        "data_fingerprint": stable_hash(audited.split.identity()),
+        "data_fingerprint": stable_hash(audited.identity()),
         "audit": audited.audit.to_dict(),
         "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
         "commit": _commit(),

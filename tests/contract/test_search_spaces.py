@@ -23,6 +23,25 @@ EMOHRNET_PAPER = {
     "training.batch_size": 64,
     "model.fuse_attention": "none",
 }
+CNN1D_PAPER = {
+    "training.optimizer": "adam",
+    "training.learning_rate": 1e-5,
+    "training.batch_size": 64,
+    "model.filters": 256,
+    "model.kernel": 7,
+    "model.attention": "both",
+    "model.channel_ratio": 16,
+    "model.spatial_kernel": 7,
+    "model.l2": 1e-3,
+    "model.dropout": 0.2,
+}
+CNN1D_CODE = {
+    "training.clip_s": 2.5,
+    "features.mfcc.n_mfcc": 20,
+    "features.mfcc.deltas": 0,
+    "waveform_augment.cells": "noise:paper+pitch:0.7",
+    "model.pooling": "flatten",
+}
 
 
 @pytest.fixture(params=SPACES)
@@ -131,3 +150,58 @@ def test_the_cpu_space_stays_cheap():
     assert (spec.training.epochs, spec.training.batch_size, spec.search.trials) == (30, 32, 20)
     assert {streams["mel"].n_mels for streams in feature_sets(spec)} == {40, 64}
     assert len(feature_sets(spec)) == 4
+
+
+@pytest.mark.parametrize("name", [name for name in SPACES if name.startswith("cnn1d_attention")])
+def test_cnn1d_attention_is_as_printed_and_released(name):
+    spec = SearchSpec.load(name)
+
+    def of(source):
+        settings = spec.published.settings.items()
+        return {field: setting.value for field, setting in settings if setting.source == source}
+
+    assert of("paper") == {**CNN1D_PAPER, "training.epochs": 100}
+    assert of("code") == CNN1D_CODE
+    stream = spec.features["mfcc"]
+    # librosa's windows of 2048 and hops of 512 samples, to the millisecond.
+    assert (stream.sample_rate, stream.window_ms, stream.hop_ms) == (22050, 93, 23)
+    assert {r.corpus: r.value for r in spec.published.results} == {
+        "SAVEE": 97.49,
+        "RAVDESS": 99.23,
+        "CREMA-D": 89.31,
+        "TESS": 99.82,
+        "EMO-DB": 99.53,
+        "EMOVO": 96.39,
+    }
+
+
+@pytest.mark.parametrize("name", ["resnet34", "resnet34-gpu"])
+def test_resnet34_learns_at_other_rates_from_scratch(name):
+    spec = SearchSpec.load(name)
+    tuned, scratch = (
+        spec.space.parameter("training.learning_rate", {"model.pretrained": pretrained})
+        for pretrained in (True, False)
+    )
+    assert (tuned[1].low, tuned[1].high) == (1e-5, 1e-3)
+    assert (scratch[1].low, scratch[1].high) == (1e-4, 3e-3)
+    assert tuned[0] != scratch[0]
+    for field in ("model.freeze_epochs", "model.backbone_rate"):
+        assert spec.space.parameter(field, {"model.pretrained": True})
+        assert not spec.space.parameter(field, {"model.pretrained": False})
+    # Told to start from scratch, one regime is left.
+    fixed = SearchSpec.load(name, ["model.pretrained=false"])
+    assert fixed.space.parameter("training.learning_rate", {})[1] == scratch[1]
+    assert not fixed.space.parameter("model.freeze_epochs", {})
+
+
+@pytest.mark.parametrize("name", ["cnn", "cnn1d_attention", "lstm", "resnet34"])
+def test_a_cpu_space_is_the_gpu_space_in_small(name):
+    small, large = (SearchSpec.load(space) for space in (name, f"{name}-gpu"))
+    assert small.model == large.model
+    assert small.published.results == large.published.results
+    assert small.training.epochs < large.training.epochs
+    assert small.search.trials < large.search.trials
+    for field in set(small.space.fields) & set(large.space.fields):
+        for few, many in zip(small.space.fields[field], large.space.fields[field], strict=True):
+            if few.distribution.values() is not None:
+                assert set(few.distribution.values()) <= set(many.distribution.values())

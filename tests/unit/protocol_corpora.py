@@ -60,3 +60,48 @@ def corpora(draw, min_speakers: int = 2, max_speakers: int = 14) -> Corpus:
                 name = f"s{speaker}"
                 rows.append(row(f"{name}-{emotion}-{take}", name, emotion, sex=sex))
     return made(rows)
+
+
+def crossed(num_speakers: int = 8, num_texts: int = 6, *, name: str = "made", takes: int = 1):
+    """Every speaker says every text in every emotion; speakers 1 and 2 share session 1, and so on.
+
+    The emotions are as many as in ``EMOTIONS``; odd speakers are male.
+    """
+    return made(
+        [
+            row(
+                f"{name}-{speaker:02d}-{text}-{emotion}-{take}",
+                f"{speaker:02d}",
+                emotion,
+                corpus=name,
+                sex="male" if speaker % 2 else "female",
+                text=f"{name} says {text}",
+                session=str((speaker + 1) // 2),
+            )
+            for speaker in range(1, num_speakers + 1)
+            for text in range(num_texts)
+            for emotion in EMOTIONS
+            for take in range(takes)
+        ],
+        name,
+    )
+
+
+def joined(*corpora: Corpus) -> Corpus:
+    """Corpora as one: speakers are written with their corpus."""
+    rows = [
+        replace(one, id=f"{corpus.name}/{one.id}", speaker=f"{corpus.name}/{one.speaker}")
+        for corpus in corpora
+        for one in corpus.utterances
+    ]
+    return made(rows, "+".join(corpus.name for corpus in corpora))
+
+
+@st.composite
+def gappy(draw) -> Corpus:
+    """``crossed`` corpora of some size, a part of whose rows is missing."""
+    full = crossed(
+        draw(st.integers(3, 9)), draw(st.integers(2, 7)), takes=draw(st.integers(1, 2))
+    ).utterances
+    gone = draw(st.sets(st.integers(0, len(full) - 1), max_size=len(full) // 6))
+    return made([one for place, one in enumerate(full) if place not in gone])

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from protocol_corpora import corpora, regular, row
 
 from raysearch.errors import LeakError
-from raysearch.protocols.audit import audit
+from raysearch.protocols.audit import audit, check_siblings
 from raysearch.protocols.splits import ProtocolConfig, Split, make_split
-from raysearch.protocols.validation import SPEAKER_SHARED
+from raysearch.protocols.validation import SESSION_SHARED, SPEAKER_SHARED, TEXT_SHARED
 
 
 def split_of(train, validation, test, *, protocol="speaker_independent", notes=()):
@@ -114,3 +114,49 @@ def test_long_values_are_cut_in_lines():
     long = "x" * 500
     report = audit(split_of([replace(A, text=long)], [replace(B, text=long)], [C]))
     assert max(len(line) for line in report.lines()) < 120
+
+
+@pytest.mark.parametrize(
+    ("protocol", "field", "note"),
+    [
+        ("text_independent", "text", TEXT_SHARED),
+        ("text_independent", "speaker", SPEAKER_SHARED),
+        ("session_independent", "session", SESSION_SHARED),
+    ],
+)
+def test_keys_of_the_other_protocols_are_refused_unless_validation_says_so(protocol, field, note):
+    twin = replace(B, **{field: "same"})
+    other = replace(A, **{field: "same"})
+    with pytest.raises(LeakError, match=f"1 {field}.*in both train and validation"):
+        audit(split_of([other], [twin], [C], protocol=protocol)).check()
+    marked = audit(split_of([other], [twin], [C], protocol=protocol, notes=(note,)))
+    marked.check()
+    assert marked.verdict == "clean"
+    with pytest.raises(LeakError, match=f"1 {field}.*in both train and test"):
+        audit(split_of([other], [B], [twin], protocol=protocol, notes=(note,))).check()
+
+
+def test_a_text_in_other_letters_is_the_same_text():
+    twin = replace(C, text="Kids.")
+    with pytest.raises(LeakError, match=r"1 text.*kids"):
+        audit(split_of([A], [B], [twin], protocol="text_independent")).check()
+
+
+def test_session_independence_reports_speakers_and_refuses_equal_audio():
+    rows = [replace(one, speaker="01", session=one.id) for one in (A, B, C)]
+    report = audit(split_of(*[[one] for one in rows], protocol="session_independent"))
+    report.check()
+    assert {overlap.key for overlap in report.overlaps} == {"speaker"}
+    same = replace(rows[2], content_hash=rows[0].content_hash)
+    with pytest.raises(LeakError, match="audio content"):
+        audit(split_of([rows[0]], [rows[1]], [same], protocol="session_independent")).check()
+
+
+def test_augmented_siblings_of_held_out_rows_are_refused():
+    train = ["aa", "bb", "aa+noise:20", "bb+pitch:0.7"]
+    check_siblings(train, {"cc", "dd"})
+    check_siblings([], {"cc"})
+    with pytest.raises(LeakError, match=r"2 training row.*: cc\+noise:20, cc\+pitch:2: augment"):
+        check_siblings([*train, "cc+pitch:2", "cc+noise:20"], {"cc", "dd"})
+    with pytest.raises(LeakError, match=r"1 training row"):
+        check_siblings([*train, "dd"], {"cc", "dd"})

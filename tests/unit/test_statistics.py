@@ -129,6 +129,7 @@ def test_sampled_flips_come_near_the_exact_ones():
     exact = np.mean(np.abs(signs @ differences) >= abs(differences.sum()) - 1e-9)
     assert sampled == pytest.approx(exact, abs=0.012)
     assert sign_flip_test([1.0] * 30, num_draws=999) == 1 / 1000
+    assert sign_flip_test([1.0] * 30) == 1 / 100_001
 
 
 def test_holm():

@@ -8,8 +8,12 @@ import pytest
 from hypothesis import given, settings
 from protocol_corpora import EMOTIONS, corpora, made, regular, row
 
-from raysearch.protocols import validation
-from raysearch.protocols.validation import SPEAKER_SHARED, choose_validation, random_fifth
+from raysearch.protocols import smallest_set
+from raysearch.protocols.validation import SPEAKER_SHARED, choose_validations, random_fifth
+
+
+def choose_validation(rows):
+    return choose_validations(rows, "speaker_independent")[0]
 
 
 def chosen_speakers(rows):
@@ -112,7 +116,7 @@ def test_a_class_with_one_speaker_stays_in_training():
 def test_large_corpora_grow_greedily_to_a_complete_set(monkeypatch):
     # One utterance of each class a speaker: five speakers are needed.
     rows = no_sex(regular(40, per_class=1))
-    monkeypatch.setattr(validation, "MAX_SETS", 50)
+    monkeypatch.setattr(smallest_set, "MAX_SETS", 50)
     chosen = chosen_speakers(rows)
     assert min(class_counts(rows, chosen)) == 5
     assert len(chosen) == 5
@@ -120,7 +124,7 @@ def test_large_corpora_grow_greedily_to_a_complete_set(monkeypatch):
 
 def test_greedy_growth_keeps_the_sexes_balanced(monkeypatch):
     corpus = regular(40, per_class=1)
-    monkeypatch.setattr(validation, "MAX_SETS", 50)
+    monkeypatch.setattr(smallest_set, "MAX_SETS", 50)
     sexes = Counter(int(name) % 2 for name in chosen_speakers(corpus.utterances))
     assert abs(sexes[0] - sexes[1]) <= 1
 

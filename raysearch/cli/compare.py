@@ -1,0 +1,79 @@
+"""``raysearch compare``: evaluated runs side by side, and what may be claimed of them."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from raysearch.evaluation.compare import Compared
+    from raysearch.evaluation.stored import System
+
+__all__ = ["add"]
+
+
+def add(verbs: Any) -> None:
+    """Add the verb to the parser."""
+    parser = verbs.add_parser(
+        "compare", help="compare evaluated runs, each with the first", description=__doc__
+    )
+    parser.add_argument("first", type=Path, metavar="RUN", help="results/<run> to compare with")
+    parser.add_argument("others", type=Path, nargs="+", metavar="RUN", help="results/<run>")
+    parser.add_argument(
+        "--protocol", choices=["paper"], help="compare the optimistic random splits instead"
+    )
+    parser.add_argument("--json", action="store_true", help="machine-readable output")
+    parser.set_defaults(verb=compare_runs)
+
+
+def compare_runs(arguments: argparse.Namespace) -> int:
+    """Carry the verb out."""
+    from raysearch.evaluation.compare import compare_all
+    from raysearch.evaluation.stored import load_systems
+    from raysearch.run_folder import RunFolder
+
+    runs = [arguments.first, *arguments.others]
+    for run in runs:
+        RunFolder.existing(run)
+    systems = load_systems(runs, paper=arguments.protocol == "paper")
+    found = compare_all({system.name: system.table for system in systems})
+    if arguments.json:
+        print(json.dumps([one.to_dict() for one in found], indent=2))
+    else:
+        _show(Console(), systems, found)
+    return 0
+
+
+def _show(console: Console, systems: "Sequence[System]", found: "Sequence[Compared]") -> None:
+    first = systems[0]
+    console.print(
+        f"[bold]test[/bold]  {first.protocol}, {first.mode}, "
+        f"{first.figures['num_speakers']} speakers; differences from {first.name}",
+        highlight=False,
+    )
+    table = Table("system", "protocol", "UA", "difference", "p (Holm)", "verdict", box=None)
+    table.add_row(first.name, first.protocol, _ua(first), "-", "-", "-")
+    for system, pair in zip(systems[1:], found, strict=True):
+        result = pair.comparison
+        p = "-" if result.p_holm is None else f"{result.p_holm:.3g}"
+        gap = f"{100 * result.difference:+.1f}"
+        table.add_row(system.name, system.protocol, _ua(system), gap, p, result.verdict)
+    console.print(table)
+    for pair in found:
+        console.print(pair.sentence(), highlight=False, markup=False, soft_wrap=True)
+    if first.protocol == "paper":
+        console.print("optimistic: test speakers occur in training", highlight=False)
+    if first.mode == "reuse-settings":
+        console.print("settings saw these speakers", highlight=False)
+
+
+def _ua(system: "System") -> str:
+    entry = system.figures["ua"]
+    bounds = entry["interval"]
+    span = f" \\[{100 * bounds[0]:.1f}, {100 * bounds[1]:.1f}]" if bounds else ""
+    return f"{100 * entry['mean']:.1f}{span}"

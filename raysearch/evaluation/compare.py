@@ -1,0 +1,182 @@
+"""Systems compared in pairs on the same test utterances, speaker by speaker.
+
+A difference is shown by a paired sign-flip test over speakers, Holm-corrected over all pairs made
+together. Without one the pair is a tie only if the 90% interval of the difference lies within
++-2 UA points, else it is not distinguished. Fewer than six speakers cannot be tested.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from raysearch.errors import UserError
+from raysearch.evaluation import statistics
+from raysearch.evaluation.statistics import Comparison, Floats, Interval
+from raysearch.training.metrics import uar
+
+__all__ = ["Compared", "compare", "compare_all"]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One pair.
+
+    Attributes:
+        first: a system's name.
+        second: the name of the system that it is compared with.
+        comparison: first minus second; the verdict is that of the first.
+        speakers: each speaker's own UA, first minus second.
+    """
+
+    first: str
+    second: str
+    comparison: Comparison
+    speakers: Mapping[str, float]
+
+    def sentence(self) -> str:
+        """What may be claimed, in one sentence."""
+        found, names = self.comparison, f"{self.first} and {self.second}"
+        gap = f"{_points(found.difference)} UA points{_interval(found.interval)}"
+        over = f"over {found.num_speakers} speakers"
+        if found.verdict == "cannot be tested":
+            return (
+                f"{names} cannot be tested: {found.num_speakers} speaker(s) cannot go below "
+                f"p = {2 ** (1 - found.num_speakers):.3g}, {statistics.MIN_SPEAKERS_TEST} are "
+                f"needed; {gap}, a speaker {self._range()}"
+            )
+        test = f"sign-flip {over}, Holm p = {found.p_holm:.3g}"
+        if found.verdict == "tie":
+            margin = 100 * statistics.TIE_MARGIN
+            return f"{names} tie: {gap}, within +-{margin:g} ({test})"
+        if found.verdict == "not distinguished":
+            return f"{names} are not distinguished: {gap} shows neither difference nor tie ({test})"
+        return f"{self.first} is {found.verdict} than {self.second}: {gap} ({test})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "first": self.first,
+            "second": self.second,
+            **asdict(self.comparison),
+            "per_speaker_ua_difference": dict(self.speakers),
+            "sentence": self.sentence(),
+        }
+
+    def _range(self) -> str:
+        values = sorted(self.speakers.values())
+        return f"{_points(values[0])} to {_points(values[-1])}"
+
+
+def compare(
+    first: pa.Table, second: pa.Table, *, names: tuple[str, str] = ("first", "second")
+) -> Compared:
+    """Compare one pair of prediction tables; see ``compare_all``."""
+    return compare_all({names[0]: first, names[1]: second}, [names])[0]
+
+
+def compare_all(
+    tables: Mapping[str, pa.Table], pairs: Sequence[tuple[str, str]] | None = None
+) -> list[Compared]:
+    """Compare systems in pairs, all corrected together.
+
+    Args:
+        tables: name to predictions as ``predictions.parquet`` has them: utterance, corpus,
+            speaker, fold, seed, emotion, predicted; seeds are averaged.
+        pairs: names of the pairs; by default each later system against the first.
+
+    Raises:
+        UserError: two systems were not tested on the same utterances, labels and folds.
+    """
+    names = list(tables)
+    wanted = pairs if pairs is not None else [(name, names[0]) for name in names[1:]]
+    facts = {name: _facts(name, table) for name, table in tables.items()}
+    for first, second in wanted:
+        _check_same(first, facts[first], second, facts[second])
+    labels = sorted(
+        {one for table in tables.values() for one in table["emotion"].to_pylist()}
+        | {one for table in tables.values() for one in table["predicted"].to_pylist()}
+    )
+    systems = {name: _confusions(table, labels) for name, table in tables.items()}
+    found = statistics.compare(
+        {str(n): (systems[a][1], systems[b][1]) for n, (a, b) in enumerate(wanted)}
+    )
+    return [
+        Compared(a, b, found[str(n)], _speaker_gaps(systems[a], systems[b]))
+        for n, (a, b) in enumerate(wanted)
+    ]
+
+
+# Utterance to its fold, true emotion and speaker.
+_Facts = dict[tuple[str, str], tuple[int, str, str]]
+_WORDS = ("fold", "emotion", "speaker")
+
+
+def _facts(name: str, table: pa.Table) -> _Facts:
+    """What two systems must have in common; each seed must have scored every utterance once."""
+    columns = ("corpus", "utterance", "seed", *_WORDS)
+    lacking = [column for column in columns if column not in table.column_names]
+    if lacking or not table.num_rows:
+        raise UserError(f"{name}: predictions without {', '.join(lacking) or 'rows'}")
+    rows = list(zip(*(table[column].to_pylist() for column in columns), strict=True))
+    facts = {(corpus, utterance): rest for corpus, utterance, _, *rest in rows}
+    seeds = {row[2] for row in rows}
+    if not len({row[:3] for row in rows}) == len(rows) == len(facts) * len(seeds):
+        raise UserError(f"{name}: not every seed scored every test utterance once; evaluate anew")
+    return {key: (rest[0], rest[1], rest[2]) for key, rest in facts.items()}
+
+
+def _check_same(first: str, first_facts: _Facts, second: str, second_facts: _Facts) -> None:
+    only = [sorted(a.keys() - b.keys()) for a, b in _both_ways(first_facts, second_facts)]
+    if any(only):
+        counts = " and ".join(
+            f"{len(keys)} only in {name} (as {'/'.join(keys[0])})"
+            for name, keys in zip((first, second), only, strict=True)
+            if keys
+        )
+        raise UserError(
+            f"{first} and {second} were not tested on the same utterances: {counts}: "
+            "compare runs of the same corpus, protocol and folds"
+        )
+    for key in sorted(first_facts):
+        for word, one, other in zip(_WORDS, first_facts[key], second_facts[key], strict=True):
+            if one != other:
+                raise UserError(
+                    f"{first} and {second} differ in the {word} of {'/'.join(key)}: {one!r} and "
+                    f"{other!r}: compare runs of the same corpus, labels and folds"
+                )
+
+
+def _both_ways(first: _Facts, second: _Facts) -> list[tuple[_Facts, _Facts]]:
+    return [(first, second), (second, first)]
+
+
+def _confusions(table: pa.Table, labels: Sequence[str]) -> tuple[list[str], Floats]:
+    """Speakers, and their confusions (S, K, K), mean over seeds."""
+    index = {label: number for number, label in enumerate(labels)}
+    pairs = zip(table["corpus"].to_pylist(), table["speaker"].to_pylist(), strict=True)
+    names, total_SKK = statistics.speaker_confusions(
+        [f"{corpus}/{speaker.removeprefix(f'{corpus}/')}" for corpus, speaker in pairs],
+        [index[label] for label in table["emotion"].to_pylist()],
+        [index[label] for label in table["predicted"].to_pylist()],
+        len(labels),
+    )
+    return names, total_SKK / len(set(table["seed"].to_pylist()))
+
+
+def _speaker_gaps(
+    first: tuple[list[str], Floats], second: tuple[list[str], Floats]
+) -> dict[str, float]:
+    gaps_S = uar(first[1]) - uar(second[1])
+    return {name: float(gap) for name, gap in zip(first[0], gaps_S, strict=True)}
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.1f}"
+
+
+def _interval(bounds: Interval | None) -> str:
+    if bounds is None:
+        return ""
+    return f" [{_points(bounds.low)}, {_points(bounds.high)}: {bounds.level:.0%} interval]"

@@ -1,0 +1,96 @@
+"""Evaluations as runs have stored them: read, checked, and matched with each other."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from raysearch.errors import UserError
+
+__all__ = ["System", "load_systems"]
+
+# In the order in which they are believed; the random split is compared only on request.
+_HONEST = ("nested", "fold", "reuse-settings")
+
+
+@dataclass(frozen=True)
+class System:
+    """One run's figures of one evaluation.
+
+    Attributes:
+        name: the run's folder as it was given.
+        mode: how it was evaluated: ``nested``, ``fold``, ``reuse-settings`` or ``paper``.
+        protocol: the protocol's name.
+        figures: the evaluation's content.
+        table: one row a test utterance and seed.
+    """
+
+    name: str
+    mode: str
+    protocol: str
+    figures: dict[str, Any]
+    table: pa.Table
+
+
+def load_systems(runs: Sequence[Path], *, paper: bool = False) -> list[System]:
+    """The runs' figures by the first kind of evaluation that all of them have.
+
+    Args:
+        runs: the runs' folders.
+        paper: take the random split of ``evaluate --protocol paper`` instead.
+
+    Raises:
+        UserError: a run is named twice or is not evaluated, no kind is common to all, protocols
+            differ, or a stored file is damaged.
+    """
+    names = [str(run) for run in runs]
+    if len({run.resolve() for run in runs}) < len(runs):
+        raise UserError(f"{', '.join(names)}: one run is named twice: name different runs")
+    stored = {str(run): _evaluations(run) for run in runs}
+    modes = ("paper",) if paper else _HONEST
+    common = [mode for mode in modes if all(mode in found for found in stored.values())]
+    if not common:
+        has = "; ".join(f"{name} has {', '.join(found)}" for name, found in stored.items())
+        alike = "raysearch evaluate RUN --protocol paper" if paper else "evaluate them alike"
+        raise UserError(f"no kind of evaluation is common to all: {has}: {alike}")
+    systems = [_system(run, common[0], stored[str(run)][common[0]]) for run in runs]
+    _check_protocols(systems)
+    return systems
+
+
+def _evaluations(run: Path) -> dict[str, dict[str, Any]]:
+    path = run / "evaluation.json"
+    if not path.is_file():
+        raise UserError(f"{run}: not evaluated yet: raysearch evaluate {run}")
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        found = {data["mode"]: data, **data.get("beside", {})}
+        for figures in found.values():
+            figures["protocol"], figures["ua"]["mean"], figures["ua"]["interval"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: not an evaluation ({error!r}); evaluate anew") from None
+    return found
+
+
+def _system(run: Path, mode: str, figures: dict[str, Any]) -> System:
+    path = run / f"predictions-{mode}.parquet"
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise UserError(f"{path}: cannot be read ({error}); evaluate anew") from None
+    return System(str(run), mode, figures["protocol"], figures, table)
+
+
+def _check_protocols(systems: Sequence[System]) -> None:
+    by_name = {system.protocol: system.name for system in systems}
+    if len(by_name) < 2:
+        return
+    shown = ", ".join(f"{name} ({protocol})" for protocol, name in by_name.items())
+    why = "protocols differ"
+    if "paper" in by_name:
+        why = "the paper protocol is optimistic and is not compared with an honest one"
+    raise UserError(f"{shown}: {why}: evaluate all under the same protocol")

@@ -1,0 +1,74 @@
+"""One trial over several validation sets: a learner a set, in step, judged by their mean."""
+
+import statistics
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from raysearch.training import checkpoint
+from raysearch.training.learner import EpochResult, Learner
+from raysearch.training.scoring import objective_value
+
+__all__ = ["InnerFolds"]
+
+
+class InnerFolds:
+    """What a trial is to its session, over one learner or several.
+
+    With one it is that learner. With several, metrics are means, one epoch is the best for all of
+    them, and what is used after the search is the first one's weights.
+
+    Args:
+        learners: one for each inner split, with equal settings.
+    """
+
+    def __init__(self, learners: Sequence[Learner]) -> None:
+        self._learners = list(learners)
+        self.first = self._learners[0]
+        self._history = [_mean(step) for step in self._steps()]
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """The mean metrics of each epoch done."""
+        return self._history
+
+    def run_epoch(self) -> EpochResult:
+        """One epoch of every learner; seconds are their sum. Raises as ``Learner.run_epoch``."""
+        results = [learner.advance() for learner in self._learners]
+        metrics = _mean([result.metrics for result in results])
+        self._history.append(metrics)
+        for learner in self._learners:
+            learner.remember(objective_value(metrics, learner.objective))
+        return EpochResult(results[0].epoch, metrics, sum(result.train_s for result in results))
+
+    def save(self, folder: Path, *, guard: Callable[[], None] | None = None) -> None:
+        """Publish all learners' states in one folder, the first under the usual names."""
+
+        def write(stage: Path) -> None:
+            for number, learner in enumerate(self._learners):
+                learner.write(stage, prefix=_prefix(number))
+
+        checkpoint.publish(folder, write, guard=guard)
+
+    def load(self, folder: Path) -> None:
+        """Continue from a checkpoint. Raises as ``Learner.load``."""
+        for number, learner in enumerate(self._learners):
+            learner.load(folder, _prefix(number))
+        self._history = [_mean(step) for step in self._steps()]
+
+    def close(self) -> None:
+        """Free every learner."""
+        for learner in self._learners:
+            learner.close()
+
+    def _steps(self) -> list[list[dict[str, float]]]:
+        """The learners' metrics, epoch by epoch."""
+        histories = [learner.history for learner in self._learners]
+        return [list(step) for step in zip(*histories, strict=True)]
+
+
+def _prefix(number: int) -> str:
+    return f"inner-{number}." if number else ""
+
+
+def _mean(metrics: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {name: statistics.fmean(one[name] for one in metrics) for name in metrics[0]}

@@ -1,0 +1,101 @@
+"""Every built-in system searches, and ruining the test rows changes nothing of what it finds."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from tiny_search import losses, search
+
+from raysearch.corpora.table import CorpusConfig, load_corpus
+from raysearch.protocols.splits import make_split
+from raysearch.spec import SearchSpec
+from raysearch.training.checkpoint import load_tensors
+
+pytestmark = pytest.mark.ray
+
+# One feature set and small sizes: what is tested is the way, not the model.
+FIXED = {
+    "features.mel.n_mels": 20,
+    "features.mel.hop_ms": 20.0,
+    "features.mfcc.n_mfcc": 13,
+    "features.mfcc.deltas": 0,
+    "features.mfcc.hop_ms": 40.0,
+    "features.prosody.hop_ms": 40.0,
+    "training.clip_s": 1.0,
+    "training.batch_size": 64,
+    "model.branches": 2,
+    "model.blocks": 2,
+    "model.stem_width": 32,
+    "search.slots": 1,
+    "search.trials": 2,
+    "search.checkpoint_every_s": 1e6,
+    "training.epochs": 2,
+}
+OWN = {
+    "cnn": {"search.inner_folds": 2},
+    "resnet34": {"model.pretrained": False, "waveform_augment.cells": "all"},
+    "svm": {"training.clip_s": 60.0, "training.epochs": 1},
+}
+SYSTEMS = ("cnn", "cnn1d_attention", "emohrnet", "lstm", "resnet34", "svm")
+
+
+def system_spec(name: str, root: Path) -> SearchSpec:
+    """The shipped space with everything that costs time fixed, on the RAVDESS tree ``root``."""
+    fields = SearchSpec.load(name).base.fields()
+    fixed = {k: v for k, v in FIXED.items() if k in fields or k.startswith("search.")}
+    corpus = {"corpus.name": "ravdess", "corpus.data": str(root)}
+    return SearchSpec.load(name, list({**fixed, **OWN.get(name, {}), **corpus}.items()))
+
+
+def ruin_test_rows(root: Path, spec: SearchSpec) -> int:
+    """Other audio, and another emotion in its file's name, for every test row."""
+    split = make_split(load_corpus(spec.corpus, root.parent), spec.protocol)
+    rng = np.random.default_rng(0)
+    for row in split.test:
+        path = Path(row.path)
+        fields = path.stem.split("-")
+        fields[2] = "05" if fields[2] != "05" else "03"
+        fields[5] = "01" if int(fields[5]) > 2 else fields[5]
+        noise_N = rng.uniform(-0.9, 0.9, int(rng.integers(100, 30_000)))
+        path.unlink()
+        target = path.with_name("-".join(fields) + ".wav")
+        soundfile.write(target, noise_N, 22_050)
+    next(iter(Path(split.test[0].path).parent.glob("*.wav"))).write_bytes(b"not audio at all")
+    return len(split.test)
+
+
+def checkpoints(run):
+    """Relative path to tensors of everything that was kept."""
+    files = sorted(run.root.glob("checkpoints/*/*/*.safetensors"))
+    return {str(file.relative_to(run.root)): load_tensors(file) for file in files}
+
+
+@pytest.fixture(scope="module")
+def trees(storage, tmp_path_factory):
+    """The demo corpus, which is a RAVDESS tree, as it is and with its test rows ruined."""
+    demo = load_corpus(CorpusConfig(), storage).root
+    folders = {}
+    for name in ("whole", "ruined"):
+        folders[name] = tmp_path_factory.mktemp(name) / "corpus"
+        shutil.copytree(demo, folders[name])
+    assert ruin_test_rows(folders["ruined"], system_spec("cnn", folders["ruined"])) > 20
+    return folders
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_search_ends_well_and_ruined_test_rows_change_nothing(system, cluster, trees):
+    found = {}
+    for name, root in trees.items():
+        run, trials = search(system_spec(system, root), root.parent, system, cluster)
+        assert {record.status for record in trials.records.values()} <= {"completed", "pruned"}
+        assert trials.ranked()
+        found[name] = (losses(trials), checkpoints(run))
+    assert found["whole"][0] == found["ruined"][0]
+    whole, ruined = found["whole"][1], found["ruined"][1]
+    assert whole.keys() == ruined.keys()
+    assert whole
+    for path, tensors in whole.items():
+        assert tensors.keys() == ruined[path].keys()
+        assert all((tensors[key] == ruined[path][key]).all() for key in tensors), path

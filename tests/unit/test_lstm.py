@@ -1,0 +1,92 @@
+"""The recurrent baseline reads no padding, and each pooling is what it says."""
+
+# Axis letters name tensor shapes.
+
+import itertools
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from raysearch.features.extractor import StreamShape
+from raysearch.models.lstm import Lstm, LstmConfig
+
+NUM_BINS, NUM_FRAMES, NUM_CLASSES = 10, 24, 4
+SHAPES = {"mel": StreamShape(NUM_BINS, NUM_FRAMES)}
+POOLINGS = ("last", "mean", "attention")
+
+
+def made(**fields: object) -> Lstm:
+    torch.manual_seed(0)
+    config = LstmConfig(**{"hidden": 8, "dropout": 0.0, **fields})
+    return Lstm(config, SHAPES, NUM_CLASSES)
+
+
+def run(model: Lstm, x_BTF: Tensor, lengths: list[int]) -> Tensor:
+    logits: Tensor = model({"mel": x_BTF}, {"mel": torch.tensor(lengths)})
+    return logits
+
+
+@pytest.mark.parametrize(
+    ("pooling", "layers", "bidirectional"),
+    [*itertools.product(POOLINGS, (1, 2), (False, True))],
+)
+def test_every_setting_learns_everywhere(pooling: str, layers: int, bidirectional: bool) -> None:
+    model = made(pooling=pooling, layers=layers, bidirectional=bidirectional, dropout=0.3)
+    run(model, torch.randn(3, NUM_FRAMES, NUM_BINS), [24, 7, 1]).square().sum().backward()
+    unreached = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not unreached
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, NUM_FRAMES), min_size=1, max_size=5),
+    pooling=st.sampled_from(POOLINGS),
+    bidirectional=st.booleans(),
+)
+def test_a_row_is_what_it_is_alone_and_unpadded(
+    lengths: list[int], pooling: str, bidirectional: bool
+) -> None:
+    model = made(pooling=pooling, bidirectional=bidirectional, layers=2).eval()
+    x_BTF = torch.randn(len(lengths), NUM_FRAMES, NUM_BINS)
+    together = run(model, x_BTF, lengths)
+    for row, length in enumerate(lengths):
+        alone = run(model, x_BTF[row : row + 1, :length], [length])
+        torch.testing.assert_close(together[row : row + 1], alone, rtol=1e-4, atol=1e-5)
+
+
+def states(model: Lstm, x_TF: Tensor) -> Tensor:
+    out_BTC: Tensor = model.lstm(x_TF[None])[0]
+    return out_BTC[0]
+
+
+def test_last_is_where_each_direction_ends() -> None:
+    model = made(pooling="last").eval()
+    x_TF = torch.randn(NUM_FRAMES, NUM_BINS)
+    h_TC = states(model, x_TF[:17])
+    expected = model.classifier(torch.cat([h_TC[-1, :8], h_TC[0, 8:]]))
+    torch.testing.assert_close(run(model, x_TF[None], [17])[0], expected)
+
+
+def test_mean_is_over_the_valid_frames() -> None:
+    model = made(pooling="mean").eval()
+    x_TF = torch.randn(NUM_FRAMES, NUM_BINS)
+    expected = model.classifier(states(model, x_TF[:17]).mean(dim=0))
+    torch.testing.assert_close(run(model, x_TF[None], [17])[0], expected)
+
+
+def test_attention_without_preference_is_the_mean_and_can_pick_one_frame() -> None:
+    model = made(pooling="attention").eval()
+    assert model.score is not None
+    x_TF = torch.randn(NUM_FRAMES, NUM_BINS)
+    h_TC = states(model, x_TF)
+    with torch.no_grad():
+        direction_C = torch.randn(16)
+        model.score.weight.zero_()
+        even = run(model, x_TF[None], [NUM_FRAMES])[0]
+        model.score.weight.copy_(1e6 * direction_C[None])
+        picked = run(model, x_TF[None], [NUM_FRAMES])[0]
+    torch.testing.assert_close(even, model.classifier(h_TC.mean(dim=0)))
+    torch.testing.assert_close(picked, model.classifier(h_TC[(h_TC @ direction_C).argmax()]))
