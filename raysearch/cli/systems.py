@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
+from rich.padding import Padding
 
 from raysearch.config.base import Config
 from raysearch.config.spaces import shipped_spaces
@@ -16,6 +17,7 @@ from raysearch.spec import SearchSpec, check_ready
 __all__ = ["add"]
 
 NUM_CLASSES = 7
+_FINE = ("found", "not needed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class _System:
 
     name: str
     inputs: list[str]
-    num_params: int
+    num_params: int | None
     paper: str
     published: list[str]
     weights: str
@@ -47,33 +49,32 @@ def show(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps([asdict(system) for system in systems], indent=1))
         return 0
-    console = Console()
-    table = Table("--space", "inputs", "parameters", "paper", "published", "weights", box=None)
-    table.columns[2].justify = "right"
+    _show(Console(), systems)
+    return 0
+
+
+def _show(console: Console, systems: list[_System]) -> None:
     for system in systems:
-        lacking = system.weights not in ("found", "not needed")
-        table.add_row(
-            system.name,
-            "\n".join(system.inputs),
-            f"{system.num_params:,}",
-            system.paper,
-            "\n".join(system.published) or "-",
-            "lacking" if lacking else system.weights,
-        )
-    console.print(table)
+        size = "fitted" if system.num_params is None else f"{system.num_params:,} parameters"
+        weights = system.weights if system.weights in _FINE else "lacking"
+        inputs = ", ".join(system.inputs)
+        console.print(f"[bold]{system.name}[/bold]  {inputs}; {size}; weights {weights}")
+        lines = [system.paper]
+        lines += [f"printed: {', '.join(system.published)}"] if system.published else []
+        lines += [f"[yellow]{escape(system.weights)}[/yellow]"] if weights == "lacking" else []
+        for line in lines:
+            console.print(Padding(line, (0, 0, 0, 2)), highlight=False)
     console.print(
-        f"parameters: with the space's unsearched settings and {NUM_CLASSES} emotions; published:"
-        " as printed, under the papers' own splits, not comparable with an honest figure",
+        f"\nparameters: with a space's unsearched settings and {NUM_CLASSES} emotions; printed: as"
+        " published, emotions in brackets, under each paper's own split: not comparable with an"
+        " honest figure",
         style="dim",
     )
-    for system in systems:
-        if system.weights not in ("found", "not needed"):
-            console.print(f"{system.name}: {system.weights}", highlight=False, soft_wrap=True)
-    return 0
 
 
 def _describe(name: str, settings: list[str]) -> _System:
     from raysearch.features.table import build_extractor
+    from raysearch.models.base import SolvedModel
     from raysearch.models.table import build_model
 
     spec = SearchSpec.load(name, _applicable(name, settings))
@@ -87,9 +88,9 @@ def _describe(name: str, settings: list[str]) -> _System:
     return _System(
         name=name,
         inputs=[f"{s} ({c.extractor})" for s, c in base.used_features.items()],
-        num_params=model.num_params,
+        num_params=None if isinstance(model, SolvedModel) else model.num_params,
         paper=f"{paper.title}, arXiv {paper.arxiv}" if paper.arxiv else paper.title or "-",
-        published=[f"{r.corpus} {r.num_classes} classes: {r.value:g}" for r in paper.results],
+        published=[f"{r.corpus} ({r.num_classes}) {r.value:g}" for r in paper.results],
         weights=_weights(spec),
     )
 

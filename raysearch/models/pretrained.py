@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -11,9 +12,17 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from raysearch.errors import DataError
+from raysearch.errors import DataError, MissingPathError
 
-__all__ = ["copy_weights", "file_digest", "find_in_hub", "hub_folder", "read_weights"]
+__all__ = [
+    "check_weights",
+    "copy_weights",
+    "download_to_hub",
+    "file_digest",
+    "find_in_hub",
+    "hub_folder",
+    "read_weights",
+]
 
 MAX_BYTES = 8 << 30
 
@@ -29,6 +38,25 @@ def hub_folder() -> Path:
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     home = os.environ.get("TORCH_HOME", os.path.join(cache, "torch"))
     return Path(home).expanduser() / "hub" / "checkpoints"
+
+
+def download_to_hub(url: str) -> Path:
+    """Fetch ``url`` into torch hub's checkpoints, whole or not at all.
+
+    The first hex digits of its SHA-256 that the name ends with, as torch's do, are checked.
+
+    Raises:
+        MissingPathError: no connection, no such file, or another content.
+    """
+    path = hub_folder() / url.rpartition("/")[2]
+    digits = re.search(r"-([0-9a-f]{8,})\.", path.name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(url, str(path), digits and digits[1], progress=False)
+    except (OSError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise MissingPathError(f"{url} could not be downloaded to {path} ({reason})") from None
+    return path
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -59,13 +87,14 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return {str(name): tensor for name, tensor in data.items()}
 
 
-def copy_weights(model: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> None:
-    """Copy ``tensors`` into ``model``, which must have exactly these.
+def check_weights(
+    expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor], source: Path
+) -> None:
+    """Compare names and shapes; ``expected`` may be on the ``meta`` device.
 
     Raises:
-        DataError: a tensor is missing, unknown or of another shape.
+        DataError: a tensor is missing, unknown or of another shape; the first one is named.
     """
-    expected = model.state_dict()
     # Older files lack batch norm's step counts.
     lacking = sorted(n for n in expected if n not in tensors and "num_batches_tracked" not in n)
     unknown = sorted(name for name in tensors if name not in expected)
@@ -78,6 +107,15 @@ def copy_weights(model: nn.Module, tensors: Mapping[str, Tensor], source: Path) 
                 f"{source}: tensor {name!r} has shape {tuple(tensor.shape)}, "
                 f"expected {tuple(expected[name].shape)}"
             )
+
+
+def copy_weights(model: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> None:
+    """Copy ``tensors`` into ``model``, which must have exactly these.
+
+    Raises:
+        DataError: as ``check_weights``.
+    """
+    check_weights(model.state_dict(), tensors, source)
     model.load_state_dict(dict(tensors), strict=False)
 
 

@@ -9,11 +9,14 @@ features already have the mean 0 and deviation 1 that ImageNet's normalisation g
 Axes: B batch, T frames, F mel bins, C channels, H frequency, W time, K emotions.
 """
 
+import os
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+import torch
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, ResNet
 
@@ -23,7 +26,9 @@ from raysearch.models.base import Model, ModelConfig
 from raysearch.models.layers.blocks import BatchNorm
 from raysearch.models.layers.pooling import frame_mask, masked_mean
 from raysearch.models.pretrained import (
+    check_weights,
     copy_weights,
+    download_to_hub,
     file_digest,
     find_in_hub,
     hub_folder,
@@ -34,6 +39,8 @@ __all__ = ["ResNet34", "ResNet34Config"]
 
 # torchvision's IMAGENET1K_V1 under its present name and its older one.
 HUB_NAMES = ("resnet34-b627a593.pth", "resnet34-333f7ec4.pth")
+HUB_URL = "https://download.pytorch.org/models"
+HUB = "hub"
 NUM_FEATURES = 512
 
 
@@ -43,7 +50,9 @@ class ResNet34Config(ModelConfig):
     name: str = Field("resnet34", description="which architecture this is")
     pretrained: bool = Field(True, description="start from ImageNet's weights")
     weights: str | None = Field(
-        None, description="torchvision's resnet34 as .pth or .safetensors; null: torch hub's folder"
+        None,
+        description="torchvision's or timm's resnet34, .pth or .safetensors; null: what lies in"
+        " torch hub's folder; hub: the same, downloaded if it is not there",
     )
     channels: Literal["sum", "repeat"] = Field(
         "sum", description="ImageNet's three channels: kernels summed, or the input repeated"
@@ -56,26 +65,46 @@ class ResNet34Config(ModelConfig):
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="dropout before the classifier")
 
+    @field_validator("weights")
+    @classmethod
+    def _absolute(cls, weights: str | None) -> str | None:
+        """Workers may run in another folder."""
+        if weights is None or weights == HUB:
+            return weights
+        return os.path.abspath(os.path.expanduser(weights))
+
     def weights_file(self) -> Path | None:
         """The file that holds ImageNet's weights, if there is one."""
-        if self.weights is None:
+        if self.weights is None or self.weights == HUB:
             return find_in_hub(HUB_NAMES)
-        path = Path(self.weights).expanduser()
+        path = Path(self.weights)
         return path if path.is_file() else None
 
     def ready(self) -> None:
-        """Look for the weights if they are wanted.
+        """Look for the weights, and into them, if they are wanted.
 
         Raises:
-            MissingPathError: there is no such file.
+            MissingPathError: there is no such file, and it could not be downloaded if asked to.
+            DataError: a file of another format or network.
         """
-        if not self.pretrained or self.weights_file() is not None:
-            return
-        looked = self.weights or f"{hub_folder()}/{HUB_NAMES[0]}"
+        if self.pretrained:
+            path = self._present()
+            stat = path.stat()
+            _check_file(path, stat.st_size, stat.st_mtime_ns)
+
+    def _present(self) -> Path:
+        lacking = f"{self.weights or hub_folder() / HUB_NAMES[0]} is not there"
+        if (path := self.weights_file()) is not None:
+            return path
+        if self.weights == HUB:
+            try:
+                return download_to_hub(f"{HUB_URL}/{HUB_NAMES[0]}")
+            except MissingPathError as error:
+                lacking = str(error)
         raise MissingPathError(
-            f"model.pretrained wants ImageNet's weights for ResNet34, and {looked} is not there:"
-            f" download {HUB_NAMES[0]} from https://download.pytorch.org/models/ and give"
-            " --set model.weights=FILE, or train from scratch with --set model.pretrained=false"
+            f"model.pretrained wants ImageNet's weights for ResNet34, and {lacking}:"
+            f" download {HUB_URL}/{HUB_NAMES[0]} and give --set model.weights=FILE,"
+            " or train from scratch with --set model.pretrained=false"
         )
 
     def identity(self) -> dict[str, Any]:
@@ -125,11 +154,9 @@ class ResNet34(Model):
         self.config.ready()
         path = self.config.weights_file()
         assert path is not None
-        tensors = {k: v for k, v in read_weights(path).items() if not k.startswith("fc.")}
-        kernels = tensors.get("conv1.weight")
-        # Only kernels of the expected kind: a wrong shape is for the check below to name.
-        if self.config.channels == "sum" and kernels is not None and kernels.dim() == 4:
-            tensors["conv1.weight"] = kernels.sum(dim=1, keepdim=True)
+        tensors = _read(path)
+        if self.config.channels == "sum":
+            tensors["conv1.weight"] = tensors["conv1.weight"].sum(dim=1, keepdim=True)
         copy_weights(self.backbone, tensors, path)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
@@ -165,3 +192,17 @@ class _Backbone(ResNet):  # type: ignore[misc]
         for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
             h_BCHW = layer(h_BCHW)
         return h_BCHW
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """All but ImageNet's own classifier."""
+    return {k: v for k, v in read_weights(path).items() if not k.startswith("fc.")}
+
+
+# A search asks for every combination of its features; a changed file is another key.
+@lru_cache(maxsize=4)
+def _check_file(path: Path, num_bytes: int, changed: int) -> None:
+    del num_bytes, changed
+    with torch.device("meta"):
+        expected = _Backbone(3).state_dict()
+    check_weights(expected, _read(path), path)
