@@ -36,6 +36,9 @@ def add(verbs: Any) -> None:
         "--protocol", choices=["paper"], help="score the random split of the papers beside it"
     )
     parser.add_argument(
+        "--noise", action="store_true", help="score the fold's test rows in rising noise, too"
+    )
+    parser.add_argument(
         "--storage", type=Path, metavar="DIR", help="where features are kept (default: by the run)"
     )
     add_cluster(parser)
@@ -49,14 +52,20 @@ def evaluate_run(arguments: argparse.Namespace) -> int:
     wanted = "nested" if arguments.nested else "fold"
     modes = ["reuse-settings" if arguments.reuse_settings else wanted]
     modes += ["paper"] if arguments.protocol else []
+    # A sweep scores the weights that the searched fold's evaluation leaves.
+    modes += ["fold"] if arguments.noise and "fold" not in modes else []
     from raysearch.evaluation.evaluate import evaluation_file, stored_evaluations
+    from raysearch.evaluation.noise import stored_noise
 
-    if missing := [mode for mode in modes if mode not in stored_evaluations(run)]:
+    missing = [mode for mode in modes if mode not in stored_evaluations(run)]
+    if missing or (arguments.noise and not stored_noise(run)):
         _evaluate(arguments, run, missing, console)
     else:
         console.print("evaluated before; the stored figures:", highlight=False)
     for mode in modes:
         _show(console, stored_evaluations(run)[mode])  # type: ignore[index]
+    if arguments.noise and (found := stored_noise(run)):
+        _show_noise(console, found["levels"])
     console.print(f"written to {evaluation_file(run)}", highlight=False, soft_wrap=True)
     return 0
 
@@ -65,6 +74,7 @@ def _evaluate(
     arguments: argparse.Namespace, run: RunFolder, modes: list[str], console: Console
 ) -> None:
     from raysearch.evaluation.evaluate import best_record, evaluate
+    from raysearch.evaluation.noise import noise_sweep
     from raysearch.lease import RunLease
     from raysearch.tuning.cluster_session import cluster_session
     from raysearch.tuning.tuner import Watcher
@@ -75,16 +85,20 @@ def _evaluate(
         ProgressLine(console) as progress,
         cluster_session(arguments.address, run.logs) as session,
     ):
+        storage = arguments.storage or run.root.parent
+        watcher = Watcher(progress.say, progress.update)
         for mode in modes:
             evaluate(
                 run,
                 mode,  # type: ignore[arg-type]
                 session,
                 lease,
-                storage=arguments.storage or run.root.parent,
+                storage=storage,
                 started=time.time(),
-                watcher=Watcher(progress.say, progress.update),
+                watcher=watcher,
             )
+        if arguments.noise:
+            noise_sweep(run, storage, watcher)
 
 
 def _show(console: Console, figures: dict[str, Any]) -> None:
@@ -112,6 +126,16 @@ def _show(console: Console, figures: dict[str, Any]) -> None:
     _show_confusion(console, figures)
     for note in figures["notes"]:
         console.print(f"  note: {note}", highlight=False, soft_wrap=True)
+
+
+def _show_noise(console: Console, levels: list[dict[str, Any]]) -> None:
+    table = Table(
+        "SNR", "UA", "WA", "macro-F1", title="white noise", title_justify="left", box=None
+    )
+    for level in levels:
+        values = [f"{100 * level[key]['mean']:.1f}%" for key in ("ua", "wa", "macro_f1")]
+        table.add_row("clean" if level["snr_db"] is None else f"{level['snr_db']} dB", *values)
+    console.print(table)
 
 
 def _show_confusion(console: Console, figures: dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ from raysearch.tuning.cluster_session import ClusterSession
 from raysearch.tuning.preparation import AuditedSplit, prepare_features, prepare_split
 from raysearch.tuning.tuner import Watcher, run_search, start_pool
 
-__all__ = ["Mode", "best_record", "evaluate", "evaluation_file", "stored_evaluations"]
+__all__ = ["Mode", "best_record", "evaluate", "evaluation_file", "own_arm", "stored_evaluations"]
 
 Mode = Literal["fold", "nested", "reuse-settings", "paper"]
 
@@ -84,7 +84,7 @@ def evaluate(
         DataError: a split leaks, or its audio is unusable.
     """
     spec = run.spec()
-    own = _own_arm(run, spec, storage)
+    own = own_arm(run, spec, storage)
     if mode == "fold":
         arms = [own]
     elif mode == "paper":
@@ -120,7 +120,8 @@ def evaluate(
     return figures
 
 
-def _own_arm(run: RunFolder, spec: SearchSpec, storage: Path) -> Arm:
+def own_arm(run: RunFolder, spec: SearchSpec, storage: Path) -> Arm:
+    """The run's winner on the fold that it was searched on."""
     return _searched_arm(run, spec, prepare_split(spec, storage), run.root / "refits")
 
 

@@ -10,7 +10,7 @@ import torch
 from raysearch.errors import EmptyCorpusError
 from raysearch.evaluation.arm import Arm
 from raysearch.models.table import build_model
-from raysearch.streaming.rows import RowTable, SplitRows
+from raysearch.streaming.rows import RowTable, SplitRows, row_key
 from raysearch.streaming.shards import ensure_features
 from raysearch.streaming.store import FeatureSource
 from raysearch.streaming.tiers import open_trial_data
@@ -28,11 +28,17 @@ def probability_column(label: str) -> str:
 
 
 def predict_arm(
-    arm: Arm, storage: Path, on_progress: Progress | None = None
+    arm: Arm, storage: Path, on_progress: Progress | None = None, *, cell: str = ""
 ) -> tuple[pa.Table, dict[str, str]]:
     """Featurize the arm's test rows, then score them with each seed's weights.
 
     This is where test audio is read for the first time.
+
+    Args:
+        arm: with its features' bank.
+        storage: where features are kept.
+        on_progress: told of features.
+        cell: an augmentation cell that the test rows go through first, such as ``noise:10``.
 
     Returns:
         A table of utterance, corpus, speaker, sex, fold, seed, emotion, predicted, and one
@@ -42,13 +48,13 @@ def predict_arm(
         EmptyCorpusError: no test utterance can be used.
     """
     assert arm.bank is not None
-    sources, unusable = _test_features(arm, storage, on_progress)
+    sources, unusable = _test_features(arm, storage, cell, on_progress)
     test = [u for u in arm.audited.split.test if u.id not in unusable]
     if not test:
         raise EmptyCorpusError(f"fold {arm.audited.split.fold}: no test utterance can be used")
     table = RowTable(
         ids=tuple(u.id for u in test),
-        hashes=tuple(u.content_hash for u in test),
+        hashes=tuple(row_key(u.content_hash, cell) for u in test),
         labels=(0,) * len(test),  # true emotions are compared below; some may be unknown here
     )
     labels = arm.bank.rows.labels
@@ -72,7 +78,7 @@ def predict_arm(
 
 
 def _test_features(
-    arm: Arm, storage: Path, on_progress: Progress | None
+    arm: Arm, storage: Path, cell: str, on_progress: Progress | None
 ) -> tuple[dict[str, FeatureSource], dict[str, str]]:
     sources, unusable = {}, {}
     for stream, config in arm.config.used_features.items():
@@ -82,6 +88,7 @@ def _test_features(
             config,
             feature_store(storage),
             corpus=arm.spec.corpus.name,
+            cells=(cell,),
             on_progress=_named(on_progress, f"{stream} test features"),
             max_quarantined=1.0,
         )

@@ -1,0 +1,61 @@
+"""How a finished search's weights bear noise: the test rows again at falling SNRs."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from raysearch.evaluation.arm import Arm
+from raysearch.evaluation.evaluate import own_arm
+from raysearch.evaluation.predict import predict_arm
+from raysearch.evaluation.scores import score
+from raysearch.files import write_json
+from raysearch.run_folder import RunFolder
+from raysearch.training.checkpoint import load_json
+from raysearch.tuning.preparation import prepare_features
+from raysearch.tuning.tuner import Watcher
+
+__all__ = ["SNRS_DB", "noise_sweep", "stored_noise"]
+
+SNRS_DB = (20, 10, 5, 0)
+
+
+def stored_noise(run: RunFolder) -> dict[str, Any] | None:
+    """What a sweep found before."""
+    path = run.root / "noise.json"
+    return load_json(path) if path.exists() else None
+
+
+def noise_sweep(run: RunFolder, storage: Path, watcher: Watcher) -> dict[str, Any]:
+    """Score every seed's weights on clean and on noisy test rows; nothing is retrained.
+
+    The noise is white, at each SNR the same for every system: seeded by the recording.
+
+    Args:
+        run: evaluated on its fold before, so that each seed has its weights.
+        storage: where features are kept.
+        watcher: who is told.
+
+    Returns:
+        ``levels``: for each SNR in dB (None is clean) the figures of ``score``.
+    """
+    arm = own_arm(run, run.spec(), storage)
+    arm = replace(arm, bank=prepare_features(arm.feature_spec, arm.audited.split, storage))
+    levels = []
+    for snr_db in (None, *SNRS_DB):
+        table, unusable = predict_arm(arm, storage, watcher.progress, cell=_cell(snr_db))
+        levels.append({"snr_db": snr_db, **_figures(arm, table), "num_unusable": len(unusable)})
+        watcher.say(f"scored at {'no noise' if snr_db is None else f'{snr_db} dB'}")
+    found = {"trial": arm.identity, "levels": levels}
+    write_json(run.root / "noise.json", found)
+    return found
+
+
+def _cell(snr_db: int | None) -> str:
+    return "" if snr_db is None else f"noise:{snr_db}"
+
+
+def _figures(arm: Arm, table: pa.Table) -> dict[str, Any]:
+    where = {"fold": arm.audited.split.fold}
+    return score(table, protocol=arm.spec.protocol.name, where=where, notes=[])
