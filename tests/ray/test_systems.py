@@ -21,7 +21,7 @@ FIXED = {
     "features.mel.hop_ms": 20.0,
     "features.mfcc.n_mfcc": 13,
     "features.mfcc.deltas": 0,
-    "features.mfcc.hop_ms": 40.0,
+    "features.mfcc.hop_ms": 25.0,
     "features.prosody.hop_ms": 40.0,
     "training.clip_s": 1.0,
     "training.batch_size": 64,
@@ -35,7 +35,12 @@ FIXED = {
 }
 OWN = {
     "cnn": {"search.inner_folds": 2},
-    "resnet34": {"model.pretrained": False, "waveform_augment.cells": "all"},
+    "resnet34": {
+        "model.pretrained": False,
+        "waveform_augment.bank": ["noise:15", "stretch:0.9"],
+        "waveform_augment.cells": "all",
+        "training.epochs": 1,
+    },
     "svm": {"training.clip_s": 60.0, "training.epochs": 1},
 }
 SYSTEMS = ("cnn", "cnn1d_attention", "emohrnet", "lstm", "resnet34", "svm")

@@ -1,0 +1,96 @@
+"""``raysearch ablate``: what a finished search's winner owes to each of its parts."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from raysearch.cli.options import add_cluster
+from raysearch.cli.terminal import ProgressLine
+from raysearch.run_folder import RunFolder
+
+__all__ = ["add"]
+
+
+def add(verbs: Any) -> None:
+    """Add the verb to the parser."""
+    parser = verbs.add_parser(
+        "ablate", help="retrain a winner without its parts", description=__doc__
+    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="results/<run>")
+    parser.add_argument(
+        "--only", metavar="A,B", help="augmentation, resolution-32, attention, prosody, ..."
+    )
+    parser.add_argument(
+        "--storage", type=Path, metavar="DIR", help="where features are kept (default: by the run)"
+    )
+    add_cluster(parser)
+    parser.set_defaults(verb=ablate_run)
+
+
+def ablate_run(arguments: argparse.Namespace) -> int:
+    """Carry the verb out."""
+    from raysearch.evaluation.ablate import stored_ablations
+
+    run = RunFolder.existing(arguments.run)
+    console = Console()
+    names = arguments.only.split(",") if arguments.only else []
+    found = stored_ablations(run)
+    done = {**found.get("ablations", {}), **found.get("skipped", {})}
+    if not found or any(name not in done for name in names):
+        found = _ablate(arguments, run, names and [*done, *names], console)
+    else:
+        console.print("ablated before; the stored figures:", highlight=False)
+    _show(console, found)
+    console.print(f"written to {run.root / 'ablations.json'}", highlight=False, soft_wrap=True)
+    return 0
+
+
+def _ablate(
+    arguments: argparse.Namespace, run: RunFolder, names: list[str], console: Console
+) -> dict[str, Any]:
+    from raysearch.evaluation.ablate import ablate
+    from raysearch.evaluation.evaluate import best_record
+    from raysearch.lease import RunLease
+    from raysearch.tuning.cluster_session import cluster_session
+    from raysearch.tuning.tuner import Watcher
+
+    best_record(run)  # a run without a winner is refused before Ray is started
+    with (
+        RunLease.acquire(run.root) as lease,
+        ProgressLine(console) as progress,
+        cluster_session(arguments.address, run.logs),
+    ):
+        return ablate(
+            run,
+            lease,
+            names=list(dict.fromkeys(names)),
+            storage=arguments.storage or run.root.parent,
+            watcher=Watcher(progress.say, progress.update),
+        )
+
+
+def _show(console: Console, found: dict[str, Any]) -> None:
+    winner = found["winner"]
+    console.print(
+        f"[bold]test[/bold]  {winner['protocol']}, fold {winner['fold']}, "
+        f"{winner['num_speakers']} speakers, three seeds each",
+        highlight=False,
+    )
+    table = Table("without", "UA", "difference", "verdict", box=None)
+    table.add_row("(the winner)", f"{100 * winner['ua']['mean']:.1f}%", "", "")
+    for name, entry in found["ablations"].items():
+        comparison = entry["comparison"]
+        table.add_row(
+            name,
+            f"{100 * entry['figures']['ua']['mean']:.1f}%",
+            f"{100 * comparison['difference']:+.1f}",
+            comparison["verdict"],
+        )
+    console.print(table)
+    for entry in found["ablations"].values():
+        console.print(f"  {entry['comparison']['sentence']}", highlight=False)
+    for name, why in found["skipped"].items():
+        console.print(f"  {name}: skipped, {why}", highlight=False, style="dim")
