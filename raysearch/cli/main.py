@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from raysearch import __version__
-from raysearch.cli import ablate, compare, corpus, evaluate, run, systems
+from raysearch.cli import ablate, compare, corpus, evaluate, leak_study, run, systems
 from raysearch.errors import RaysearchError
 
 __all__ = ["run_command"]
@@ -41,6 +41,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    for module in (run, corpus, evaluate, ablate, compare, systems):
+    for module in (run, corpus, evaluate, ablate, compare, leak_study, systems):
         module.add(verbs)
     return parser

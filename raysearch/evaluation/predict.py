@@ -1,7 +1,9 @@
 """From an arm's weights to one row a test utterance and seed."""
 
 import contextlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -17,9 +19,13 @@ from raysearch.streaming.tiers import open_trial_data
 from raysearch.training.checkpoint import load_tensors, load_weights
 from raysearch.training.normalise import Normaliser
 from raysearch.training.scoring import score_batches
+from raysearch.trial_config import TrialConfig
 from raysearch.tuning.preparation import Progress, feature_store
 
-__all__ = ["predict_arm", "probability_column"]
+if TYPE_CHECKING:
+    from raysearch.corpora.utterance import Utterance
+
+__all__ = ["predict_arm", "prediction_table", "probabilities", "probability_column"]
 
 
 def probability_column(label: str) -> str:
@@ -61,20 +67,31 @@ def predict_arm(
     rows = SplitRows(train=arm.bank.rows.train, validation=table, labels=labels)
     parts = []
     for seed, weights in enumerate(arm.weight_files()):
-        probs_NK = _probabilities(arm, rows, sources, weights)
-        columns = {
-            "utterance": list(table.ids),
-            "corpus": [u.corpus for u in test],
-            "speaker": [u.speaker for u in test],
-            "sex": pa.array([u.sex for u in test], pa.string()),
-            "fold": [arm.audited.split.fold] * len(test),
-            "seed": [seed] * len(test),
-            "emotion": [u.emotion for u in test],
-            "predicted": [labels[k] for k in probs_NK.argmax(axis=1)],
-            **{probability_column(name): probs_NK[:, k] for k, name in enumerate(labels)},
-        }
-        parts.append(pa.table(columns))
+        probs_NK = probabilities(arm.config, rows, sources, weights)
+        parts.append(prediction_table(test, probs_NK, labels, arm.audited.split.fold, seed))
     return pa.concat_tables(parts), unusable
+
+
+def prediction_table(
+    test: "Sequence[Utterance]",
+    probs_NK: np.ndarray,
+    labels: Sequence[str],
+    fold: int,
+    seed: int,
+) -> pa.Table:
+    """One row an utterance of ``test``; ``labels`` name the columns of ``probs_NK``."""
+    columns = {
+        "utterance": [u.id for u in test],
+        "corpus": [u.corpus for u in test],
+        "speaker": [u.speaker for u in test],
+        "sex": pa.array([u.sex for u in test], pa.string()),
+        "fold": [fold] * len(test),
+        "seed": [seed] * len(test),
+        "emotion": [u.emotion for u in test],
+        "predicted": [labels[k] for k in probs_NK.argmax(axis=1)],
+        **{probability_column(name): probs_NK[:, k] for k, name in enumerate(labels)},
+    }
+    return pa.table(columns)
 
 
 def _test_features(
@@ -101,15 +118,22 @@ def _named(on_progress: Progress | None, what: str):  # type: ignore[no-untyped-
     return (lambda done, total: on_progress(what, done, total)) if on_progress else None
 
 
-def _probabilities(
-    arm: Arm, rows: SplitRows, sources: dict[str, FeatureSource], weights: Path
+def probabilities(
+    config: TrialConfig, rows: SplitRows, sources: Mapping[str, FeatureSource], weights: Path
 ) -> np.ndarray:
-    """(N, K) mean over windows of log-softmax, renormalised, in the order of ``rows``."""
-    training, device = arm.config.training, torch.device("cpu")
+    """(N, K) of the rows on the validation side of ``rows``: mean log-softmax, renormalised.
+
+    Args:
+        config: the settings that ``weights`` were trained with.
+        rows: the training rows, whose statistics normalise, and the rows to score beside them.
+        sources: the streams' stores, which hold all of them.
+        weights: a checkpoint's safetensors.
+    """
+    training, device = config.training, torch.device("cpu")
     with open_trial_data(
         rows, sources, clip_s=training.clip_s, batch_size=training.batch_size, seed=0
     ) as data:
-        model = build_model(arm.config.model, data.shapes, data.num_classes)
+        model = build_model(config.model, data.shapes, data.num_classes)
         load_weights(model, load_tensors(weights), str(weights))
         scores = score_batches(
             model,

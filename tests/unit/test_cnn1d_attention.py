@@ -113,7 +113,7 @@ class MfccData(TinyData):
     def __init__(self) -> None:
         super().__init__()
         for held in (self.shapes, self.floors, self.normalisation):
-            held["mfcc"] = held.pop("mel")  # type: ignore[attr-defined]
+            held["mfcc"] = held.pop("mel")  # type: ignore[assignment]
 
     def _batch(self, *source: Any) -> Batch:
         batch = super()._batch(*source)
