@@ -17,7 +17,8 @@ mkdir "$work/empty" && cd "$work/empty"
 raysearch="$work/venv/bin/raysearch"
 "$work/venv/bin/python" -c "import raysearch, sys; sys.exit('$work' not in raysearch.__file__)"
 "$raysearch" --version
-"$raysearch" corpus --json >corpus.json
+"$raysearch" corpus --json --set corpus.label_map=common >corpus.json
+"$raysearch" systems >systems.txt
 "$raysearch" run --space emohrnet-gpu --dry-run
 "$raysearch" run --space emohrnet --name wheel --trials 2 --max-epochs 1 --set model.width=8 \
   --set features.mel.n_mels=40 --set features.mel.hop_ms=20 --set model.blocks=1

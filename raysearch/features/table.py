@@ -17,6 +17,7 @@ EXTRACTORS = Table(
         "log_mel": "raysearch.features.log_mel:LogMel",
         "mfcc": "raysearch.features.mfcc:Mfcc",
         "prosody": "raysearch.features.prosody:Prosody",
+        "ssl": "raysearch.features.ssl:Ssl",
     },
 )
 

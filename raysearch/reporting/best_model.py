@@ -18,6 +18,11 @@ WEIGHTS = "weights.safetensors"
 _LICENCES = {
     "ravdess": "RAVDESS: CC BY-NC-SA 4.0; models trained on it are for non-commercial use.",
     "emodb": "EMO-DB: CC0.",
+    "crema_d": "CREMA-D: Open Database License.",
+    "tess": "TESS: CC BY-NC-ND 4.0; for non-commercial use.",
+    "emovo": "EMOVO: for research, by signed request.",
+    "iemocap": "IEMOCAP: for research, by signed request.",
+    "savee": "SAVEE: for research, by registration.",
     "demo": "Demo corpus: synthesised by espeak-ng; a caricature, of no use on real speech.",
 }
 
@@ -103,7 +108,10 @@ def _card(
     )
     settings = "\n".join(f"| {key} | {value} |" for key, value in record.config.items())
     lines = "\n".join(f"- {key}: {value}" for key, value in facts.items())
-    licence = _LICENCES.get(spec.corpus.name, "See the licence of the corpus it was trained on.")
+    licence = "\n".join(
+        _LICENCES.get(name, f"{name}: see the licence of the corpus.")
+        for name in spec.corpus.name.split(",")
+    )
     return f"""# {spec.model.name}, trained on {spec.corpus.name}
 
 Predicts one of {len(labels)} emotions ({", ".join(labels)}) from an utterance.
