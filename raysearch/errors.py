@@ -11,7 +11,7 @@ RaysearchError
 │   ├── EmptyCorpusError      no usable utterance
 │   ├── QuarantineError       too large a share of the audio is unreadable
 │   └── LeakError             a declared key is shared between train, validation and test
-├── TrialError                one trial failed; the search goes on
+├── TrialError                exit 1 if every trial failed; else the search goes on
 │   └── NonFiniteLossError    the loss became NaN or infinite
 ├── InfrastructureError       exit 4: workers, nodes or storage were lost for good
 └── SearchInterruptedError         exit 130: stopped by a signal, resumable
@@ -87,7 +87,7 @@ class LeakError(DataError):
 
 
 class TrialError(RaysearchError):
-    """One trial failed; the search goes on."""
+    """A trial failed: the search goes on, unless every one did."""
 
 
 class NonFiniteLossError(TrialError):

@@ -96,10 +96,11 @@ def _study(
 def _show(console: Console, found: dict[str, Any]) -> None:
     console.print(
         f"[bold]leak study[/bold]  {found['space']} on {found['corpus']}: "
-        f"{found['num_train_rows']} training rows, {found['epochs']} epochs, three seeds an arm",
+        f"{found['num_train_rows']} training rows, {found['epochs']} epochs, "
+        "three seeds an arm, tested on clean originals",
         highlight=False,
     )
-    table = Table("arm", "", "UA on clean originals", "each seed", "", box=None)
+    table = Table("arm", "", "UA", "each seed", "", box=None)
     for name, figures in found["arms"].items():
         seeds = "  ".join(f"{100 * value:.1f}" for value in figures["ua"]["per_seed"])
         label = "honest" if figures["valid"] else "chance" if name == "D" else "invalid"

@@ -5,13 +5,13 @@ import sys
 from collections.abc import Sequence
 
 from raysearch import __version__
-from raysearch.cli import ablate, compare, corpus, evaluate, leak_study, run, systems
+from raysearch.cli import ablate, compare, corpus, cross_corpus, evaluate, leak_study, run, systems
 from raysearch.errors import RaysearchError
 
 __all__ = ["run_command"]
 
 EXIT_CODES = (
-    "exit codes: 0 done; 2 something to correct; 3 bad data; 4 lost infrastructure; "
+    "exit codes: 0 done; 1 every trial failed; 2 something to correct; 3 bad data; 4 lost infrastructure; "
     "130 interrupted, resumable"
 )
 
@@ -41,6 +41,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    for module in (run, corpus, evaluate, ablate, compare, leak_study, systems):
+    for module in (run, corpus, evaluate, ablate, compare, cross_corpus, leak_study, systems):
         module.add(verbs)
     return parser

@@ -17,6 +17,7 @@ from raysearch.cli.options import add_cluster, add_data, add_resources, add_stor
 from raysearch.cli.terminal import ProgressLine, show_outcome
 from raysearch.config.overrides import parse_override
 from raysearch.config.search import Objective
+from raysearch.errors import TrialError
 from raysearch.files import write_text
 from raysearch.lease import RunLease
 from raysearch.ledger import Event, read
@@ -94,6 +95,9 @@ def search(arguments: argparse.Namespace) -> int:
     with ProgressLine(console, quiet=arguments.quiet) as progress:
         trials = _search(arguments, spec, run, started, console, progress)
     show_outcome(console, run, spec, trials)
+    failed = trials.with_status("failed")
+    if failed and len(failed) == len(trials.records):
+        raise TrialError(f"every trial failed, the first as {failed[0].reason}")
     return 0
 
 

@@ -71,3 +71,22 @@ def test_the_leak_study_has_four_arms(folder):
     assert found["siblings"] == pytest.approx(ua["A"] - ua["B"])
     assert found["speakers"] == pytest.approx(ua["B"] - ua["C"])
     assert "augmented_test" in found["arms"]["A"]
+
+
+def test_winners_are_scored_on_each_others_corpora(folder):
+    # The demo is a RAVDESS tree: its twin has other labels' names for the same recordings.
+    (tree,) = (folder / "results" / ".corpora").iterdir()
+    data = ["--corpus=ravdess", f"--data={tree}", "--set=search.published_first=false"]
+    raysearch("run", *SMALL, *data, "--trials=1", "--name=two", "--quiet", cwd=folder)
+    for name in ("one", "two"):
+        raysearch("evaluate", f"results/{name}", cwd=folder)
+    shown = raysearch("cross-corpus", "results/one", "results/two", cwd=folder)
+    assert "(own test)" in shown
+    matrix = json.loads((folder / "results" / "cross_corpus.json").read_text())
+    assert set(matrix) == {"demo", "ravdess"}
+    own = json.loads((folder / "results" / "one" / "evaluation.json").read_text())
+    assert matrix["demo"]["demo"]["ua"] == own["ua"]
+    crossed = matrix["demo"]["ravdess"]
+    assert "calm" not in crossed["labels"]
+    assert len(crossed["labels"]) == 7
+    assert crossed["num_speakers"] == 12
