@@ -11,8 +11,8 @@ from raysearch.errors import RaysearchError
 __all__ = ["run_command"]
 
 EXIT_CODES = (
-    "exit codes: 0 done; 1 every trial failed; 2 something to correct; 3 bad data; 4 lost infrastructure; "
-    "130 interrupted, resumable"
+    "exit codes: 0 done; 1 every trial failed; 2 something to correct; 3 bad data; "
+    "4 lost infrastructure; 130 interrupted, resumable"
 )
 
 
