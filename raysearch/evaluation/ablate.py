@@ -118,6 +118,18 @@ ABLATIONS = (
         "arXiv 2404.13509",
         _without("model.modality", "ssl", "the winner reads no spectrogram"),
     ),
+    *(
+        Ablation(
+            name,
+            "arXiv 2404.13509",
+            _without(f"model.{field}", False, f"the winner has no {name}"),
+        )
+        for name, field in (
+            ("multi-spatial-fusion", "multi_spatial"),
+            ("grf", "grf"),
+            ("cooperative-attention", "cooperative"),
+        )
+    ),
 )
 
 

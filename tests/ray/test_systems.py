@@ -43,15 +43,18 @@ OWN = {
     },
     "svm": {"training.clip_s": 60.0, "training.epochs": 1},
 }
-SYSTEMS = ("cnn", "cnn1d_attention", "emohrnet", "lstm", "resnet34", "svm")
+SYSTEMS = ("cnn", "cnn1d_attention", "emohrnet", "lstm", "mfhca", "resnet34", "svm")
+UNIT = Path(__file__).parents[1] / "unit"
 
 
-def system_spec(name: str, root: Path) -> SearchSpec:
+def system_spec(name: str, root: Path, weights: Path | None = None) -> SearchSpec:
     """The shipped space with everything that costs time fixed, on the RAVDESS tree ``root``."""
     fields = SearchSpec.load(name).base.fields()
     fixed = {k: v for k, v in FIXED.items() if k in fields or k.startswith("search.")}
-    corpus = {"corpus.name": "ravdess", "corpus.data": str(root)}
-    return SearchSpec.load(name, list({**fixed, **OWN.get(name, {}), **corpus}.items()))
+    given = {"corpus.name": "ravdess", "corpus.data": str(root)}
+    if "features.ssl.weights" in fields:
+        given["features.ssl.weights"] = str(weights)
+    return SearchSpec.load(name, list({**fixed, **OWN.get(name, {}), **given}.items()))
 
 
 def ruin_test_rows(root: Path, spec: SearchSpec) -> int:
@@ -89,11 +92,22 @@ def trees(storage, tmp_path_factory):
     return folders
 
 
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A small encoder with random weights, in torchaudio's format."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(UNIT))
+        from tiny_encoder import write_file
+
+        return write_file(tmp_path_factory.mktemp("encoder"))
+
+
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_a_search_ends_well_and_ruined_test_rows_change_nothing(system, cluster, trees):
+def test_a_search_ends_well_and_ruined_test_rows_change_nothing(system, cluster, trees, weights):
     found = {}
     for name, root in trees.items():
-        run, trials = search(system_spec(system, root), root.parent, system, cluster)
+        spec = system_spec(system, root, weights)
+        run, trials = search(spec, root.parent, system, cluster)
         assert {record.status for record in trials.records.values()} <= {"completed", "pruned"}
         assert trials.ranked()
         found[name] = (losses(trials), checkpoints(run))

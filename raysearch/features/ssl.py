@@ -1,0 +1,163 @@
+"""Self-supervised speech encoders (HuBERT, wav2vec2, WavLM) as features.
+
+Frozen, the encoder runs once and its frames are stored. Tuned, the waveform is stored, and the
+model runs the encoder and learns it, too. Axis letters: N samples, T frames, F bins.
+"""
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from raysearch.config.identity import canonical_json
+from raysearch.errors import ConfigError
+from raysearch.features.extractor import Extractor, FeatureConfig
+from raysearch.features.ssl_sizes import HUBERT_BASE, SAMPLE_RATE, EncoderPlan, Layer
+from raysearch.features.ssl_weights import (
+    HOW_TO_GET,
+    check_weights,
+    inspect_weights,
+    load_weights,
+    weights_digest,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from raysearch.features.ssl_encoder import SslEncoder
+
+__all__ = ["Ssl", "SslConfig"]
+
+# Attention's memory grows with the square of the length: longer audio is encoded in pieces.
+PIECE_S = 30
+
+
+class SslConfig(FeatureConfig):
+    """Which encoder, which of its layers, and who runs it."""
+
+    extractor: Literal["ssl"] = Field("ssl", description="The SSL encoders' extractor.")
+    sample_rate: Literal[16000] = Field(16000, description="Hz; what they were trained on.")
+    weights: str | None = Field(
+        None,
+        description="torchaudio's .pth, a .safetensors, or a Hugging Face folder; needed to run.",
+    )
+    layer: Layer = Field(
+        "last",
+        description="last, a number (a shallower encoder gives its last), or weighted: all layers,"
+        " of which the model learns a mixture.",
+    )
+    mode: Literal["frozen", "tuned"] = Field(
+        "frozen", description="Run the encoder once, or inside the model, which fine-tunes it."
+    )
+
+    @field_validator("weights")
+    @classmethod
+    def _absolute(cls, weights: str | None) -> str | None:
+        """Workers may run in another folder."""
+        return None if weights is None else os.path.abspath(os.path.expanduser(weights))
+
+    @property
+    def path(self) -> Path:
+        """Where the weights are.
+
+        Raises:
+            ConfigError: they are not given.
+        """
+        if self.weights is None:
+            raise ConfigError(
+                "features.ssl.weights is null: the weights of a HuBERT, wav2vec2 or WavLM encoder"
+                f" are needed: {HOW_TO_GET}"
+            )
+        return Path(self.weights)
+
+    def plan(self) -> EncoderPlan:
+        """The encoder's sizes, HuBERT-base's as long as no weights are given.
+
+        Raises:
+            MissingPathError: as ``inspect_weights``.
+            DataError: as ``inspect_weights``.
+        """
+        sizes = HUBERT_BASE if self.weights is None else inspect_weights(self.path)
+        return EncoderPlan(sizes=sizes, layer=self.layer)
+
+    def ready(self) -> None:
+        """Look for the weights, and into them.
+
+        Raises:
+            ConfigError: they are not given.
+            MissingPathError: there are none at that path, or their config is not beside them.
+            DataError: a file of another format or network.
+        """
+        check_weights(self.path)
+
+    def identity(self) -> dict[str, Any]:
+        """The weights by their content."""
+        own = super().identity()
+        if self.weights is None:
+            return own
+        plan = self.plan()
+        layer = plan.depth if isinstance(self.layer, int) else self.layer
+        sizes = plan.sizes.model_dump(mode="json")
+        return {**own, "weights": weights_digest(self.path), "layer": layer, "encoder": sizes}
+
+
+class Ssl(Extractor):
+    """The encoder's frames, or the waveform for a model that encodes it itself.
+
+    Utterances go through one at a time, so that neighbours cannot change a bit. Padding is 0.
+    """
+
+    Config: ClassVar[type[SslConfig]] = SslConfig
+    config: SslConfig
+
+    def __init__(self, config: SslConfig) -> None:
+        self.config = config
+        self.floor = 0.0
+        self._plan = plan = config.plan()
+        self.num_layers = plan.num_outputs
+        if config.mode == "tuned":
+            self.kind, self.num_bins, self.frames_per_second = "waveform", 1, float(SAMPLE_RATE)
+            self.encoder = canonical_json(plan)
+        else:
+            self.kind, self.num_bins = "frames", plan.num_bins
+            self.frames_per_second = SAMPLE_RATE / plan.sizes.hop
+
+    def __call__(self, waveforms: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Mono float32 waveforms (N,) at 16 kHz to float32 (T, F), or (N, 1) if tuned.
+
+        Raises:
+            ConfigError: no weights are given.
+            DataError: they do not fit.
+        """
+        if self.config.mode == "tuned":
+            return [np.asarray(w, dtype=np.float32).reshape(-1, 1) for w in waveforms]
+        import torch
+
+        with torch.inference_mode():
+            return [self._one(torch.tensor(w, dtype=torch.float32)).numpy() for w in waveforms]
+
+    def _one(self, x_N: "Tensor") -> "Tensor":
+        """Frames (T, F); pieces overlap so that no frame is lost between them."""
+        import torch
+
+        sizes = self._plan.sizes
+        step = PIECE_S * SAMPLE_RATE // sizes.hop * sizes.hop
+        total = sizes.num_frames(len(x_N)) * sizes.hop
+        pieces = [
+            self._encoder(x_N[None, start : start + step + sizes.receptive - sizes.hop])[0][0]
+            for start in range(0, total, step)
+        ]
+        return torch.cat(pieces)
+
+    @cached_property
+    def _encoder(self) -> "SslEncoder":
+        # Here, not above: a config is read in processes that must start without torch.
+        from raysearch.features.ssl_encoder import SslEncoder
+
+        encoder = SslEncoder(self._plan).eval().requires_grad_(False)
+        encoder.load(load_weights(self.config.path))
+        return encoder
