@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from raysearch.config.base import Places
+from raysearch.config.distributions import same_value
 from raysearch.config.loader import parse_yaml
 from raysearch.errors import ConfigError
 
@@ -31,13 +32,15 @@ def apply_overrides(
 ) -> list[str]:
     """Lay ``overrides`` over ``data`` in place, later ones last; the keys that were set.
 
-    A field that is set is fixed: it leaves ``space``, and a published value that was only
-    ``assumed`` gives way to it. ``space.<field>=null`` makes a field leave the space, too.
+    A field that is set is fixed: it leaves ``space``, conditions on it are settled, and a published
+    value that was only ``assumed`` gives way to it. ``space.<field>=null`` makes a field leave the
+    space, too.
 
     Raises:
         ConfigError: a key that goes through a plain value.
     """
     keys = []
+    values: dict[str, Any] = {}
     for item in overrides:
         key, value = parse_override(item) if isinstance(item, str) else item
         _set(data, _split(key), value, key)
@@ -48,7 +51,10 @@ def apply_overrides(
                 places.note(".".join(parts[:i]), f"--set {key}")
         places.note(key, f"--set {key}")
         _fix(data, key)
+        values[key] = value
         keys.append(key)
+    for key, value in values.items():
+        _settle(data.get("space"), key, value)
     return keys
 
 
@@ -82,6 +88,33 @@ def _fix(data: dict[str, Any], key: str) -> None:
             for field in [f for f in mapping if f == key or f.startswith(f"{key}.")]:
                 if may_go(mapping[field]):
                     del mapping[field]
+
+
+def _settle(space: Any, key: str, value: Any) -> None:
+    """Conditions on ``key`` hold or do not, now that it has one value; they need no probing."""
+    if not isinstance(space, dict):
+        return
+    for field, data in list(space.items()):
+        items = data if isinstance(data, list) else [data]
+        left = [item for item in items if _may_apply(item, key, value)]
+        if len(left) < len(items):
+            space[field] = left
+        if not left:
+            del space[field]
+
+
+def _may_apply(item: Any, key: str, value: Any) -> bool:
+    """Whether a distribution is left; its condition on ``key`` goes if ``value`` meets it."""
+    when = item.get("when") if isinstance(item, dict) else None
+    options = when.get(key) if isinstance(when, dict) else None
+    if not isinstance(options, list):
+        return True
+    if not any(same_value(value, option) for option in options):
+        return False
+    del item["when"][key]
+    if not item["when"]:
+        del item["when"]
+    return True
 
 
 def _always(_: Any) -> bool:

@@ -135,7 +135,7 @@ def _inspect(file: Path, num_bytes: int, changed: int, config_changed: int) -> E
         where = ".".join(str(part) for part in item["loc"]) or "sizes"
         raise DataError(f"{file}: {where} is {item['input']!r}: {item['msg']}") from None
     except (IndexError, RuntimeError, TypeError, ValueError) as error:
-        raise DataError(f"{file}: {error}") from None
+        raise DataError(f"{file}: {_first_line(error)}") from None
 
 
 @lru_cache(maxsize=8)
@@ -144,10 +144,8 @@ def _check(file: Path, num_bytes: int, changed: int, config_changed: int) -> Non
 
     expected = expected_shapes(_inspect(file, num_bytes, changed, config_changed))
     tensors = canonical(_read(file))
-    lacking, unknown = (
-        sorted(expected.keys() - tensors.keys()),
-        sorted(tensors.keys() - expected.keys()),
-    )
+    lacking = sorted(expected.keys() - tensors.keys())
+    unknown = sorted(tensors.keys() - expected.keys())
     if lacking or unknown:
         wrong = f"lacks {lacking[0]!r}" if lacking else f"holds {unknown[0]!r}, which is unknown"
         raise DataError(f"{file}: weights of another network: it {wrong}")
@@ -166,6 +164,10 @@ def _digest(file: Path, num_bytes: int, changed: int) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
 def _meta(tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
     return {name: tensor.to("meta") for name, tensor in tensors.items()}
 
@@ -181,7 +183,7 @@ def _read(file: Path) -> "dict[str, Tensor]":
     except DataError:
         raise
     except Exception as error:  # a damaged file can make the readers raise anything
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = _first_line(error)
         raise DataError(f"{file}: not weights that can be read safely ({reason})") from None
     if isinstance(data, Mapping) and isinstance(data.get("state_dict"), Mapping):
         data = data["state_dict"]
