@@ -1,30 +1,23 @@
 """``best/``: the winner by validation, with everything that is needed to use it."""
 
 import json
+import math
 import shutil
-import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from raysearch.errors import DataError
+from raysearch.reporting.model_card import model_card
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
+from raysearch.training import checkpoint
 from raysearch.training.state import BEST
-from raysearch.trials import TrialRecord, Trials
+from raysearch.trials import EpochRecord, TrialRecord, Trials
 
 __all__ = ["write_best"]
 
 WEIGHTS = "weights.safetensors"
-_LICENCES = {
-    "ravdess": "RAVDESS: CC BY-NC-SA 4.0; models trained on it are for non-commercial use.",
-    "emodb": "EMO-DB: CC0.",
-    "crema_d": "CREMA-D: Open Database License.",
-    "tess": "TESS: CC BY-NC-ND 4.0; for non-commercial use.",
-    "emovo": "EMOVO: for research, by signed request.",
-    "iemocap": "IEMOCAP: for research, by signed request.",
-    "savee": "SAVEE: for research, by registration.",
-    "demo": "Demo corpus: synthesised by espeak-ng; a caricature, of no use on real speech.",
-}
 
 
 def write_best(
@@ -34,10 +27,10 @@ def write_best(
     labels: Sequence[str],
     facts: Mapping[str, Any],
 ) -> Path | None:
-    """Put the best trial that has weights into ``best/``, whole or not at all.
+    """Put the best trial whose weights are there into ``best/``, whole or not at all.
 
     Args:
-        run: the run.
+        run: the run; nobody else writes to it.
         spec: its settings.
         trials: its ledger.
         labels: class names in the order of the logits.
@@ -46,102 +39,76 @@ def write_best(
     Returns:
         The folder, or ``None`` if no trial has published weights yet.
     """
-    for record in trials.ranked():
-        weights = run.root / record.checkpoint[0] / BEST if record.checkpoint else None
-        if weights is not None and weights.is_file():
-            break
-    else:
+    for left_behind in run.root.glob(f".{run.best.name}.*.tmp"):
+        shutil.rmtree(left_behind, ignore_errors=True)
+    found = ((*pair, _weights(run, pair[0])) for pair in _candidates(trials))
+    winner = next(((r, e, source) for r, e, source in found if source is not None), None)
+    if winner is None:
         return None
-    staged = run.root / f".best.{uuid.uuid4().hex}.tmp"
-    staged.mkdir()
-    try:
-        _fill(staged, spec, record, weights, labels, facts)
-        former = run.root / f".best.{uuid.uuid4().hex}.old"
-        if run.best.exists():
-            run.best.rename(former)
-        staged.rename(run.best)
-        shutil.rmtree(former, ignore_errors=True)
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
+    record, epoch, source = winner
+    first = record is trials.ranked()[0]
+    texts = {
+        **_texts(spec, record, epoch, labels),
+        "model_card.md": model_card(spec, record, epoch, labels, facts, first=first),
+    }
+
+    def fill(stage: Path) -> None:
+        shutil.copyfile(source, stage / WEIGHTS)
+        for name, text in texts.items():
+            (stage / name).write_text(text, encoding="utf-8")
+
+    checkpoint.publish(run.best, fill)
     return run.best
 
 
-def _fill(
-    folder: Path,
-    spec: SearchSpec,
-    record: TrialRecord,
-    weights: Path,
-    labels: Sequence[str],
-    facts: Mapping[str, Any],
-) -> None:
+def _candidates(trials: Trials) -> list[tuple[TrialRecord, EpochRecord]]:
+    """Trials with a checkpoint and the epoch of the best weights in it, best first.
+
+    A trial that was cut off may have reported a better epoch than its last checkpoint holds: it
+    is worth what its weights are.
+    """
+    sign = 1 if trials.objective == "val_loss" else -1
+
+    def cost(epoch: EpochRecord) -> float:
+        value = epoch.metrics.get(trials.objective)
+        return math.inf if value is None else sign * value
+
+    found = []
+    for record in trials.ranked():
+        last = record.checkpoint[1] if record.checkpoint else 0
+        held = [e for e in record.epochs.values() if e.epoch <= last and cost(e) < math.inf]
+        if held:
+            found.append((record, min(held, key=lambda e: (cost(e), e.epoch))))
+    # Stable: equals stay in the order of their numbers.
+    return sorted(found, key=lambda pair: (pair[0].status != "completed", cost(pair[1])))
+
+
+def _weights(run: RunFolder, record: TrialRecord) -> Path | None:
+    """The best weights of the trial's last checkpoint, if that is whole and undamaged."""
+    assert record.checkpoint is not None
+    folder = run.root / record.checkpoint[0]
+    try:
+        checkpoint.verify(folder)
+    except DataError:
+        return None
+    return folder / BEST if (folder / BEST).is_file() else None
+
+
+def _texts(
+    spec: SearchSpec, record: TrialRecord, epoch: EpochRecord, labels: Sequence[str]
+) -> dict[str, str]:
     config = spec.resolve(record.config).to_dict()
-    assert record.best_epoch is not None
-    best = record.epochs[record.best_epoch]
     metrics = {
         "number": record.number,
         "trial": record.trial,
         "status": record.status,
-        "best_epoch": record.best_epoch,
-        "validation": dict(best.metrics),
+        "best_epoch": epoch.epoch,
+        "validation": dict(epoch.metrics),
     }
-    shutil.copyfile(weights, folder / WEIGHTS)
-    for name, content in {
+    contents = {
         "config.json": config,
         "features.json": config["features"],
         "labels.json": list(labels),
         "metrics.json": metrics,
-    }.items():
-        (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    card = _card(spec, record, labels, facts)
-    (folder / "model_card.md").write_text(card, encoding="utf-8")
-
-
-def _card(
-    spec: SearchSpec, record: TrialRecord, labels: Sequence[str], facts: Mapping[str, Any]
-) -> str:
-    assert record.best_epoch is not None
-    best = record.epochs[record.best_epoch]
-    metrics = best.metrics
-    figures = ", ".join(
-        f"{name} {100 * (metrics.get(key) or 0):.1f}%"
-        for key, name in {"val_uar": "UA", "val_wa": "WA", "val_macro_f1": "macro-F1"}.items()
-    )
-    settings = "\n".join(f"| {key} | {value} |" for key, value in record.config.items())
-    lines = "\n".join(f"- {key}: {value}" for key, value in facts.items())
-    licence = "\n".join(
-        _LICENCES.get(name, f"{name}: see the licence of the corpus.")
-        for name in spec.corpus.name.split(",")
-    )
-    return f"""# {spec.model.name}, trained on {spec.corpus.name}
-
-Predicts one of {len(labels)} emotions ({", ".join(labels)}) from an utterance.
-Trial {record.number} ({record.trial}), the best of its search by validation.
-
-## Data
-
-- corpus: {spec.corpus.name}
-- protocol: {spec.protocol.name}, fold {spec.protocol.fold}
-{lines}
-
-## Figures
-
-Validation, epoch {record.best_epoch} of {record.last_epoch}: {figures}.
-These chose the model, so they flatter it. Test figures: `raysearch evaluate`.
-
-## Settings that were searched
-
-| field | value |
-|---|---|
-{settings}
-
-All settings are in `config.json`.
-
-## Limits
-
-Acted or synthetic emotion is plainer than emotion in life; expect less on other speakers,
-languages, rooms and microphones. Not fit for judging people.
-
-## Licence
-
-{licence}
-"""
+    }
+    return {name: json.dumps(content, indent=2) + "\n" for name, content in contents.items()}

@@ -2,10 +2,12 @@
 
 import csv
 import io
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
-from raysearch.errors import ConfigError
 from raysearch.files import write_text
+from raysearch.reporting.wording import cell, figure, metric_name
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.trials import TrialRecord, Trials
@@ -32,7 +34,8 @@ def leaderboard_rows(spec: SearchSpec, trials: Trials) -> list[dict[str, Any]]:
     ranked = trials.ranked()
     placed = {record.number for record in ranked}
     rest = [record for n, record in sorted(trials.records.items()) if n not in placed]
-    return [_row(spec, record) for record in [*ranked, *rest]]
+    base = spec.base.fields()  # once: a board is drawn at every trial's end
+    return [_row(spec, base, record) for record in [*ranked, *rest]]
 
 
 def write_leaderboard(run: RunFolder, spec: SearchSpec, trials: Trials) -> None:
@@ -41,21 +44,12 @@ def write_leaderboard(run: RunFolder, spec: SearchSpec, trials: Trials) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, [*COLUMNS, *spec.space.fields], lineterminator="\n")
     writer.writeheader()
-    writer.writerows({key: _plain(value) for key, value in row.items()} for row in rows)
+    writer.writerows(rows)
     write_text(run.root / "leaderboard.csv", text.getvalue())
     write_text(run.root / "leaderboard.md", _markdown(run.root.name, spec, trials, rows))
 
 
-def effective_fields(spec: SearchSpec, record: TrialRecord) -> dict[str, Any]:
-    """The searched fields' values in this trial, those that it left at their base included."""
-    try:
-        fields = spec.resolve(record.config).fields()
-    except ConfigError:  # a failed trial may be one whose settings were refused
-        fields = record.config
-    return {name: fields.get(name) for name in spec.space.fields}
-
-
-def _row(spec: SearchSpec, record: TrialRecord) -> dict[str, Any]:
+def _row(spec: SearchSpec, base: Mapping[str, Any], record: TrialRecord) -> dict[str, Any]:
     best = record.epochs.get(record.best_epoch or 0)
     metrics = best.metrics if best else {}
     return {
@@ -63,46 +57,49 @@ def _row(spec: SearchSpec, record: TrialRecord) -> dict[str, Any]:
         "trial": record.trial,
         "status": record.status if record.status != "running" else "unfinished",
         "best_epoch": record.best_epoch,
-        **{name: metrics.get(name) for name in _METRICS},
+        **{name: _rounded(metrics.get(name)) for name in _METRICS},
         "epochs": record.last_epoch,
         "train_s": None if record.copied_from is not None else round(record.train_s, 3),
         "params": best.num_params if best else None,
-        **effective_fields(spec, record),
+        **{name: record.config.get(name, base[name]) for name in spec.space.fields},
     }
 
 
-def _plain(value: Any) -> Any:
-    return round(value, 6) if isinstance(value, float) else value
+def _rounded(value: float | None) -> float | None:
+    # Scores only: a setting is written exactly, so that it can be used again.
+    return None if value is None else round(value, 6)
 
 
 def _markdown(name: str, spec: SearchSpec, trials: Trials, rows: list[dict[str, Any]]) -> str:
-    head = (
+    # The loss is shown where it is what ranks.
+    metrics = dict.fromkeys((*_METRICS, trials.objective))
+    head = [
         "#",
         "status",
         "best epoch",
-        "val UA",
-        "val WA",
-        "val F1",
+        *(metric_name(metric) for metric in metrics),
         "epochs",
         "seconds",
         "params",
-    )
+        "settings",
+    ]
     lines = [
-        f"# {name}: leaderboard",
+        f"# {cell(name)}: leaderboard",
         "",
-        "Validation figures, used to choose: they flatter. Test figures come from "
-        "`raysearch evaluate`.",
+        f"By {metric_name(trials.objective)}. Validation figures, used to choose: they flatter. "
+        "Test figures come from `raysearch evaluate`.",
         "",
-        "| " + " | ".join(head) + " | settings |",
-        "|" + "---|" * (len(head) + 1),
+        "| " + " | ".join(head) + " |",
+        "|" + "---|" * len(head),
     ]
     for row in rows:
         record = trials.records[row["number"]]
+        best = record.epochs.get(record.best_epoch or 0)
         cells = [
             str(row["number"]),
             row["status"],
             _text(row["best_epoch"]),
-            *(_percent(row[metric]) for metric in _METRICS),
+            *(figure(metric, best.metrics.get(metric)) if best else "" for metric in metrics),
             str(row["epochs"]),
             "" if row["train_s"] is None else f"{row['train_s']:.1f}",
             _text(row["params"]),
@@ -113,23 +110,26 @@ def _markdown(name: str, spec: SearchSpec, trials: Trials, rows: list[dict[str, 
 
 
 def _settings(spec: SearchSpec, record: TrialRecord) -> str:
-    if record.details.get("published"):
+    published = bool(record.details.get("published"))
+    if record.status == "failed":
+        return f"{'**published settings** ' if published else ''}failed: {cell(record.reason)}"
+    if published:
         planned = spec.published.epochs
         of = f" of {planned}" if planned else ""
         return f"**published settings, our data, {record.last_epoch}{of} epochs**"
     if record.copied_from is not None:
         return f"the same as trial {record.copied_from}"
-    if record.status == "failed":
-        return f"failed: {record.reason}"
-    return ", ".join(f"{k.split('.')[-1]} {_value(v)}" for k, v in record.config.items())
+    leaves = Counter(_leaf(field) for field in record.config)
+    names = {field: _leaf(field) if leaves[_leaf(field)] == 1 else field for field in record.config}
+    return ", ".join(cell(f"{names[k]} {_value(v)}") for k, v in record.config.items())
+
+
+def _leaf(field: str) -> str:
+    return field.rpartition(".")[2]
 
 
 def _value(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.1f}"
 
 
 def _text(value: Any) -> str:

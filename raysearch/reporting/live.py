@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from raysearch.ledger import TERMINAL, Event
+from raysearch.reporting.wording import figure, metric_name, one_line
 from raysearch.spec import SearchSpec
 from raysearch.trials import TrialRecord, Trials
 
@@ -34,9 +35,11 @@ class LiveTable:
         self._begun = time.time()
         self._last_line = time.time()
         self._num_epochs = 0
-        self._trials = Trials(spec.search.objective)
+        self._objective = spec.search.objective
+        self._keep(Trials(self._objective))
         self._live: Live | None = None
-        if console.is_terminal and not quiet:
+        # A dumb terminal cannot be drawn over: it gets lines.
+        if console.is_terminal and not console.is_dumb_terminal and not quiet:
             self._live = Live(
                 get_renderable=self.table, console=console, refresh_per_second=4, transient=True
             )
@@ -55,9 +58,9 @@ class LiveTable:
 
     def changed(self, trials: Trials, event: Event) -> None:
         """Take one ledger event in."""
-        self._trials = trials
         self._num_epochs += event.event == "epoch"
         if self._live is not None:
+            self._keep(trials)
             if not self._live.is_started:
                 self._begun = time.time()
                 self._live.start()
@@ -67,25 +70,30 @@ class LiveTable:
     def say(self, line: str) -> None:
         """A line above the table."""
         if not self._quiet:
-            self._console.print(line, highlight=False, soft_wrap=True)
+            self._print(line)
+
+    def _print(self, text: str) -> None:
+        # A reason or a path may hold brackets, which rich would take for markup, or refuse.
+        text = one_line(text)
+        self._console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
     # ---- plain lines -------------------------------------------------------------------------
 
     def _say(self, trials: Trials, event: Event) -> None:
         record = trials.records[event.number]
         if event.event in TERMINAL:
-            self._line(_ended(record, self._best(trials)))
+            self._line(_ended(record, self._best(trials), self._objective))
         elif event.event == "epoch" and time.time() - self._last_line >= PLAIN_EVERY_S:
-            value = _percent(event.data["metrics"].get("val_uar"))
+            value = _named(self._objective, event.data["metrics"].get(self._objective))
             epochs = f"{event.data['epoch']}/{self._spec.training.epochs}"
-            self._line(f"trial {event.number:04d} epoch {epochs}  val UA {value}")
+            self._line(f"trial {event.number:04d} epoch {epochs}  {value}")
         elif event.event == "resumed":
             epoch = event.data["epoch"]
             self._line(f"trial {event.number:04d} goes on after epoch {epoch}, a new attempt")
 
     def _line(self, text: str) -> None:
         self._last_line = time.time()
-        self._console.print(text, highlight=False, soft_wrap=True)
+        self._print(text)
 
     def _best(self, trials: Trials) -> TrialRecord | None:
         ranked = trials.ranked()
@@ -95,26 +103,31 @@ class LiveTable:
 
     def table(self) -> Group:
         """The whole picture as it stands."""
-        trials = self._trials
-        return Group(self._header(trials), self._running(trials), self._leaders(trials))
+        counts, *tables = self._drawn
+        return Group(self._header(counts), *tables)
 
-    def _header(self, trials: Trials) -> Text:
+    def _keep(self, trials: Trials) -> None:
+        # rich draws in a thread of its own, which must not read what the driver is changing.
+        self._drawn = self._counts(trials), self._running(trials), self._leaders(trials)
+
+    def _header(self, counts: str) -> Text:
         elapsed = max(time.time() - self._begun, 1e-9)
+        rate = 60 * self._num_epochs / elapsed
+        return Text(f"{counts}   {rate:.1f} epochs/min   {_clock(elapsed)}")
+
+    def _counts(self, trials: Trials) -> str:
         counts = ", ".join(
             f"{len(found)} {status}"
             for status in ("completed", "pruned", "failed")
             if (found := trials.with_status(status))
         )
-        rate = 60 * self._num_epochs / elapsed
         total = self._spec.search.trials
-        return Text(
-            f"{len(trials.records)} of {total} trials  {counts or 'none ended'}   "
-            f"{rate:.1f} epochs/min   {_clock(elapsed)}"
-        )
+        return f"{len(trials.records)} of {total} trials  {counts or 'none ended'}"
 
     def _running(self, trials: Trials) -> Table:
         table = Table(title="running", title_justify="left", box=None, title_style="bold")
-        for name in ("trial", "slot", "epoch", "val UA", "best", "lr", "train loss"):
+        value = metric_name(self._objective)
+        for name in ("trial", "slot", "epoch", value, "best", "lr", "train loss"):
             table.add_column(name, justify="right", no_wrap=True)
         for record in trials.with_status("running"):
             last = record.epochs.get(record.last_epoch)
@@ -123,24 +136,28 @@ class LiveTable:
                 f"{record.number:04d}",
                 "-" if record.slot is None else str(record.slot),
                 f"{record.last_epoch}/{self._spec.training.epochs}",
-                _percent(metrics.get("val_uar")),
-                _percent(_best_uar(record)),
+                figure(self._objective, metrics.get(self._objective)),
+                figure(self._objective, record.best_value),
                 _rate(record),
-                "-" if not metrics else f"{metrics.get('train_loss') or float('nan'):.3f}",
+                figure("train_loss", metrics.get("train_loss")),
             )
         return table
 
     def _leaders(self, trials: Trials) -> Table:
         table = Table(title="best so far", title_justify="left", box=None, title_style="bold")
-        for name in ("trial", "status", "val UA", "at epoch", "epochs", "lr"):
+        value = metric_name(self._objective)
+        for name in ("trial", "status", value, "at epoch", "epochs", "lr"):
             table.add_column(name, justify="right", no_wrap=True)
-        ended = [r for r in trials.ranked() if r.status != "running"]
+        # A repetition is equal to its original: it would only fill the table.
+        ended = [r for r in trials.ranked() if r.status != "running" and r.copied_from is None]
         for record in ended[:NUM_BEST]:
-            published = " (published)" if record.details.get("published") else ""
+            # The published settings are never stopped early: only a failure is worth a word.
+            completed = record.status == "completed"
+            published = completed and record.details.get("published")
             table.add_row(
                 f"{record.number:04d}",
-                record.status + published,
-                _percent(_best_uar(record)),
+                "published" if published else record.status,
+                figure(self._objective, record.best_value),
                 str(record.best_epoch),
                 str(record.last_epoch),
                 _rate(record),
@@ -148,32 +165,27 @@ class LiveTable:
         return table
 
 
-def _ended(record: TrialRecord, best: TrialRecord | None) -> str:
+def _ended(record: TrialRecord, best: TrialRecord | None, objective: str) -> str:
     name = f"trial {record.number:04d}"
+    what = "published settings " if record.details.get("published") else ""
     if record.status == "failed":
-        return f"{name} failed: {record.reason}"
+        return f"{name} {what}failed: {record.reason}"
     if record.copied_from is not None:
         return f"{name} repeats trial {record.copied_from:04d}"
-    what = "published settings " if record.details.get("published") else ""
     line = f"{name} {what}{record.status} after {record.last_epoch} epochs"
-    line += f"  val UA {_percent(_best_uar(record))}"
+    line += f"  {_named(objective, record.best_value)}"
     if best is not None and best.number != record.number:
-        line += f"  (best {_percent(_best_uar(best))}, trial {best.number:04d})"
+        line += f"  (best {figure(objective, best.best_value)}, trial {best.number:04d})"
     return line
 
 
-def _best_uar(record: TrialRecord) -> float | None:
-    epoch = record.epochs.get(record.best_epoch or 0)
-    return epoch.metrics.get("val_uar") if epoch else None
+def _named(metric: str, value: float | None) -> str:
+    return f"{metric_name(metric)} {figure(metric, value)}"
 
 
 def _rate(record: TrialRecord) -> str:
     rate = record.config.get("training.learning_rate")
     return f"{rate:.1e}" if isinstance(rate, float) else "-"
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}%"
 
 
 def _clock(seconds: float) -> str:

@@ -30,10 +30,11 @@ def summarize(run: RunFolder, events: Sequence[Event], trials: Trials) -> dict[s
         "name": run.root.name,
         "objective": trials.objective,
         "best_trial": best.number if best else None,
+        "best_value": best.best_value if best else None,
         "best_val_uar": best_epoch.metrics.get("val_uar") if best_epoch else None,
         "wall_s": sum(_wall(session, events) for session in sessions),
         "startup_s": _startup(sessions[-1], events) if sessions else None,
-        "train_compute_s": sum(e.data["train_s"] for e in events if e.event == "epoch"),
+        "train_compute_s": sum(_train_s(e) for e in events if e.event == "epoch"),
         "trial_overhead_s": statistics.fmean(overheads) if overheads else None,
         "trial_overhead_median_s": statistics.median(overheads) if overheads else None,
         "num_trials": len(trials.records),
@@ -66,12 +67,16 @@ def trial_overheads(events: Sequence[Event]) -> list[float]:
             continue
         slot = (event.fence, event.slot)
         if event.event == "epoch":
-            trained[slot] += event.data["train_s"]
+            trained[slot] += _train_s(event)
         elif event.event in TERMINAL:
             if slot in ends:
                 overheads.append(event.time - ends[slot] - trained[slot])
             ends[slot], trained[slot] = event.time, 0.0
     return overheads
+
+
+def _train_s(event: Event) -> float:
+    return float(event.data.get("train_s") or 0.0)  # as raysearch.trials counts it
 
 
 def _wall(session: dict[str, Any], events: Sequence[Event]) -> float:

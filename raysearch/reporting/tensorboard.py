@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from raysearch.ledger import TERMINAL, Event
+from raysearch.reporting.wording import cell
 from raysearch.trials import Trials
 
 __all__ = ["TensorBoardObserver"]
@@ -21,7 +22,7 @@ class TensorBoardObserver:
         self._writers: dict[int, Any] = {}
 
     def changed(self, trials: Trials, event: Event) -> None:
-        """Write an epoch's metrics; close the file when the trial ends."""
+        """Write an epoch's metrics; close the file when the trial, or its attempt, ends."""
         if event.event == "epoch":
             writer = self._writer(event.number, trials)
             for name, value in event.data["metrics"].items():
@@ -30,20 +31,34 @@ class TensorBoardObserver:
             writer.flush()
         elif event.event in TERMINAL and event.number in self._writers:
             self._writers.pop(event.number).close()
+        elif event.event == "resumed":
+            self._resume(event, trials)
 
     def close(self) -> None:
         """Close what is still open."""
         for number in list(self._writers):
             self._writers.pop(number).close()
 
-    def _writer(self, number: int, trials: Trials) -> Any:
+    def _resume(self, event: Event, trials: Trials) -> None:
+        """Hide the epochs that the attempt before had reached and this one repeats."""
+        if event.number in self._writers:
+            self._writers.pop(event.number).close()
+        if self._path(event.number).exists():
+            self._writer(event.number, trials, purge_step=event.data["epoch"] + 1).flush()
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number:04d}"
+
+    def _writer(self, number: int, trials: Trials, purge_step: int | None = None) -> Any:
         if number not in self._writers:
             # Imported late: it costs half a second, and only a search needs it.
             from torch.utils.tensorboard import SummaryWriter
 
-            writer = SummaryWriter(str(self._folder / f"{number:04d}"))
-            settings = trials.records[number].config
-            rows = "\n".join(f"| {key} | {value} |" for key, value in settings.items())
-            writer.add_text("settings", f"| field | value |\n|---|---|\n{rows}")
+            fresh = not self._path(number).exists()
+            writer = SummaryWriter(str(self._path(number)), purge_step=purge_step)
+            if fresh:
+                settings = trials.records[number].config
+                rows = "\n".join(f"| {key} | {cell(value)} |" for key, value in settings.items())
+                writer.add_text("settings", f"| field | value |\n|---|---|\n{rows}")
             self._writers[number] = writer
         return self._writers[number]

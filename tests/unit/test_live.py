@@ -11,8 +11,15 @@ from raysearch.spec import SearchSpec
 from raysearch.trials import Trials
 
 
+@pytest.fixture(autouse=True)
+def terminal(monkeypatch):
+    """Whatever terminal runs the tests, those that they make can be drawn on."""
+    monkeypatch.setenv("TERM", "xterm")
+
+
 def events():
-    metrics = {"val_uar": 0.25, "val_wa": 0.3, "val_macro_f1": 0.2, "train_loss": 1.5}
+    metrics = {"val_uar": 0.25, "val_wa": 0.3, "val_macro_f1": 0.2, "val_loss": 1.25}
+    metrics["train_loss"] = 1.5
     config = {"training.learning_rate": 1.0e-3}
     seq = iter(range(1, 100))
 
@@ -31,17 +38,48 @@ def events():
     yield event("epoch", 3, epoch=1, metrics=metrics, train_s=1.0)
 
 
-def show(console, **options):
-    trials = Trials()
-    with LiveTable(SearchSpec.load("emohrnet"), console, **options) as live:
-        for event in events():
+def show(console, told=None, objective="val_uar", **options):
+    trials = Trials(objective)
+    spec = SearchSpec.load("emohrnet", [("search.objective", objective)])
+    with LiveTable(spec, console, **options) as live:
+        for event in told or events():
             trials.apply(event)
             live.changed(trials, event)
     return console.file.getvalue(), live.table()
 
 
+def plain():
+    return Console(file=io.StringIO(), width=80)
+
+
+def page(width=80, told=None, **options):
+    """The live table's lines without their trailing blanks."""
+    terminal = Console(file=io.StringIO(), width=width, force_terminal=True)
+    _, table = show(terminal, told, **options)
+    return drawn(table, width)
+
+
+def drawn(table, width=80):
+    paper = Console(file=io.StringIO(), width=width, record=True)
+    paper.print(table)
+    return [line.rstrip() for line in paper.export_text().splitlines()]
+
+
+def one_trial(*events, config=None, **started):
+    """A trial 0 that starts and lives through ``(event, data)``."""
+    first = ("started", {"config": config or {}, **started})
+    return [
+        Event(kind, seq, "t0", 0, 1, 1, 1.0, 0, data)
+        for seq, (kind, data) in enumerate([first, *events], start=1)
+    ]
+
+
+def epoch(number, **metrics):
+    return ("epoch", {"epoch": number, "metrics": metrics, "train_s": 1.0})
+
+
 def test_plain_lines_where_there_is_no_terminal():
-    lines = show(Console(file=io.StringIO(), width=80))[0].splitlines()
+    lines = show(plain())[0].splitlines()
     assert lines == [
         "trial 0000 published settings completed after 1 epochs  val UA 25.0%",
         "trial 0001 pruned after 1 epochs  val UA 20.0%  (best 25.0%, trial 0000)",
@@ -50,18 +88,76 @@ def test_plain_lines_where_there_is_no_terminal():
 
 
 def test_quiet_says_nothing():
-    assert show(Console(file=io.StringIO(), width=80), quiet=True)[0] == ""
+    assert show(plain(), quiet=True)[0] == ""
 
 
-@pytest.mark.parametrize("width", [80, 120])
+def test_a_dumb_terminal_gets_lines(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    console = Console(file=io.StringIO(), width=80, force_terminal=True)
+    assert "trial 0001 pruned after 1 epochs" in show(console)[0]
+
+
+@pytest.mark.parametrize("reason", ["no weights in [/data/x]", "stream [mel] is :warning: [b]x"])
+def test_reasons_are_printed_as_they_are(reason):
+    console = plain()
+    show(console, one_trial(("failed", {"reason": reason})))
+    LiveTable(SearchSpec.load("emohrnet"), console).say(reason)
+    assert console.file.getvalue().splitlines() == [f"trial 0000 failed: {reason}", reason]
+
+
+def test_a_reason_is_one_line_that_any_file_takes():
+    text, _ = show(plain(), one_trial(("failed", {"reason": "bad\nname \udcff \x1b[2J"})))
+    assert text == "trial 0000 failed: bad name ? ?[2J\n"
+
+
+def test_published_settings_that_failed_are_called_so():
+    told = one_trial(("failed", {"reason": "x"}), published=True)
+    assert show(plain(), told)[0] == "trial 0000 published settings failed: x\n"
+
+
+def test_a_loss_is_the_figure_where_it_is_the_objective():
+    lines = show(plain(), objective="val_loss")[0].splitlines()
+    assert lines[0] == "trial 0000 published settings completed after 1 epochs  val loss 1.250"
+    assert lines[1].endswith("val loss 1.250  (best 1.250, trial 0000)")
+    table = page(objective="val_loss")
+    assert sum("val loss" in line for line in table) == 2
+    assert not any("val UA" in line or "%" in line for line in table)
+
+
+def test_a_loss_of_zero_is_a_figure_and_none_is_a_dash():
+    assert page(told=one_trial(epoch(1, val_uar=0.5, train_loss=0.0)))[3].endswith("0.000")
+    assert page(told=one_trial(epoch(1, val_uar=0.5, train_loss=None)))[3].endswith(" -")
+
+
+def test_repetitions_do_not_fill_the_table():
+    end = Event("completed", 3, "t0", 0, 1, 1, 1.0, 0, {})
+    again = [
+        Event("started", 4, "t0", 1, 1, 1, 1.0, None, {"config": {}}),
+        Event("completed", 5, "t0", 1, 1, 1, 1.0, None, {"copied_from": 0}),
+    ]
+    table = page(told=[*one_trial(epoch(1, val_uar=0.5)), end, *again])
+    assert "2 completed" in table[0]
+    assert [line.split()[0] for line in table[5:] if "completed" in line] == ["0000"]
+
+
+def test_a_drawn_table_does_not_read_the_drivers_trials():
+    trials, console = Trials(), Console(file=io.StringIO(), width=80, force_terminal=True)
+    with LiveTable(SearchSpec.load("emohrnet"), console) as live:
+        for event in events():
+            trials.apply(event)
+            live.changed(trials, event)
+        before = drawn(live.table())[1:]  # the first line holds the clock
+        trials.records = None  # as far from readable as a dictionary that is changing
+        assert drawn(live.table())[1:] == before
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
 def test_the_table_fits(width):
-    terminal = Console(file=io.StringIO(), width=width, force_terminal=True)
-    _, table = show(terminal)
-    page = Console(file=io.StringIO(), width=width, record=True)
-    page.print(table)
-    lines = page.export_text().splitlines()
-    assert max(len(line.rstrip()) for line in lines) <= width
-    assert any("1 completed, 1 pruned, 1 failed" in line for line in lines)
+    lines = page(width)
+    assert max(len(line) for line in lines) <= width
+    assert not any("\N{HORIZONTAL ELLIPSIS}" in line for line in lines), "nothing is cut"
+    assert "1 completed, 1 pruned, 1 failed" in lines[0]
     running = next(line for line in lines if line.strip().startswith("0003"))
     assert "1/30" in running
     assert "25.0%" in running
+    assert any(line.split()[:3] == ["0000", "published", "25.0%"] for line in lines)

@@ -68,7 +68,7 @@ def test_overhead_is_the_slots_time_less_training(run):
 def test_summary(run):
     summary = summarize(run, read(run.ledger_file), run.trials())
     assert summary["best_trial"] == 0, "a stopped trial ranks below one that reached the end"
-    assert summary["best_val_uar"] == 0.5
+    assert summary["best_val_uar"] == summary["best_value"] == 0.5
     assert summary["wall_s"] == 50.0
     assert summary["startup_s"] == 15.0
     assert summary["train_compute_s"] == 17.0
@@ -77,6 +77,25 @@ def test_summary(run):
     assert counts == [5, 3, 1, 0]
     assert summary["num_unfinished"] == 1
     json.dumps(summary, allow_nan=False)
+
+
+def test_the_best_value_is_the_objectives(run):
+    events = read(run.ledger_file)
+    summary = summarize(run, events, Trials.replay(events, "val_loss"))
+    assert (summary["objective"], summary["best_value"]) == ("val_loss", 1.0)
+    assert summary["best_val_uar"] == 0.3, "the UA of the epoch that the loss chose"
+
+
+def test_epochs_without_seconds_count_as_none(tmp_path, clock):
+    ledger = Ledger.open(tmp_path / "trials.jsonl", 1)
+    event = {"trial": "t0", "number": 0, "attempt": 1, "slot": 0}
+    ledger.append("started", config={}, **event)
+    ledger.append("epoch", epoch=1, metrics=METRICS, train_s=float("nan"), **event)
+    ledger.append("completed", **event)
+    ledger.close()
+    events = ledger.events
+    assert summarize(RunFolder(tmp_path), events, Trials.replay(events))["train_compute_s"] == 0.0
+    assert trial_overheads(events) == []
 
 
 def test_an_empty_search_has_a_summary(tmp_path):

@@ -1,0 +1,99 @@
+"""The card beside the best model's weights: data, figures, settings, limits, licence."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from raysearch.reporting.wording import cell, figure, metric_name, one_line
+from raysearch.spec import SearchSpec
+from raysearch.trials import EpochRecord, TrialRecord
+
+__all__ = ["model_card"]
+
+_LICENCES = {
+    "ravdess": "RAVDESS: CC BY-NC-SA 4.0; models trained on it are for non-commercial use.",
+    "emodb": "EMO-DB: CC0.",
+    "crema_d": "CREMA-D: Open Database License.",
+    "tess": "TESS: CC BY-NC-ND 4.0; for non-commercial use.",
+    "emovo": "EMOVO: for research, by signed request.",
+    "iemocap": "IEMOCAP: for research, by signed request.",
+    "savee": "SAVEE: for research, by registration.",
+    "demo": "Demo corpus: synthesised by espeak-ng; a caricature, of no use on real speech.",
+}
+
+
+def model_card(
+    spec: SearchSpec,
+    record: TrialRecord,
+    epoch: EpochRecord,
+    labels: Sequence[str],
+    facts: Mapping[str, Any],
+    *,
+    first: bool,
+) -> str:
+    """The card as Markdown.
+
+    Args:
+        spec: the search.
+        record: the trial whose weights these are.
+        epoch: the epoch of the weights.
+        labels: class names in the order of the logits.
+        facts: what else is known of the data.
+        first: whether it leads its search; else those before it left no weights.
+    """
+    of_which = "" if first else " of those whose weights were kept"
+    published = record.details.get("published")
+    title = "Published settings that were rerun" if published else "Settings that were searched"
+    settings = "\n".join(f"| {key} | {cell(value)} |" for key, value in record.config.items())
+    lines = "\n".join(f"- {one_line(key)}: {one_line(value)}" for key, value in facts.items())
+    return f"""# {spec.model.name}, trained on {spec.corpus.name}
+
+Predicts one of {len(labels)} emotions ({one_line(", ".join(labels))}) from an utterance.
+Trial {record.number} ({record.trial}), the best of its search by validation{of_which}.
+
+## Data
+
+- corpus: {spec.corpus.name}
+- protocol: {spec.protocol.name}, fold {spec.protocol.fold}
+{lines}
+
+## Figures
+
+{_figures(spec, record, epoch)}
+These chose the model, so they flatter it. Test figures: `raysearch evaluate`.
+
+## {title}
+
+| field | value |
+|---|---|
+{settings}
+
+All settings are in `config.json`.
+
+## Limits
+
+Acted or synthetic emotion is plainer than emotion in life; expect less on other speakers,
+languages, rooms and microphones. Not fit for judging people.
+
+## Licence
+
+{_licences(spec)}
+"""
+
+
+def _figures(spec: SearchSpec, record: TrialRecord, epoch: EpochRecord) -> str:
+    names = {"val_uar": "UA", "val_wa": "WA", "val_macro_f1": "macro-F1"}
+    objective, folds = spec.search.objective, spec.search.inner_folds
+    shown = {**names, objective: names.get(objective, metric_name(objective).split()[-1])}
+    figures = ", ".join(
+        f"{name} {figure(key, epoch.metrics.get(key))}" for key, name in shown.items()
+    )
+    means = f" (means over {folds} validation sets, the weights are the first's)"
+    where = means if folds > 1 else ""
+    return f"Validation, epoch {epoch.epoch} of {record.last_epoch}: {figures}{where}."
+
+
+def _licences(spec: SearchSpec) -> str:
+    return "\n".join(
+        f"- {_LICENCES.get(name, f'{name}: see the licence of the corpus.')}"
+        for name in spec.corpus.name.split(",")
+    )

@@ -1,0 +1,83 @@
+"""TensorBoard's files hold the history that counts, and none stays open."""
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from raysearch.ledger import Event
+from raysearch.reporting.tensorboard import TensorBoardObserver
+from raysearch.trials import Trials
+
+
+class Board:
+    """An observer, and the trials it is told of."""
+
+    def __init__(self, folder):
+        self.observer, self.trials, self.seq = TensorBoardObserver(folder), Trials(), 0
+
+    def __call__(self, kind, number=0, attempt=1, **data):
+        self.seq += 1
+        event = Event(kind, self.seq, f"t{number}", number, attempt, 1, 1.0, 0, data)
+        self.trials.apply(event)
+        self.observer.changed(self.trials, event)
+
+    def epoch(self, epoch, value, **where):
+        self("epoch", epoch=epoch, metrics={"val_uar": value, "val_loss": None}, **where)
+
+
+def read(folder):
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    return events
+
+
+def curve(folder):
+    events = read(folder)
+    assert events.Tags()["scalars"] == ["val_uar"], "null is no point"
+    return [(point.step, pytest.approx(point.value)) for point in events.Scalars("val_uar")]
+
+
+def test_every_epoch_is_a_point_as_soon_as_it_is_told(tmp_path):
+    board = Board(tmp_path)
+    for number in (0, 1):
+        board("started", number, config={"model.width": 8})
+    for epoch in (1, 2):
+        board.epoch(epoch, 0.5, number=0)
+        board.epoch(epoch, 0.25, number=1)
+    assert curve(tmp_path / "0000") == [(1, 0.5), (2, 0.5)]
+    assert curve(tmp_path / "0001") == [(1, 0.25), (2, 0.25)]
+    board.observer.close()
+
+
+@pytest.mark.parametrize("same_driver", [True, False])
+def test_a_new_attempt_replaces_the_epochs_it_repeats(tmp_path, same_driver):
+    board = Board(tmp_path)
+    board("started", config={"model.width": 8})
+    for epoch in (1, 2, 3, 4):
+        board.epoch(epoch, 0.5)
+    if not same_driver:
+        board.observer.close()
+        board.observer = TensorBoardObserver(tmp_path)
+    board("resumed", attempt=2, epoch=2)
+    assert curve(tmp_path / "0000") == [(1, 0.5), (2, 0.5)], "at once, not at the next epoch"
+    board.epoch(3, 0.75, attempt=2)
+    board("completed", attempt=2)
+    assert curve(tmp_path / "0000") == [(1, 0.5), (2, 0.5), (3, 0.75)]
+    assert len(read(tmp_path / "0000").Tensors("settings/text_summary")) == 1
+
+
+def test_a_trial_that_is_resumed_from_nothing_starts_its_curve_anew(tmp_path):
+    board = Board(tmp_path)
+    board("started", config={})
+    board("resumed", attempt=2, epoch=0)
+    assert not list(tmp_path.iterdir())
+    board.epoch(1, 0.5, attempt=2)
+    board.observer.close()
+    assert curve(tmp_path / "0000") == [(1, 0.5)]
+
+
+def test_a_trial_without_epochs_leaves_nothing(tmp_path):
+    board = Board(tmp_path)
+    board("started", config={})
+    board("failed", reason="x")
+    board.observer.close()
+    assert not list(tmp_path.iterdir())
