@@ -44,7 +44,9 @@ def ablate_run(arguments: argparse.Namespace) -> int:
     else:
         console.print("ablated before; the stored figures:", highlight=False)
     _show(console, found)
-    console.print(f"written to {run.root / 'ablations.json'}", highlight=False, soft_wrap=True)
+    console.print(
+        f"written to {run.root / 'ablations.json'}", highlight=False, markup=False, soft_wrap=True
+    )
     return 0
 
 

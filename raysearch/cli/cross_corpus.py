@@ -46,7 +46,7 @@ def score_across(arguments: argparse.Namespace) -> int:
     output = arguments.output or arguments.storage / "cross_corpus.json"
     write_json(output, matrix)
     _show(console, matrix)
-    console.print(f"written to {output}", highlight=False, soft_wrap=True)
+    console.print(f"written to {output}", highlight=False, markup=False, soft_wrap=True)
     return 0
 
 

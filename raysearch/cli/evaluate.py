@@ -66,7 +66,9 @@ def evaluate_run(arguments: argparse.Namespace) -> int:
         _show(console, stored_evaluations(run)[mode])  # type: ignore[index]
     if arguments.noise and (found := stored_noise(run)):
         _show_noise(console, found["levels"])
-    console.print(f"written to {evaluation_file(run)}", highlight=False, soft_wrap=True)
+    console.print(
+        f"written to {evaluation_file(run)}", highlight=False, markup=False, soft_wrap=True
+    )
     return 0
 
 

@@ -61,7 +61,7 @@ def study(arguments: argparse.Namespace) -> int:
         found = _study(arguments, spec, run, console)
         write_json(path, found)
     _show(console, found)
-    console.print(f"written to {path}", highlight=False, soft_wrap=True)
+    console.print(f"written to {path}", highlight=False, markup=False, soft_wrap=True)
     return 0
 
 

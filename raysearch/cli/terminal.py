@@ -5,6 +5,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from raysearch.reporting.wording import figure, metric_name
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.trials import Status, TrialRecord, Trials
@@ -37,7 +38,7 @@ class ProgressLine:
     def say(self, line: str) -> None:
         """Print a line, above the bar if there is one."""
         if not self._quiet:
-            self._console.print(line, highlight=False, soft_wrap=True)
+            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def update(self, what: str, done: int, total: int) -> None:
         """``done`` of ``total`` of ``what``; the bar goes away when all are done."""
@@ -70,44 +71,38 @@ def show_outcome(console: Console, run: RunFolder, spec: SearchSpec, trials: Tri
     console.print(f"{len(trials.records)} trials: {counts or 'none'}", highlight=False)
     ranked = trials.ranked()
     if ranked:
-        best = ranked[0]
+        best, metric = ranked[0], metric_name(trials.objective).replace("val", "validation")
         console.print(
-            f"[bold]best: trial {best.number:04d}, validation UA {_uar(best)}[/bold] "
+            f"best: trial {best.number:04d}, {metric} {figure(trials.objective, best.best_value)} "
             f"at epoch {best.best_epoch} of {best.last_epoch}",
             highlight=False,
+            markup=False,
+            style="bold",
         )
         for line in _against_published(spec, trials, best):
-            console.print(line, highlight=False)
+            console.print(line, highlight=False, markup=False)
         shown = ", ".join(f"{key} {_short(value)}" for key, value in best.config.items())
-        console.print(f"settings: {shown}", highlight=False)
-    console.print(f"results: {run.root}", highlight=False, soft_wrap=True)
-    console.print(
+        console.print(f"settings: {shown}", highlight=False, markup=False)
+    for line in (
+        f"results: {run.root}",
         f"validation chose this model; for test figures: raysearch evaluate {run.root}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    ):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _against_published(spec: SearchSpec, trials: Trials, best: TrialRecord) -> list[str]:
     published = trials.records.get(0)
     if not published or not published.details.get("published") or not published.best_epoch:
         return []
+    metric = trials.objective
     of = f" of {spec.published.epochs}" if spec.published.epochs else ""
-    line = f"published settings, our data, {published.last_epoch}{of} epochs: {_uar(published)}"
+    value = figure(metric, published.best_value)
+    line = f"published settings, our data, {published.last_epoch}{of} epochs: {value}"
     if best.number == published.number:
         return [line + " (nothing searched was better)"]
-    gain = 100 * ((_value(best) or 0.0) - (_value(published) or 0.0))
-    return [line + f" ({gain:+.1f} points over the published settings rerun here)"]
-
-
-def _value(record: TrialRecord) -> float | None:
-    epoch = record.epochs.get(record.best_epoch or 0)
-    return epoch.metrics.get("val_uar") if epoch else None
-
-
-def _uar(record: TrialRecord) -> str:
-    value = _value(record)
-    return "-" if value is None else f"{100 * value:.1f}%"
+    gain = (best.best_value or 0.0) - (published.best_value or 0.0)
+    shown = f"{gain:+.3f}" if metric == "val_loss" else f"{100 * gain:+.1f} points"
+    return [line + f" ({shown} over the published settings rerun here)"]
 
 
 def _short(value: object) -> str:
