@@ -4,8 +4,14 @@ Each cell is computed once beside the clean row, for training rows only; a searc
 bank's cells and how often one replaces the clean row. The trio is that of arXiv 2509.00077 and
 2507.03251; ``noise:paper`` is the latter's released code: 0.035 x U(0, 1) x max|x| times
 Gaussian noise.
+
+Pitch and stretch are librosa's phase vocoder with a window near 40 ms, not its default of 2048
+samples. Log-mel distance (nepers) of the result to the same synthetic speech made at that tempo
+or pitch, at 16 kHz: 512 samples 0.99 and 1.04, 1024 1.06 and 1.13, 2048 1.26 and 1.33, which is
+no better than resampling (1.27); 8 ms for 2.4 s.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +23,10 @@ __all__ = ["Cell", "WaveformAugmentConfig", "apply_cell", "parse_cell", "selecte
 
 MAX_CELLS = 12
 PAPER_NOISE = 0.035
+WINDOW_S = 0.04
+# A frame counts as speech if it is at most this far below the loudest one.
+FRAME_S = 0.02
+ACTIVE_DB = 30.0
 # kind: smallest and largest value, and its unit.
 _BOUNDS = {
     "noise": (-20.0, 60.0, "dB"),
@@ -74,10 +84,12 @@ class WaveformAugmentConfig(Config):
 
     @model_validator(mode="after")
     def _check(self) -> "WaveformAugmentConfig":
+        names: dict[Cell, str] = {}
         for name in self.bank:
-            parse_cell(name)
-        if len(set(self.bank)) < len(self.bank):
-            raise ValueError("bank names a cell twice")
+            cell = parse_cell(name)
+            if cell in names:
+                raise ValueError(f"bank has a cell twice: {names[cell]}, {name}")
+            names[cell] = name
         selected(self)
         return self
 
@@ -109,44 +121,54 @@ def apply_cell(waveform_N: np.ndarray, sample_rate: int, name: str, seed: int) -
         waveform_N: mono float32 samples.
         sample_rate: Hz.
         name: a cell.
-        seed: of the noise; pitch and stretch are fixed.
+        seed: of the noise; pitch and stretch are fixed. An SNR is that of the sounding frames.
+
+    Raises:
+        ValueError: no such cell.
     """
     cell = parse_cell(name)
-    if cell.value is None or cell.kind == "noise":
-        changed_N = _noise(waveform_N, cell.value, np.random.default_rng(seed))
-    elif cell.kind == "pitch":
-        changed_N = _pitch(waveform_N, sample_rate, cell.value)
+    if cell.kind == "noise" or cell.value is None:
+        rng = np.random.default_rng(seed)
+        changed_N = waveform_N + _noise_scale(waveform_N, sample_rate, cell.value, rng) * (
+            rng.standard_normal(len(waveform_N))
+        )
     else:
-        changed_N = _stretch(waveform_N, cell.value)
+        changed_N = _vocoded(waveform_N, sample_rate, cell.kind, cell.value)
     return np.ascontiguousarray(changed_N, dtype=np.float32)
 
 
-def _noise(x_N: np.ndarray, snr_db: float | None, rng: np.random.Generator) -> np.ndarray:
+def _noise_scale(
+    x_N: np.ndarray, sample_rate: int, snr_db: float | None, rng: np.random.Generator
+) -> float:
+    """The noise's standard deviation."""
     if snr_db is None:
-        scale = PAPER_NOISE * rng.uniform() * np.abs(x_N).max()
-    else:
-        scale = np.sqrt(np.mean(np.square(x_N, dtype=np.float64)) / 10 ** (snr_db / 10))
-    noisy_N: np.ndarray = x_N + scale * rng.standard_normal(len(x_N))
-    return noisy_N
+        return float(PAPER_NOISE * rng.uniform() * np.abs(x_N).max(initial=0))
+    return float(np.sqrt(_active_power(x_N, sample_rate) / 10 ** (snr_db / 10)))
 
 
-def _pitch(x_N: np.ndarray, sample_rate: int, semitones: float) -> np.ndarray:
+def _active_power(x_N: np.ndarray, sample_rate: int) -> float:
+    """Mean power of the frames that sound: pauses and padding must not make noise quieter."""
+    frame = max(1, min(len(x_N), round(FRAME_S * sample_rate)))
+    frames_TW = x_N[: len(x_N) // frame * frame].reshape(-1, frame)
+    power_T = np.mean(np.square(frames_TW, dtype=np.float64), axis=1)
+    if not power_T.any():
+        return 0.0
+    return float(power_T[power_T >= power_T.max() / 10 ** (ACTIVE_DB / 10)].mean())
+
+
+def _vocoded(x_N: np.ndarray, sample_rate: int, kind: str, value: float) -> np.ndarray:
+    """``x_N`` at another pitch or tempo; what is shorter than a window is padded with silence."""
     import librosa
 
-    n_fft = _n_fft(len(x_N))
-    shifted: np.ndarray = librosa.effects.pitch_shift(
-        x_N, sr=sample_rate, n_steps=semitones, n_fft=n_fft, res_type="soxr_hq"
-    )
-    return shifted
-
-
-def _stretch(x_N: np.ndarray, tempo: float) -> np.ndarray:
-    import librosa
-
-    stretched: np.ndarray = librosa.effects.time_stretch(x_N, rate=tempo, n_fft=_n_fft(len(x_N)))
-    return stretched
-
-
-def _n_fft(num_samples: int) -> int:
-    """The window that librosa takes for speech-length signals; shorter ones get what fits them."""
-    return int(min(2048, 1 << max(4, num_samples.bit_length() - 1)))
+    n_fft = 1 << max(4, round(math.log2(WINDOW_S * sample_rate)))
+    num_samples = len(x_N)
+    # A stretch to twice the tempo leaves half the samples, which must still fill a window.
+    padded_N = np.pad(x_N, (0, max(0, 2 * n_fft - num_samples)))
+    changed_N: np.ndarray
+    if kind == "pitch":
+        changed_N = librosa.effects.pitch_shift(
+            padded_N, sr=sample_rate, n_steps=value, n_fft=n_fft, res_type="soxr_hq"
+        )
+        return changed_N[:num_samples]
+    changed_N = librosa.effects.time_stretch(padded_N, rate=value, n_fft=n_fft)
+    return changed_N[: max(1, round(num_samples / value))]

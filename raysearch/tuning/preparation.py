@@ -136,7 +136,12 @@ def prepare_features(
             held_out = {row.content_hash for row in (*one.validation, *one.test)}
             check_siblings(rows.augmented(), held_out)
     caches = start_node_caches()
-    tier, reason = _tier(spec, max(sum(p.num_bytes for p in both) for both in sets.values()))
+    # The largest set that one trial can ask for, all of its streams together.
+    largest = max(
+        sum(part.num_bytes for item in streams.items() for part in sets[_key(*item)])
+        for streams in feature_sets(spec)
+    )
+    tier, reason = _tier(spec, largest)
     return FeatureBank(
         rows=usable[0],
         rows_ref=ray.put(usable),
