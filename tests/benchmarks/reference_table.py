@@ -72,7 +72,8 @@ def measure(system: str, arguments: argparse.Namespace) -> dict[str, Any]:
     for setting in settings(system):
         command += ["--set", setting]
     evaluate = ["evaluate", str(run.root), "--nested", "--protocol", "paper"]
-    if not (run.root / "summary.json").exists() or not run.trials().records:
+    sessions = run.info().get("sessions", [{}])
+    if sessions[-1].get("outcome") not in ("finished", "core budget"):
         raysearch([*command, *(["--resume"] if run.spec_file.exists() else [])])
     begun = time.monotonic()
     raysearch(evaluate)
