@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 
 help:
 	@echo "make demo       install, then search for an EmoHRNet on the embedded corpus (10 minutes)"
-	@echo "make test       install, then every test but the slow faults (10 minutes)"
+	@echo "make test       install, then every test but the slow faults (15 to 20 minutes)"
 	@echo "make fault      every way in which a search is killed, and resumes"
 	@echo "make check      format, lint, types, import contract, tests, the built wheel: what CI runs"
 	@echo "make benchmark  trial turnover, beside the usual ways"
