@@ -33,10 +33,12 @@ def add(verbs: Any) -> None:
 def ablate_run(arguments: argparse.Namespace) -> int:
     """Carry the verb out."""
     from raysearch.evaluation.ablate import stored_ablations
+    from raysearch.evaluation.ablations import check_names
 
     run = RunFolder.existing(arguments.run)
     console = Console()
-    names = arguments.only.split(",") if arguments.only else []
+    names = [name.strip() for name in arguments.only.split(",")] if arguments.only else []
+    check_names(names)
     found = stored_ablations(run)
     done = {**found.get("ablations", {}), **found.get("skipped", {})}
     if not found or any(name not in done for name in names):
@@ -54,12 +56,10 @@ def _ablate(
     arguments: argparse.Namespace, run: RunFolder, names: list[str], console: Console
 ) -> dict[str, Any]:
     from raysearch.evaluation.ablate import ablate
-    from raysearch.evaluation.evaluate import best_record
     from raysearch.lease import RunLease
     from raysearch.tuning.cluster_session import cluster_session
     from raysearch.tuning.tuner import Watcher
 
-    best_record(run)  # a run without a winner is refused before Ray is started
     with (
         RunLease.acquire(run.root) as lease,
         ProgressLine(console) as progress,

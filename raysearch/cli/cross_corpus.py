@@ -1,16 +1,21 @@
-"""``raysearch cross-corpus``: each run's winner on the other runs' corpora."""
+"""``raysearch cross-corpus``: each run's winner on the other runs' corpora, and on further ones."""
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
 from raysearch.cli.options import add_cluster, add_storage
 from raysearch.cli.terminal import ProgressLine
+from raysearch.config.base import build
+from raysearch.errors import UserError
 from raysearch.files import write_json
 from raysearch.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from raysearch.corpora.table import CorpusConfig
 
 __all__ = ["add"]
 
@@ -22,6 +27,13 @@ def add(verbs: Any) -> None:
     )
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="evaluated runs")
     parser.add_argument(
+        "--target",
+        action="append",
+        default=[],
+        metavar="CORPUS=PATH",
+        help="a further corpus to score on; once for each",
+    )
+    parser.add_argument(
         "--output", type=Path, metavar="FILE", help="where to write (default: the storage folder)"
     )
     add_storage(parser)
@@ -31,18 +43,19 @@ def add(verbs: Any) -> None:
 
 def score_across(arguments: argparse.Namespace) -> int:
     """Carry the verb out."""
-    from raysearch.evaluation.cross_corpus import check_runs, cross_corpus
+    from raysearch.evaluation.cross_corpus import plan_matrix, score_matrix
     from raysearch.tuning.cluster_session import cluster_session
     from raysearch.tuning.tuner import Watcher
 
     runs = [RunFolder.existing(path) for path in arguments.runs]
-    check_runs(runs)
+    targets = [_target(text) for text in arguments.target]
+    plan = plan_matrix(runs, targets, arguments.storage)
     console = Console()
     with (
         ProgressLine(console) as progress,
         cluster_session(arguments.address, runs[0].logs),
     ):
-        matrix = cross_corpus(runs, arguments.storage, Watcher(progress.say, progress.update))
+        matrix = score_matrix(plan, arguments.storage, Watcher(progress.say, progress.update))
     output = arguments.output or arguments.storage / "cross_corpus.json"
     write_json(output, matrix)
     _show(console, matrix)
@@ -50,19 +63,43 @@ def score_across(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _target(text: str) -> "CorpusConfig":
+    from raysearch.corpora.table import CorpusConfig
+
+    name, _, path = text.partition("=")
+    if not path and name != "demo":
+        raise UserError(f"--target {text}: write CORPUS=PATH, such as emodb=EMO-DB/")
+    data = str(Path(path).expanduser().absolute()) if path else None
+    return build(CorpusConfig, {"name": name, "data": data}, prefix="corpus")
+
+
 def _show(console: Console, matrix: dict[str, dict[str, Any]]) -> None:
     table = Table("trained on", title="UA, tested across", title_justify="left", box=None)
-    for target in matrix:
+    targets = list(dict.fromkeys([*matrix, *(name for row in matrix.values() for name in row)]))
+    for target in targets:
         table.add_column(target, justify="right")
     for source, row in matrix.items():
-        cells = [
-            f"{100 * figures['ua']['mean']:.1f}%" + (" (own test)" if target == source else "")
-            for target, figures in row.items()
-        ]
-        table.add_row(source, *cells)
+        table.add_row(source, *(_cell(row[target], target == source) for target in targets))
     console.print(table)
     for source, row in matrix.items():
-        for target, figures in row.items():
+        for target in targets:
             if target != source:
-                note = figures["notes"][0]
-                console.print(f"  {source} -> {target}: {note}", highlight=False, style="dim")
+                _show_crossing(console, f"{source} -> {target}", row[target])
+
+
+def _cell(figures: dict[str, Any], own: bool) -> str:
+    classes = f"{len(figures['labels'])} classes" + (", own test" if own else "")
+    return f"{100 * figures['ua']['mean']:.1f}% ({classes})"
+
+
+def _show_crossing(console: Console, pair: str, figures: dict[str, Any]) -> None:
+    bounds = figures["ua"]["interval"]
+    span = f", 95% {100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}" if bounds else ""
+    console.print(
+        f"  {pair}: {figures['num_speakers']} speakers, UA {100 * figures['ua']['mean']:.1f}%{span}"
+        f", WA {100 * figures['wa']['mean']:.1f}%, macro-F1 "
+        f"{100 * figures['macro_f1']['mean']:.1f}%; {figures['notes'][0]}",
+        highlight=False,
+        markup=False,
+        style="dim",
+    )

@@ -10,18 +10,10 @@ from rich.table import Table
 from raysearch.cli.options import add_cluster, add_data, add_resources, add_storage, overrides
 from raysearch.cli.terminal import ProgressLine
 from raysearch.config.overrides import parse_override
-from raysearch.files import write_json
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 
 __all__ = ["add"]
-
-_MEANINGS = {
-    "A": "expand, then split at random",
-    "B": "split at random, then expand train",
-    "C": "split by speaker, then expand train",
-    "D": "as B, labels shuffled",
-}
 
 
 def add(verbs: Any) -> None:
@@ -43,6 +35,7 @@ def add(verbs: Any) -> None:
 
 def study(arguments: argparse.Namespace) -> int:
     """Carry the verb out."""
+    from raysearch.evaluation.leak_study import check_spec
     from raysearch.training.checkpoint import load_json
 
     console = Console()
@@ -53,13 +46,14 @@ def study(arguments: argparse.Namespace) -> int:
     stamp = time.strftime("%Y%m%d-%H%M%S")
     name = arguments.name or f"leak-study-{spec.name}-{spec.corpus.name}-{stamp}"
     run = RunFolder(arguments.storage / name)
+    check_spec(spec)
     path = run.root / "leak_study.json"
     if path.exists():
+        run.check(spec, resume=True)  # figures of other settings are not these
         console.print("studied before; the stored figures:", highlight=False)
         found = load_json(path)
     else:
         found = _study(arguments, spec, run, console)
-        write_json(path, found)
     _show(console, found)
     console.print(f"written to {path}", highlight=False, markup=False, soft_wrap=True)
     return 0
@@ -94,6 +88,8 @@ def _study(
 
 
 def _show(console: Console, found: dict[str, Any]) -> None:
+    from raysearch.evaluation.leak_study import MEANINGS, sentence
+
     console.print(
         f"[bold]leak study[/bold]  {found['space']} on {found['corpus']}: "
         f"{found['num_train_rows']} training rows, {found['epochs']} epochs, "
@@ -105,12 +101,6 @@ def _show(console: Console, found: dict[str, Any]) -> None:
         seeds = "  ".join(f"{100 * value:.1f}" for value in figures["ua"]["per_seed"])
         label = "honest" if figures["valid"] else "chance" if name == "D" else "invalid"
         mean = f"{100 * figures['ua']['mean']:.1f}%"
-        table.add_row(name, _MEANINGS[name], mean, seeds, label)
+        table.add_row(name, MEANINGS[name], mean, seeds, label)
     console.print(table)
-    own = found["arms"]["A"]["augmented_test"]["ua"]["mean"]
-    console.print(
-        f"Augmented siblings in the test give {100 * found['siblings']:+.1f} UA points (A - B), "
-        f"sharing speakers {100 * found['speakers']:+.1f} (B - C); scored on its own augmented "
-        f"test rows, as the paper did, A shows {100 * own:.1f}%.",
-        highlight=False,
-    )
+    console.print(sentence(found), highlight=False)

@@ -5,20 +5,22 @@ seeds on the run's fold, over as many epochs, its epoch chosen by validation, an
 beside the winner. A difference is claimed as ``compare`` allows.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from raysearch.errors import UserError
+from raysearch.errors import ConfigError, UserError
+from raysearch.evaluation.ablations import ABLATIONS, Changes, check_names
 from raysearch.evaluation.arm import Arm, retrain
 from raysearch.evaluation.compare import compare_all
-from raysearch.evaluation.evaluate import own_arm
+from raysearch.evaluation.evaluate import best_record, own_arm
+from raysearch.evaluation.markdown import markdown_table, percent
 from raysearch.evaluation.predict import predict_arm
 from raysearch.evaluation.scores import score
-from raysearch.files import write_json
+from raysearch.files import write_json, write_text
 from raysearch.lease import RunLease
 from raysearch.run_folder import RunFolder
 from raysearch.spec import trial_identity
@@ -27,116 +29,14 @@ from raysearch.trial_config import TrialConfig
 from raysearch.tuning.preparation import prepare_features
 from raysearch.tuning.tuner import Watcher, start_pool
 
-__all__ = ["ABLATIONS", "Ablation", "ablate", "stored_ablations"]
-
-Changes = dict[str, Any]
-LOW_RESOLUTION = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Ablation:
-    """One question.
-
-    Attributes:
-        name: as ``--only`` takes it.
-        source: who asks it.
-        changes: a winner's fields to what is changed, or why there is nothing to change.
-    """
-
-    name: str
-    source: str
-    changes: Callable[[Mapping[str, Any]], Changes | str]
-
-
-def _augmentation(fields: Mapping[str, Any]) -> Changes | str:
-    off: Changes = {
-        "spec_augment.freq_mask_count": 0,
-        "spec_augment.time_mask_count": 0,
-        "spec_augment.time_shift": 0.0,
-        "waveform_augment.cells": "none",
-        "training.mixup_alpha": 0.0,
-    }
-    changed = {name: value for name, value in off.items() if fields[name] != value}
-    return changed or "the winner has no augmentation"
-
-
-def _resolution(fields: Mapping[str, Any]) -> Changes | str:
-    if "features.mel.n_mels" not in fields:
-        return "the model reads no spectrogram"
-    hop_ms = round(1000 * fields["training.clip_s"] / LOW_RESOLUTION, 1)
-    return {
-        "features.mel.n_mels": LOW_RESOLUTION,
-        "features.mel.hop_ms": hop_ms,
-        # A window must reach from one frame to the next.
-        "features.mel.window_ms": max(fields["features.mel.window_ms"], hop_ms),
-    }
-
-
-def _without(field: str, value: Any, absent: str) -> Callable[[Mapping[str, Any]], Changes | str]:
-    """The ablation that sets ``field`` to ``value``, where the model has it set otherwise."""
-
-    def changes(fields: Mapping[str, Any]) -> Changes | str:
-        if field not in fields:
-            return f"the model has no {field.rpartition('.')[2]}"
-        return absent if fields[field] == value else {field: value}
-
-    return changes
-
-
-def _attention(fields: Mapping[str, Any]) -> Changes | str:
-    off = {"model.fuse_attention": "none", "model.attention": "none"}
-    changed = {name: v for name, v in off.items() if fields.get(name, v) != v}
-    if fields.get("model.pooling") == "attention":
-        changed["model.pooling"] = "mean"
-    return changed or "the winner has no attention"
-
-
-def _prosody(fields: Mapping[str, Any]) -> Changes | str:
-    inputs = str(fields.get("model.inputs", ""))
-    if inputs.endswith("+prosody"):
-        return {"model.inputs": inputs.removesuffix("+prosody")}
-    return {"model.prosody": False} if fields.get("model.prosody") else "the winner has no prosody"
-
-
-ABLATIONS = (
-    Ablation("augmentation", "arXiv 2510.06072, 2509.00077", _augmentation),
-    Ablation("resolution-32", "arXiv 2510.06072", _resolution),
-    Ablation("attention", "arXiv 2507.03251, 2404.13509", _attention),
-    Ablation("prosody", "arXiv 2510.06072", _prosody),
-    Ablation(
-        "pretrained",
-        "arXiv 2509.00077",
-        _without("model.pretrained", False, "the winner was not pretrained"),
-    ),
-    Ablation(
-        "mel-only",
-        "arXiv 2404.13509",
-        _without("model.modality", "mel", "the winner reads no speech encoder"),
-    ),
-    Ablation(
-        "ssl-only",
-        "arXiv 2404.13509",
-        _without("model.modality", "ssl", "the winner reads no spectrogram"),
-    ),
-    *(
-        Ablation(
-            name,
-            "arXiv 2404.13509",
-            _without(f"model.{field}", False, f"the winner has no {name}"),
-        )
-        for name, field in (
-            ("multi-spatial-fusion", "multi_spatial"),
-            ("grf", "grf"),
-            ("cooperative-attention", "cooperative"),
-        )
-    ),
-)
+__all__ = ["ablate", "stored_ablations"]
 
 
 def stored_ablations(run: RunFolder) -> dict[str, Any]:
-    """What was found before; nothing if nothing was."""
+    """What was found before; nothing if nothing was, or if a resumed search has a new winner."""
     path = run.root / "ablations.json"
-    return load_json(path) if path.exists() else {}
+    found: dict[str, Any] = load_json(path) if path.exists() else {}
+    return found if found.get("trial") == best_record(run).trial else {}
 
 
 def ablate(
@@ -163,11 +63,12 @@ def ablate(
     Raises:
         UserError: no such ablation, or a winner that none applies to.
     """
+    check_names(names)
     own = own_arm(run, run.spec(), storage)
-    changes = _applicable(own.config, names)
-    arms = {"winner": own, **_arms(run, own, changes)}
+    changed, skipped = _applicable(own.config, names)
+    arms = {"winner": own, **{name: _arm(run, own, name, c) for name, (_, c) in changed.items()}}
     if len(arms) == 1:
-        reasons = "; ".join(f"{name}: {why}" for name, why in changes.items())
+        reasons = "; ".join(f"{name}: {why}" for name, why in skipped.items())
         raise UserError(f"{run.root}: nothing to ablate ({reasons})")
     arms = {
         name: replace(arm, bank=prepare_features(arm.feature_spec, arm.audited.split, storage))
@@ -180,41 +81,47 @@ def ablate(
             pool.wait_for(len(pool.slots), watcher.say)
             retrain(pool, tasks, watcher.say)
     tables = {name: predict_arm(arm, storage, watcher.progress)[0] for name, arm in arms.items()}
-    found = _found(arms, tables, changes)
+    changes = {name: change for name, (change, _) in changed.items()}
+    found = {**_found(arms, tables, changes), "skipped": skipped}
     write_json(run.root / "ablations.json", found)
+    write_text(run.root / "ablations.md", _markdown(run.root.name, found))
     return found
 
 
-def _applicable(config: TrialConfig, names: Sequence[str]) -> dict[str, Changes | str]:
-    known = {ablation.name: ablation for ablation in ABLATIONS}
-    for name in names:
-        if name not in known:
-            raise UserError(f"--only {name}: no such ablation (one of: {', '.join(known)})")
-    fields = config.fields()
+def _applicable(
+    config: TrialConfig, names: Sequence[str]
+) -> tuple[dict[str, tuple[Changes, TrialConfig]], dict[str, str]]:
+    """What each ablation changes and the settings it gives; and why the others do not apply."""
     used = {f"features.{stream}" for stream in config.used_features}
     fields = {
         name: value
-        for name, value in fields.items()
+        for name, value in config.fields().items()
         if not name.startswith("features.") or name.rpartition(".")[0] in used
     }
-    return {name: known[name].changes(fields) for name in names or known}
-
-
-def _arms(run: RunFolder, own: Arm, changes: Mapping[str, Changes | str]) -> dict[str, Arm]:
-    arms = {}
-    for name, change in changes.items():
-        if isinstance(change, str):
+    changed, skipped = {}, {}
+    for ablation in ABLATIONS:
+        if names and ablation.name not in names:
             continue
-        config = own.config.replace(change)
-        search = own.spec.search
-        identity = trial_identity(config, own.audited.split.identity(), search.workers, search.seed)
-        folder = run.root / "ablations" / name
-        arms[name] = replace(own, config=config, identity=identity, weights=None, folder=folder)
-    return arms
+        changes = ablation.changes(fields)
+        if isinstance(changes, str):
+            skipped[ablation.name] = changes
+            continue
+        try:
+            changed[ablation.name] = changes, config.replace(changes)
+        except ConfigError as error:
+            skipped[ablation.name] = f"the settings refuse it: {error}"
+    return changed, skipped
+
+
+def _arm(run: RunFolder, own: Arm, name: str, config: TrialConfig) -> Arm:
+    search = own.spec.search
+    identity = trial_identity(config, own.audited.split.identity(), search.workers, search.seed)
+    folder = run.root / "ablations" / name
+    return replace(own, config=config, identity=identity, weights=None, folder=folder)
 
 
 def _found(
-    arms: Mapping[str, Arm], tables: Mapping[str, pa.Table], changes: Mapping[str, Changes | str]
+    arms: Mapping[str, Arm], tables: Mapping[str, pa.Table], changes: Mapping[str, Changes]
 ) -> dict[str, Any]:
     own = arms["winner"]
     where = {"fold": own.audited.split.fold}
@@ -227,13 +134,30 @@ def _found(
         "trial": own.identity,
         "winner": figures["winner"],
         "ablations": {
-            name: {
-                "changes": changes[name],
-                "figures": figures[name],
-                "comparison": compared[name],
-            }
-            for name in arms
-            if name != "winner"
+            name: {"changes": change, "figures": figures[name], "comparison": compared[name]}
+            for name, change in changes.items()
         },
-        "skipped": {name: why for name, why in changes.items() if isinstance(why, str)},
     }
+
+
+def _markdown(name: str, found: Mapping[str, Any]) -> str:
+    winner = found["winner"]
+    rows = [("(the winner)", "", percent(winner["ua"]["mean"]), "", "")]
+    for ablation, entry in found["ablations"].items():
+        comparison = entry["comparison"]
+        changes = ", ".join(f"{field}={value}" for field, value in entry["changes"].items())
+        gap, verdict = f"{100 * comparison['difference']:+.1f}", comparison["verdict"]
+        rows.append((ablation, changes, percent(entry["figures"]["ua"]["mean"]), gap, verdict))
+    lines = [
+        f"# {name}: the winner without its parts",
+        "",
+        f"Trial {found['trial']}, test rows of fold {winner['fold']} ({winner['protocol']}, "
+        f"{winner['num_speakers']} speakers), three seeds each.",
+        "",
+        *markdown_table(("without", "changed", "UA", "difference", "verdict"), rows),
+        "",
+        *(f"- {entry['comparison']['sentence']}" for entry in found["ablations"].values()),
+        *(f"- {ablation}: skipped, {why}" for ablation, why in found["skipped"].items()),
+        *(f"- {note}" for note in winner["notes"]),
+    ]
+    return "\n".join(lines) + "\n"

@@ -12,7 +12,7 @@ import ray
 from raysearch.config.identity import seed_from
 from raysearch.config.published import PublishedConfig
 from raysearch.config.space import Space
-from raysearch.errors import InfrastructureError
+from raysearch.errors import InfrastructureError, UserError
 from raysearch.lease import RunLease
 from raysearch.spec import SearchSpec, TrialConfig
 from raysearch.training.state import BEST
@@ -35,7 +35,7 @@ class Arm:
         config: the settings that were chosen.
         identity: the identity of the chosen trial; retrainings derive their seeds from it.
         weights: the searched weights of this very split, or ``None`` if it was not searched.
-        folder: where the retrainings of this arm are kept.
+        folder: where the retrainings of this arm are kept, by ``identity``.
         bank: the features of its training and validation rows.
     """
 
@@ -66,6 +66,15 @@ class Arm:
         refits = [self._refit(seed) / BEST for seed in range(NUM_SEEDS - len(searched))]
         return [*searched, *refits]
 
+    def check_weights(self) -> None:
+        """Raise UserError if a seed's weights are not there."""
+        for path in self.weight_files():
+            if not path.is_file():
+                raise UserError(
+                    f"{path}: no such weights: evaluate the run first; if its search went on "
+                    "since, to another winner, move evaluation.json away before"
+                )
+
     def tasks(self, run: Path, lease: RunLease) -> list[dict[str, Any]]:
         """The retrainings that are not there yet, for a worker group.
 
@@ -94,7 +103,8 @@ class Arm:
         ]
 
     def _refit(self, seed: int) -> Path:
-        return self.folder.absolute() / f"seed-{seed + 1}" / "weights"
+        # A resumed search can have another winner, whose retrainings must not be taken for these.
+        return self.folder.absolute() / self.identity / f"seed-{seed + 1}" / "weights"
 
 
 def retrain(pool: WorkerPool, tasks: Sequence[dict[str, Any]], say: Callable[[str], None]) -> None:
@@ -123,7 +133,7 @@ def _work(
         except Empty:
             return
         _train(pool, slot, task)
-        say(f"retrained {Path(task['folder']).parent.name} {Path(task['folder']).name}")
+        say(f"retrained {Path(task['folder']).relative_to(task['run_folder'])}")
 
 
 def _train(pool: WorkerPool, slot: Slot, task: dict[str, Any]) -> None:

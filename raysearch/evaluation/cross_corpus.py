@@ -1,4 +1,4 @@
-"""Each run's winner on the other runs' corpora: does it carry over to other recordings?
+"""Each run's winner on other corpora: does it carry over to other recordings?
 
 Labels go through the committed map on both sides; the classes that both have are scored, and a
 winner chooses among these alone. Features of the target are normalised as in training: by each
@@ -7,7 +7,7 @@ here is transductive. The diagonal is a run's own test figure, of speakers it ne
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import pyarrow as pa
 from raysearch.corpora.labels import committed_label_map, keep_classes, relabelled
 from raysearch.corpora.table import CorpusConfig, load_corpus
 from raysearch.corpora.utterance import Corpus, Utterance
-from raysearch.errors import DataError, UserError
+from raysearch.errors import DataError, LeakError, UserError
 from raysearch.evaluation.arm import Arm
 from raysearch.evaluation.evaluate import own_arm, stored_evaluations
 from raysearch.evaluation.predict import prediction_table, probabilities
@@ -29,71 +29,139 @@ from raysearch.streaming.store import FeatureSource
 from raysearch.tuning.preparation import feature_store, prepare_features
 from raysearch.tuning.tuner import Watcher
 
-__all__ = ["check_runs", "cross_corpus"]
+__all__ = ["Crossing", "Plan", "among", "crossing", "plan_matrix", "score_matrix"]
 
 Matrix = dict[str, dict[str, dict[str, Any]]]
 
 
-def check_runs(runs: Sequence[RunFolder]) -> None:
-    """Refuse runs that give no matrix.
+@dataclass(frozen=True)
+class Crossing:
+    """What a winner is scored on in one other corpus.
+
+    Attributes:
+        classes: common classes that both corpora have, sorted.
+        columns: for each of them the winner's own labels that become it, by index.
+        rows: the target's utterances of these classes, under their common labels.
+    """
+
+    classes: tuple[str, ...]
+    columns: tuple[tuple[int, ...], ...]
+    rows: tuple[Utterance, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that is scored.
+
+    Attributes:
+        arms: training corpus to the run's winner.
+        own: training corpus to the run's own test figures.
+        crossings: (training corpus, target corpus) to what is scored there.
+    """
+
+    arms: Mapping[str, Arm]
+    own: Mapping[str, Mapping[str, Any]]
+    crossings: Mapping[tuple[str, str], Crossing]
+
+
+def plan_matrix(runs: Sequence[RunFolder], targets: Sequence[CorpusConfig], storage: Path) -> Plan:
+    """Read the corpora and settle who is scored on what; no Ray is needed.
+
+    Args:
+        runs: evaluated runs; each one's corpus is a target of the others.
+        targets: further corpora, which nothing was trained on.
+        storage: where the demo corpus is kept.
 
     Raises:
-        UserError: fewer than two, one named twice, one that is not evaluated, or one corpus twice.
+        UserError: fewer than two corpora, one of them twice, or a run that is not evaluated.
+        DataError: two corpora share fewer than two classes, or a label has no common class.
+        LeakError: a target holds recordings that a winner has learned from.
     """
-    if len({run.root.resolve() for run in runs}) < max(2, len(runs)):
-        raise UserError("cross-corpus needs two runs or more, each named once")
-    seen: dict[str, RunFolder] = {}
+    if len(runs) + len(targets) < 2:
+        raise UserError("one run is no matrix: name another RUN, or --target CORPUS=PATH")
     for run in runs:
         if "fold" not in stored_evaluations(run):
             raise UserError(f"{run.root}: not evaluated yet: raysearch evaluate {run.root}")
-        name = run.spec().corpus.name
-        if name in seen:
-            raise UserError(f"{run.root} and {seen[name].root} are both of the corpus {name!r}")
-        seen[name] = run
+    # A target's labels are the true ones, though a run of its own shuffled them.
+    true = [run.spec().corpus.model_copy(update={"shuffle_labels": False}) for run in runs]
+    names = _names([*true, *targets])
+    of_run = dict(zip(names, runs, strict=False))  # the targets come after them
+    arms = {name: own_arm(run, run.spec(), storage) for name, run in of_run.items()}
+    for arm in arms.values():
+        arm.check_weights()
+    own = {name: stored_evaluations(run)["fold"] for name, run in of_run.items()}
+    named = zip(names, [*true, *targets], strict=True)
+    corpora = {name: load_corpus(config, storage) for name, config in named}
+    crossings = {
+        (source, target): crossing(source, arm, target, corpus)
+        for source, arm in arms.items()
+        for target, corpus in corpora.items()
+        if target != source
+    }
+    return Plan(arms, own, crossings)
 
 
-def cross_corpus(runs: Sequence[RunFolder], storage: Path, watcher: Watcher) -> Matrix:
-    """The matrix: training corpus, then target corpus, to figures.
+def _names(configs: Sequence[CorpusConfig]) -> list[str]:
+    """What each corpus is called: its name, and its data where a name occurs twice."""
+    names = [config.name for config in configs]
+    unique = [
+        name if names.count(name) == 1 else f"{name} {Path(config.data or '').name}"
+        for name, config in zip(names, configs, strict=True)
+    ]
+    for name in unique:
+        if unique.count(name) > 1:
+            raise UserError(f"the corpus {name!r} is named twice: a matrix has each corpus once")
+    return unique
+
+
+def crossing(source: str, arm: Arm, target: str, corpus: Corpus) -> Crossing:
+    """What ``arm``'s winner is scored on in ``corpus``; raises as ``plan_matrix`` does."""
+    labels = arm.audited.split.labels
+    of_class: dict[str, tuple[int, ...]] = {}
+    common = committed_label_map().classes
+    for number, label in enumerate(labels):
+        if label.casefold() not in common:
+            raise DataError(f"{source}: the label {label!r} has no common class: use a label map")
+        if (name := common[label.casefold()]) is not None:
+            of_class[name] = (*of_class.get(name, ()), number)
+    mapped = relabelled(corpus, committed_label_map())
+    classes = tuple(sorted(of_class.keys() & set(mapped.emotions)))
+    if len(classes) < 2:
+        raise DataError(
+            f"{source} and {target} share {len(classes)} class(es) ({', '.join(classes)}) under "
+            "the label map: two are needed"
+        )
+    rows = keep_classes(mapped, classes, "not of both corpora").utterances
+    split = arm.audited.split
+    learned = {row.content_hash for row in (*split.train, *split.validation)}
+    if known := [row.id for row in rows if row.content_hash in learned]:
+        raise LeakError(
+            f"{source} -> {target}: {len(known)} recordings of {target} are among those that the "
+            f"winner learned from (as {known[0]}): choose another corpus"
+        )
+    return Crossing(classes, tuple(of_class[name] for name in classes), rows)
+
+
+def score_matrix(plan: Plan, storage: Path, watcher: Watcher) -> Matrix:
+    """Training corpus, then target corpus, to the figures of ``score``.
 
     Args:
-        runs: evaluated runs, each of another corpus.
+        plan: who is scored on what.
         storage: where features are kept.
         watcher: who is told.
-
-    Raises:
-        DataError: two corpora share fewer than two classes, or a label has no common class.
     """
-    arms = {run.spec().corpus.name: own_arm(run, run.spec(), storage) for run in runs}
-    corpora = {name: load_corpus(_true_labels(arm), storage) for name, arm in arms.items()}
-    matrix: Matrix = {}
-    for run, (source, arm) in zip(runs, arms.items(), strict=True):
-        bank = prepare_features(arm.feature_spec, arm.audited.split, storage)
-        ready = replace(arm, bank=bank)
-        matrix[source] = {}
-        for target, corpus in corpora.items():
-            if target == source:
-                matrix[source][target] = stored_evaluations(run)["fold"]
-            else:
+    matrix: Matrix = {source: {source: dict(own)} for source, own in plan.own.items()}
+    for source, arm in plan.arms.items():
+        ready = replace(arm, bank=prepare_features(arm.feature_spec, arm.audited.split, storage))
+        for (asked, target), one in plan.crossings.items():
+            if asked == source:
                 watcher.say(f"{source} -> {target}")
-                matrix[source][target] = _score(ready, corpus, storage, watcher)
+                matrix[source][target] = _score(ready, one, storage, watcher)
     return matrix
 
 
-def _true_labels(arm: Arm) -> CorpusConfig:
-    return arm.spec.corpus.model_copy(update={"shuffle_labels": False})
-
-
-def _score(arm: Arm, target: Corpus, storage: Path, watcher: Watcher) -> dict[str, Any]:
-    columns = _common_columns(arm.audited.split.labels)
-    mapped = relabelled(target, committed_label_map())
-    classes = sorted(columns.keys() & set(mapped.emotions))
-    if len(classes) < 2:
-        raise DataError(
-            f"{arm.spec.corpus.name} and {target.name} share {len(classes)} class(es)"
-            f" ({', '.join(classes)}) under the label map: two are needed"
-        )
-    rows = keep_classes(mapped, tuple(classes), "not of both corpora").utterances
-    usable, sources, num_unusable = _features(arm, rows, storage, watcher)
+def _score(arm: Arm, one: Crossing, storage: Path, watcher: Watcher) -> dict[str, Any]:
+    usable, sources, num_unusable = _features(arm, one.rows, storage, watcher)
     assert arm.bank is not None
     table = RowTable(
         ids=tuple(row.id for row in usable),
@@ -103,25 +171,25 @@ def _score(arm: Arm, target: Corpus, storage: Path, watcher: Watcher) -> dict[st
     split = SplitRows(arm.bank.rows.train, table, arm.bank.rows.labels)
     parts = []
     for seed, weights in enumerate(arm.weight_files()):
-        probs_NK = probabilities(arm.config, split, sources, weights)
-        shared_NK = np.stack([probs_NK[:, columns[name]].sum(axis=1) for name in classes], axis=1)
-        shared_NK /= shared_NK.sum(axis=1, keepdims=True)
-        parts.append(prediction_table(usable, shared_NK, classes, 0, seed))
-    notes = [f"classes of both corpora: {', '.join(classes)}"]
+        probs_NK = among(probabilities(arm.config, split, sources, weights), one.columns)
+        parts.append(prediction_table(usable, probs_NK, one.classes, 0, seed))
+    notes = [f"classes of both corpora: {', '.join(one.classes)}"]
     notes += [f"{num_unusable} utterance(s) unusable"] if num_unusable else []
     return score(pa.concat_tables(parts), protocol="cross-corpus", where={}, notes=notes)
 
 
-def _common_columns(labels: Sequence[str]) -> Mapping[str, list[int]]:
-    """Common class to the columns of the winner's own labels that become it."""
-    columns: dict[str, list[int]] = {}
-    classes = committed_label_map().classes
-    for number, label in enumerate(labels):
-        if label.casefold() not in classes:
-            raise DataError(f"the label {label!r} has no common class: use a corpus.label_map")
-        if (name := classes[label.casefold()]) is not None:
-            columns.setdefault(name, []).append(number)
-    return columns
+def among(probs_NK: np.ndarray, columns: Sequence[Sequence[int]]) -> np.ndarray:
+    """The winner's choice among the common classes alone, (N, C), rows summing to 1.
+
+    Args:
+        probs_NK: of the winner's own labels.
+        columns: for each common class, the labels that become it.
+    """
+    shared_NC = np.stack([probs_NK[:, list(one)].sum(axis=1) for one in columns], axis=1)
+    # A winner that is sure of a class left out gives the others 0, which is no preference.
+    shared_NC = np.maximum(shared_NC, np.finfo(np.float32).tiny)
+    among_NC: np.ndarray = shared_NC / shared_NC.sum(axis=1, keepdims=True)
+    return among_NC
 
 
 def _features(

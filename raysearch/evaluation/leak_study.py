@@ -1,19 +1,13 @@
 """How much of a published figure is leakage: one system, four ways to split.
 
 The 1D-CNN of arXiv 2507.03251 is tested on rows that are augmented siblings of its training rows:
-files were expanded first and split after. The arms, with equal training rows and steps:
-
-- A: expand, then split at random (siblings and speakers on both sides);
-- B: split at random, then expand the training side (speakers on both sides);
-- C: split by speaker, then expand the training side (honest);
-- D: as B, with the labels of training and validation shuffled (chance).
-
-All are scored on clean originals, A on its augmented test rows, too. A - B is what the siblings
-give, B - C what sharing speakers gives.
+files were expanded first and split after. Four arms learn from equally many rows in equally many
+steps and are scored on clean originals, arm A on its augmented test rows, too. A - B is what the
+siblings give, B - C what sharing speakers gives.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +15,14 @@ import pyarrow as pa
 import ray
 
 from raysearch.config.identity import seed_from
+from raysearch.errors import UserError
 from raysearch.evaluation.arm import NUM_SEEDS, retrain
+from raysearch.evaluation.leak_arms import LeakArm, LeakRow, arms_of
+from raysearch.evaluation.markdown import markdown_table, percent
 from raysearch.evaluation.predict import prediction_table, probabilities
 from raysearch.evaluation.scores import score
+from raysearch.files import write_json, write_text
 from raysearch.lease import RunLease
-from raysearch.protocols.folds import hash_order
 from raysearch.protocols.splits import Split
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec, published_values
@@ -41,106 +38,24 @@ from raysearch.tuning.tuner import Watcher, start_pool
 if TYPE_CHECKING:
     from raysearch.corpora.utterance import Utterance
 
-__all__ = ["CELLS", "LeakArm", "arms_of", "leak_study"]
+__all__ = ["CELLS", "MEANINGS", "check_spec", "leak_study", "sentence"]
 
-# The paper's noise and pitch, and the noise once more on the shifted side: three rows beside one.
+# Four rows a file, as the paper has of EMO-DB: its noise, its shift, and white noise beside them.
 CELLS = ("noise:paper", "pitch:0.7", "noise:20")
-TEST_SHARE, VALIDATION_SHARE = 0.2, 0.16
+MEANINGS = {
+    "A": "expand, then split at random",
+    "B": "split at random, then expand train",
+    "C": "split by speaker, then expand train",
+    "D": "as B, labels shuffled",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One recording, clean or after a cell, with the label that the arm gives it."""
-
-    utterance: "Utterance"
-    cell: str
-    emotion: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.utterance.id}+{self.cell}"
-
-
-@dataclass(frozen=True, slots=True)
-class LeakArm:
-    """One way to split.
-
-    Attributes:
-        name: ``A`` to ``D``.
-        valid: whether its figure may be claimed.
-        train: rows to learn from, as many in each arm.
-        validation: rows that choose the epoch.
-        test: clean originals.
-        augmented_test: arm A's own test rows after their cells; empty in the others.
-    """
-
-    name: str
-    valid: bool
-    train: tuple[_Row, ...]
-    validation: tuple[_Row, ...]
-    test: tuple[_Row, ...]
-    augmented_test: tuple[_Row, ...] = ()
-
-
-def arms_of(split: Split, cells: Sequence[str]) -> list[LeakArm]:
-    """The four arms of a corpus.
-
-    Args:
-        split: by speaker, which is arm C; the others divide all of its rows anew.
-        cells: what a file is expanded by.
-    """
-    rows = sorted((*split.train, *split.validation, *split.test), key=lambda row: row.id)
-    clean = [_Row(u, "", u.emotion) for u in rows]
-    expanded = [replace(row, cell=cell) for row in clean for cell in ("", *cells)]
-    test_a, validation_a, train_a = _thirds(expanded, "leak-study-a")
-    test_b, validation_b, train_b = _thirds(clean, "leak-study-b")
-    by_speaker = {
-        side: [_Row(u, "", u.emotion) for u in members] for side, members in split.sides()
-    }
-
-    def grown(side: Sequence[_Row]) -> list[_Row]:
-        return [replace(row, cell=cell) for row in side for cell in ("", *cells)]
-
-    trains = {
-        "A": train_a,
-        "B": grown(train_b),
-        "C": grown(by_speaker["train"]),
-        "D": grown(_shuffled(train_b)),
-    }
-    size = min(len(train) for train in trains.values())
-    equal = {name: tuple(_in_order(train, "rows")[:size]) for name, train in trains.items()}
-    return [
-        LeakArm(
-            "A",
-            False,
-            equal["A"],
-            tuple(validation_a),
-            tuple(row for row in test_a if not row.cell),
-            tuple(row for row in test_a if row.cell),
-        ),
-        LeakArm("B", False, equal["B"], tuple(validation_b), tuple(test_b)),
-        LeakArm("C", True, equal["C"], tuple(by_speaker["validation"]), tuple(by_speaker["test"])),
-        LeakArm("D", False, equal["D"], tuple(_shuffled(validation_b)), tuple(test_b)),
-    ]
-
-
-def _in_order(rows: Sequence[_Row], salt: str) -> list[_Row]:
-    by_name = {row.name: row for row in rows}
-    return [by_name[name] for name in hash_order(list(by_name), salt)]
-
-
-def _thirds(rows: Sequence[_Row], salt: str) -> tuple[list[_Row], list[_Row], list[_Row]]:
-    """Test, validation and training rows at random, by hash."""
-    order = _in_order(rows, salt)
-    first = round(TEST_SHARE * len(order))
-    second = first + round(VALIDATION_SHARE * len(order))
-    return order[:first], order[first:second], order[second:]
-
-
-def _shuffled(rows: Sequence[_Row]) -> list[_Row]:
-    """The rows' labels in another order."""
-    order = _in_order(rows, "leak-study-labels")
-    return [replace(row, emotion=other.emotion) for row, other in zip(rows, order, strict=True)]
+def check_spec(spec: SearchSpec) -> None:
+    """Raise UserError for settings under which no arm would be honest."""
+    if spec.protocol.name == "paper":
+        raise UserError("leak-study splits at random itself, beside --protocol: not paper again")
+    if spec.corpus.shuffle_labels:
+        raise UserError("leak-study shuffles labels itself, in arm D: not corpus.shuffle_labels")
 
 
 def leak_study(
@@ -165,14 +80,19 @@ def leak_study(
         watcher: who is told.
 
     Returns:
-        ``arms``: name to figures; ``siblings`` and ``speakers``: A - B and B - C in UA.
+        ``arms``: name to figures; ``siblings`` and ``speakers``: A - B and B - C in UA. It lies
+        in ``leak_study.json``, and for readers in ``leak_study.md``.
+
+    Raises:
+        UserError: the random or the shuffled side is asked for as the honest one.
     """
+    check_spec(spec)
     config = spec.resolve(published_values(spec))
     # The arms expand the rows themselves.
     config = config.replace({"waveform_augment.cells": "none"})
     sources, unusable = _features(spec, config, audited.split, storage, cells, watcher)
-    arms = arms_of(_without(audited.split, unusable), cells)
     labels = audited.split.labels
+    arms = arms_of(_usable(audited.split, unusable), cells)
     tables = {arm.name: _rows(arm, labels) for arm in arms}
     caches = start_node_caches()
     tasks = [
@@ -188,16 +108,56 @@ def leak_study(
     }
     del caches
     ua = {name: figures["ua"]["mean"] for name, figures in found.items()}
-    return {
+    gaps = {"siblings": ua["A"] - ua["B"], "speakers": ua["B"] - ua["C"]}
+    study = {
         "space": spec.name,
         "corpus": spec.corpus.name,
+        "protocol": spec.protocol.name,
+        "fold": audited.split.fold,
         "cells": list(cells),
         "num_train_rows": len(arms[0].train),
         "epochs": config.training.epochs,
         "arms": found,
-        "siblings": ua["A"] - ua["B"],
-        "speakers": ua["B"] - ua["C"],
+        **gaps,
     }
+    write_json(run.root / "leak_study.json", study)
+    write_text(run.root / "leak_study.md", _markdown(study))
+    return study
+
+
+def sentence(study: Mapping[str, Any]) -> str:
+    """What the study shows."""
+    arms = study["arms"]
+    own = percent(arms["A"]["augmented_test"]["ua"]["mean"])
+    honest, chance = (percent(arms[name]["ua"]["mean"]) for name in "CD")
+    return (
+        f"Augmented siblings in the test give {100 * study['siblings']:+.1f} UA points (A - B), "
+        f"sharing speakers {100 * study['speakers']:+.1f} (B - C); scored on its own augmented "
+        f"test rows, as the paper did, A shows {own} where the honest arm C has {honest} "
+        f"and shuffled labels {chance}."
+    )
+
+
+def _markdown(study: Mapping[str, Any]) -> str:
+    rows = []
+    for name, figures in study["arms"].items():
+        seeds = ", ".join(percent(value) for value in figures["ua"]["per_seed"])
+        size = f"{figures['num_speakers']} speakers"
+        verdict = "honest" if figures["valid"] else "chance" if name == "D" else "invalid"
+        ua = percent(figures["ua"]["mean"])
+        rows.append((name, MEANINGS[name], ua, seeds, size, verdict))
+    lines = [
+        f"# Leak study: {study['space']} on {study['corpus']}",
+        "",
+        f"{study['num_train_rows']} training rows in each arm, {study['epochs']} epochs, cells "
+        f"{', '.join(study['cells'])}; C is fold {study['fold']} of {study['protocol']}. Tested on "
+        "clean originals, those of A, B and D the same.",
+        "",
+        *markdown_table(("arm", "", "UA", "each seed", "tested on", ""), rows),
+        "",
+        sentence(study),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _features(
@@ -231,9 +191,12 @@ def _features(
     return sources, unusable
 
 
-def _without(split: Split, unusable: set[str]) -> Split:
+def _usable(split: Split, unusable: set[str]) -> Split:
+    """Without rows that have no features, or a class that arm C never learns."""
+    labels = set(split.labels)
+
     def usable(rows: "Sequence[Utterance]") -> "tuple[Utterance, ...]":
-        return tuple(row for row in rows if row.id not in unusable)
+        return tuple(row for row in rows if row.id not in unusable and row.emotion in labels)
 
     return replace(
         split,
@@ -243,7 +206,7 @@ def _without(split: Split, unusable: set[str]) -> Split:
     )
 
 
-def _table(rows: Sequence[_Row], labels: Sequence[str]) -> RowTable:
+def _table(rows: Sequence[LeakRow], labels: Sequence[str]) -> RowTable:
     return RowTable(
         ids=tuple(row.name for row in rows),
         hashes=tuple(row_key(row.utterance.content_hash, row.cell) for row in rows),
@@ -298,7 +261,7 @@ def _figures(
     labels: tuple[str, ...],
     run: RunFolder,
 ) -> dict[str, Any]:
-    def scored(test: Sequence[_Row]) -> dict[str, Any]:
+    def scored(test: Sequence[LeakRow]) -> dict[str, Any]:
         beside = replace(rows, validation=_table(test, labels))
         parts = []
         for seed in range(NUM_SEEDS):

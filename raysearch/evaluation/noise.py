@@ -39,8 +39,12 @@ def noise_sweep(run: RunFolder, storage: Path, watcher: Watcher) -> dict[str, An
 
     Returns:
         ``levels``: for each SNR in dB (None is clean) the figures of ``score``.
+
+    Raises:
+        UserError: a seed's weights are not there.
     """
     arm = own_arm(run, run.spec(), storage)
+    arm.check_weights()
     arm = replace(arm, bank=prepare_features(arm.feature_spec, arm.audited.split, storage))
     levels = []
     for snr_db in (None, *SNRS_DB):

@@ -1,10 +1,12 @@
 """Noise, ablations and the leak study, each by its command, on one small search."""
 
 import json
+import shutil
 import subprocess
 import sys
 
 import pytest
+import soundfile
 
 pytestmark = pytest.mark.ray
 
@@ -26,6 +28,14 @@ def raysearch(*arguments, cwd):
     done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=400)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def refused(*arguments, code, cwd):
+    command = [sys.executable, "-m", "raysearch", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=100)
+    assert done.returncode == code, done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    return done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +67,25 @@ def test_ablations_are_retrained_beside_the_winner(folder):
     assert found["ablations"]["attention"]["comparison"]["verdict"] == "cannot be tested"
     evaluation = json.loads((run / "evaluation.json").read_text())
     assert found["winner"]["ua"] == evaluation["ua"]
-    weights = [run / f"ablations/attention/seed-{n}/weights/best.safetensors" for n in (1, 2, 3)]
-    assert all(path.is_file() for path in weights)
+    weights = sorted(run.glob("ablations/attention/*/seed-*/weights/best.safetensors"))
+    assert [path.parts[-3] for path in weights] == ["seed-1", "seed-2", "seed-3"]
+    assert "| attention | model.fuse_attention=none |" in (run / "ablations.md").read_text()
     assert "stored figures" in raysearch("ablate", "results/one", "--only=attention", cwd=folder)
+
+
+def test_interrupted_ablations_keep_what_was_retrained(folder):
+    run = folder / "results" / "one"
+    raysearch("ablate", "results/one", "--only=attention", cwd=folder)
+    before = json.loads((run / "ablations.json").read_text())["ablations"]["attention"]
+    kept, *_, lost = sorted(run.glob("ablations/attention/*/seed-*"))
+    written = (kept / "weights/best.safetensors").stat().st_mtime_ns
+    (run / "ablations.json").unlink()
+    shutil.rmtree(lost)
+    shown = raysearch("ablate", "results/one", "--only=attention", cwd=folder)
+    assert shown.count("retrained") == 1
+    assert (kept / "weights/best.safetensors").stat().st_mtime_ns == written
+    again = json.loads((run / "ablations.json").read_text())["ablations"]["attention"]
+    assert again["figures"]["ua"] == before["figures"]["ua"]
 
 
 def test_the_leak_study_has_four_arms(folder):
@@ -71,22 +97,44 @@ def test_the_leak_study_has_four_arms(folder):
     assert found["siblings"] == pytest.approx(ua["A"] - ua["B"])
     assert found["speakers"] == pytest.approx(ua["B"] - ua["C"])
     assert "augmented_test" in found["arms"]["A"]
+    assert "| C | split by speaker" in (folder / "results/leak/leak_study.md").read_text()
+    other = ["leak-study", *SMALL, "--name=leak"]
+    assert "stored figures" in raysearch(*other, cwd=folder)
+    assert "cannot resume" in refused(*other, "--seed=5", code=2, cwd=folder)
+    assert "not paper" in refused(*other, "--protocol=paper", code=2, cwd=folder)
+
+
+def quieter(tree, target):
+    """The tree's recordings at half the level: other files, in the same layout."""
+    shutil.copytree(tree, target)
+    for path in target.rglob("*.wav"):
+        samples_N, rate = soundfile.read(path, dtype="float32")
+        soundfile.write(path, samples_N / 2, rate)
+    return target
 
 
 def test_winners_are_scored_on_each_others_corpora(folder):
-    # The demo is a RAVDESS tree: its twin has other labels' names for the same recordings.
+    # The demo is a RAVDESS tree: its twin has the same labels under another corpus' name.
     (tree,) = (folder / "results" / ".corpora").iterdir()
-    data = ["--corpus=ravdess", f"--data={tree}", "--set=search.published_first=false"]
+    twin = quieter(tree, folder / "twin")
+    data = ["--corpus=ravdess", f"--data={twin}", "--set=search.published_first=false"]
     raysearch("run", *SMALL, *data, "--trials=1", "--name=two", "--quiet", cwd=folder)
-    for name in ("one", "two"):
-        raysearch("evaluate", f"results/{name}", cwd=folder)
-    shown = raysearch("cross-corpus", "results/one", "results/two", cwd=folder)
-    assert "(own test)" in shown
+    known = f"--target=ravdess={tree}"
+    raysearch("evaluate", "results/one", cwd=folder)
+    assert "not evaluated" in refused("cross-corpus", "results/two", known, code=2, cwd=folder)
+    raysearch("evaluate", "results/two", cwd=folder)
+    assert "no matrix" in refused("cross-corpus", "results/two", code=2, cwd=folder)
+    assert "learned from" in refused("cross-corpus", "results/one", known, code=3, cwd=folder)
+    third = f"--target=ravdess={quieter(twin, folder / 'third')}"
+    shown = raysearch("cross-corpus", "results/one", "results/two", third, cwd=folder)
+    assert shown.count("own test)") == 2
     matrix = json.loads((folder / "results" / "cross_corpus.json").read_text())
-    assert set(matrix) == {"demo", "ravdess"}
+    assert set(matrix) == {"demo", "ravdess twin"}
+    assert set(matrix["demo"]) == {"demo", "ravdess twin", "ravdess third"}
     own = json.loads((folder / "results" / "one" / "evaluation.json").read_text())
     assert matrix["demo"]["demo"]["ua"] == own["ua"]
-    crossed = matrix["demo"]["ravdess"]
+    crossed = matrix["demo"]["ravdess twin"]
     assert "calm" not in crossed["labels"]
     assert len(crossed["labels"]) == 7
     assert crossed["num_speakers"] == 12
+    assert len(crossed["ua"]["interval"]) == 2

@@ -2,9 +2,12 @@
 
 import pytest
 
-from raysearch.evaluation.ablate import ABLATIONS
+from raysearch.errors import UserError
+from raysearch.evaluation.ablations import ABLATIONS, check_names
+from raysearch.evaluation.markdown import markdown_table
 from raysearch.spec import SearchSpec
 
+SMALLEST = ["training.clip_s=0.64", "features.mel.hop_ms=20", "features.mel.n_mels=32"]
 CHANGES = {ablation.name: ablation.changes for ablation in ABLATIONS}
 
 
@@ -41,6 +44,13 @@ def test_a_part_is_taken_out(name, space, settings, expected):
         ("pretrained", "resnet34", ["model.pretrained=false"]),
         ("pretrained", "cnn", []),
         ("grf", "cnn", []),
+        ("grf", "mfhca", ["model.modality=ssl"]),
+        ("cooperative-attention", "mfhca", ["model.modality=mel"]),
+        ("mel-only", "mfhca", ["model.modality=ssl"]),
+        ("ssl-only", "cnn", []),
+        ("resolution-32", "svm", ["model.inputs=mel"]),
+        ("resolution-32", "emohrnet", SMALLEST),
+        ("augmentation", "svm", []),
     ],
 )
 def test_what_is_not_there_is_said(name, space, settings):
@@ -64,3 +74,23 @@ def test_low_resolution_is_32_by_32(space):
     assert mel.n_mels == 32
     assert round(2000 / mel.hop_ms) == 32
     assert mel.window_ms >= mel.hop_ms
+
+
+def test_no_shipped_system_gets_settings_that_it_refuses():
+    for space in ("emohrnet", "resnet34", "mfhca", "cnn1d_attention", "lstm", "cnn", "svm"):
+        base = SearchSpec.load(space).base
+        for name, changes in CHANGES.items():
+            if not isinstance(found := changes(base.fields()), str):
+                changed = base.replace(found)
+                assert changed != base, (space, name)
+                assert {k: changed.fields()[k] for k in found} == found
+
+
+def test_an_unknown_ablation_is_refused_with_the_nearest_name():
+    check_names(list(CHANGES))
+    with pytest.raises(UserError, match="did you mean 'attention'"):
+        check_names(["grf", "atention"])
+
+
+def test_a_bar_stays_inside_its_cell():
+    assert markdown_table(["a", "b"], [["1|2", "3"]])[-1] == r"| 1\|2 | 3 |"

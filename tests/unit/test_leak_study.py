@@ -5,7 +5,8 @@ from collections import Counter
 import pytest
 from protocol_corpora import regular
 
-from raysearch.evaluation.leak_study import CELLS, arms_of
+from raysearch.evaluation.leak_arms import arms_of
+from raysearch.evaluation.leak_study import CELLS
 from raysearch.protocols.splits import ProtocolConfig, make_split
 
 
@@ -41,6 +42,17 @@ def test_only_a_has_siblings_on_both_sides(arms):
         assert not any(row.cell for row in arm.test)
     assert all(row.cell for row in arms["A"].augmented_test)
     assert arms["A"].augmented_test
+
+
+def test_siblings_alone_tell_a_from_b(arms):
+    a, b = arms["A"], arms["B"]
+    assert a.test == b.test
+    assert [row for row in a.validation if not row.cell] == list(b.validation)
+    assert {row.cell for row in a.augmented_test} == set(CELLS)
+    names = {row.name for row in (*a.train, *a.validation, *a.test, *a.augmented_test)}
+    assert len(names) == sum(map(len, (a.train, a.validation, a.test, a.augmented_test)))
+    # Nearly every tested original has a sibling among the rows that A learns from.
+    assert len(ids(a.test) & ids(a.train)) > 0.8 * len(a.test)
 
 
 def test_only_c_keeps_speakers_apart(arms):
