@@ -25,7 +25,7 @@ def add(verbs: Any) -> None:
     parser.add_argument("first", type=Path, metavar="RUN", help="results/<run> to compare with")
     parser.add_argument("others", type=Path, nargs="+", metavar="RUN", help="results/<run>")
     parser.add_argument(
-        "--protocol", choices=["paper"], help="compare the optimistic random splits instead"
+        "--protocol", choices=["paper"], help="compare under the papers' own splits instead"
     )
     parser.add_argument("--json", action="store_true", help="machine-readable output")
     parser.set_defaults(verb=compare_runs)
@@ -67,7 +67,9 @@ def _show(console: Console, systems: "Sequence[System]", found: "Sequence[Compar
     for pair in found:
         console.print(pair.sentence(), highlight=False, markup=False, soft_wrap=True)
     if first.protocol == "paper":
-        console.print("optimistic: test speakers occur in training", highlight=False)
+        valid = all(system.figures.get("valid", True) for system in systems)
+        why = "optimistic: test speakers occur in training"
+        console.print(why if valid else "invalid: test rows chose an epoch", highlight=False)
     if first.mode == "reuse-settings":
         console.print("settings saw these speakers", highlight=False)
 

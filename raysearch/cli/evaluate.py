@@ -33,7 +33,9 @@ def add(verbs: Any) -> None:
         help="train the winner's settings in the other folds (cheaper, and labelled)",
     )
     parser.add_argument(
-        "--protocol", choices=["paper"], help="score the random split of the papers beside it"
+        "--protocol",
+        choices=["paper"],
+        help="train and score under the paper's own split beside it",
     )
     parser.add_argument(
         "--noise", action="store_true", help="score the fold's test rows in rising noise, too"
@@ -103,10 +105,18 @@ def _evaluate(
             noise_sweep(run, storage, watcher)
 
 
+_TITLES = {
+    "nested": "nested: searched anew in each fold",
+    "fold": "the searched fold",
+    "reuse-settings": "settings of the searched fold",
+    "paper": "split as the paper did",
+}
+
+
 def _show(console: Console, figures: dict[str, Any]) -> None:
     where = f"fold {figures['fold']}" if "fold" in figures else "all folds"
-    title = {"nested": "nested: searched anew in each fold", "fold": "the searched fold"}
-    note = title.get(figures["mode"], figures["mode"])
+    note = _TITLES[figures["mode"]]
+    note += "" if figures.get("valid", True) else ", invalid"
     console.print(
         f"\n[bold]test[/bold]  {figures['protocol']}, {where} ({note}), "
         f"{figures['num_speakers']} speakers",

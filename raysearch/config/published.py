@@ -40,6 +40,16 @@ class PublishedConfig(Config):
     settings: dict[str, PublishedSetting] = Field(
         default_factory=dict, description="Dotted field to the published value and its source."
     )
+    split: Literal["random", "leave_one_speaker_out"] = Field(
+        "random",
+        description="How it divides a corpus, as `evaluate --protocol paper` repeats it; random "
+        "also where the paper does not say.",
+    )
+    epoch_from: Literal["validation", "test"] = Field(
+        "validation",
+        description="What chooses its epoch. Of a random split validation is 16 of 64/16/20; test "
+        "leaves 80/20, and an invalid figure.",
+    )
     results: tuple[PublishedResult, ...] = Field((), description="The paper's printed results.")
 
     @property

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from raysearch.errors import UserError
 from raysearch.evaluation.arm import Arm, retrain
+from raysearch.evaluation.paper import paper_arm, paper_note
 from raysearch.evaluation.predict import predict_arm
 from raysearch.evaluation.scores import score
 from raysearch.files import write_json
@@ -74,7 +75,7 @@ def evaluate(
 
     ``fold`` scores the searched fold. ``nested`` repeats the search inside each other outer fold
     and pools. ``reuse-settings`` trains the winner's settings in the other folds, whose speakers
-    chose them. ``paper`` retrains them under the random split.
+    chose them. ``paper`` retrains them under the paper's own split.
 
     Returns:
         The content of the evaluation file; predictions lie beside it.
@@ -88,7 +89,7 @@ def evaluate(
     if mode == "fold":
         arms = [own]
     elif mode == "paper":
-        arms = [_paper_arm(run, spec, own, storage)]
+        arms = [paper_arm(own, run.root / "refits-paper", storage)]
     elif mode == "nested":
         others = _nested_arms(run, spec, own, session, started, storage, watcher)
         arms = _in_order([own, *others])
@@ -111,7 +112,7 @@ def evaluate(
         "trial": own.identity,
         **score(
             table,
-            protocol=arms[0].spec.protocol.name,
+            protocol="paper" if mode == "paper" else spec.protocol.name,
             where=_where(mode, arms),
             notes=_notes(mode, arms, results),
         ),
@@ -133,13 +134,6 @@ def _searched_arm(run: RunFolder, spec: SearchSpec, audited: AuditedSplit, folde
         raise UserError(f"{weights}: the winner's weights are gone; run the search again")
     config = spec.resolve(record.config)
     return Arm(spec, audited, config, record.trial, weights, folder)
-
-
-def _paper_arm(run: RunFolder, spec: SearchSpec, own: Arm, storage: Path) -> Arm:
-    protocol = spec.protocol.model_copy(update={"name": "paper", "fold": 0})
-    paper = replace(spec, protocol=protocol)
-    audited = prepare_split(paper, storage)
-    return Arm(paper, audited, own.config, own.identity, None, run.root / "refits-paper")
 
 
 def _other_specs(spec: SearchSpec, own: Arm) -> list[SearchSpec]:
@@ -217,7 +211,10 @@ def _where(mode: Mode, arms: Sequence[Arm]) -> dict[str, Any]:
         return {"nested": len(arms)}
     if mode == "reuse-settings":
         return {"folds": len(arms)}
-    return {"fold": arms[0].audited.split.fold}
+    fold = {"fold": arms[0].audited.split.fold}
+    if mode == "paper":
+        return {**fold, "valid": arms[0].spec.published.epoch_from != "test"}
+    return fold
 
 
 def _notes(
@@ -227,7 +224,7 @@ def _notes(
     if mode == "reuse-settings":
         notes.append("settings saw these speakers: chosen on one fold, used on the others")
     if mode == "paper":
-        notes.append("random 64/16/20 split: a stand-in where the paper does not give its own")
+        notes.append(paper_note(arms[0].spec.published))
     if any(arm.audited.audit.verdict == "optimistic" for arm in arms):
         notes.append("optimistic: test speakers, texts or both occur in training")
     warm = arms[0].spec.search.warm_start

@@ -31,7 +31,7 @@ def score(
         table: predictions, as :func:`raysearch.evaluation.predict.predict_arm` gives them; the
             folds of a nested evaluation are pooled before anything is divided.
         protocol: its name.
-        where: ``{"fold": k}`` or ``{"nested": n}``.
+        where: ``{"fold": k}`` or ``{"nested": n}``, and ``valid`` where a figure may not be.
         notes: what a reader must know, to which the rules add theirs.
 
     Returns:
