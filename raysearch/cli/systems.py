@@ -44,7 +44,8 @@ def add(verbs: Any) -> None:
 
 def show(arguments: argparse.Namespace) -> int:
     """Carry the verb out."""
-    names = [name for name in sorted(shipped_spaces()) if not name.endswith("-gpu")]
+    # A hyphen marks another space of the system that stands before it.
+    names = [name for name in sorted(shipped_spaces()) if "-" not in name]
     systems = [_describe(name, arguments.set) for name in names]
     if arguments.json:
         print(json.dumps([asdict(system) for system in systems], indent=1))
