@@ -4,11 +4,7 @@ Read are a state dict that torch saved (as torchaudio's bundles are), a safetens
 folder as Hugging Face publishes them, each with torchaudio's names or Hugging Face's.
 """
 
-import hashlib
 import json
-import warnings
-import zipfile
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +19,11 @@ from raysearch.features.ssl_formats import (
     size_fields,
 )
 from raysearch.features.ssl_sizes import EncoderSizes
+from raysearch.weights_file import file_digest, first_line, read_weights
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
 __all__ = ["HOW_TO_GET", "check_weights", "inspect_weights", "load_weights", "weights_digest"]
@@ -36,7 +35,6 @@ HOW_TO_GET = (
 )
 IN_A_FOLDER = ("model.safetensors", "pytorch_model.bin")
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
-MAX_BYTES = 16 << 30
 MAX_CONFIG_BYTES = 1 << 20
 
 
@@ -68,7 +66,7 @@ def load_weights(path: Path) -> "dict[str, Tensor]":
         DataError: as ``check_weights``.
     """
     check_weights(path)
-    return {name: tensor.float() for name, tensor in canonical(_read(_file(path))).items()}
+    return {name: tensor.float() for name, tensor in canonical(read_weights(_file(path))).items()}
 
 
 def weights_digest(path: Path) -> str:
@@ -77,7 +75,7 @@ def weights_digest(path: Path) -> str:
     Raises:
         MissingPathError: no weights there.
     """
-    return _digest(*_key(path)[:3])
+    return file_digest(_file(path))
 
 
 def _file(path: Path) -> Path:
@@ -111,7 +109,7 @@ def _key(path: Path) -> tuple[Path, int, int, int]:
 @lru_cache(maxsize=8)
 def _inspect(file: Path, num_bytes: int, changed: int, config_changed: int) -> EncoderSizes:
     del num_bytes, changed, config_changed
-    tensors = _read(file)
+    tensors = read_weights(file)
     config = _read_config(_config_beside(file))
     if config is None and is_hugging_face(tensors):
         raise MissingPathError(
@@ -135,7 +133,7 @@ def _inspect(file: Path, num_bytes: int, changed: int, config_changed: int) -> E
         where = ".".join(str(part) for part in item["loc"]) or "sizes"
         raise DataError(f"{file}: {where} is {item['input']!r}: {item['msg']}") from None
     except (IndexError, RuntimeError, TypeError, ValueError) as error:
-        raise DataError(f"{file}: {_first_line(error)}") from None
+        raise DataError(f"{file}: {first_line(error)}") from None
 
 
 @lru_cache(maxsize=8)
@@ -143,7 +141,7 @@ def _check(file: Path, num_bytes: int, changed: int, config_changed: int) -> Non
     from raysearch.features.ssl_encoder import expected_shapes
 
     expected = expected_shapes(_inspect(file, num_bytes, changed, config_changed))
-    tensors = canonical(_read(file))
+    tensors = canonical(read_weights(file))
     lacking = sorted(expected.keys() - tensors.keys())
     unknown = sorted(tensors.keys() - expected.keys())
     if lacking or unknown:
@@ -157,51 +155,8 @@ def _check(file: Path, num_bytes: int, changed: int, config_changed: int) -> Non
             raise DataError(f"{file}: {name!r} holds NaN, infinite or whole numbers")
 
 
-@lru_cache(maxsize=8)
-def _digest(file: Path, num_bytes: int, changed: int) -> str:
-    del num_bytes, changed
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
-
-
 def _meta(tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
     return {name: tensor.to("meta") for name, tensor in tensors.items()}
-
-
-def _read(file: Path) -> "dict[str, Tensor]":
-    """Named tensors, mapped into memory where the format allows it."""
-    from torch import Tensor
-
-    try:
-        if file.stat().st_size > MAX_BYTES:
-            raise DataError(f"{file}: larger than {MAX_BYTES >> 30} GiB")
-        data = _open(file)
-    except DataError:
-        raise
-    except Exception as error:  # a damaged file can make the readers raise anything
-        reason = _first_line(error)
-        raise DataError(f"{file}: not weights that can be read safely ({reason})") from None
-    if isinstance(data, Mapping) and isinstance(data.get("state_dict"), Mapping):
-        data = data["state_dict"]
-    if not isinstance(data, Mapping) or not all(isinstance(v, Tensor) for v in data.values()):
-        raise DataError(f"{file}: not a state dict: named tensors are expected")
-    return {str(name): tensor for name, tensor in data.items()}
-
-
-def _open(file: Path) -> Any:
-    import torch
-    from safetensors.torch import load_file
-
-    if file.suffix == ".safetensors":
-        return load_file(file)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about pickles of a kind that it then refuses
-        mapped = zipfile.is_zipfile(file)
-        return torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
 
 
 def _read_config(path: Path | None) -> dict[str, Any] | None:

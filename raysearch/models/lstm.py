@@ -13,11 +13,11 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from raysearch.features.extractor import StreamShape
 from raysearch.models.base import Model, ModelConfig
 from raysearch.models.layers.beside import Beside
+from raysearch.models.layers.recurrent import MaskedLstm
 
 __all__ = ["Lstm", "LstmConfig"]
 
@@ -54,15 +54,14 @@ class Lstm(Model):
         self, config: LstmConfig, shapes: Mapping[str, StreamShape], num_classes: int
     ) -> None:
         super().__init__(config, shapes, num_classes)
-        self.lstm = nn.LSTM(
+        self.lstm = MaskedLstm(
             shapes["mel"].num_bins,
             config.hidden,
-            config.layers,
-            batch_first=True,
+            layers=config.layers,
             bidirectional=config.bidirectional,
-            dropout=config.dropout if config.layers > 1 else 0.0,
+            dropout=config.dropout,
         )
-        width = config.hidden * (2 if config.bidirectional else 1)
+        width = self.lstm.num_states
         # No bias: a constant added to every frame's score changes no weight.
         self.score = nn.Linear(width, 1, bias=False) if config.pooling == "attention" else None
         self.beside = Beside(shapes, "prosody" if config.prosody else None)
@@ -77,23 +76,20 @@ class Lstm(Model):
 
     def forward(self, inputs: dict[str, Tensor], lengths: dict[str, Tensor]) -> Tensor:
         """As ``Model.forward``."""
-        packed = pack_padded_sequence(
-            inputs["mel"], lengths["mel"].cpu(), batch_first=True, enforce_sorted=False
-        )
-        states, (last, _) = self.lstm(packed)
-        pooled_BC = self._pool(states, last)
+        lengths_B = lengths["mel"]
+        pooled_BC = self._pool(self.lstm(inputs["mel"], lengths_B), lengths_B)
         features_BC = self.beside(pooled_BC, inputs, lengths)
         logits_BK: Tensor = self.classifier(self.dropout(features_BC))
         return logits_BK
 
-    def _pool(self, states: nn.utils.rnn.PackedSequence, last: Tensor) -> Tensor:
-        """(B, C) of the packed states, or of each direction's last one (layers x 2, B, C)."""
+    def _pool(self, h_BTC: Tensor, lengths_B: Tensor) -> Tensor:
         if self.config.pooling == "last":
-            directions = 2 if self.config.bidirectional else 1
-            return torch.cat(list(last[-directions:]), dim=1)
-        h_BTC, lengths_B = pad_packed_sequence(states, batch_first=True)
+            # The direction from the end has read everything at the first frame.
+            rows_B = torch.arange(len(h_BTC), device=h_BTC.device)
+            onward_BC = h_BTC[rows_B, lengths_B - 1, : self.config.hidden]
+            return torch.cat([onward_BC, h_BTC[:, 0, self.config.hidden :]], dim=1)
         positions_T = torch.arange(h_BTC.shape[1], device=h_BTC.device)
-        valid_BT = positions_T < lengths_B.to(h_BTC.device)[:, None]
+        valid_BT = positions_T < lengths_B[:, None]
         scores_BT = h_BTC.new_zeros(valid_BT.shape)
         if self.score is not None:
             scores_BT = self.score(h_BTC)[:, :, 0]

@@ -29,11 +29,10 @@ from raysearch.models.pretrained import (
     check_weights,
     copy_weights,
     download_to_hub,
-    file_digest,
     find_in_hub,
     hub_folder,
-    read_weights,
 )
+from raysearch.weights_file import file_digest, read_weights
 
 __all__ = ["ResNet34", "ResNet34Config"]
 

@@ -8,9 +8,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from raysearch.features.extractor import StreamShape
+from raysearch.models.layers.recurrent import MaskedLstm
 from raysearch.models.lstm import Lstm, LstmConfig
 
 NUM_BINS, NUM_FRAMES, NUM_CLASSES = 10, 24, 4
@@ -57,8 +59,23 @@ def test_a_row_is_what_it_is_alone_and_unpadded(
         torch.testing.assert_close(together[row : row + 1], alone, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("layers", [1, 3])
+def test_states_are_those_of_torchs_packed_lstm(layers: int, bidirectional: bool) -> None:
+    ours = MaskedLstm(6, 5, layers=layers, bidirectional=bidirectional)
+    torchs = nn.LSTM(6, 5, layers, batch_first=True, bidirectional=bidirectional)
+    for directions, suffix in ((ours.onward, ""), (ours.backward_, "_reverse")):
+        for number, lstm in enumerate(directions):
+            for name, value in lstm.named_parameters():
+                getattr(torchs, name.replace("_l0", f"_l{number}{suffix}")).data = value.data
+    x_BTF, lengths_B = torch.randn(4, 9, 6), torch.tensor([9, 1, 4, 8])
+    packed = pack_padded_sequence(x_BTF, lengths_B, batch_first=True, enforce_sorted=False)
+    expected_BTC, _ = pad_packed_sequence(torchs(packed)[0], batch_first=True)
+    torch.testing.assert_close(ours(x_BTF, lengths_B), expected_BTC)
+
+
 def states(model: Lstm, x_TF: Tensor) -> Tensor:
-    out_BTC: Tensor = model.lstm(x_TF[None])[0]
+    out_BTC: Tensor = model.lstm(x_TF[None], torch.tensor([len(x_TF)]))
     return out_BTC[0]
 
 

@@ -10,13 +10,11 @@ from tiny_data import TinyData
 from tiny_encoder import STYLES, WIDTH, write_file
 from torch import nn
 from torch.nn.functional import adaptive_avg_pool1d, conv2d
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from raysearch.features.extractor import StreamShape
 from raysearch.features.ssl import Ssl, SslConfig
 from raysearch.models.layers.cooperative import CooperativeAttention, LayerMixture
 from raysearch.models.layers.grf import GlobalReceptiveField, MultiSpatialFusion, SpectralBranch
-from raysearch.models.layers.recurrent import BidirectionalLstm
 from raysearch.models.layers.spans import span_weights
 from raysearch.models.mfhca import Mfhca, MfhcaConfig
 from raysearch.spec import SearchSpec
@@ -63,7 +61,7 @@ def test_the_papers_sizes_fall_out_for_3_s_and_hubert_base():
         model = Mfhca(MfhcaConfig(), shapes, 4)
     assert model.spectral.num_features == 288
     assert model.cooperative.scores.weight.shape == (149, 288)
-    assert model.cooperative.lstm.onward.weight_ih_l0.shape == (4 * 384, 768)
+    assert model.cooperative.lstm.onward[0].weight_ih_l0.shape == (4 * 384, 768)
     assert model.cooperative.product.weight.shape == (768, 1024)
     assert model.cooperative.out.weight.shape == (128, 768)
     assert model.project.weight.shape == (128, 288)
@@ -147,18 +145,6 @@ def test_spans_are_torchs_adaptive_pooling_of_the_valid_part(length, padding, nu
     x_T = torch.randn(length + padding)
     expected_S = adaptive_avg_pool1d(x_T[None, None, :length], num_spans)[0, 0]
     torch.testing.assert_close(weights_ST @ x_T, expected_S)
-
-
-def test_both_directions_are_those_of_a_packed_lstm():
-    ours, torchs = BidirectionalLstm(6, 5), nn.LSTM(6, 5, batch_first=True, bidirectional=True)
-    for name, value in ours.onward.named_parameters():
-        getattr(torchs, name).data = value.data
-    for name, value in ours.backward_.named_parameters():
-        getattr(torchs, f"{name}_reverse").data = value.data
-    x_BTF, lengths_B = torch.randn(4, 9, 6), torch.tensor([9, 1, 4, 8])
-    packed = pack_padded_sequence(x_BTF, lengths_B, batch_first=True, enforce_sorted=False)
-    expected_BTC, _ = pad_packed_sequence(torchs(packed)[0], batch_first=True)
-    torch.testing.assert_close(ours(x_BTF, lengths_B), expected_BTC)
 
 
 def test_the_fusion_is_two_kernels_side_by_side():
