@@ -162,9 +162,11 @@ chosen by inner validation; the predictions of all folds are pooled. UA is the m
 training seeds (the searched weights and two retrainings), with the lowest and highest; the interval
 is a bootstrap over whole speakers (ten of them) and does not hold training variance. The budget is
 8 core-minutes a fold from the first trial on, retrainings apart: small, and the same for every
-system. Networks compute in bfloat16, which these cores multiply about 1.6 times as fast. The last column is the paper's own split, on one fold: random 64/16/20 where the paper does
-not say, optimistic, for its test speakers and sentences are in training; (invalid) where, as in the
-paper, the test rows also chose the epoch.
+system. Networks compute in bfloat16, about 1.6 times as fast on these cores (Intel AMX).
+
+The last column is the paper's own split, on one fold: random 64/16/20 where the paper does not say,
+optimistic, for its test speakers and sentences are in training; (invalid) where, as in the paper,
+the test rows also chose the epoch.
 
 The recordings are a copy of EMO-DB resampled to 22,050 Hz and cut or padded to 2.0 s: figures are
 not comparable to the literature's, and length leaks a little (122 of 535 files end in more than
