@@ -41,9 +41,11 @@ class CheckpointKeeper:
                 _remove(path)
 
     def _kept(self, trials: Trials) -> set[Path]:
-        ended = [r for r in trials.ranked() if r.status != "running" and r.checkpoint]
-        kept = [*ended[: self._keep_best], *trials.with_status("running")]
-        return {self._folder / r.checkpoint[0] for r in kept if r.checkpoint}
+        ended = [r.checkpoint[0] for r in trials.ranked() if r.status != "running" and r.checkpoint]
+        # A trial that repeats another's settings points to the other's checkpoint.
+        best = list(dict.fromkeys(ended))[: self._keep_best]
+        running = [r.checkpoint[0] for r in trials.with_status("running") if r.checkpoint]
+        return {self._folder / path for path in (*best, *running)}
 
 
 def _remove(path: Path) -> None:

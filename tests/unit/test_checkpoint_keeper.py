@@ -1,0 +1,51 @@
+"""Which checkpoints stay on disk."""
+
+import pytest
+
+from raysearch.ledger import Event
+from raysearch.trials import Trials
+from raysearch.tuning.checkpoint_keeper import CheckpointKeeper
+
+
+def event(kind, trial, **data):
+    return Event(kind, 0, f"t{trial}", trial, 1, 1, 1.0, 0, data)
+
+
+def ended(number, value):
+    """A trial of one epoch with a checkpoint."""
+    metrics = {"val_uar": value}
+    yield event("started", number, config={"a": number})
+    yield event("epoch", number, epoch=1, metrics=metrics, train_s=1.0)
+    yield event("checkpoint", number, path=f"checkpoints/t{number}/1-1", epoch=1)
+    yield event("completed", number)
+
+
+def copied(number, source):
+    """A trial that repeats the settings of ``source``."""
+    yield event("started", number, config={"a": source})
+    yield event("completed", number, copied_from=source)
+
+
+@pytest.fixture
+def run(tmp_path):
+    events = [*ended(0, 0.5), *ended(1, 0.9), *copied(2, 1), *copied(3, 1), *ended(4, 0.4)]
+    for one in events:
+        if one.event == "checkpoint":
+            (tmp_path / one.data["path"]).mkdir(parents=True)
+    return tmp_path, Trials.replay(events, "val_uar")
+
+
+def test_a_repeated_trial_does_not_take_the_place_of_another(run):
+    folder, trials = run
+    assert [record.best_value for record in trials.ranked()[:3]] == [0.9] * 3
+    CheckpointKeeper(folder, 2).sweep(trials)
+    assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["t0", "t1"]
+
+
+def test_what_the_ledger_does_not_know_is_left_while_workers_run(run):
+    folder, trials = run
+    keeper = CheckpointKeeper(folder, 1)
+    for number in (0, 1):
+        keeper.add(f"checkpoints/t{number}/1-1")
+    keeper.discard(trials)
+    assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["t1", "t4"]
