@@ -31,6 +31,7 @@ __all__ = [
     "TrialConfig",
     "check_ready",
     "feature_sets",
+    "own_values",
     "published_values",
     "trial_identity",
 ]
@@ -163,10 +164,19 @@ def published_values(spec: SearchSpec) -> dict[str, Any]:
     return dict(spec.published.values())
 
 
+def own_values(spec: SearchSpec) -> dict[str, Any]:
+    """What the sections say of the fields that are searched and apply."""
+    fields, values = spec.base.fields(), dict[str, Any]()
+    for field in spec.space.fields:
+        if spec.space.parameter(field, values):
+            values[field] = fields[field]
+    return values
+
+
 def feature_sets(spec: SearchSpec) -> list[dict[str, "FeatureConfig"]]:
     """Every distinct map of streams that a trial of ``spec`` can ask for, at most 12.
 
-    The published settings' own set comes first if they are run at all.
+    That of the published settings comes first if they are run at all, then that of the sections.
 
     Raises:
         ConfigError: more than 12, or a combination that an extractor refuses.
@@ -228,6 +238,8 @@ def _variants(spec: SearchSpec, places: Places) -> Iterator[TrialConfig]:
     if spec.search.published_first and spec.published.settings:
         published = {k: v for k, v in spec.published.values().items() if counts(k)}
         yield spec.base.replace(published, places=place)
+    if spec.search.own_first:
+        yield spec.base
     for values in spec.space.combinations(counts):
         yield spec.base.replace(values, places=place)
 

@@ -69,6 +69,9 @@ class SearchConfig(Config):
     checkpoint_every_s: float = Field(30, ge=0, description="Least seconds between checkpoints.")
     warm_start: WarmStart | None = Field(None, description="Settings of an earlier run.")
     published_first: bool = Field(True, description="Run the published settings first.")
+    own_first: bool = Field(
+        True, description="Then those of the sections: random draws may all be worse."
+    )
     workers: int = Field(1, ge=1, le=1024, description="Training processes of one trial.")
     cpus_per_worker: int = Field(1, ge=1, description="CPU cores of one training process.")
     gpus_per_worker: float | None = Field(

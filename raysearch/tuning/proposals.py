@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from raysearch.errors import ConfigError
-from raysearch.spec import SearchSpec, published_values, trial_identity
+from raysearch.spec import SearchSpec, own_values, published_values, trial_identity
 from raysearch.trials import TrialRecord
 from raysearch.tuning.study import Study
 
@@ -28,7 +28,9 @@ class Proposal:
 
 
 class Proposals:
-    """The published settings of ``spec`` first, if it wants them, a warm start's, the sampler's.
+    """The published settings of ``spec``, its sections' own, a warm start's, then the sampler's.
+
+    The first two come if ``spec`` wants them, and the second only if it is not the first again.
 
     Args:
         spec: the search.
@@ -39,16 +41,21 @@ class Proposals:
     def __init__(self, spec: SearchSpec, study: Study, split_identity: Mapping[str, Any]) -> None:
         self._spec, self._study, self._split_identity = spec, study, split_identity
         self._wants_published = spec.search.published_first and bool(spec.published.settings)
-        first = [published_values(spec)] if self._wants_published else []
+        given = [("published settings", published_values(spec))] if self._wants_published else []
+        own = own_values(spec)
+        repeated = any(spec.resolve(values) == spec.resolve(own) for _, values in given)
+        if spec.search.own_first and not repeated:
+            given.append(("the sections' settings", own))
         warm = spec.search.warm_start
-        self._given = [*first, *(dict(values) for values in (warm.settings if warm else ()))]
+        given += [("warm start", dict(values)) for values in (warm.settings if warm else ())]
+        self._given = given
 
     def next(self, number: int) -> Proposal:
         """The settings of trial ``number``, which nobody has proposed yet."""
         published = self._wants_published and number == 0
         if number < len(self._given):
-            values = self._given[number]
-            self._enqueue(number, values, "published settings" if published else "warm start")
+            label, values = self._given[number]
+            self._enqueue(number, values, label)
         else:
             values = self._study.propose(number)
         return Proposal(values, self._identity(values), published)

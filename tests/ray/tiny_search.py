@@ -21,6 +21,7 @@ SMALL = {
     "model.stem_width": 16,
     "training.epochs": 2,
     "search.trials": 4,
+    "search.own_first": False,
 }
 
 

@@ -16,8 +16,12 @@ SPACE = SearchSpec.load("emohrnet").space.fields
 
 def small_spec(keep=("training.learning_rate", "model.dropout"), **settings):
     """The shipped space with only the fields ``keep`` searched; ``__`` stands for a dot."""
-    settings = {"training.epochs": 4, "search.trials": 6, "search.grace_epochs": 1} | {
-        key.replace("__", "."): value for key, value in settings.items()
+    settings = {
+        "training.epochs": 4,
+        "search.trials": 6,
+        "search.grace_epochs": 1,
+        "search.own_first": False,
+        **{key.replace("__", "."): value for key, value in settings.items()},
     }
     dropped = [(f"space.{field}", None) for field in SPACE if field not in keep]
     return SearchSpec.load("emohrnet", [*dropped, *settings.items()])

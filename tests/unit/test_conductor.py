@@ -142,6 +142,27 @@ def test_a_published_trial_is_never_stopped(tmp_path):
     assert search.trials.with_status("pruned")
 
 
+def test_the_sections_own_settings_come_after_the_published_ones(tmp_path):
+    spec = small_spec(search__trials=3, search__own_first=True, model__dropout=0.1)
+    records = FakeSearch(tmp_path / "run", spec).run().trials.records
+    assert [bool(record.details["published"]) for record in records.values()] == [1, 0, 0]
+    fields = spec.base.fields()
+    assert records[1].config == {name: fields[name] for name in spec.space.fields}
+    assert spec.resolve(records[1].config) == spec.base
+
+
+def test_the_sections_own_settings_are_not_run_twice(tmp_path):
+    plain = small_spec()
+    published = [
+        item for item in published_values(plain).items() if item[0] not in plain.space.fields
+    ]
+    settings = {key.replace(".", "__"): value for key, value in published}
+    spec = small_spec(search__trials=2, search__own_first=True, **settings)
+    records = FakeSearch(tmp_path / "run", spec).run().trials.records
+    assert spec.resolve(records[0].config) == spec.base
+    assert spec.resolve(records[1].config) != spec.base
+
+
 def test_without_the_published_settings_the_first_trial_is_sampled(tmp_path):
     spec = small_spec(search__trials=1, search__published_first=False)
     first = FakeSearch(tmp_path / "run", spec).run().trials.records[0]

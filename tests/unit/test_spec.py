@@ -268,8 +268,8 @@ def test_feature_sets_follow_conditions(load):
         "  model.width: {choice: [8, 12, 16]}\n"
         "published: {settings: {features.mel.n_mels: {value: 32, source: paper}}}\n"
     )
-    # 32 is published; at width 16 nothing is searched, which leaves the section's own 40.
-    assert [streams["mel"].n_mels for streams in feature_sets(spec)] == [32, 24, 40, 64]
+    # 32 is published, 40 the section's own, which is left at width 16, too.
+    assert [streams["mel"].n_mels for streams in feature_sets(spec)] == [32, 40, 24, 64]
 
 
 def test_resolve_refuses_what_is_no_field(load):
