@@ -113,6 +113,7 @@ class Conductor:
             config=proposal.values,
             seed=seed_from(proposal.trial),
             published=proposal.published,
+            exempt=proposal.exempt,
         )
         record = self.trials.records[number]
         return None if self._refused(record) or self._copied(record) else number

@@ -41,10 +41,11 @@ class Judge:
     def end(self, record: TrialRecord, epoch: int, *, done: bool) -> Status | None:
         """How ``epoch`` ends the trial: ``completed`` if ``done``, ``pruned``, or not at all.
 
-        Published settings are what others are measured against: they are never pruned.
+        Published settings, and those of the sections, are what others are measured against: they
+        are never pruned.
         """
         value = self.value(record, epoch)
-        if done or record.details.get("published"):
+        if done or record.details.get("exempt"):
             self._rule.record(record.number, epoch, value)
             return "completed" if done else None
         return "pruned" if self._rule.stops(record.number, epoch, value) else None

@@ -11,6 +11,8 @@ from raysearch.tuning.study import Study
 
 __all__ = ["Proposal", "Proposals"]
 
+PUBLISHED, OWN = "published settings", "the sections' settings"
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
@@ -20,11 +22,13 @@ class Proposal:
         values: dotted field to value.
         trial: the identity.
         published: whether they are the published settings.
+        exempt: whether they are never stopped early: the published ones and the sections' own.
     """
 
     values: dict[str, Any]
     trial: str
     published: bool
+    exempt: bool = False
 
 
 class Proposals:
@@ -40,25 +44,25 @@ class Proposals:
 
     def __init__(self, spec: SearchSpec, study: Study, split_identity: Mapping[str, Any]) -> None:
         self._spec, self._study, self._split_identity = spec, study, split_identity
-        self._wants_published = spec.search.published_first and bool(spec.published.settings)
-        given = [("published settings", published_values(spec))] if self._wants_published else []
+        wanted = spec.search.published_first and bool(spec.published.settings)
+        given = [(PUBLISHED, published_values(spec))] if wanted else []
         own = own_values(spec)
         repeated = any(spec.resolve(values) == spec.resolve(own) for _, values in given)
         if spec.search.own_first and not repeated:
-            given.append(("the sections' settings", own))
+            given.append((OWN, own))
         warm = spec.search.warm_start
         given += [("warm start", dict(values)) for values in (warm.settings if warm else ())]
         self._given = given
 
     def next(self, number: int) -> Proposal:
         """The settings of trial ``number``, which nobody has proposed yet."""
-        published = self._wants_published and number == 0
-        if number < len(self._given):
-            label, values = self._given[number]
-            self._enqueue(number, values, label)
-        else:
+        if number >= len(self._given):
             values = self._study.propose(number)
-        return Proposal(values, self._identity(values), published)
+            return Proposal(values, self._identity(values), published=False)
+        label, values = self._given[number]
+        self._enqueue(number, values, label)
+        exempt = label in (PUBLISHED, OWN)
+        return Proposal(values, self._identity(values), label == PUBLISHED, exempt)
 
     def _identity(self, values: Mapping[str, Any]) -> str:
         search = self._spec.search
@@ -70,7 +74,8 @@ class Proposals:
 
     def take_up(self, record: TrialRecord) -> None:
         """Take a trial that an earlier driver proposed."""
-        label = "published settings" if record.details.get("published") else None
+        label = OWN if record.details.get("exempt") else None
+        label = PUBLISHED if record.details.get("published") else label
         self._enqueue(record.number, record.config, label)
 
     def refused(self, values: Mapping[str, Any]) -> str | None:

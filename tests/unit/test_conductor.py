@@ -151,6 +151,20 @@ def test_the_sections_own_settings_come_after_the_published_ones(tmp_path):
     assert spec.resolve(records[1].config) == spec.base
 
 
+def test_the_sections_own_settings_are_never_stopped(tmp_path):
+    def curve(config, epoch):
+        return 0.01 * epoch if config["model"]["dropout"] == 0 else 0.5 + 0.01 * epoch
+
+    spec = small_spec(search__trials=6, search__own_first=True, search__published_first=False)
+    search = FakeSearch(tmp_path / "run", spec, num_slots=3, curve=curve)
+    search.fill()
+    for slot in (1, 2, 0):
+        search.step(slot)  # two better ones come before it at the first rung
+    records = search.run().trials.records
+    assert (records[0].status, records[0].last_epoch) == ("completed", 4)
+    assert min(records.values(), key=lambda record: record.best_value) is records[0]
+
+
 def test_the_sections_own_settings_are_not_run_twice(tmp_path):
     plain = small_spec()
     published = [
