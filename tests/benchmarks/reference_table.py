@@ -25,9 +25,9 @@ from raysearch.run_folder import RunFolder
 
 SYSTEMS = ("emohrnet", "resnet34", "cnn1d_attention", "lstm", "cnn", "svm")
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
-# Fewer bins than the spaces' default, and bfloat16, buy more trials of every network alike. A cosine
-# ends in calm epochs, where the best of 25 is less of an accident. The hop stays at 10 ms: at 20
-# the validation UA of a fixed CNN fell from 68% to 60% (folds 1 and 3).
+# Fewer bins than the spaces' default, and bfloat16, buy more trials of every network alike. A
+# cosine ends in calm epochs, where the best of 25 is less of an accident. The hop stays at 10 ms:
+# at 20 the validation UA of a fixed CNN fell from 68% to 60% (folds 1 and 3).
 COMMON = {
     "training.precision": "bf16",
     "training.schedule": "cosine",
