@@ -29,6 +29,7 @@ class _System:
     num_params: int | None
     paper: str
     published: list[str]
+    protocol: str
     weights: str
 
 
@@ -61,7 +62,9 @@ def _show(console: Console, systems: list[_System]) -> None:
         inputs = ", ".join(system.inputs)
         console.print(f"[bold]{system.name}[/bold]  {inputs}; {size}; weights {weights}")
         lines = [system.paper]
-        lines += [f"printed: {', '.join(system.published)}"] if system.published else []
+        if system.published:
+            lines += [f"printed: {', '.join(system.published)}"]
+            lines += [f"evaluate --protocol paper: {system.protocol}"]
         lines += [f"[yellow]{escape(system.weights)}[/yellow]"] if weights == "lacking" else []
         for line in lines:
             console.print(Padding(line, (0, 0, 0, 2)), highlight=False)
@@ -91,7 +94,12 @@ def _describe(name: str, settings: list[str]) -> _System:
         inputs=[f"{s} ({c.extractor})" for s, c in base.used_features.items()],
         num_params=None if isinstance(model, SolvedModel) else model.num_params,
         paper=f"{paper.title}, arXiv {paper.arxiv}" if paper.arxiv else paper.title or "-",
-        published=[f"{r.corpus} ({r.num_classes}) {r.value:g}" for r in paper.results],
+        published=[
+            f"{r.corpus} ({r.num_classes}) {r.value:g}"
+            + ("" if r.metric == "accuracy" else f" {r.metric}")
+            for r in paper.results
+        ],
+        protocol=paper.protocol_note,
         weights=_weights(spec),
     )
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from raysearch.errors import UserError
 from raysearch.evaluation.arm import Arm, retrain
-from raysearch.evaluation.paper import paper_arm, paper_note
+from raysearch.evaluation.paper import paper_arm
 from raysearch.evaluation.predict import predict_arm
 from raysearch.evaluation.scores import score
 from raysearch.files import write_json
@@ -224,7 +224,7 @@ def _notes(
     if mode == "reuse-settings":
         notes.append("settings saw these speakers: chosen on one fold, used on the others")
     if mode == "paper":
-        notes.append(paper_note(arms[0].spec.published))
+        notes.append(arms[0].spec.published.protocol_note)
     if any(arm.audited.audit.verdict == "optimistic" for arm in arms):
         notes.append("optimistic: test speakers, texts or both occur in training")
     warm = arms[0].spec.search.warm_start

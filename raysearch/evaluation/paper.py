@@ -3,12 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
-from raysearch.config.published import PublishedConfig
 from raysearch.evaluation.arm import Arm
 from raysearch.protocols.splits import Split
 from raysearch.tuning.preparation import AuditedSplit, prepare_split
 
-__all__ = ["paper_arm", "paper_note"]
+__all__ = ["paper_arm"]
 
 
 def paper_arm(own: Arm, folder: Path, storage: Path) -> Arm:
@@ -32,19 +31,6 @@ def paper_arm(own: Arm, folder: Path, storage: Path) -> Arm:
         split = _epoch_from_test(audited.split)
         audited = AuditedSplit(audited.corpus, split, audited.audit)
     return replace(own, spec=spec, audited=audited, weights=None, folder=folder)
-
-
-def paper_note(published: PublishedConfig) -> str:
-    """What the figures are, for a reader who sees nothing else."""
-    if published.split == "leave_one_speaker_out":
-        split = "one speaker left out"
-    elif published.epoch_from == "test":
-        split = "random 80/20 split"
-    else:
-        split = "random 64/16/20 split: a stand-in where the paper does not give its own"
-    if published.epoch_from == "test":
-        return f"invalid: {split}, and the test rows chose the epoch, as they did for the paper"
-    return split
 
 
 def _epoch_from_test(split: Split) -> Split:

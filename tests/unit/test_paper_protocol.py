@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from raysearch.evaluation.arm import Arm
-from raysearch.evaluation.paper import paper_arm, paper_note
+from raysearch.evaluation.paper import paper_arm
 from raysearch.spec import SearchSpec
 from raysearch.tuning.preparation import prepare_split
 
@@ -45,7 +45,7 @@ def test_a_paper_that_does_not_say_gets_64_16_20(table):
     assert [len(side) for _, side in split.sides()] == [32, 8, 10]
     assert paper.audited.audit.verdict == "optimistic"
     assert (paper.config, paper.weights) == (own.config, None)
-    assert paper_note(own.spec.published).startswith("random 64/16/20 split: a stand-in")
+    assert own.spec.published.protocol_note.startswith("random 64/16/20 split: a stand-in")
 
 
 def test_the_1d_cnns_test_rows_choose_its_epoch(table):
@@ -55,7 +55,7 @@ def test_the_1d_cnns_test_rows_choose_its_epoch(table):
     assert split.validation == split.test
     assert not names(split.train) & names(split.test)
     assert own.audited.split.validation != own.audited.split.test
-    assert paper_note(own.spec.published).startswith("invalid: random 80/20 split")
+    assert own.spec.published.protocol_note.startswith("invalid: random 80/20 split")
 
 
 def test_mfhca_leaves_one_speaker_out_and_chooses_on_it(table):
@@ -66,7 +66,7 @@ def test_mfhca_leaves_one_speaker_out_and_chooses_on_it(table):
     assert len(split.train) == (NUM_SPEAKERS - 1) * 2 * PER_CLASS
     assert split.validation == split.test
     assert paper.audited.audit.verdict == "clean"
-    assert paper_note(own.spec.published).startswith("invalid: one speaker left out")
+    assert own.spec.published.protocol_note.startswith("invalid: one speaker left out")
 
 
 def test_a_class_that_only_the_test_has_cannot_choose(table):
