@@ -9,7 +9,7 @@ from raysearch.config.base import Config
 
 __all__ = ["Objective", "SearchConfig", "WarmStart", "better", "parse_duration"]
 
-Objective = Literal["val_uar", "val_macro_f1", "val_wa", "val_loss"]
+Objective = Literal["val_uar", "val_uar_mean3", "val_macro_f1", "val_wa", "val_loss"]
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 
@@ -55,7 +55,11 @@ class SearchConfig(Config):
     core_budget: str | None = Field(
         None, description="CPUs of all slots x wall time from the first trial on: '8m'."
     )
-    objective: Objective = Field("val_uar", description="What the best trial is best at.")
+    objective: Objective = Field(
+        "val_uar",
+        description="What the best trial is best at; val_uar_mean3 is the mean UA of an epoch and "
+        "the two before it, which one lucky epoch does not win.",
+    )
     inner_folds: int = Field(
         1, ge=1, le=10, description="Disjoint validation sets that a trial's value is the mean of."
     )

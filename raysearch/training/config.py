@@ -5,10 +5,9 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from raysearch.config.base import Config
+from raysearch.config.search import Objective
 
 __all__ = ["Objective", "SpecAugmentConfig", "TrainingConfig"]
-
-Objective = Literal["val_uar", "val_macro_f1", "val_wa", "val_loss"]
 
 # More would leave too little of a clip to learn from.
 MAX_TIME_MASKED = 0.4

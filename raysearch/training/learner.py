@@ -5,6 +5,7 @@ continues from a checkpoint equals an uninterrupted one without any saved random
 """
 
 import math
+import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ from raysearch.training.stopwatch import Stopwatch
 
 __all__ = ["EpochResult", "Learner"]
 
+NUM_MEAN = 3
+
 
 @dataclass(frozen=True, slots=True)
 class EpochResult:
@@ -38,7 +41,8 @@ class EpochResult:
 
     Attributes:
         epoch: epochs done, this one included.
-        metrics: train_loss, val_loss, val_uar, val_wa, val_macro_f1, learning_rate.
+        metrics: train_loss, val_loss, val_uar, val_wa, val_macro_f1, learning_rate, and
+            val_uar_mean3, the mean of val_uar over this epoch and up to two before it.
         train_s: seconds inside training and validation batches on this rank, waiting for
             the next batch not included.
     """
@@ -150,6 +154,8 @@ class Learner:
         self._check_finite("training", values["train_loss"], values)
         values |= self._validate(watch)
         self._check_finite("validation", values["val_loss"], values)
+        recent = [*(past["val_uar"] for past in self.history[1 - NUM_MEAN :]), values["val_uar"]]
+        values["val_uar_mean3"] = statistics.fmean(recent)
         self.epoch += 1
         self.history.append(values)
         return EpochResult(self.epoch, dict(values), watch.seconds)

@@ -90,7 +90,8 @@ def test_it_learns_what_can_be_learned() -> None:
     assert trial.finished
     assert all(result.train_s > 0 for result in results)
     assert set(results[0].metrics) == {
-        "train_loss", "val_loss", "val_uar", "val_wa", "val_macro_f1", "learning_rate",
+        "train_loss", "val_loss", "val_uar", "val_uar_mean3", "val_wa", "val_macro_f1",
+        "learning_rate",
     }  # fmt: skip
 
 
@@ -110,6 +111,18 @@ def test_best_holds_the_weights_of_the_best_epoch(tmp_path: Path) -> None:
     best = (tmp_path / "epoch-6" / "best.safetensors").read_bytes()
     at_best = tmp_path / f"epoch-{trial.best_epoch}" / "last.safetensors"
     assert best == at_best.read_bytes()
+
+
+def test_the_mean_of_three_epochs_can_choose() -> None:
+    trial = learner(learning_rate=0.05, objective="val_uar_mean3", epochs=6)
+    for _ in range(6):
+        trial.run_epoch()
+    values = [values["val_uar"] for values in trial.history]
+    means = [values["val_uar_mean3"] for values in trial.history]
+    parts = [values[max(0, end - 3) : end] for end in range(1, 7)]
+    assert means == pytest.approx([sum(part) / len(part) for part in parts])
+    assert trial.best_epoch == means.index(max(means)) + 1
+    assert trial.best_value == max(means)
 
 
 def test_patience_counts_epochs_without_a_better_value() -> None:
