@@ -36,6 +36,7 @@ COMMON = {
     "features.mfcc.hop_ms": "10",
     "training.clip_s": "2",
 }
+SVM_TRIALS = "200"  # of about a second each
 OWN = {
     "resnet34": {"model.pretrained": "false"},
     "svm": {"training.clip_s": "60"},
@@ -53,7 +54,7 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--systems", default=",".join(SYSTEMS))
     parser.add_argument("--core-budget", default="8m", help="CPUs x wall time of an outer fold")
-    parser.add_argument("--trials", default="24", help="most trials of an outer fold")
+    parser.add_argument("--trials", default="24", help="most trials of a network's fold")
     parser.add_argument("--max-epochs", default="25")
     parser.add_argument("--grace-epochs", default="8", help="epochs that every trial is given")
     parser.add_argument("--storage", type=Path, default=Path("results"))
@@ -75,11 +76,15 @@ def measure(system: str, arguments: argparse.Namespace) -> dict[str, Any]:
     run = RunFolder(arguments.storage / f"reference-{arguments.corpus}-{system}")
     command = ["run", "--space", system, "--corpus", arguments.corpus, "--data", arguments.data]
     command += ["--name", run.root.name, "--storage", str(arguments.storage), "--seed", "0"]
-    command += ["--core-budget", arguments.core_budget, "--trials", arguments.trials]
-    if system != "svm":
+    command += ["--core-budget", arguments.core_budget]
+    if system == "svm":
+        command += ["--trials", SVM_TRIALS]
+    else:
+        command += ["--trials", arguments.trials, "--max-epochs", arguments.max_epochs]
         # Of a hundred validation utterances one lucky epoch is worth several points.
-        command += ["--max-epochs", arguments.max_epochs, "--objective", "val_uar_mean3"]
-    for setting in [*settings(system), f"search.grace_epochs={arguments.grace_epochs}"]:
+        command += ["--objective", "val_uar_mean3"]
+        command += ["--set", f"search.grace_epochs={arguments.grace_epochs}"]
+    for setting in settings(system):
         command += ["--set", setting]
     evaluate = ["evaluate", str(run.root), "--nested", "--protocol", "paper"]
     sessions = run.info().get("sessions", [{}])
