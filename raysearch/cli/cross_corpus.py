@@ -74,7 +74,8 @@ def _target(text: str) -> "CorpusConfig":
 
 
 def _show(console: Console, matrix: dict[str, dict[str, Any]]) -> None:
-    table = Table("trained on", title="UA, tested across", title_justify="left", box=None)
+    title = "UA (classes), tested across; own: the run's own test speakers"
+    table = Table("trained on", title=title, title_justify="left", box=None)
     targets = list(dict.fromkeys([*matrix, *(name for row in matrix.values() for name in row)]))
     for target in targets:
         table.add_column(target, justify="right")
@@ -88,7 +89,7 @@ def _show(console: Console, matrix: dict[str, dict[str, Any]]) -> None:
 
 
 def _cell(figures: dict[str, Any], own: bool) -> str:
-    classes = f"{len(figures['labels'])} classes" + (", own test" if own else "")
+    classes = f"{len(figures['labels'])}" + (", own" if own else "")
     return f"{100 * figures['ua']['mean']:.1f}% ({classes})"
 
 

@@ -21,6 +21,8 @@ SMALL = [
     "--set=model.blocks=1",
     "--set=model.stem_width=16",
 ]
+# The draw of this seed learns something in two epochs.
+SAMPLED = ["--set=search.published_first=false", "--set=search.own_first=false"]
 
 
 def raysearch(*arguments, cwd):
@@ -41,7 +43,7 @@ def refused(*arguments, code, cwd):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("extras")
-    settings = ["--set=model.fuse_attention=se", "--set=search.published_first=false"]
+    settings = [*SAMPLED, "--set=model.fuse_attention=se"]
     raysearch("run", *SMALL, *settings, "--trials=1", "--name=one", "--quiet", cwd=folder)
     return folder
 
@@ -117,7 +119,7 @@ def test_winners_are_scored_on_each_others_corpora(folder):
     # The demo is a RAVDESS tree: its twin has the same labels under another corpus' name.
     (tree,) = (folder / "results" / ".corpora").iterdir()
     twin = quieter(tree, folder / "twin")
-    data = ["--corpus=ravdess", f"--data={twin}", "--set=search.published_first=false"]
+    data = ["--corpus=ravdess", f"--data={twin}", *SAMPLED]
     raysearch("run", *SMALL, *data, "--trials=1", "--name=two", "--quiet", cwd=folder)
     known = f"--target=ravdess={tree}"
     raysearch("evaluate", "results/one", cwd=folder)
@@ -127,7 +129,7 @@ def test_winners_are_scored_on_each_others_corpora(folder):
     assert "learned from" in refused("cross-corpus", "results/one", known, code=3, cwd=folder)
     third = f"--target=ravdess={quieter(twin, folder / 'third')}"
     shown = raysearch("cross-corpus", "results/one", "results/two", third, cwd=folder)
-    assert shown.count("own test)") == 2
+    assert shown.count(", own)") == 2
     matrix = json.loads((folder / "results" / "cross_corpus.json").read_text())
     assert set(matrix) == {"demo", "ravdess twin"}
     assert set(matrix["demo"]) == {"demo", "ravdess twin", "ravdess third"}
