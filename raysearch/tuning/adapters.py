@@ -7,6 +7,7 @@ from ray.tune.search import Searcher
 
 from raysearch.tuning.conductor import Conductor
 from raysearch.tuning.pool import WorkerPool
+from raysearch.tuning.trial import EpochReport
 
 __all__ = ["ConductorScheduler", "ConductorSearcher"]
 
@@ -35,6 +36,13 @@ class ConductorSearcher(_Stateless, Searcher):
 
     def suggest(self, trial_id: str) -> Any:
         """The next trial's config, ``None`` to be asked again, or ``FINISHED``."""
+        try:
+            return self._suggest(trial_id) if self._conductor.error is None else Searcher.FINISHED
+        except Exception as error:  # Tune would ask again for ever
+            self._conductor.crash(error)
+            return Searcher.FINISHED
+
+    def _suggest(self, trial_id: str) -> Any:
         assignment = self._conductor.next_trial()
         if assignment is None:
             if not self._conductor.finished:
@@ -49,7 +57,7 @@ class ConductorSearcher(_Stateless, Searcher):
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         """Tune gave the trial's actor up."""
-        if error:
+        if error and self._conductor.error is None:
             self._conductor.lost(self._numbers[trial_id])
 
 
@@ -62,10 +70,19 @@ class ConductorScheduler(_Stateless, FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """An epoch that is not the trial's last."""
-        stops = self._conductor.take(result["report"])
+        stops = self._take(result["report"])
         return str(TrialScheduler.STOP if stops else TrialScheduler.CONTINUE)
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
         """A last epoch; also called after a stop, which the conductor knows of already."""
         if "report" in result:
-            self._conductor.take(result["report"])
+            self._take(result["report"])
+
+    def _take(self, report: EpochReport) -> bool:
+        if self._conductor.error is not None:
+            return True
+        try:
+            return self._conductor.take(report)
+        except Exception as error:  # Tune would only give the trial up, and the slot never be free
+            self._conductor.crash(error)
+            return True

@@ -74,7 +74,7 @@ class Conductor:
         self._identities: dict[str, int] = {}
         self.trials = Trials(self._search.objective)
         self.stopping: str | None = None
-        self.error: InfrastructureError | None = None
+        self.error: Exception | None = None
         self._take_up(ledger.events)
 
     # ---- proposing ---------------------------------------------------------------------------
@@ -179,6 +179,13 @@ class Conductor:
     def stop(self, reason: str) -> None:
         """Propose nothing more; each trial in flight ends with its current epoch, resumable."""
         self.stopping = self.stopping or reason
+
+    def crash(self, error: Exception) -> None:
+        """End the search for an error of this process: a full disk, say, or a mistake of ours."""
+        if isinstance(error, OSError):
+            error = InfrastructureError(f"the search cannot go on: {error}")
+        self.error = self.error or error
+        self.stop("failed")
 
     def lost(self, number: int) -> None:
         """The trial's Tune actor died more often than Tune restarts it."""

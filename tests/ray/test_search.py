@@ -1,5 +1,6 @@
 """Searches on real worker groups: what they leave, and what they survive."""
 
+import errno
 import os
 import signal
 import threading
@@ -11,6 +12,7 @@ import pytest
 import ray
 from tiny_search import ends, losses, search, small_spec
 
+from raysearch.errors import InfrastructureError
 from raysearch.ledger import read
 from raysearch.reporting.leaderboard import leaderboard_rows
 from raysearch.reporting.summary import summarize
@@ -183,14 +185,27 @@ def test_a_killed_proxy_keeps_the_workers(cluster, storage):
 def test_trials_are_named_tasks(cluster, storage):
     from ray.util.state import list_tasks
 
-    names = set()
+    # Without it the newest Ray of the machine would be asked, whosever it is.
+    address, names = f"http://{cluster.dashboard_url}", set()
 
     def look(event):
-        names.update(task.name for task in list_tasks(limit=1000))
+        names.update(task.name for task in list_tasks(address, limit=1000))
 
     hook = Hook(lambda e: e.event == "completed" and e.number == 1, look)
     search(small_spec(search__slots=1), storage, "named", cluster, observers=[hook])
     assert any(name.startswith("trial 0001 emohrnet lr=") for name in names)
+
+
+def test_an_error_of_the_driver_ends_the_search_which_can_be_resumed(cluster, storage):
+    def fail(event):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    hook = Hook(lambda e: e.event == "completed" and e.number == 1, fail)
+    with pytest.raises(InfrastructureError, match="No space left"):
+        search(small_spec(), storage, "full", cluster, observers=[hook])
+    run, trials = search(small_spec(), storage, "full", cluster, resume=True)
+    assert len(trials.records) == 4
+    assert all(len(events) == 1 for events in ends(run).values())
 
 
 def test_the_epoch_budget_leaves_a_resumable_run(cluster, storage):
