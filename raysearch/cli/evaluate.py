@@ -56,8 +56,8 @@ def evaluate_run(arguments: argparse.Namespace) -> int:
     modes += ["paper"] if arguments.protocol else []
     # A sweep scores the weights that the searched fold's evaluation leaves.
     modes += ["fold"] if arguments.noise and "fold" not in modes else []
-    from raysearch.evaluation.evaluate import evaluation_file, stored_evaluations
     from raysearch.evaluation.noise import stored_noise
+    from raysearch.evaluation.stored import evaluation_file, stored_evaluations
 
     missing = [mode for mode in modes if mode not in stored_evaluations(run)]
     if missing or (arguments.noise and not stored_noise(run)):

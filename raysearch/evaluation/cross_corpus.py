@@ -19,9 +19,10 @@ from raysearch.corpora.table import CorpusConfig, load_corpus
 from raysearch.corpora.utterance import Corpus, Utterance
 from raysearch.errors import DataError, LeakError, UserError
 from raysearch.evaluation.arm import Arm
-from raysearch.evaluation.evaluate import own_arm, stored_evaluations
+from raysearch.evaluation.evaluate import own_arm
 from raysearch.evaluation.predict import prediction_table, probabilities
 from raysearch.evaluation.scores import score
+from raysearch.evaluation.stored import stored_evaluations
 from raysearch.run_folder import RunFolder
 from raysearch.streaming.rows import RowTable, SplitRows
 from raysearch.streaming.shards import ensure_features

@@ -1,11 +1,10 @@
 """Scoring a finished search on test rows, under the rules of what may be claimed."""
 
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,6 +14,7 @@ from raysearch.evaluation.arm import Arm, retrain
 from raysearch.evaluation.paper import paper_arm
 from raysearch.evaluation.predict import predict_arm
 from raysearch.evaluation.scores import score
+from raysearch.evaluation.stored import Mode, evaluation_file, stored_evaluations
 from raysearch.files import write_json
 from raysearch.lease import RunLease
 from raysearch.protocols.folds import outer_folds
@@ -26,27 +26,10 @@ from raysearch.tuning.cluster_session import ClusterSession
 from raysearch.tuning.preparation import AuditedSplit, prepare_features, prepare_split
 from raysearch.tuning.tuner import Watcher, run_search, start_pool
 
-__all__ = ["Mode", "best_record", "evaluate", "evaluation_file", "own_arm", "stored_evaluations"]
-
-Mode = Literal["fold", "nested", "reuse-settings", "paper"]
+__all__ = ["best_record", "evaluate", "own_arm"]
 
 # What leads ``evaluation.json`` where several were asked for; the others stand beside it.
 _LEADING: tuple[Mode, ...] = ("nested", "fold", "reuse-settings", "paper")
-
-
-def evaluation_file(run: RunFolder) -> Path:
-    """Where the figures are kept."""
-    return run.root / "evaluation.json"
-
-
-def stored_evaluations(run: RunFolder) -> dict[Mode, dict[str, Any]]:
-    """What was found before: asking again trains and scores nothing, so nobody can shop."""
-    path = evaluation_file(run)
-    if not path.exists():
-        return {}
-    data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    beside = data.pop("beside", {})
-    return {data["mode"]: data, **beside}
 
 
 def best_record(run: RunFolder) -> TrialRecord:

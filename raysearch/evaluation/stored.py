@@ -4,17 +4,20 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from raysearch.errors import UserError
+from raysearch.run_folder import RunFolder
 
-__all__ = ["System", "load_systems"]
+__all__ = ["Mode", "System", "evaluation_file", "load_systems", "stored_evaluations"]
+
+Mode = Literal["fold", "nested", "reuse-settings", "paper"]
 
 # In the order in which they are believed; the random split is compared only on request.
-_HONEST = ("nested", "fold", "reuse-settings")
+_HONEST: tuple[Mode, ...] = ("nested", "fold", "reuse-settings")
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,30 @@ class System:
     table: pa.Table
 
 
+def evaluation_file(run: RunFolder) -> Path:
+    """Where the figures are kept."""
+    return run.root / "evaluation.json"
+
+
+def stored_evaluations(run: RunFolder) -> dict[Mode, dict[str, Any]]:
+    """What was found before: asking again trains and scores nothing, so nobody can shop.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    path = evaluation_file(run)
+    if not path.is_file():
+        return {}
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        found = {data["mode"]: data, **data.pop("beside", {})}
+        for figures in found.values():
+            figures["protocol"], figures["ua"]["mean"], figures["ua"]["interval"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: not an evaluation ({error!r}); evaluate anew") from None
+    return found
+
+
 def load_systems(runs: Sequence[Path], *, paper: bool = False) -> list[System]:
     """The runs' figures by the first kind of evaluation that all of them have.
 
@@ -50,8 +77,8 @@ def load_systems(runs: Sequence[Path], *, paper: bool = False) -> list[System]:
     names = [str(run) for run in runs]
     if len({run.resolve() for run in runs}) < len(runs):
         raise UserError(f"{', '.join(names)}: one run is named twice: name different runs")
-    stored = {str(run): _evaluations(run) for run in runs}
-    modes = ("paper",) if paper else _HONEST
+    stored = {str(run): _evaluated(run) for run in runs}
+    modes: tuple[Mode, ...] = ("paper",) if paper else _HONEST
     common = [mode for mode in modes if all(mode in found for found in stored.values())]
     if not common:
         has = "; ".join(f"{name} has {', '.join(found)}" for name, found in stored.items())
@@ -62,17 +89,10 @@ def load_systems(runs: Sequence[Path], *, paper: bool = False) -> list[System]:
     return systems
 
 
-def _evaluations(run: Path) -> dict[str, dict[str, Any]]:
-    path = run / "evaluation.json"
-    if not path.is_file():
+def _evaluated(run: Path) -> dict[Mode, dict[str, Any]]:
+    found = stored_evaluations(RunFolder(run))
+    if not found:
         raise UserError(f"{run}: not evaluated yet: raysearch evaluate {run}")
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        found = {data["mode"]: data, **data.get("beside", {})}
-        for figures in found.values():
-            figures["protocol"], figures["ua"]["mean"], figures["ua"]["interval"]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path}: not an evaluation ({error!r}); evaluate anew") from None
     return found
 
 

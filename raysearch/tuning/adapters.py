@@ -1,6 +1,7 @@
 """The conductor as Ray Tune sees it: a searcher that proposes and a scheduler that decides."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
@@ -10,6 +11,8 @@ from raysearch.tuning.pool import WorkerPool
 from raysearch.tuning.trial import EpochReport
 
 __all__ = ["ConductorScheduler", "ConductorSearcher"]
+
+T = TypeVar("T")
 
 
 class _Stateless:
@@ -36,11 +39,7 @@ class ConductorSearcher(_Stateless, Searcher):
 
     def suggest(self, trial_id: str) -> Any:
         """The next trial's config, ``None`` to be asked again, or ``FINISHED``."""
-        try:
-            return self._suggest(trial_id) if self._conductor.error is None else Searcher.FINISHED
-        except Exception as error:  # Tune would ask again for ever
-            self._conductor.crash(error)
-            return Searcher.FINISHED
+        return _guarded(self._conductor, lambda: self._suggest(trial_id), Searcher.FINISHED)
 
     def _suggest(self, trial_id: str) -> Any:
         assignment = self._conductor.next_trial()
@@ -57,8 +56,9 @@ class ConductorSearcher(_Stateless, Searcher):
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         """Tune gave the trial's actor up."""
-        if error and self._conductor.error is None:
-            self._conductor.lost(self._numbers[trial_id])
+        if error:
+            lost = self._conductor.lost
+            _guarded(self._conductor, lambda: lost(self._numbers[trial_id]), None)
 
 
 class ConductorScheduler(_Stateless, FIFOScheduler):
@@ -79,10 +79,17 @@ class ConductorScheduler(_Stateless, FIFOScheduler):
             self._take(result["report"])
 
     def _take(self, report: EpochReport) -> bool:
-        if self._conductor.error is not None:
-            return True
+        return _guarded(self._conductor, lambda: self._conductor.take(report), True)
+
+
+def _guarded(conductor: Conductor, act: Callable[[], T], otherwise: T) -> T:
+    """What ``act`` gives; ``otherwise`` once it, or another before it, has raised.
+
+    Tune would only give a trial up, whose slot then never became free, and ask on for ever.
+    """
+    if conductor.error is None:
         try:
-            return self._conductor.take(report)
-        except Exception as error:  # Tune would only give the trial up, and the slot never be free
-            self._conductor.crash(error)
-            return True
+            return act()
+        except Exception as error:
+            conductor.crash(error)
+    return otherwise

@@ -10,7 +10,7 @@ class MaskedLstm(nn.Module):
     """An LSTM of one direction or two, of one layer or several, over each row's valid frames.
 
     Not a packed sequence: that would copy lengths to the CPU at each step, and its gradient takes
-    five to nine times as long on a CPU. The second direction reads mirrored rows instead.
+    five to seven times as long on a CPU. The second direction reads mirrored rows instead.
 
     Args:
         num_bins: F.
