@@ -171,9 +171,10 @@ Nested: the search is repeated inside each of the five outer folds (two speakers
 chosen by inner validation; the predictions of all folds are pooled. UA is the mean of three
 training seeds (the searched weights and two retrainings), with the lowest and highest; the interval
 is a bootstrap over whole speakers (ten of them) and does not hold training variance. The budget is
-8 core-minutes a fold from the first trial on, retrainings apart: small, and the same for every
-system. Trials are judged by validation UA, networks by its mean over three epochs. Networks compute
-in bfloat16, 1.6 to 2.1 times as fast a step on a core with Intel AMX.
+8 core-minutes a fold (240 s of two cores) from the first trial on, retrainings apart: small, and
+the same for every system; a search that ran out of trials before ended earlier (search s).
+Trials are judged by validation UA, networks by its mean over three epochs. Networks compute in
+bfloat16, 1.6 to 2.1 times as fast a step on a core with Intel AMX.
 
 The last column is the paper's own split, on one fold: random 64/16/20 where the paper does not say,
 optimistic, for its test speakers and sentences are in training; (invalid) where, as in the paper,
