@@ -12,14 +12,24 @@ import socket
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from raysearch.errors import InfrastructureError, RunExistsError
 from raysearch.files import write_text
 
-__all__ = ["RunLease", "check_fence"]
+__all__ = ["Lease", "RunLease", "check_fence"]
 
 _LOCK, _LEASE = "lease.lock", "lease.json"
+
+
+class Lease(Protocol):
+    """A held run, wherever it is kept."""
+
+    fence: int
+
+    def check(self) -> None:
+        """Raise InfrastructureError if a later driver has taken the run over."""
+        ...
 
 
 class RunLease:

@@ -1,15 +1,15 @@
 """``raysearch ablate``: what a finished search's winner owes to each of its parts."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from raysearch.cli.options import add_cluster
+from raysearch.cli.options import add_cluster, add_run, run_at, storage_folder
 from raysearch.cli.terminal import ProgressLine
 from raysearch.run_folder import RunFolder
+from raysearch.storage.replica import shown
 
 __all__ = ["add"]
 
@@ -19,12 +19,15 @@ def add(verbs: Any) -> None:
     parser = verbs.add_parser(
         "ablate", help="retrain a winner without its parts", description=__doc__
     )
-    parser.add_argument("run", type=Path, metavar="RUN", help="results/<run>")
+    add_run(parser)
     parser.add_argument(
         "--only", metavar="A,B", help="augmentation, resolution-32, attention, prosody, ..."
     )
     parser.add_argument(
-        "--storage", type=Path, metavar="DIR", help="where features are kept (default: by the run)"
+        "--storage",
+        type=storage_folder,
+        metavar="DIR|URL",
+        help="where features are kept (default: by the run)",
     )
     add_cluster(parser)
     parser.set_defaults(verb=ablate_run)
@@ -35,7 +38,7 @@ def ablate_run(arguments: argparse.Namespace) -> int:
     from raysearch.evaluation.ablate import stored_ablations
     from raysearch.evaluation.ablations import check_names
 
-    run = RunFolder.existing(arguments.run)
+    run = run_at(arguments.run)
     console = Console()
     names = [name.strip() for name in arguments.only.split(",")] if arguments.only else []
     check_names(names)
@@ -46,9 +49,8 @@ def ablate_run(arguments: argparse.Namespace) -> int:
     else:
         console.print("ablated before; the stored figures:", highlight=False)
     _show(console, found)
-    console.print(
-        f"written to {run.root / 'ablations.json'}", highlight=False, markup=False, soft_wrap=True
-    )
+    where = shown(run.root / "ablations.json")
+    console.print(f"written to {where}", highlight=False, markup=False, soft_wrap=True)
     return 0
 
 
@@ -56,12 +58,12 @@ def _ablate(
     arguments: argparse.Namespace, run: RunFolder, names: list[str], console: Console
 ) -> dict[str, Any]:
     from raysearch.evaluation.ablate import ablate
-    from raysearch.lease import RunLease
+    from raysearch.storage.runs import hold
     from raysearch.tuning.cluster_session import cluster_session
     from raysearch.tuning.tuner import Watcher
 
     with (
-        RunLease.acquire(run.root) as lease,
+        hold(run.root) as lease,
         ProgressLine(console) as progress,
         cluster_session(arguments.address, run.logs),
     ):

@@ -2,11 +2,12 @@
 
 import argparse
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+
+from raysearch.cli.options import add_run, run_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +23,8 @@ def add(verbs: Any) -> None:
     parser = verbs.add_parser(
         "compare", help="compare evaluated runs, each with the first", description=__doc__
     )
-    parser.add_argument("first", type=Path, metavar="RUN", help="results/<run> to compare with")
-    parser.add_argument("others", type=Path, nargs="+", metavar="RUN", help="results/<run>")
+    add_run(parser, "first")
+    add_run(parser, "others", nargs="+")
     parser.add_argument(
         "--protocol", choices=["paper"], help="compare under the papers' own splits instead"
     )
@@ -35,11 +36,8 @@ def compare_runs(arguments: argparse.Namespace) -> int:
     """Carry the verb out."""
     from raysearch.evaluation.compare import compare_all
     from raysearch.evaluation.stored import load_systems
-    from raysearch.run_folder import RunFolder
 
-    runs = [arguments.first, *arguments.others]
-    for run in runs:
-        RunFolder.existing(run)
+    runs = [run_at(text).root for text in (arguments.first, *arguments.others)]
     systems = load_systems(runs, paper=arguments.protocol == "paper")
     found = compare_all({system.name: system.table for system in systems})
     if arguments.json:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from raysearch.cli.options import add_cluster, add_storage
+from raysearch.cli.options import add_cluster, add_run, add_storage, run_at
 from raysearch.cli.terminal import ProgressLine
 from raysearch.config.base import build
 from raysearch.errors import UserError
 from raysearch.files import write_json
-from raysearch.run_folder import RunFolder
+from raysearch.storage.replica import shown
 
 if TYPE_CHECKING:
     from raysearch.corpora.table import CorpusConfig
@@ -25,7 +25,7 @@ def add(verbs: Any) -> None:
     parser = verbs.add_parser(
         "cross-corpus", help="score winners on each other's corpora", description=__doc__
     )
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="evaluated runs")
+    add_run(parser, "runs", nargs="+")
     parser.add_argument(
         "--target",
         action="append",
@@ -47,7 +47,7 @@ def score_across(arguments: argparse.Namespace) -> int:
     from raysearch.tuning.cluster_session import cluster_session
     from raysearch.tuning.tuner import Watcher
 
-    runs = [RunFolder.existing(path) for path in arguments.runs]
+    runs = [run_at(text) for text in arguments.runs]
     targets = [_target(text) for text in arguments.target]
     plan = plan_matrix(runs, targets, arguments.storage)
     console = Console()
@@ -59,7 +59,7 @@ def score_across(arguments: argparse.Namespace) -> int:
     output = arguments.output or arguments.storage / "cross_corpus.json"
     write_json(output, matrix)
     _show(console, matrix)
-    console.print(f"written to {output}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"written to {shown(output)}", highlight=False, markup=False, soft_wrap=True)
     return 0
 
 

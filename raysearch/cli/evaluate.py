@@ -2,15 +2,15 @@
 
 import argparse
 import time
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from raysearch.cli.options import add_cluster
+from raysearch.cli.options import add_cluster, add_run, run_at, storage_folder
 from raysearch.cli.terminal import ProgressLine
 from raysearch.run_folder import RunFolder
+from raysearch.storage.replica import shown
 
 __all__ = ["add"]
 
@@ -20,7 +20,7 @@ def add(verbs: Any) -> None:
     parser = verbs.add_parser(
         "evaluate", help="score a finished search on test rows", description=__doc__
     )
-    parser.add_argument("run", type=Path, metavar="RUN", help="results/<run>")
+    add_run(parser)
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--nested",
@@ -41,7 +41,10 @@ def add(verbs: Any) -> None:
         "--noise", action="store_true", help="score the fold's test rows in rising noise, too"
     )
     parser.add_argument(
-        "--storage", type=Path, metavar="DIR", help="where features are kept (default: by the run)"
+        "--storage",
+        type=storage_folder,
+        metavar="DIR|URL",
+        help="where features are kept (default: by the run)",
     )
     add_cluster(parser)
     parser.set_defaults(verb=evaluate_run)
@@ -49,7 +52,7 @@ def add(verbs: Any) -> None:
 
 def evaluate_run(arguments: argparse.Namespace) -> int:
     """Carry the verb out."""
-    run = RunFolder.existing(arguments.run)
+    run = run_at(arguments.run)
     console = Console()
     wanted = "nested" if arguments.nested else "fold"
     modes = ["reuse-settings" if arguments.reuse_settings else wanted]
@@ -69,7 +72,7 @@ def evaluate_run(arguments: argparse.Namespace) -> int:
     if arguments.noise and (found := stored_noise(run)):
         _show_noise(console, found["levels"])
     console.print(
-        f"written to {evaluation_file(run)}", highlight=False, markup=False, soft_wrap=True
+        f"written to {shown(evaluation_file(run))}", highlight=False, markup=False, soft_wrap=True
     )
     return 0
 
@@ -79,13 +82,13 @@ def _evaluate(
 ) -> None:
     from raysearch.evaluation.evaluate import best_record, evaluate
     from raysearch.evaluation.noise import noise_sweep
-    from raysearch.lease import RunLease
+    from raysearch.storage.runs import hold
     from raysearch.tuning.cluster_session import cluster_session
     from raysearch.tuning.tuner import Watcher
 
     best_record(run)  # a run without a winner is refused before Ray is started
     with (
-        RunLease.acquire(run.root) as lease,
+        hold(run.root) as lease,
         ProgressLine(console) as progress,
         cluster_session(arguments.address, run.logs) as session,
     ):

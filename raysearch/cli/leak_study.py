@@ -12,6 +12,7 @@ from raysearch.cli.terminal import ProgressLine
 from raysearch.config.overrides import parse_override
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
+from raysearch.storage.replica import shown
 
 __all__ = ["add"]
 
@@ -55,7 +56,7 @@ def study(arguments: argparse.Namespace) -> int:
     else:
         found = _study(arguments, spec, run, console)
     _show(console, found)
-    console.print(f"written to {path}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"written to {shown(path)}", highlight=False, markup=False, soft_wrap=True)
     return 0
 
 
@@ -63,20 +64,20 @@ def _study(
     arguments: argparse.Namespace, spec: SearchSpec, run: RunFolder, console: Console
 ) -> dict[str, Any]:
     from raysearch.evaluation.leak_study import leak_study
-    from raysearch.lease import RunLease
+    from raysearch.storage.runs import hold
     from raysearch.tuning.cluster_session import cluster_session
     from raysearch.tuning.preparation import prepare_split
     from raysearch.tuning.tuner import Watcher
 
     audited = prepare_split(spec, arguments.storage)
-    with RunLease.acquire(run.root) as lease:
+    with hold(run.root) as lease:
         # A second study of the same name continues the first, and must be of the same settings.
         run.open(spec, resume=run.spec_file.exists())
         with (
             ProgressLine(console) as progress,
             cluster_session(arguments.address, run.logs),
         ):
-            progress.say(f"study: {run.root}")
+            progress.say(f"study: {shown(run.root)}")
             return leak_study(
                 spec,
                 run,

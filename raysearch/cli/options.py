@@ -4,7 +4,18 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-__all__ = ["add_cluster", "add_data", "add_resources", "add_storage", "overrides"]
+from raysearch.run_folder import RunFolder
+
+__all__ = [
+    "add_cluster",
+    "add_data",
+    "add_resources",
+    "add_run",
+    "add_storage",
+    "overrides",
+    "run_at",
+    "storage_folder",
+]
 
 # Option name to the setting it stands for.
 _SETTINGS = {
@@ -54,11 +65,35 @@ def add_storage(parser: argparse.ArgumentParser) -> None:
     """Where runs and features are kept."""
     parser.add_argument(
         "--storage",
-        type=Path,
+        type=storage_folder,
         default=Path("results"),
-        metavar="DIR",
-        help="where runs and features are kept (default: ./results)",
+        metavar="DIR|URL",
+        help="where runs and features are kept: a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX"
+        " (default: ./results)",
     )
+
+
+def storage_folder(text: str) -> Path:
+    """The folder to work in for ``--storage``; obstore is imported for a URL alone."""
+    if "://" not in text:
+        return Path(text)
+    from raysearch.storage.replica import open_storage
+
+    return open_storage(text)
+
+
+def add_run(parser: argparse.ArgumentParser, name: str = "run", **options: Any) -> None:
+    """A run that is there: a folder, or ``URL/name``."""
+    parser.add_argument(name, metavar="RUN", help="results/<run>, or URL/<run>", **options)
+
+
+def run_at(text: str) -> RunFolder:
+    """The run that is meant; raises MissingPathError if there is none."""
+    if "://" not in text:
+        return RunFolder.existing(Path(text))
+    from raysearch.storage.runs import existing_run
+
+    return existing_run(text)
 
 
 def add_cluster(parser: argparse.ArgumentParser) -> None:

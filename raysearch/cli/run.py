@@ -7,19 +7,24 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, get_args
 
 import psutil
 from rich.console import Console
 
-from raysearch.cli.options import add_cluster, add_data, add_resources, add_storage, overrides
+from raysearch.cli.options import (
+    add_cluster,
+    add_data,
+    add_resources,
+    add_storage,
+    overrides,
+    run_at,
+)
 from raysearch.cli.terminal import ProgressLine, show_outcome
 from raysearch.config.overrides import parse_override
 from raysearch.config.search import Objective
 from raysearch.errors import TrialError
 from raysearch.files import write_text
-from raysearch.lease import RunLease
 from raysearch.ledger import Event, read
 from raysearch.reporting.best_model import write_best
 from raysearch.reporting.leaderboard import write_leaderboard
@@ -28,6 +33,7 @@ from raysearch.reporting.summary import write_summary
 from raysearch.reporting.tensorboard import TensorBoardObserver
 from raysearch.run_folder import RunFolder, newest_equal_run
 from raysearch.spec import SearchSpec
+from raysearch.storage.replica import shown
 from raysearch.trials import Trials
 
 __all__ = ["add"]
@@ -58,7 +64,6 @@ def add(verbs: Any) -> None:
     parser.add_argument("--seed", type=int, metavar="S")
     parser.add_argument(
         "--warm-start",
-        type=Path,
         metavar="RUN",
         help="try the three best settings of an earlier run of the same model first",
     )
@@ -102,12 +107,18 @@ def search(arguments: argparse.Namespace) -> int:
 
 
 def _run_folder(arguments: argparse.Namespace, spec: SearchSpec) -> RunFolder:
+    from raysearch.storage.runs import fetch_run, fetch_specs
+
     if arguments.name:
-        return RunFolder(arguments.storage / arguments.name)
-    if arguments.resume:
-        return newest_equal_run(arguments.storage, spec)
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    return RunFolder(arguments.storage / f"{spec.name}-{spec.corpus.name}-{stamp}")
+        run = RunFolder(arguments.storage / arguments.name)
+    elif arguments.resume:
+        fetch_specs(arguments.storage)
+        run = newest_equal_run(arguments.storage, spec)
+    else:
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        run = RunFolder(arguments.storage / f"{spec.name}-{spec.corpus.name}-{stamp}")
+    fetch_run(run.root)
+    return run
 
 
 def _search(
@@ -118,6 +129,7 @@ def _search(
     console: Console,
     progress: ProgressLine,
 ) -> Trials:
+    from raysearch.storage.runs import hold
     from raysearch.tuning.cluster_session import cluster_session
     from raysearch.tuning.preparation import prepare_split
     from raysearch.tuning.resources import local_node
@@ -129,13 +141,13 @@ def _search(
     if arguments.warm_start:
         from raysearch.tuning.warm_start import warm_start
 
-        given = warm_start(RunFolder.existing(arguments.warm_start), spec, audited.split)
+        given = warm_start(run_at(arguments.warm_start), spec, audited.split)
         spec = replace(spec, search=spec.search.model_copy(update={"warm_start": given}))
     run.check(spec, resume=arguments.resume)
-    with RunLease.acquire(run.root) as lease:
+    with hold(run.root, progress.say if arguments.resume else None) as lease:
         run.open(spec, resume=arguments.resume)
         _write_splits(run, audited.split)
-        progress.say(f"run: {run.root}")
+        progress.say(f"run: {shown(run.root)}")
         for line in audited.audit.brief():
             progress.say(line)
         with (
@@ -164,7 +176,7 @@ def _files(
     """The run's files, kept up to date while it runs and written a last time however it ends."""
     board = TensorBoardObserver(run.root / "tensorboard")
     try:
-        yield (board, _LeaderboardObserver(run, spec))
+        yield (board, _FilesObserver(run, spec))
     finally:
         board.close()
         if run.ledger_file.exists():
@@ -174,15 +186,23 @@ def _files(
             write_summary(run, read(run.ledger_file), trials)
 
 
-class _LeaderboardObserver:
-    """Rewrites the leaderboard when a trial ends."""
+class _FilesObserver:
+    """Rewrites the leaderboard when a trial ends, and sends what changed to the storage.
+
+    What is there at the beginning is sent at once: a run that dies early can be resumed, too.
+    """
 
     def __init__(self, run: RunFolder, spec: SearchSpec) -> None:
+        from raysearch.storage.runs import RunSender
+
         self._run, self._spec = run, spec
+        self._sender = RunSender(run.root)
+        self._sender.send()
 
     def changed(self, trials: Trials, event: Event) -> None:
         if event.event in ("completed", "pruned", "failed"):
             write_leaderboard(self._run, self._spec, trials)
+            self._sender.send()
 
 
 def _facts(audited: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from raysearch.reporting.wording import figure, metric_name
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
+from raysearch.storage.replica import shown
 from raysearch.trials import Status, TrialRecord, Trials
 
 __all__ = ["ProgressLine", "show_outcome"]
@@ -81,11 +82,11 @@ def show_outcome(console: Console, run: RunFolder, spec: SearchSpec, trials: Tri
         )
         for line in _against_published(spec, trials, best):
             console.print(line, highlight=False, markup=False)
-        shown = ", ".join(f"{key} {_short(value)}" for key, value in best.config.items())
-        console.print(f"settings: {shown}", highlight=False, markup=False)
+        settings = ", ".join(f"{key} {_short(value)}" for key, value in best.config.items())
+        console.print(f"settings: {settings}", highlight=False, markup=False)
     for line in (
-        f"results: {run.root}",
-        f"validation chose this model; for test figures: raysearch evaluate {run.root}",
+        f"results: {shown(run.root)}",
+        f"validation chose this model; for test figures: raysearch evaluate {shown(run.root)}",
     ):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 

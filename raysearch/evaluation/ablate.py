@@ -21,7 +21,7 @@ from raysearch.evaluation.markdown import markdown_table, percent
 from raysearch.evaluation.predict import predict_arm
 from raysearch.evaluation.scores import score
 from raysearch.files import write_json, write_text
-from raysearch.lease import RunLease
+from raysearch.lease import Lease
 from raysearch.run_folder import RunFolder
 from raysearch.spec import trial_identity
 from raysearch.training.checkpoint import load_json
@@ -41,7 +41,7 @@ def stored_ablations(run: RunFolder) -> dict[str, Any]:
 
 def ablate(
     run: RunFolder,
-    lease: RunLease,
+    lease: Lease,
     *,
     names: Sequence[str] = (),
     storage: Path,

@@ -13,8 +13,9 @@ from raysearch.config.identity import seed_from
 from raysearch.config.published import PublishedConfig
 from raysearch.config.space import Space
 from raysearch.errors import InfrastructureError, UserError
-from raysearch.lease import RunLease
+from raysearch.lease import Lease
 from raysearch.spec import SearchSpec, TrialConfig
+from raysearch.storage.runs import fetch_published, publication
 from raysearch.training.state import BEST
 from raysearch.tuning.pool import Slot, WorkerPool
 from raysearch.tuning.preparation import AuditedSplit, FeatureBank
@@ -63,8 +64,8 @@ class Arm:
     def weight_files(self) -> list[Path]:
         """The weights of each seed: the searched ones first, if there are any."""
         searched = [self.weights] if self.weights else []
-        refits = [self._refit(seed) / BEST for seed in range(NUM_SEEDS - len(searched))]
-        return [*searched, *refits]
+        refits = [self._refit(seed) for seed in range(NUM_SEEDS - len(searched))]
+        return [*searched, *(fetch_published(folder) / BEST for folder in refits)]
 
     def check_weights(self) -> None:
         """Raise UserError if a seed's weights are not there."""
@@ -75,7 +76,7 @@ class Arm:
                     "since, to another winner, move evaluation.json away before"
                 )
 
-    def tasks(self, run: Path, lease: RunLease) -> list[dict[str, Any]]:
+    def tasks(self, run: Path, lease: Lease) -> list[dict[str, Any]]:
         """The retrainings that are not there yet, for a worker group.
 
         Their epoch is chosen on validation, as in the search.
@@ -93,8 +94,7 @@ class Arm:
                 "resume": None,
                 "folder": str(self._refit(seed).parent),
                 "checkpoint_name": self._refit(seed).name,
-                "run_folder": str(run),
-                "fence": lease.fence,
+                **publication(run, lease),
                 "checkpoint_every_s": float("inf"),
                 "data": data,
             }

@@ -16,10 +16,11 @@ from raysearch.evaluation.predict import predict_arm
 from raysearch.evaluation.scores import score
 from raysearch.evaluation.stored import Mode, evaluation_file, stored_evaluations
 from raysearch.files import write_json
-from raysearch.lease import RunLease
+from raysearch.lease import Lease
 from raysearch.protocols.folds import outer_folds
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
+from raysearch.storage.runs import fetch_published, hold
 from raysearch.training.state import BEST
 from raysearch.trials import TrialRecord
 from raysearch.tuning.cluster_session import ClusterSession
@@ -48,7 +49,7 @@ def evaluate(
     run: RunFolder,
     mode: Mode,
     session: ClusterSession,
-    lease: RunLease,
+    lease: Lease,
     *,
     storage: Path,
     started: float,
@@ -112,7 +113,7 @@ def own_arm(run: RunFolder, spec: SearchSpec, storage: Path) -> Arm:
 def _searched_arm(run: RunFolder, spec: SearchSpec, audited: AuditedSplit, folder: Path) -> Arm:
     record = best_record(run)
     assert record.checkpoint is not None
-    weights = run.root / record.checkpoint[0] / BEST
+    weights = fetch_published(run.root / record.checkpoint[0]) / BEST
     if not weights.is_file():
         raise UserError(f"{weights}: the winner's weights are gone; run the search again")
     config = spec.resolve(record.config)
@@ -154,7 +155,7 @@ def _nested_arms(
     arms = []
     for other in _other_specs(spec, own):
         inner = RunFolder(run.root / "nested" / f"fold-{other.protocol.fold}")
-        with RunLease.acquire(inner.root) as lease:
+        with hold(inner.root) as lease:
             inner.open(other, resume=inner.spec_file.exists())
             audited = prepare_split(other, storage)
             if not _complete(inner, other):

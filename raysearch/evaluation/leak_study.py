@@ -22,10 +22,11 @@ from raysearch.evaluation.markdown import markdown_table, percent
 from raysearch.evaluation.predict import prediction_table, probabilities
 from raysearch.evaluation.scores import score
 from raysearch.files import write_json, write_text
-from raysearch.lease import RunLease
+from raysearch.lease import Lease
 from raysearch.protocols.splits import Split
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec, published_values
+from raysearch.storage.runs import publication
 from raysearch.streaming.node_cache import start_node_caches
 from raysearch.streaming.rows import RowTable, SplitRows, row_key
 from raysearch.streaming.shards import ensure_features
@@ -61,7 +62,7 @@ def check_spec(spec: SearchSpec) -> None:
 def leak_study(
     spec: SearchSpec,
     run: RunFolder,
-    lease: RunLease,
+    lease: Lease,
     audited: AuditedSplit,
     *,
     cells: Sequence[str] = CELLS,
@@ -225,7 +226,7 @@ def _tasks(
     tables: dict[str, SplitRows],
     sources: dict[str, FeatureSource],
     run: RunFolder,
-    lease: RunLease,
+    lease: Lease,
 ) -> list[dict[str, Any]]:
     data = {"rows": ray.put([tables[arm.name]]), "sources": sources, "tier": "host"}
     return [
@@ -239,8 +240,7 @@ def _tasks(
             "resume": None,
             "folder": str(_weights(run, arm, seed).parent),
             "checkpoint_name": _weights(run, arm, seed).name,
-            "run_folder": str(run.root.absolute()),
-            "fence": lease.fence,
+            **publication(run.root, lease),
             "checkpoint_every_s": float("inf"),
             "data": data,
         }

@@ -11,6 +11,7 @@ from raysearch.errors import DataError
 from raysearch.reporting.model_card import model_card
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
+from raysearch.storage.runs import fetch_published
 from raysearch.training import checkpoint
 from raysearch.training.state import BEST
 from raysearch.trials import EpochRecord, TrialRecord, Trials
@@ -88,7 +89,7 @@ def _weights(run: RunFolder, record: TrialRecord) -> Path | None:
     assert record.checkpoint is not None
     folder = run.root / record.checkpoint[0]
     try:
-        checkpoint.verify(folder)
+        checkpoint.verify(fetch_published(folder))
     except DataError:
         return None
     return folder / BEST if (folder / BEST).is_file() else None

@@ -15,7 +15,7 @@ from raysearch.features.table import build_extractor, feature_config
 from raysearch.features.waveform_augment import apply_cell
 from raysearch.streaming.parts import PartRow, part_name, write_part
 from raysearch.streaming.rows import row_key
-from raysearch.streaming.store import FeatureSource
+from raysearch.streaming.store import FeatureSource, send_parts
 
 __all__ = ["publish_chunk"]
 
@@ -63,6 +63,7 @@ def _publish(
     if rows:
         target = Path(source.folder) / part_name(row.content_hash for row in rows)
         write_part(target, rows, source.identity)
+        send_parts(source, [target.name])
     return quarantined
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from raysearch.errors import DataError
 from raysearch.streaming.parts import read_rows
 from raysearch.streaming.ray_tasks import run_tasks
-from raysearch.streaming.store import FeatureSource
+from raysearch.streaming.store import FeatureSource, fetch_parts
 
 __all__ = ["fetch_rows"]
 
@@ -50,6 +50,7 @@ def _read_part(table: pa.Table, source: FeatureSource) -> pa.Table:
     error = ""
     try:
         for part, asked in zip(table["part"].to_pylist(), table["rows"].to_pylist(), strict=True):
+            fetch_parts(source, [part])
             path = Path(source.folder) / part
             for row, (_, values_TF) in read_rows(
                 path, source.identity, asked, source.num_bins

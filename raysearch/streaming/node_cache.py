@@ -17,7 +17,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from raysearch.errors import DataError
 from raysearch.streaming.arrays import FeatureArrays, RowStats
 from raysearch.streaming.fetch import fetch_rows
-from raysearch.streaming.store import FeatureSource, StoreIndex, scan
+from raysearch.streaming.store import FeatureSource, StoreIndex, fetch_parts, scan
 
 __all__ = ["NodeCache", "cached_arrays", "host_budget", "node_cache", "start_node_caches"]
 
@@ -48,6 +48,7 @@ class NodeCache:
         """As ``get``, after reading the rows if no other group asked for them first."""
         if (found := self.get(key)) is not None:
             return found
+        fetch_parts(source)
         index = scan(source)
         if absent := [h for h in hashes if h not in index.places]:
             raise DataError(f"{source.folder}: {len(absent)} rows are not in the store")

@@ -12,10 +12,14 @@ from raysearch.streaming.featurize import publish_chunk
 from raysearch.streaming.ray_tasks import run_tasks
 from raysearch.streaming.rows import row_key
 from raysearch.streaming.store import (
+    MANIFEST,
+    QUARANTINE,
     FeatureSource,
     feature_source,
+    fetch_parts,
     read_quarantine,
     scan,
+    send_parts,
     write_json,
     write_manifest,
 )
@@ -103,14 +107,18 @@ def ensure_features(
     """
     source = feature_source(store, corpus, stream, config)
     Path(source.folder).mkdir(parents=True, exist_ok=True)
+    fetch_parts(source)
     index = scan(source, repair=True)
     reasons = read_quarantine(source)
     missing = _missing(utterances, cells, {*index.places, *reasons})
     if missing:
         reasons.update(_compute(missing, source, config, on_progress))
-        write_json(Path(source.folder) / "quarantine.json", reasons)
+        fetch_parts(source)  # which other machines have written
+        write_json(Path(source.folder) / QUARANTINE, reasons)
+        send_parts(source, [QUARANTINE])
         index = scan(source, repair=True)
     write_manifest(source, index.parts)
+    send_parts(source, [MANIFEST])
     quarantined = {
         u.id: reasons[key]
         for u in utterances

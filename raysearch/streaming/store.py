@@ -23,14 +23,19 @@ from raysearch.config.identity import canonical_json, stable_hash
 from raysearch.errors import DataError, InfrastructureError
 from raysearch.features.extractor import FeatureConfig, StreamKind
 from raysearch.features.table import build_extractor
+from raysearch.storage.replica import Replica, open_storage, replica_of
 from raysearch.streaming.parts import PartIndex, read_index
 
 __all__ = [
+    "MANIFEST",
+    "QUARANTINE",
     "FeatureSource",
     "StoreIndex",
     "feature_source",
+    "fetch_parts",
     "read_quarantine",
     "scan",
+    "send_parts",
     "write_json",
     "write_manifest",
 ]
@@ -39,6 +44,7 @@ __all__ = [
 STORE_VERSION = 1
 MAX_JSON_BYTES = 64 << 20
 STALE_SECONDS = 3600.0
+MANIFEST, QUARANTINE = "manifest.json", "quarantine.json"
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,7 @@ class FeatureSource:
         kind: what the values are.
         num_layers: equal blocks that the bins fall into.
         encoder: an encoder's sizes, where the network encodes the waveform itself.
+        storage: the URL of the storage that the folder is part of; empty for a plain folder.
     """
 
     stream: str
@@ -66,6 +73,7 @@ class FeatureSource:
     kind: StreamKind = "spectrogram"
     num_layers: int = 1
     encoder: str = ""
+    storage: str = ""
 
     @property
     def key(self) -> str:
@@ -108,7 +116,35 @@ def feature_source(store: Path, corpus: str, stream: str, config: FeatureConfig)
         kind=extractor.kind,
         num_layers=extractor.num_layers,
         encoder=extractor.encoder,
+        storage=replica.objects.url if (replica := replica_of(store)) else "",
     )
+
+
+def fetch_parts(source: FeatureSource, parts: Sequence[str] | None = None) -> None:
+    """Fetch what this machine lacks of the store: ``parts``, by default every one."""
+    replica = _replica(source)
+    if replica is None:
+        return
+    folder = Path(source.folder)
+    if parts is None:
+        parts = [Path(key).name for key in replica.objects.keys(replica.key(folder))]
+        # Replaced while it grows, unlike a part.
+        (folder / QUARANTINE).unlink(missing_ok=True)
+    replica.fetch(replica.key(folder / name) for name in parts if not (folder / name).exists())
+
+
+def send_parts(source: FeatureSource, names: Sequence[str]) -> None:
+    """Send files of the store, in this order."""
+    if replica := _replica(source):
+        replica.send(Path(source.folder) / name for name in names)
+
+
+def _replica(source: FeatureSource) -> Replica | None:
+    if not source.storage:
+        return None
+    open_storage(source.storage)  # on this machine as well
+    Path(source.folder).mkdir(parents=True, exist_ok=True)
+    return replica_of(Path(source.folder))
 
 
 def scan(source: FeatureSource, *, repair: bool = False) -> StoreIndex:
@@ -149,14 +185,14 @@ def write_manifest(source: FeatureSource, parts: dict[str, PartIndex]) -> None:
         for name, part in sorted(parts.items())
     ]
     manifest = {"identity": json.loads(source.identity), "parts": listed}
-    path = folder / "manifest.json"
+    path = folder / MANIFEST
     if not path.exists() or _read_json(path) != manifest:
         write_json(path, manifest)
 
 
 def read_quarantine(source: FeatureSource) -> dict[str, str]:
     """Content hash to the reason why it has no features."""
-    path = Path(source.folder) / "quarantine.json"
+    path = Path(source.folder) / QUARANTINE
     data = _read_json(path) if path.exists() else None
     if not isinstance(data, dict):
         return {}
@@ -187,7 +223,7 @@ def _remove_stale(folder: Path) -> None:
 
 
 def _check_manifest(folder: Path, identity: str) -> None:
-    path = folder / "manifest.json"
+    path = folder / MANIFEST
     manifest = _read_json(path) if path.exists() else None
     if isinstance(manifest, dict) and manifest.get("identity") != json.loads(identity):
         raise DataError(

@@ -12,7 +12,7 @@ from raysearch.errors import DataError
 from raysearch.streaming.arrays import RowStats
 from raysearch.streaming.parts import read_rows
 from raysearch.streaming.ray_tasks import run_tasks
-from raysearch.streaming.store import FeatureSource, scan
+from raysearch.streaming.store import FeatureSource, fetch_parts, scan
 from raysearch.streaming.windows import WindowBatch
 
 __all__ = ["StreamReader"]
@@ -110,6 +110,7 @@ def _windows(request: dict[str, Any], name: str, source: FeatureSource) -> np.nd
         wanted.setdefault(part, []).append(position)
     for part, positions in wanted.items():
         asked = [rows[position] for position in positions]
+        fetch_parts(source, [part])
         path = Path(source.folder) / part
         found = read_rows(path, source.identity, asked, source.num_bins)
         for position in positions:

@@ -4,6 +4,7 @@ import contextlib
 import shutil
 from pathlib import Path
 
+from raysearch.storage.runs import forget_published
 from raysearch.trials import Trials
 
 __all__ = ["CheckpointKeeper"]
@@ -49,6 +50,7 @@ class CheckpointKeeper:
 
 
 def _remove(path: Path) -> None:
+    forget_published(path)
     shutil.rmtree(path, ignore_errors=True)
     with contextlib.suppress(OSError):  # the trial has others
         path.parent.rmdir()

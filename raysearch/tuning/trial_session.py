@@ -9,8 +9,9 @@ import ray
 import ray.train.torch
 
 from raysearch.features.waveform_augment import selected
-from raysearch.lease import check_fence
 from raysearch.spec import TrialConfig
+from raysearch.storage.replica import open_storage
+from raysearch.storage.runs import ensure_current, fetch_published, send_published
 from raysearch.streaming.batches import SplitData
 from raysearch.streaming.rows import SplitRows
 from raysearch.streaming.tiers import open_trial_data
@@ -25,7 +26,8 @@ class TrialSession:
 
     Args:
         task: what the driver sent: ``number, trial, attempt, config, seed, objective, resume,
-            folder, fence, checkpoint_every_s, data``.
+            folder, fence, checkpoint_every_s, data``, and ``storage``, the URL of a storage that
+            the folder stands for, or None.
         rank: this worker's rank in its group.
         world_size: ranks of the group.
     """
@@ -33,6 +35,8 @@ class TrialSession:
     def __init__(self, task: Mapping[str, Any], rank: int, world_size: int) -> None:
         self._task = task
         self._rank = rank
+        if task.get("storage"):
+            open_storage(task["storage"])  # on this machine as well
         config = TrialConfig.from_dict(task["config"])
         self._data: list[SplitData] = []
         learners = []
@@ -41,7 +45,7 @@ class TrialSession:
             learners.append(_learner(task, config, self._data[-1], rank, world_size))
         self._trial = InnerFolds(learners)
         if task["resume"]:
-            self._trial.load(Path(task["resume"]))
+            self._trial.load(fetch_published(Path(task["resume"])))
         self._published_at = time.monotonic()
 
     @property
@@ -81,8 +85,10 @@ class TrialSession:
         name = f"epoch-{epoch:04d}-attempt-{self._task['attempt']}"
         target = folder / self._task.get("checkpoint_name", name)
         self._trial.save(
-            target, guard=lambda: check_fence(Path(self._task["run_folder"]), self._task["fence"])
+            target,
+            guard=lambda: ensure_current(Path(self._task["run_folder"]), self._task["fence"]),
         )
+        send_published(target)
         self._published_at = time.monotonic()
         return {"checkpoint": str(target), "checkpoint_epoch": epoch}
 

@@ -19,10 +19,10 @@ from ray.tune import CheckpointConfig, FailureConfig, PlacementGroupFactory, Run
 
 from raysearch.config.identity import stable_hash
 from raysearch.errors import RunExistsError, SearchInterruptedError
-from raysearch.lease import RunLease
-from raysearch.ledger import Ledger
+from raysearch.lease import Lease
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
+from raysearch.storage.runs import open_ledger, publication
 from raysearch.trials import Trials
 from raysearch.tuning.adapters import ConductorScheduler, ConductorSearcher
 from raysearch.tuning.cluster_session import ClusterSession
@@ -87,7 +87,7 @@ def start_pool(spec: SearchSpec, run: RunFolder) -> Iterator[WorkerPool]:
 def run_search(
     spec: SearchSpec,
     run: RunFolder,
-    lease: RunLease,
+    lease: Lease,
     audited: AuditedSplit,
     session: ClusterSession,
     *,
@@ -146,13 +146,13 @@ def run_search(
 def _conductor(
     spec: SearchSpec,
     run: RunFolder,
-    lease: RunLease,
+    lease: Lease,
     audited: AuditedSplit,
     bank: FeatureBank,
     pool: WorkerPool,
     watcher: Watcher,
 ) -> Conductor:
-    ledger = Ledger.open(run.ledger_file, lease.fence)
+    ledger = open_ledger(run.ledger_file, lease.fence)
     if ledger.message:
         watcher.say(ledger.message)
     study = Study(
@@ -170,8 +170,7 @@ def _conductor(
         study,
         split_identity=audited.identity(),
         task={
-            "run_folder": str(run.root.absolute()),
-            "fence": lease.fence,
+            **publication(run.root, lease),
             "checkpoint_every_s": spec.search.checkpoint_every_s,
         },
         data=bank.data,

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psutil
 
+from raysearch.config.identity import stable_hash
+
 SETTINGS = {
     "features.mel.n_mels": 20,
     "features.mel.hop_ms": 20.0,
@@ -24,17 +26,36 @@ SETTINGS = {
 
 
 class Driver:
-    """``raysearch run`` in a process of its own."""
+    """``raysearch run`` in a process of its own.
 
-    def __init__(self, storage: Path, name: str, *options: str, trials: int = 4, epochs: int = 3):
+    ``storage`` is a folder, or a URL; then ``machine`` is a folder that makes it a machine of its
+    own, which knows nothing of what others did.
+    """
+
+    def __init__(
+        self,
+        storage: Path | str,
+        name: str,
+        *options: str,
+        trials: int = 4,
+        epochs: int = 3,
+        machine: Path | None = None,
+    ):
         command = [sys.executable, "-m", "raysearch.run", "--space", "emohrnet"]
         command += ["--storage", str(storage), "--name", name, "--slots", "1"]
         command += ["--trials", str(trials), "--max-epochs", str(epochs), *options]
         command += [f"--set={key}={value}" for key, value in SETTINGS.items()]
-        self.run = storage / name
-        self.log = storage / f"{name}.out"
+        environment = dict(os.environ)
+        if machine is not None:
+            environment["XDG_CACHE_HOME"] = str(machine)
+            folder = machine / "raysearch" / stable_hash(storage)
+            folder.mkdir(parents=True)
+        else:
+            folder = Path(storage)
+        self.run = folder / name
+        self.log = folder / f"{name}.out"
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
 
     def wait_until(self, ready, timeout_s: float = 180.0) -> None:
         """Poll ``ready``; a driver that ends before it is a failure."""
@@ -77,3 +98,15 @@ def outcome(events: list[dict]) -> dict:
         elif event["event"] in ("completed", "pruned", "failed"):
             record.setdefault("ends", []).append(event["event"])
     return found
+
+
+def check_resumed(resumed: Driver, expected: dict) -> None:
+    """``resumed`` ends with what an undisturbed search finds, and leaves nothing half done."""
+    assert resumed.finish() == 0, resumed.log.read_text()
+    events = resumed.events()
+    assert outcome(events) == expected
+    assert all(len(record["ends"]) == 1 for record in outcome(events).values())
+    epochs = [(e["number"], e["attempt"], e["epoch"]) for e in events if e["event"] == "epoch"]
+    assert len(epochs) == len(set(epochs)), "an epoch twice within an attempt"
+    assert (resumed.run / "best" / "weights.safetensors").stat().st_size > 0
+    assert not list(resumed.run.glob("checkpoints/*/.*.tmp"))

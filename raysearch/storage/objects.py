@@ -1,0 +1,175 @@
+"""Whole objects under a URL: written at once or not at all, and only if nobody was faster.
+
+Behind it is obstore (the Rust crate object_store), which has conditional puts for every store that
+we name; pyarrow's file systems have none. Credentials and endpoints come from where each cloud's
+own tools look first: the environment, then the machine's role.
+"""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import obstore
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    NotFoundError,
+    PermissionDeniedError,
+    PreconditionError,
+    UnauthenticatedError,
+)
+from obstore.store import from_url
+
+from raysearch.errors import ConfigError, InfrastructureError, UserError
+
+__all__ = ["SCHEMES", "ObjectStore", "Version", "is_url"]
+
+SCHEMES = ("s3", "gs", "file")
+# Small objects: what does not answer in this time will not.
+TIMEOUT = "30s"
+
+
+def is_url(text: str) -> bool:
+    """Whether ``text`` names a store instead of a folder."""
+    return "://" in text
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """An object's content as it was at one time.
+
+    Attributes:
+        data: the bytes.
+        tag: changes whenever the object does.
+        modified: when it was written, by the store's own clock.
+    """
+
+    data: bytes
+    tag: str
+    modified: datetime
+
+
+class ObjectStore:
+    """The objects below ``url``; keys are relative to it, with ``/`` between their parts.
+
+    Args:
+        url: ``s3://bucket/prefix``, ``gs://bucket/prefix`` or ``file:///folder``.
+
+    Raises:
+        ConfigError: no such scheme, or no bucket.
+    """
+
+    def __init__(self, url: str) -> None:
+        scheme, _, rest = url.partition("://")
+        if scheme not in SCHEMES or not rest.strip("/"):
+            raise ConfigError(
+                f"{url!r}: no storage: give a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX"
+            )
+        self.url = url.rstrip("/")
+        options: dict[str, Any] = {}
+        if scheme != "file":
+            # A test server, or one behind a cluster's own wall, may speak plain HTTP.
+            plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
+            options = {"client_options": {"allow_http": plain, "timeout": TIMEOUT}}
+        with self._told("opened"):
+            self._store = from_url(self.url, **options, **_made(scheme))
+
+    def read(self, key: str) -> Version | None:
+        """The object; None if there is none."""
+        with self._told("read"):
+            try:
+                found = obstore.get(self._store, key)
+            except (NotFoundError, FileNotFoundError):
+                return None
+            return Version(
+                bytes(found.bytes()), str(found.meta["e_tag"]), found.meta["last_modified"]
+            )
+
+    def write(self, key: str, data: bytes | Path) -> None:
+        """Put the object, a file's content if ``data`` is a path; what was there is replaced."""
+        with self._told("written"):
+            obstore.put(self._store, key, data)
+
+    def create(self, key: str, data: bytes) -> str | None:
+        """Put the object unless there is one; its tag, or None if there was."""
+        with self._told("written"):
+            try:
+                return str(obstore.put(self._store, key, data, mode="create")["e_tag"])
+            except AlreadyExistsError:
+                return None
+
+    def swap(self, key: str, data: bytes, tag: str) -> str | None:
+        """Put the object if it still is the version ``tag``; the new tag, or None if it is not."""
+        with self._told("written"):
+            try:
+                put = obstore.put(self._store, key, data, mode={"e_tag": tag})
+            except (PreconditionError, NotFoundError):
+                return None
+            return str(put["e_tag"])
+
+    def download(self, key: str, path: Path) -> None:
+        """Write the object to ``path``.
+
+        Raises:
+            InfrastructureError: there is none, too.
+        """
+        with self._told("read"), path.open("wb") as file:
+            for chunk in obstore.get(self._store, key).stream():
+                file.write(chunk)
+
+    def keys(self, prefix: str) -> list[str]:
+        """The keys below the folder ``prefix``, sorted."""
+        with self._told("listed"):
+            listed = obstore.list(self._store, prefix=prefix)
+            return sorted(item["path"] for page in listed for item in page)
+
+    def delete(self, keys: list[str]) -> None:
+        """Remove the objects; some may be gone already."""
+        with self._told("removed"):
+            if keys:
+                obstore.delete(self._store, keys)
+
+    def check_writable(self) -> None:
+        """Put and remove a small object.
+
+        Raises:
+            UserError: it may not be written.
+            InfrastructureError: it cannot be reached.
+        """
+        self.now()
+
+    def now(self) -> datetime:
+        """The time by the store's own clock: of an object that is put there and removed."""
+        key = f".probe-{uuid.uuid4().hex}"
+        self.write(key, b"")
+        with self._told("read"):
+            modified = obstore.head(self._store, key)["last_modified"]
+        self.delete([key])
+        return modified
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
+            raise UserError(
+                f"{self.url}: may not be {what} with these credentials: {_first_line(error)}"
+            ) from None
+        except (BaseError, OSError) as error:
+            raise InfrastructureError(
+                f"{self.url}: cannot be {what}: {_first_line(error)}"
+            ) from None
+
+
+def _made(scheme: str) -> dict[str, Any]:
+    """A folder is made where it is missing; a bucket is not."""
+    return {"mkdir": True} if scheme == "file" else {}
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

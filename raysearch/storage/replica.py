@@ -1,0 +1,107 @@
+"""Storage by URL behind a folder: what is worked on lies here, what must last lies there.
+
+Every machine that takes part keeps a folder for the URL, by the same path; ``storage.json`` in it
+says which URL it stands for. Code that is given a path below asks ``replica_of`` whether anything
+must be sent or fetched. A plain folder has no such file, and nothing happens.
+"""
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from raysearch.config.identity import stable_hash
+from raysearch.errors import InfrastructureError
+from raysearch.files import write_json
+from raysearch.storage.objects import ObjectStore, is_url
+
+__all__ = ["Replica", "open_storage", "replica_of", "shown"]
+
+MARK = "storage.json"
+
+
+@dataclass(frozen=True)
+class Replica:
+    """A folder that stands for a URL.
+
+    Attributes:
+        root: the folder on this machine.
+        objects: what is kept.
+    """
+
+    root: Path
+    objects: ObjectStore
+
+    def key(self, path: Path) -> str:
+        """The key of what lies at ``path``."""
+        return path.absolute().relative_to(self.root).as_posix()
+
+    def path(self, key: str) -> Path:
+        """Where the object ``key`` lies on this machine.
+
+        Raises:
+            InfrastructureError: a key that leads out of the folder.
+        """
+        path = self.root / key
+        if not path.resolve().is_relative_to(self.root.resolve()):
+            raise InfrastructureError(f"{self.objects.url}: the key {key!r} leads out of it")
+        return path
+
+    def send(self, paths: Iterable[Path]) -> None:
+        """Send files, in this order."""
+        for path in paths:
+            self.objects.write(self.key(path), path)
+
+    def fetch(self, keys: Iterable[str]) -> None:
+        """Fetch objects, each replacing its file whole."""
+        for key in keys:
+            path = self.path(key)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+            try:
+                self.objects.download(key, staged)
+                staged.replace(path)
+            finally:
+                staged.unlink(missing_ok=True)
+
+
+def open_storage(text: str) -> Path:
+    """The folder to work in for ``--storage text``: itself, or the one that stands for a URL.
+
+    Raises:
+        ConfigError: no storage has such a URL.
+    """
+    if not is_url(text):
+        return Path(text)
+    objects = ObjectStore(text)
+    home = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
+    root = home / "raysearch" / stable_hash(objects.url)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        write_json(root / MARK, {"url": objects.url})
+    except OSError as error:
+        raise InfrastructureError(f"{root}: {error.strerror}; set XDG_CACHE_HOME") from error
+    return root
+
+
+def replica_of(path: Path) -> Replica | None:
+    """What ``path`` is a part of; None for a plain folder."""
+    path = path.absolute()
+    for folder in (path, *path.parents):
+        if (folder / MARK).is_file():
+            return _replica(folder)
+    return None
+
+
+def shown(path: Path) -> str:
+    """``path`` as the user knows it: below a URL where it is kept there."""
+    replica = replica_of(path)
+    return f"{replica.objects.url}/{replica.key(path)}" if replica else str(path)
+
+
+@lru_cache(maxsize=8)
+def _replica(root: Path) -> Replica:
+    url = json.loads((root / MARK).read_text(encoding="utf-8"))["url"]
+    return Replica(root, ObjectStore(url))

@@ -1,0 +1,189 @@
+"""A run's small files, its lease and its ledger, wherever its storage is."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from raysearch.errors import MissingPathError
+from raysearch.lease import Lease, RunLease, check_fence
+from raysearch.ledger import Ledger, LedgerStore
+from raysearch.run_folder import RunFolder
+from raysearch.storage.folders import fetch_folder, forget_folders, send_folder
+from raysearch.storage.lease import ObjectLease, check_object_fence
+from raysearch.storage.objects import is_url
+from raysearch.storage.replica import open_storage, replica_of
+from raysearch.storage.segments import SegmentLedger, fetch_ledger
+from raysearch.training.checkpoint import MANIFEST
+
+__all__ = [
+    "RunSender",
+    "ensure_current",
+    "existing_run",
+    "fetch_published",
+    "fetch_run",
+    "fetch_specs",
+    "forget_published",
+    "hold",
+    "open_ledger",
+    "publication",
+    "send_published",
+]
+
+# Kept by other means, or of this machine alone.
+_NOT_SENT = ("trials.jsonl", "lease.json", "lease.lock", "study.journal")
+_OWN_FOLDERS = ("checkpoints", "ledger", "nested", "objects")
+SPEC = "spec.yaml"
+
+
+def existing_run(text: str) -> RunFolder:
+    """The run at ``text``, a folder or ``URL/name``, as it is now.
+
+    Raises:
+        MissingPathError: there is no run.
+    """
+    if not is_url(text):
+        return RunFolder.existing(Path(text))
+    url, _, name = text.rstrip("/").rpartition("/")
+    run = RunFolder(open_storage(url) / name)
+    fetch_run(run.root)
+    if not run.spec_file.is_file():
+        raise MissingPathError(f"{text}: not a run: it has no {SPEC}")
+    return RunFolder.existing(run.root)
+
+
+def fetch_run(folder: Path) -> None:
+    """Bring the small files and the ledger of the run, and of its inner runs, up to date."""
+    replica = replica_of(folder)
+    if replica is None:
+        return
+    name = replica.key(folder)
+    keys = replica.objects.keys(name)
+    replica.fetch(key for key in keys if _is_small(key.removeprefix(f"{name}/")))
+    inner = {"/".join(key.split("/")[: _depth(key)]) for key in keys if "/ledger/" in key}
+    for run in inner:
+        fetch_ledger(replica.objects, run, replica.path(run) / "trials.jsonl")
+
+
+def fetch_specs(folder: Path) -> None:
+    """The settings of every run of a storage, so that one of equal settings can be found."""
+    if replica := replica_of(folder):
+        keys = replica.objects.keys("")
+        replica.fetch(key for key in keys if key.count("/") == 1 and key.endswith(f"/{SPEC}"))
+
+
+def _depth(key: str) -> int:
+    return key.split("/").index("ledger")
+
+
+def _is_small(key: str) -> bool:
+    parts = [part for part in key.split("/") if part != "nested"]
+    return parts[-1] not in _NOT_SENT and not set(parts[:-1]) & set(_OWN_FOLDERS)
+
+
+class RunSender:
+    """Sends what changed of a run's small files.
+
+    Args:
+        folder: the run's; nothing is sent of a plain folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._sent: dict[Path, tuple[int, int]] = {}
+
+    def send(self) -> None:
+        """Send what changed since the last time, ``spec.yaml`` last: with it a run is there."""
+        replica = replica_of(self._folder)
+        if replica is None:
+            return
+        changed = {}
+        for path in self._files():
+            with contextlib.suppress(FileNotFoundError):  # replaced at this moment: next time
+                stat = path.stat()
+                if self._sent.get(path) != (stat.st_size, stat.st_mtime_ns):
+                    changed[path] = (stat.st_size, stat.st_mtime_ns)
+        replica.send(sorted(changed, key=lambda path: (path.name == SPEC, path)))
+        self._sent |= changed
+
+    def _files(self) -> Iterator[Path]:
+        for path in self._folder.rglob("*"):
+            relative = path.relative_to(self._folder)
+            hidden = any(part.startswith(".") for part in relative.parts)
+            # Published folders go by themselves, but for a copy of one of them.
+            published = (path.parent / MANIFEST).exists() and path.parent.name != "best"
+            small = path.is_file() and _is_small(relative.as_posix())
+            if small and not hidden and not published:
+                yield path
+
+
+@contextmanager
+def hold(folder: Path, say: Callable[[str], None] | None = None) -> Iterator[Lease]:
+    """The lease of the run's folder, its files brought up to date and sent at the end.
+
+    Args:
+        folder: the run's.
+        say: takes a line for the user; with it, a driver that may be dead is waited for.
+
+    Raises:
+        RunExistsError: a living driver holds it.
+        InfrastructureError: the storage cannot be reached or written.
+    """
+    with RunLease.acquire(folder) as local:
+        replica = replica_of(folder)
+        if replica is None:
+            yield local
+            return
+        with ObjectLease.acquire(replica.objects, replica.key(folder), say=say) as lease:
+            fetch_run(folder)
+            try:
+                yield lease
+            finally:
+                RunSender(folder).send()
+
+
+def ensure_current(folder: Path, fence: int) -> None:
+    """Refuse to publish for a driver that has been replaced; see raysearch.lease."""
+    replica = replica_of(folder)
+    if replica is None:
+        check_fence(folder, fence)
+    else:
+        check_object_fence(replica.objects, replica.key(folder), fence)
+
+
+def publication(folder: Path, lease: Lease) -> dict[str, Any]:
+    """What a worker needs to publish into the run's folder."""
+    replica = replica_of(folder)
+    return {
+        "run_folder": str(folder.absolute()),
+        "fence": lease.fence,
+        "storage": replica.objects.url if replica else None,
+    }
+
+
+def open_ledger(path: Path, fence: int) -> LedgerStore:
+    """The ledger at ``path``, kept in its storage as well."""
+    replica = replica_of(path)
+    if replica is None:
+        return Ledger.open(path, fence)
+    return SegmentLedger.open(path, fence, replica.objects, replica.key(path.parent))
+
+
+def send_published(folder: Path) -> None:
+    """Send a folder that was just published."""
+    if replica := replica_of(folder):
+        send_folder(replica.objects, folder, replica.key(folder))
+
+
+def fetch_published(folder: Path) -> Path:
+    """The folder, fetched if it is in its storage and not on this machine."""
+    if replica := replica_of(folder):
+        fetch_folder(replica.objects, replica.key(folder), folder)
+    return folder
+
+
+def forget_published(folder: Path) -> None:
+    """Remove a published folder from its storage."""
+    if replica := replica_of(folder):
+        forget_folders(replica.objects, replica.key(folder.parent), [folder.name])

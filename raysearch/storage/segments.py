@@ -1,0 +1,117 @@
+"""A ledger in an object store: numbered segments that never change, and a local file of them all.
+
+Objects cannot be appended to. Each segment ``<run>/ledger/<first seq>.jsonl`` holds the lines since
+the one before and is put only if there is none of that number, so two drivers can never both write
+what comes next. What must survive is sent at once; epochs may wait for the next line, as a trial
+goes on from its last checkpoint anyway.
+"""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from raysearch.errors import DataError, InfrastructureError
+from raysearch.files import write_text
+from raysearch.ledger import Event, Ledger, parse_event
+from raysearch.storage.objects import ObjectStore
+
+__all__ = ["SegmentLedger", "fetch_ledger"]
+
+FLUSH_S = 2.0
+
+
+class SegmentLedger:
+    """As :class:`raysearch.ledger.Ledger`, kept in ``objects`` as well.
+
+    Attributes:
+        message: what was repaired when the ledger was opened, or None.
+    """
+
+    def __init__(self, local: Ledger, objects: ObjectStore, run: str) -> None:
+        self._local, self._objects, self._run = local, objects, run
+        self.message = local.message
+        self._waiting: list[Event] = []
+        self._sent_at = time.monotonic()
+
+    @classmethod
+    def open(cls, path: Path, fence: int, objects: ObjectStore, run: str) -> "SegmentLedger":
+        """Bring ``path`` to what ``objects`` has, and go on from there.
+
+        Raises:
+            InfrastructureError: a later driver has written, or the storage cannot be reached.
+            DataError: a damaged segment.
+        """
+        fetch_ledger(objects, run, path)
+        return cls(Ledger.open(path, fence), objects, run)
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """Every event so far, those of earlier drivers included."""
+        return self._local.events
+
+    def append(
+        self,
+        event: str,
+        *,
+        trial: str,
+        number: int,
+        attempt: int,
+        slot: int | None = None,
+        sync: bool = False,
+        **data: Any,
+    ) -> Event:
+        """As :meth:`raysearch.ledger.Ledger.append`."""
+        entry = self._local.append(
+            event, trial=trial, number=number, attempt=attempt, slot=slot, sync=sync, **data
+        )
+        self._waiting.append(entry)
+        waited = time.monotonic() - self._sent_at > FLUSH_S
+        if sync or waited or event != "epoch":
+            self.flush()
+        return entry
+
+    def flush(self) -> None:
+        """Send what waits.
+
+        Raises:
+            InfrastructureError: another driver has written, or the storage cannot be reached.
+        """
+        if not self._waiting:
+            return
+        key = _key(self._run, self._waiting[0].seq)
+        lines = b"".join(event.to_line() for event in self._waiting)
+        if self._objects.create(key, lines) is None:
+            raise InfrastructureError(f"{self._objects.url}/{key}: another driver has written it")
+        self._waiting.clear()
+        self._sent_at = time.monotonic()
+
+    def close(self) -> None:
+        """Send what waits and let the file go. Twice is fine."""
+        self.flush()
+        self._local.close()
+
+
+def fetch_ledger(objects: ObjectStore, run: str, path: Path) -> None:
+    """Make ``path`` hold every line that ``objects`` has of the run; the objects are the truth.
+
+    Raises:
+        DataError: a damaged line, or a segment that is missing; names the segment.
+    """
+    lines, expected = list[bytes](), 1
+    for key in objects.keys(f"{run}/ledger"):
+        segment = objects.read(key)
+        assert segment is not None
+        for line in segment.data.splitlines(keepends=True):
+            event = parse_event(line, f"{objects.url}/{key}")
+            if event.seq != expected:
+                raise DataError(f"{objects.url}/{key}: event {event.seq}, expected {expected}")
+            lines.append(line)
+            expected += 1
+    if lines:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, b"".join(lines).decode())
+
+
+def _key(run: str, seq: int) -> str:
+    return f"{run}/ledger/{seq:09d}.jsonl"

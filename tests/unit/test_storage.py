@@ -1,0 +1,208 @@
+"""Objects, leases, ledgers and checkpoints in a store by URL."""
+
+import json
+import os
+import threading
+
+import pytest
+
+from raysearch.errors import ConfigError, DataError, InfrastructureError, RunExistsError, UserError
+from raysearch.ledger import read
+from raysearch.storage import lease as lease_module
+from raysearch.storage.folders import fetch_folder, forget_folders, send_folder
+from raysearch.storage.lease import ObjectLease, check_object_fence
+from raysearch.storage.objects import ObjectStore
+from raysearch.storage.segments import SegmentLedger, fetch_ledger
+from raysearch.training.checkpoint import publish
+
+
+@pytest.fixture(params=["s3", "file"])
+def objects(request, tmp_path):
+    if request.param == "file":
+        return ObjectStore(f"file://{tmp_path}/objects")
+    return ObjectStore(f"{request.getfixturevalue('bucket')}/{tmp_path.name}")
+
+
+def test_objects_are_written_read_listed_and_removed(objects):
+    assert objects.read("a/b") is None
+    objects.write("a/b", b"one")
+    objects.write("a/b", b"two")
+    objects.write("a/c/d", b"three")
+    assert objects.read("a/b").data == b"two"
+    assert objects.keys("a") == ["a/b", "a/c/d"]
+    assert objects.keys("nothing") == []
+    objects.delete(["a/b"])
+    assert objects.keys("a") == ["a/c/d"]
+
+
+def test_an_object_is_created_once(objects):
+    assert objects.create("one", b"first")
+    assert objects.create("one", b"second") is None
+    assert objects.read("one").data == b"first"
+
+
+def test_only_one_of_many_creates_an_object(tmp_path):
+    objects, made, ready = ObjectStore(f"file://{tmp_path}/objects"), [], threading.Barrier(8)
+
+    def create(number):
+        ready.wait()
+        if objects.create("one", str(number).encode()):
+            made.append(number)
+
+    threads = [threading.Thread(target=create, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
+    assert objects.read("one").data == str(made[0]).encode()
+
+
+@pytest.fixture
+def held(bucket, tmp_path, monkeypatch):
+    """A store, and drivers that renew their leases all the time; a folder has flock instead."""
+    monkeypatch.setattr(lease_module, "RENEW_S", 0.05)
+    return ObjectStore(f"{bucket}/{tmp_path.name}")
+
+
+def test_a_living_driver_keeps_its_run(held):
+    with ObjectLease.acquire(held, "run") as lease:
+        assert lease.fence == 1
+        with pytest.raises(RunExistsError, match=f"process {os.getpid()}"):
+            ObjectLease.acquire(held, "run")
+        lease.check()
+    with ObjectLease.acquire(held, "run") as lease:
+        assert lease.fence == 2
+
+
+def test_a_dead_drivers_lease_runs_out_and_its_fence_is_refused(held, monkeypatch):
+    monkeypatch.setattr(lease_module, "RENEW_S", 3600)  # it will not renew
+    dead = ObjectLease.acquire(held, "run")
+    with ObjectLease.acquire(held, "run", expiry_s=0) as lease:
+        assert lease.fence == 2
+        lease.check()
+        with pytest.raises(InfrastructureError, match="fence 2, ours is 1"):
+            dead.check()
+        with pytest.raises(InfrastructureError, match="taken over"):
+            check_object_fence(held, "run", dead.fence)
+    dead.release()  # which leaves the later driver's lease alone
+    assert json.loads(held.read("run/lease.json").data)["fence"] == 2
+
+
+def test_who_was_replaced_notices(held, monkeypatch):
+    monkeypatch.setattr(lease_module, "RENEW_S", 2)  # time for the second to come in between
+    first = ObjectLease.acquire(held, "run")
+    second = ObjectLease.acquire(held, "run", expiry_s=0)
+    first._thread.join(timeout=10)
+    assert not first._thread.is_alive()
+    with pytest.raises(InfrastructureError, match="taken over"):
+        first.check()
+    second.release()
+    first.release()
+
+
+def test_a_silent_driver_is_waited_for(held, monkeypatch):
+    monkeypatch.setattr(lease_module, "RENEW_S", 3600)
+    monkeypatch.setattr(lease_module, "POLL_S", 0.1)
+    said = []
+    ObjectLease.acquire(held, "run")
+    with ObjectLease.acquire(held, "run", expiry_s=2.5, say=said.append) as lease:
+        assert lease.fence == 2
+    assert len(said) == 1
+    assert f"process {os.getpid()}" in said[0]
+    with ObjectLease.acquire(held, "run", say=said.append):  # it was let go
+        assert len(said) == 1
+
+
+def test_a_driver_that_shows_life_is_not_waited_for(held, monkeypatch):
+    monkeypatch.setattr(lease_module, "RENEW_S", 0.3)
+    monkeypatch.setattr(lease_module, "POLL_S", 0.1)
+    with (
+        ObjectLease.acquire(held, "run"),
+        pytest.raises(RunExistsError, match=f"process {os.getpid()}"),
+    ):
+        ObjectLease.acquire(held, "run", expiry_s=3600, say=lambda line: None)
+
+
+def append(ledger, event, number=0, **data):
+    return ledger.append(event, trial="ab", number=number, attempt=1, **data)
+
+
+def test_segments_give_the_ledger_back_on_another_machine(objects, tmp_path):
+    ledger = SegmentLedger.open(tmp_path / "one.jsonl", 1, objects, "run")
+    append(ledger, "started", config={})
+    for epoch in range(1, 4):
+        append(ledger, "epoch", epoch=epoch, metrics={"val_uar": epoch / 10})
+    append(ledger, "completed", sync=True)
+    ledger.close()
+    fetch_ledger(objects, "run", tmp_path / "two.jsonl")
+    assert (tmp_path / "two.jsonl").read_bytes() == (tmp_path / "one.jsonl").read_bytes()
+    again = SegmentLedger.open(tmp_path / "three.jsonl", 2, objects, "run")
+    assert append(again, "started", number=1, config={}).seq == 6
+    again.close()
+    fetch_ledger(objects, "run", tmp_path / "two.jsonl")
+    assert [event.fence for event in read(tmp_path / "two.jsonl")] == [1] * 5 + [2]
+
+
+def test_two_drivers_cannot_both_write_what_comes_next(objects, tmp_path):
+    one = SegmentLedger.open(tmp_path / "one.jsonl", 1, objects, "run")
+    two = SegmentLedger.open(tmp_path / "two.jsonl", 1, objects, "run")
+    append(one, "started", config={})
+    with pytest.raises(InfrastructureError, match="another driver has written"):
+        append(two, "started", config={})
+
+
+def test_a_missing_segment_is_named(objects, tmp_path):
+    ledger = SegmentLedger.open(tmp_path / "one.jsonl", 1, objects, "run")
+    for number in range(3):
+        append(ledger, "started", number=number, config={})
+    ledger.close()
+    objects.delete(["run/ledger/000000002.jsonl"])
+    with pytest.raises(DataError, match=r"000000003.jsonl: event 3, expected 2"):
+        fetch_ledger(objects, "run", tmp_path / "two.jsonl")
+
+
+def published(folder, **files):
+    def write(stage):
+        for name, text in files.items():
+            (stage / name).write_text(text)
+
+    publish(folder, write)
+    return folder
+
+
+def test_folders_come_back_whole_and_share_content(objects, tmp_path):
+    first = published(tmp_path / "e1", best="same", last="one")
+    second = published(tmp_path / "e2", best="same", last="two")
+    for folder in (first, second):
+        send_folder(objects, folder, f"run/checkpoints/0000/{folder.name}")
+    assert len(objects.keys("run/checkpoints/0000/objects")) == 3
+    assert fetch_folder(objects, "run/checkpoints/0000/e2", tmp_path / "back" / "e2")
+    assert (tmp_path / "back" / "e2" / "last").read_text() == "two"
+    forget_folders(objects, "run/checkpoints/0000", ["e1"])
+    assert len(objects.keys("run/checkpoints/0000/objects")) == 2
+    assert not fetch_folder(objects, "run/checkpoints/0000/e1", tmp_path / "back" / "e1")
+    assert not (tmp_path / "back" / "e1").exists()
+    forget_folders(objects, "run/checkpoints/0000", ["e2"])
+    assert objects.keys("run/checkpoints/0000") == []
+
+
+def test_damaged_content_is_refused_and_nothing_is_left(objects, tmp_path):
+    send_folder(objects, published(tmp_path / "e1", best="right"), "c/e1")
+    (key,) = objects.keys("c/objects")
+    objects.write(key, b"wrong")
+    with pytest.raises(DataError, match="damaged"):
+        fetch_folder(objects, "c/e1", tmp_path / "back" / "e1")
+    assert list((tmp_path / "back").iterdir()) == []
+
+
+@pytest.mark.parametrize("url", ["ftp://x/y", "s3://", "file://"])
+def test_what_is_no_storage_is_refused(url):
+    with pytest.raises(ConfigError, match="no storage: give a folder"):
+        ObjectStore(url)
+
+
+def test_an_absent_bucket_is_one_line(bucket):
+    with pytest.raises((InfrastructureError, UserError)) as caught:
+        ObjectStore(f"{bucket}-absent/x").check_writable()
+    assert len(str(caught.value).splitlines()) == 1
