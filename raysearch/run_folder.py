@@ -17,7 +17,7 @@ from raysearch.ledger import read
 from raysearch.spec import SearchSpec
 from raysearch.trials import Trials
 
-__all__ = ["RunFolder", "newest_equal_run"]
+__all__ = ["RunFolder", "new_name", "newest_equal_run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,11 @@ class RunFolder:
         info = self.info()
         info["sessions"][-1].update(ended=time.time(), outcome=outcome)
         write_json(self.info_file, info)
+
+
+def new_name(spec: SearchSpec) -> str:
+    """The name of a run that was given none: ``<space>-<corpus>-<timestamp>``."""
+    return f"{spec.name}-{spec.corpus.name}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
 def newest_equal_run(storage: Path, spec: SearchSpec) -> RunFolder:

@@ -5,7 +5,22 @@ import sys
 from collections.abc import Sequence
 
 from raysearch import __version__
-from raysearch.cli import ablate, compare, corpus, cross_corpus, evaluate, leak_study, run, systems
+from raysearch.cli import (
+    ablate,
+    compare,
+    corpus,
+    cross_corpus,
+    evaluate,
+    leak_study,
+    list_jobs,
+    logs,
+    resume,
+    run,
+    status,
+    stop,
+    submit,
+    systems,
+)
 from raysearch.errors import RaysearchError
 
 __all__ = ["run_command"]
@@ -41,6 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    for module in (run, corpus, evaluate, ablate, compare, cross_corpus, leak_study, systems):
+    for module in (
+        *(run, corpus, evaluate, ablate, compare, cross_corpus, leak_study, systems),
+        *(submit, status, logs, stop, list_jobs, resume),
+    ):
         module.add(verbs)
     return parser

@@ -1,16 +1,22 @@
 """Options that several verbs share, and what they mean as settings."""
 
 import argparse
+import os
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from raysearch.config.search import Objective
 from raysearch.run_folder import RunFolder
 
 __all__ = [
     "add_cluster",
+    "add_cluster_dashboard",
     "add_data",
+    "add_job",
     "add_resources",
+    "add_resume",
     "add_run",
+    "add_search",
     "add_storage",
     "overrides",
     "run_at",
@@ -35,6 +41,49 @@ _SETTINGS = {
     "slots": "search.slots",
     "seed": "search.seed",
 }
+
+
+def add_search(parser: argparse.ArgumentParser) -> None:
+    """What is searched, on what data, for how long, with what resources."""
+    parser.add_argument("--space", metavar="NAME|PATH", help="what is searched")
+    add_data(parser)
+    parser.add_argument(
+        "--name", metavar="RUN", help="the run's folder (default: <space>-<corpus>-<timestamp>)"
+    )
+    group = parser.add_argument_group("budgets")
+    group.add_argument("--trials", type=int, metavar="N", help="trials in all")
+    group.add_argument("--max-epochs", type=int, metavar="N", help="epochs of a whole trial")
+    group.add_argument("--epoch-budget", type=int, metavar="N", help="epochs of all trials")
+    group.add_argument("--time-budget", metavar="30m", help="wall time of the search")
+    group.add_argument("--core-budget", metavar="8m", help="the slots' CPUs x wall time")
+    parser.add_argument(
+        "--objective",
+        choices=get_args(Objective),
+        help="what the best trial is best at (default: val_uar)",
+    )
+    add_resources(parser)
+    parser.add_argument("--seed", type=int, metavar="S")
+    parser.add_argument(
+        "--warm-start",
+        metavar="RUN",
+        help="try the three best settings of an earlier run of the same model first",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any setting, as training.epochs=30; a searched field that is set is fixed",
+    )
+
+
+def add_resume(parser: argparse.ArgumentParser) -> None:
+    """Whether a run is continued."""
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="continue the run of --name, or the newest run of the same settings",
+    )
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
@@ -101,8 +150,24 @@ def add_cluster(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--address",
         metavar="ADDR",
+        default=os.environ.get("RAY_ADDRESS"),
         help="a running Ray cluster (default: RAY_ADDRESS, else a private local Ray)",
     )
+
+
+def add_cluster_dashboard(parser: argparse.ArgumentParser) -> None:
+    """Which cluster, by the address at which its jobs are managed."""
+    parser.add_argument(
+        "--address",
+        metavar="URL",
+        help="the cluster's dashboard (default: RAY_API_SERVER_ADDRESS, else "
+        "http://127.0.0.1:8265, where `ray dashboard FILE` opens a tunnel)",
+    )
+
+
+def add_job(parser: argparse.ArgumentParser) -> None:
+    """A run that was submitted."""
+    parser.add_argument("run", metavar="RUN", help="its name, or STORAGE/NAME")
 
 
 def overrides(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -3,27 +3,25 @@
 import argparse
 import csv
 import io
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any
 
 import psutil
 from rich.console import Console
 
 from raysearch.cli.options import (
     add_cluster,
-    add_data,
-    add_resources,
+    add_resume,
+    add_search,
     add_storage,
     overrides,
     run_at,
 )
 from raysearch.cli.terminal import ProgressLine, show_outcome
 from raysearch.config.overrides import parse_override
-from raysearch.config.search import Objective
-from raysearch.errors import TrialError
+from raysearch.errors import TrialError, UserError
 from raysearch.files import write_text
 from raysearch.ledger import Event, read
 from raysearch.reporting.best_model import write_best
@@ -31,55 +29,23 @@ from raysearch.reporting.leaderboard import write_leaderboard
 from raysearch.reporting.live import LiveTable
 from raysearch.reporting.summary import write_summary
 from raysearch.reporting.tensorboard import TensorBoardObserver
-from raysearch.run_folder import RunFolder, newest_equal_run
+from raysearch.run_folder import RunFolder, new_name, newest_equal_run
 from raysearch.spec import SearchSpec
-from raysearch.storage.replica import shown
+from raysearch.storage.replica import check_writable, shown
 from raysearch.trials import Trials
 
-__all__ = ["add"]
+__all__ = ["add", "wanted"]
 
 
 def add(verbs: Any) -> None:
     """Add the verb to the parser."""
     parser = verbs.add_parser("run", help="search for the best model", description=__doc__)
-    parser.add_argument("--space", required=True, metavar="NAME|PATH", help="what is searched")
-    add_data(parser)
+    add_search(parser)
     add_storage(parser)
-    parser.add_argument(
-        "--name", metavar="RUN", help="the run's folder (default: <space>-<corpus>-<timestamp>)"
-    )
-    group = parser.add_argument_group("budgets")
-    group.add_argument("--trials", type=int, metavar="N", help="trials in all")
-    group.add_argument("--max-epochs", type=int, metavar="N", help="epochs of a whole trial")
-    group.add_argument("--epoch-budget", type=int, metavar="N", help="epochs of all trials")
-    group.add_argument("--time-budget", metavar="30m", help="wall time of the search")
-    group.add_argument("--core-budget", metavar="8m", help="the slots' CPUs x wall time")
-    parser.add_argument(
-        "--objective",
-        choices=get_args(Objective),
-        help="what the best trial is best at (default: val_uar)",
-    )
-    add_resources(parser)
     add_cluster(parser)
-    parser.add_argument("--seed", type=int, metavar="S")
-    parser.add_argument(
-        "--warm-start",
-        metavar="RUN",
-        help="try the three best settings of an earlier run of the same model first",
-    )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="any setting, as training.epochs=30; a searched field that is set is fixed",
-    )
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and stop")
-    parser.add_argument(
-        "--resume",
-        action="store_true",
-        help="continue the run of --name, or the newest run of the same settings",
-    )
+    add_resume(parser)
+    parser.add_argument("--job", help=argparse.SUPPRESS)  # this process is a submitted job's
     parser.add_argument("--quiet", action="store_true", help="only the outcome")
     parser.set_defaults(verb=search)
 
@@ -88,35 +54,52 @@ def search(arguments: argparse.Namespace) -> int:
     """Carry the verb out."""
     started = psutil.Process().create_time()
     console = Console()
-    spec = SearchSpec.load(
-        arguments.space,
-        [*overrides(arguments).items(), *(parse_override(text) for text in arguments.set)],
-    )
+    spec = wanted(arguments, _named(arguments) if arguments.resume else None)
     if arguments.dry_run:
         from raysearch.cli.dry_run import explain
 
         return explain(spec, arguments.storage, console, local=not arguments.address)
     run = _run_folder(arguments, spec)
     with ProgressLine(console, quiet=arguments.quiet) as progress:
-        trials = _search(arguments, spec, run, started, console, progress)
-    show_outcome(console, run, spec, trials)
-    failed = trials.with_status("failed")
-    if failed and len(failed) == len(trials.records):
-        raise TrialError(f"every trial failed, the first as {failed[0].reason}")
+        _search(arguments, spec, run, started, console, progress)
     return 0
 
 
-def _run_folder(arguments: argparse.Namespace, spec: SearchSpec) -> RunFolder:
-    from raysearch.storage.runs import fetch_run, fetch_specs
+def wanted(arguments: argparse.Namespace, run: RunFolder | None = None) -> SearchSpec:
+    """The search that the options ask for; where they name no space, that of ``run``.
 
-    if arguments.name:
-        run = RunFolder(arguments.storage / arguments.name)
-    elif arguments.resume:
+    Raises:
+        UserError: it cannot be.
+    """
+    space = arguments.space
+    if run and not space:
+        if not run.spec_file.is_file():
+            raise UserError(f"{shown(run.root)}: nothing to resume there")
+        space = str(run.spec_file)
+    if not space:
+        raise UserError("--space NAME|PATH is missing; only --resume --name RUN goes without it")
+    given = [*overrides(arguments).items(), *(parse_override(text) for text in arguments.set)]
+    return SearchSpec.load(space, given)
+
+
+def _run_folder(arguments: argparse.Namespace, spec: SearchSpec) -> RunFolder:
+    from raysearch.storage.runs import fetch_specs
+
+    if named := _named(arguments):
+        return named
+    if arguments.resume:
         fetch_specs(arguments.storage)
-        run = newest_equal_run(arguments.storage, spec)
-    else:
-        stamp = time.strftime("%Y%m%d-%H%M%S")
-        run = RunFolder(arguments.storage / f"{spec.name}-{spec.corpus.name}-{stamp}")
+        return _fetched(newest_equal_run(arguments.storage, spec))
+    return RunFolder(arguments.storage / new_name(spec))
+
+
+def _named(arguments: argparse.Namespace) -> RunFolder | None:
+    return _fetched(RunFolder(arguments.storage / arguments.name)) if arguments.name else None
+
+
+def _fetched(run: RunFolder) -> RunFolder:
+    from raysearch.storage.runs import fetch_run
+
     fetch_run(run.root)
     return run
 
@@ -128,7 +111,8 @@ def _search(
     started: float,
     console: Console,
     progress: ProgressLine,
-) -> Trials:
+) -> None:
+    from raysearch.service.record import recorded
     from raysearch.storage.runs import hold
     from raysearch.tuning.cluster_session import cluster_session
     from raysearch.tuning.preparation import prepare_split
@@ -137,6 +121,7 @@ def _search(
 
     if not arguments.address:
         plan_for(spec, [local_node()])  # what can never fit is refused before anything starts
+    check_writable(arguments.storage)
     audited = prepare_split(spec, arguments.storage)
     if arguments.warm_start:
         from raysearch.tuning.warm_start import warm_start
@@ -144,8 +129,9 @@ def _search(
         given = warm_start(run_at(arguments.warm_start), spec, audited.split)
         spec = replace(spec, search=spec.search.model_copy(update={"warm_start": given}))
     run.check(spec, resume=arguments.resume)
-    with hold(run.root, progress.say if arguments.resume else None) as lease:
+    with hold(run.root, progress.say if arguments.resume else None) as lease, ExitStack() as stack:
         run.open(spec, resume=arguments.resume)
+        stack.enter_context(recorded(run.root, arguments.job))
         _write_splits(run, audited.split)
         progress.say(f"run: {shown(run.root)}")
         for line in audited.audit.brief():
@@ -157,7 +143,7 @@ def _search(
         ):
             for line in _dashboard(session.dashboard_url):
                 progress.say(line)
-            return run_search(
+            trials = run_search(
                 spec,
                 run,
                 lease,
@@ -167,6 +153,10 @@ def _search(
                 storage=arguments.storage,
                 watcher=Watcher(progress.say, progress.update, (live, *files)),
             )
+        show_outcome(console, run, spec, trials)
+        failed = trials.with_status("failed")
+        if failed and len(failed) == len(trials.records):
+            raise TrialError(f"every trial failed, the first as {failed[0].reason}")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ must be sent or fetched. A plain folder has no such file, and nothing happens.
 
 import json
 import os
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +18,7 @@ from raysearch.errors import InfrastructureError
 from raysearch.files import write_json
 from raysearch.storage.objects import ObjectStore, is_url
 
-__all__ = ["Replica", "open_storage", "replica_of", "shown"]
+__all__ = ["Replica", "check_writable", "open_storage", "replica_of", "shown"]
 
 MARK = "storage.json"
 
@@ -93,6 +94,25 @@ def replica_of(path: Path) -> Replica | None:
         if (folder / MARK).is_file():
             return _replica(folder)
     return None
+
+
+def check_writable(storage: Path) -> None:
+    """Put and remove a small file or object in the storage.
+
+    Raises:
+        UserError: it may not be written.
+        InfrastructureError: it cannot be reached or made.
+    """
+    if replica := replica_of(storage):
+        replica.objects.check_writable()
+        return
+    probe = storage / f".probe-{uuid.uuid4().hex}"
+    try:
+        storage.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InfrastructureError(f"{storage}: cannot be written: {error.strerror}") from error
 
 
 def shown(path: Path) -> str:

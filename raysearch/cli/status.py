@@ -1,0 +1,90 @@
+"""``raysearch status``: what a submitted search is doing, or how it ended."""
+
+import argparse
+import time
+from typing import TYPE_CHECKING, Any
+
+from raysearch.cli.options import add_cluster_dashboard, add_job, run_at
+from raysearch.errors import InfrastructureError, MissingPathError, RaysearchError
+from raysearch.reporting.wording import figure, metric_name
+
+if TYPE_CHECKING:
+    from raysearch.service.jobs import Job
+
+__all__ = ["add", "word_of"]
+
+NUM_LINES = 5
+_WORDS = {
+    "PENDING": "starting",
+    "RUNNING": "running",
+    "SUCCEEDED": "finished",
+    "STOPPED": "stopped",
+    "FAILED": "failed",
+}
+
+
+def add(verbs: Any) -> None:
+    """Add the verb to the parser."""
+    parser = verbs.add_parser("status", help="what a submitted search does", description=__doc__)
+    add_job(parser)
+    add_cluster_dashboard(parser)
+    parser.set_defaults(verb=status)
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """Carry the verb out."""
+    from raysearch.service.jobs import Jobs, address_of
+
+    try:
+        jobs = Jobs(address_of(arguments.address))
+        job = jobs.find(arguments.run)
+    except (InfrastructureError, MissingPathError):
+        if "/" not in arguments.run:
+            raise
+        _show_kept(arguments.run)
+        return 0
+    _show(job.place, word_of(job), job.started, job.ended, jobs.log(job))
+    return 0
+
+
+def word_of(job: "Job") -> str:
+    """Its state in a word."""
+    return "stopped" if job.exit_code == 130 else _WORDS[job.state]
+
+
+def _show_kept(place: str) -> None:
+    from raysearch.service.record import records
+
+    run = run_at(place)
+    found = records(run.root)
+    if not found:
+        raise MissingPathError(f"{place}: it was never submitted as a job")
+    _show(place, found[0].state, found[0].started, found[0].ended, found[0].log(run.root))
+
+
+def _show(place: str, word: str, started: float | None, ended: float | None, log: str) -> None:
+    minutes = ((ended or time.time()) - started) / 60 if started else 0
+    print(f"{place}: {word}, {minutes:.0f} min")
+    if line := _progress(place):
+        print(line)
+    if word != "finished":
+        for line in [line for line in log.splitlines() if line.strip()][-NUM_LINES:]:
+            print(f"  {line}")
+    if word in ("lost", "stopped"):
+        print(f"go on with: raysearch resume {place}")
+
+
+def _progress(place: str) -> str:
+    """What the ledger says, where this machine can read the run."""
+    try:
+        run = run_at(place)
+        trials = run.trials()
+    except RaysearchError:
+        return ""
+    ended = len(trials.records) - len(trials.with_status("running"))
+    line = f"trials: {ended} of {run.spec().search.trials} ended"
+    if ranked := trials.ranked():
+        metric = metric_name(trials.objective).replace("val", "validation")
+        line += f"; best: trial {ranked[0].number:04d}, {metric} "
+        line += figure(trials.objective, ranked[0].best_value)
+    return line
