@@ -10,6 +10,7 @@ from raysearch.cli import (
     compare,
     corpus,
     cross_corpus,
+    doctor,
     evaluate,
     leak_study,
     list_jobs,
@@ -33,8 +34,8 @@ EXIT_CODES = (
 
 def run_command(argv: Sequence[str]) -> int:
     """Carry out ``argv``; the exit code. Mistakes are told in one line on standard error."""
-    arguments = _parser().parse_args(argv)
     try:
+        arguments = _parser().parse_args(argv)  # a storage is opened as it is read
         code: int = arguments.verb(arguments)
         return code
     except RaysearchError as error:
@@ -58,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     for module in (
         *(run, corpus, evaluate, ablate, compare, cross_corpus, leak_study, systems),
-        *(submit, status, logs, stop, list_jobs, resume),
+        *(submit, status, logs, stop, list_jobs, resume, doctor),
     ):
         module.add(verbs)
     return parser

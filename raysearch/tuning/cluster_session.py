@@ -11,8 +11,10 @@ from pathlib import Path
 import psutil
 import ray
 from ray._private import worker as ray_worker
+from ray.exceptions import RayError
 
-from raysearch.errors import InfrastructureError
+from raysearch.errors import ConfigError, InfrastructureError
+from raysearch.tuning.token_check import check_token
 from raysearch.tuning.undertaker import buried_with_us
 
 __all__ = ["ClusterSession", "cluster_session"]
@@ -62,7 +64,9 @@ def cluster_session(
         num_cpus: of a private instance; by default all that this process may use.
 
     Raises:
-        InfrastructureError: no cluster answers at the address, or Ray did not start.
+        ConfigError: no address has such a form.
+        InfrastructureError: no cluster answers at the address, it refuses this process' token or
+            versions, or Ray did not start.
     """
     address = address or os.environ.get("RAY_ADDRESS")
     local = address in (None, "", "local")
@@ -83,9 +87,11 @@ def cluster_session(
                 logging_level=logging.WARNING,
                 **_init_options(local, gcs_address, num_cpus),
             )
-        except (ConnectionError, RuntimeError, OSError) as error:
+        except (ConnectionError, RuntimeError, OSError, RayError) as error:
             what = "Ray did not start" if local else f"no Ray cluster answers at {address!r}"
-            raise InfrastructureError(f"{what}: {str(error).splitlines()[0]}") from error
+            raise InfrastructureError(f"{what}: {_one_line(error)}") from error
+        except ValueError as error:
+            raise ConfigError(f"--address {address}: {_one_line(error)}") from error
         try:
             with buried_with_us(sorted(_children() - before) if local else []):
                 yield ClusterSession(
@@ -109,6 +115,15 @@ def _check_reachable(address: str) -> None:
         raise InfrastructureError(
             f"no Ray cluster answers at {address!r}: {error}; correct --address or RAY_ADDRESS"
         ) from error
+    if not address.startswith("ray://"):
+        check_token(address)
+
+
+def _one_line(error: Exception) -> str:
+    text = str(error)
+    if text.startswith("Version mismatch"):
+        return " ".join(text.split())  # the versions come in the lines below
+    return text.splitlines()[0] if text else type(error).__name__
 
 
 def _children() -> set[int]:

@@ -3,11 +3,25 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from raysearch.errors import ResourceError
 
-__all__ = ["Node", "Plan", "cluster_nodes", "local_node", "plan_slots"]
+__all__ = [
+    "Node",
+    "Plan",
+    "cluster_nodes",
+    "local_node",
+    "plan_slots",
+    "possible_nodes",
+    "workers_on",
+]
+
+# Where Ray's cluster launcher leaves the autoscaler's settings on the head.
+AUTOSCALER_FILE = "~/ray_bootstrap_config.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +49,12 @@ class Plan:
 
     def describe(self) -> str:
         """One line for the terminal."""
+        return f"{_count(self.slots, 'trial')} at a time, each on {self.describe_slot()}"
+
+    def describe_slot(self) -> str:
+        """What one slot needs."""
         gpu = f" + {self.gpus_per_worker:g} GPU" if self.gpus_per_worker else ""
-        return (
-            f"{_count(self.slots, 'trial')} at a time, each on "
-            f"{_count(self.workers, 'worker')} of {self.cpus_per_worker} CPU{gpu}"
-        )
+        return f"{_count(self.workers, 'worker')} of {self.cpus_per_worker} CPU{gpu}"
 
 
 def local_node() -> Node:
@@ -55,6 +70,35 @@ def cluster_nodes(ray_nodes: Sequence[dict[str, Any]]) -> list[Node]:
     return [Node(offer.get("CPU", 0.0), offer.get("GPU", 0.0)) for offer in offers]
 
 
+def possible_nodes(nodes: Sequence[Node], file: Path | None = None) -> list[Node]:
+    """``nodes``, and those that the cluster's autoscaler would add if they were asked for.
+
+    Args:
+        nodes: the living ones.
+        file: the autoscaler's settings; by default those of the launcher, if this is a head.
+
+    Returns:
+        The nodes there may be; nodes of a type that says no resources are not counted on.
+    """
+    file = file or Path(AUTOSCALER_FILE).expanduser()
+    try:
+        settings = yaml.safe_load(file.read_text(encoding="utf-8"))
+        types = dict(settings["available_node_types"])
+        types.pop(settings.get("head_node_type"), None)
+        room = int(settings.get("max_workers", 0))
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
+        return list(nodes)
+    added: list[Node] = []
+    for kind in types.values():
+        offer = kind.get("resources") or {}
+        node = Node(float(offer.get("CPU", 0)), float(offer.get("GPU", 0)))
+        if node.cpus:
+            added += [node] * min(int(kind.get("max_workers", room)), room - len(added))
+    # A living worker is one of those that the settings count.
+    there = [node for node in nodes if node not in added]
+    return [*there, *added]
+
+
 def plan_slots(
     nodes: Sequence[Node],
     *,
@@ -63,6 +107,7 @@ def plan_slots(
     gpus_per_worker: float | None,
     slots: int | None,
     trials: int,
+    growing: bool = False,
 ) -> Plan:
     """How many slots fit; never more than there are trials.
 
@@ -73,6 +118,7 @@ def plan_slots(
         gpus_per_worker: GPUs of each; ``None`` takes one where there are any.
         slots: trials at a time; ``None`` takes what fits.
         trials: trials of the whole search.
+        growing: more nodes may join: ``slots`` is a limit, of which one must fit.
 
     Raises:
         ResourceError: it can never fit; the message holds the arithmetic.
@@ -84,9 +130,9 @@ def plan_slots(
             f"{gpu_share:g} GPU a worker with {_count(workers, 'worker')}: a share of a GPU goes "
             "with one worker (NCCL needs a whole device for each); set --workers 1 or whole GPUs"
         )
-    fitting = sum(_workers_on(node, cpus_per_worker, gpu_share) for node in nodes) // workers
+    fitting = sum(workers_on(node, cpus_per_worker, gpu_share) for node in nodes) // workers
     wanted = slots or min(max(fitting, 1), trials)
-    if wanted > fitting:
+    if wanted > fitting and not (growing and fitting):
         need = f"{_count(wanted, 'slot')} x {_count(workers, 'worker')} x {cpus_per_worker} CPU"
         need += f" + {gpu_share:g} GPU" if gpu_share else ""
         raise ResourceError(
@@ -97,7 +143,8 @@ def plan_slots(
     return Plan(min(wanted, trials), workers, cpus_per_worker, gpu_share)
 
 
-def _workers_on(node: Node, cpus: int, gpus: float) -> int:
+def workers_on(node: Node, cpus: int, gpus: float) -> int:
+    """How many workers of so many CPUs and GPUs the node has room for."""
     by_cpu = int(node.cpus // cpus)
     if not gpus:
         return by_cpu
