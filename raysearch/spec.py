@@ -48,6 +48,8 @@ RESUMABLE_KEYS = frozenset(
         "search.cpus_per_worker",
         "search.epoch_budget",
         "search.max_attempts",
+        "search.priority",
+        "search.share",
         "search.slots",
         "search.tier",
         "search.time_budget",

@@ -65,11 +65,12 @@ def _ablate(
     with (
         hold(run.root) as lease,
         ProgressLine(console) as progress,
-        cluster_session(arguments.address, run.logs),
+        cluster_session(arguments.address, run.logs) as session,
     ):
         return ablate(
             run,
             lease,
+            session,
             names=list(dict.fromkeys(names)),
             storage=arguments.storage or run.root.parent,
             watcher=Watcher(progress.say, progress.update),

@@ -22,7 +22,7 @@ def explain(spec: SearchSpec, storage: Path, console: Console, *, local: bool) -
     """
     from raysearch.tuning.preparation import prepare_split
     from raysearch.tuning.resources import local_node
-    from raysearch.tuning.tuner import plan_for
+    from raysearch.tuning.sizing import plan_for
 
     audited = prepare_split(spec, storage)
     split, sets = audited.split, feature_sets(spec)

@@ -75,7 +75,7 @@ def _study(
         run.open(spec, resume=run.spec_file.exists())
         with (
             ProgressLine(console) as progress,
-            cluster_session(arguments.address, run.logs),
+            cluster_session(arguments.address, run.logs) as session,
         ):
             progress.say(f"study: {shown(run.root)}")
             return leak_study(
@@ -83,6 +83,7 @@ def _study(
                 run,
                 lease,
                 audited,
+                session,
                 storage=arguments.storage,
                 watcher=Watcher(progress.say, progress.update),
             )

@@ -39,6 +39,8 @@ _SETTINGS = {
     "cpus_per_worker": "search.cpus_per_worker",
     "gpus_per_worker": "search.gpus_per_worker",
     "slots": "search.slots",
+    "priority": "search.priority",
+    "share": "search.share",
     "seed": "search.seed",
 }
 
@@ -107,7 +109,13 @@ def add_resources(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--workers", type=int, metavar="W", help="training processes of a trial")
     group.add_argument("--cpus-per-worker", type=int, metavar="C")
     group.add_argument("--gpus-per-worker", type=float, metavar="G")
-    group.add_argument("--slots", type=int, metavar="N", help="trials at a time")
+    group.add_argument("--slots", type=int, metavar="N", help="trials at a time, at most")
+    group.add_argument(
+        "--priority", type=int, metavar="P", help="on a shared cluster: higher ones come first"
+    )
+    group.add_argument(
+        "--share", type=float, metavar="F", help="on a shared cluster: the part to take at most"
+    )
 
 
 def add_storage(parser: argparse.ArgumentParser) -> None:

@@ -117,7 +117,8 @@ def _search(
     from raysearch.tuning.cluster_session import cluster_session
     from raysearch.tuning.preparation import prepare_split
     from raysearch.tuning.resources import local_node
-    from raysearch.tuning.tuner import Watcher, plan_for, run_search
+    from raysearch.tuning.sizing import plan_for
+    from raysearch.tuning.tuner import Watcher, run_search
 
     if not arguments.address:
         plan_for(spec, [local_node()])  # what can never fit is refused before anything starts

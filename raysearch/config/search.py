@@ -82,6 +82,12 @@ class SearchConfig(Config):
         None, ge=0, description="GPUs of one training process; none given: one if there are any."
     )
     slots: int | None = Field(None, ge=1, description="Trials at a time; none given: what fits.")
+    priority: int = Field(
+        0, ge=-100, le=100, description="On a shared cluster: higher ones get slots first."
+    )
+    share: float = Field(
+        1.0, gt=0, le=1, description="On a shared cluster: the largest part of it to take."
+    )
     tier: Literal["auto", "device", "host", "stream"] = Field(
         "auto", description="Where the features lie while training."
     )

@@ -26,8 +26,10 @@ from raysearch.run_folder import RunFolder
 from raysearch.spec import trial_identity
 from raysearch.training.checkpoint import load_json
 from raysearch.trial_config import TrialConfig
+from raysearch.tuning.cluster_session import ClusterSession
 from raysearch.tuning.preparation import prepare_features
-from raysearch.tuning.tuner import Watcher, start_pool
+from raysearch.tuning.sizing import start_pool
+from raysearch.tuning.tuner import Watcher
 
 __all__ = ["ablate", "stored_ablations"]
 
@@ -42,6 +44,7 @@ def stored_ablations(run: RunFolder) -> dict[str, Any]:
 def ablate(
     run: RunFolder,
     lease: Lease,
+    session: ClusterSession,
     *,
     names: Sequence[str] = (),
     storage: Path,
@@ -52,6 +55,7 @@ def ablate(
     Args:
         run: a searched run.
         lease: of its folder.
+        session: the connected Ray.
         names: which ablations; none given: all.
         storage: where features are kept.
         watcher: who is told.
@@ -77,8 +81,7 @@ def ablate(
     tasks = [task for arm in arms.values() for task in arm.tasks(run.root.absolute(), lease)]
     if tasks:
         watcher.say(f"retraining {len(arms)} arms: {len(tasks)} times")
-        with start_pool(own.spec, run) as pool:
-            pool.wait_for(len(pool.slots), watcher.say)
+        with start_pool(own.spec, run, session, watcher.say) as pool:
             retrain(pool, tasks, watcher.say)
     tables = {name: predict_arm(arm, storage, watcher.progress)[0] for name, arm in arms.items()}
     changes = {name: change for name, (change, _) in changed.items()}

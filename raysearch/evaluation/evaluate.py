@@ -25,7 +25,8 @@ from raysearch.training.state import BEST
 from raysearch.trials import TrialRecord
 from raysearch.tuning.cluster_session import ClusterSession
 from raysearch.tuning.preparation import AuditedSplit, prepare_features, prepare_split
-from raysearch.tuning.tuner import Watcher, run_search, start_pool
+from raysearch.tuning.sizing import start_pool
+from raysearch.tuning.tuner import Watcher, run_search
 
 __all__ = ["best_record", "evaluate", "own_arm"]
 
@@ -86,8 +87,7 @@ def evaluate(
     tasks = [task for arm in arms for task in arm.tasks(run.root.absolute(), lease)]
     if tasks:
         watcher.say(f"retraining with other seeds: {len(tasks)}")
-        with start_pool(spec, run) as pool:
-            pool.wait_for(len(pool.slots), watcher.say)
+        with start_pool(spec, run, session, watcher.say) as pool:
             retrain(pool, tasks, watcher.say)
     results = [predict_arm(arm, storage, watcher.progress) for arm in arms]
     table = pa.concat_tables([table for table, _ in results], promote_options="default")

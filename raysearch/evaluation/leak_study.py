@@ -33,8 +33,10 @@ from raysearch.streaming.shards import ensure_features
 from raysearch.streaming.store import FeatureSource
 from raysearch.training.state import BEST
 from raysearch.trial_config import TrialConfig
+from raysearch.tuning.cluster_session import ClusterSession
 from raysearch.tuning.preparation import AuditedSplit, feature_store
-from raysearch.tuning.tuner import Watcher, start_pool
+from raysearch.tuning.sizing import start_pool
+from raysearch.tuning.tuner import Watcher
 
 if TYPE_CHECKING:
     from raysearch.corpora.utterance import Utterance
@@ -64,6 +66,7 @@ def leak_study(
     run: RunFolder,
     lease: Lease,
     audited: AuditedSplit,
+    session: ClusterSession,
     *,
     cells: Sequence[str] = CELLS,
     storage: Path,
@@ -76,6 +79,7 @@ def leak_study(
         run: the study's folder; what was trained before is not trained again.
         lease: of the folder.
         audited: the corpus, split by speaker.
+        session: the connected Ray.
         cells: what a file is expanded by.
         storage: where features are kept.
         watcher: who is told.
@@ -101,8 +105,7 @@ def leak_study(
     ]
     if tasks:
         watcher.say(f"training {len(arms)} arms: {len(tasks)} times")
-        with start_pool(spec, run) as pool:
-            pool.wait_for(len(pool.slots), watcher.say)
+        with start_pool(spec, run, session, watcher.say) as pool:
             retrain(pool, tasks, watcher.say)
     found = {
         arm.name: _figures(arm, config, tables[arm.name], sources, labels, run) for arm in arms

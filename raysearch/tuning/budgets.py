@@ -1,7 +1,7 @@
 """When a search has had enough: trials, epochs, wall time, core time."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from raysearch.config.search import SearchConfig
 from raysearch.ledger import Event
@@ -18,25 +18,30 @@ class Budgets:
 
     Args:
         search: the limits.
-        num_cpus: CPUs of all slots together.
+        slot_cpus: CPUs of one slot.
+        num_slots: how many are open; that may change.
         events: the ledger so far.
     """
 
     def __init__(
-        self, search: SearchConfig, num_cpus: float = 0, events: Sequence[Event] = ()
+        self,
+        search: SearchConfig,
+        slot_cpus: float = 0,
+        num_slots: Callable[[], int] = lambda: 0,
+        events: Sequence[Event] = (),
     ) -> None:
         self._num_trials = search.trials
         self._num_epochs = search.epoch_budget
         seconds = search.time_budget_s
         self._deadline = None if seconds is None else time.monotonic() + seconds
         self._core_s = search.core_budget_s
-        self._num_cpus = num_cpus
-        self._earlier_s = _wall_seconds(events)
-        self._begun: float | None = None
+        self._slot_cpus, self._num_slots = slot_cpus, num_slots
+        self._used_core_s = slot_cpus * _slot_seconds(events)
+        self._counted: float | None = None
 
     def begin(self) -> None:
         """A trial is started; from the first one on core time is spent."""
-        self._begun = self._begun or time.monotonic()
+        self._counted = self._counted or time.monotonic()
 
     def all_proposed(self, trials: Trials) -> bool:
         """Whether there are as many trials as there shall be, failed ones included."""
@@ -48,19 +53,25 @@ class Budgets:
             return "time budget"
         if self._num_epochs is not None and trials.num_epochs >= self._num_epochs:
             return "epoch budget"
-        if self._core_s is not None and self._used_core_s() >= self._core_s:
+        self._count()
+        if self._core_s is not None and self._used_core_s >= self._core_s:
             return "core budget"
         return None
 
-    def _used_core_s(self) -> float:
-        now_s = time.monotonic() - self._begun if self._begun is not None else 0.0
-        return self._num_cpus * (self._earlier_s + now_s)
+    def _count(self) -> None:
+        """Add the core time since the last time; that is often, so slots may come and go."""
+        if self._counted is not None:
+            now = time.monotonic()
+            self._used_core_s += self._slot_cpus * self._num_slots() * (now - self._counted)
+            self._counted = now
 
 
-def _wall_seconds(events: Sequence[Event]) -> float:
-    """Seconds from the first to the last event of each driver."""
-    spans: dict[int, tuple[float, float]] = {}
+def _slot_seconds(events: Sequence[Event]) -> float:
+    """Seconds from the first to the last event of each driver, times the slots that it used."""
+    drivers: dict[int, list[Event]] = {}
     for event in events:
-        first, last = spans.get(event.fence, (event.time, event.time))
-        spans[event.fence] = min(first, event.time), max(last, event.time)
-    return sum(last - first for first, last in spans.values())
+        drivers.setdefault(event.fence, []).append(event)
+    return sum(
+        (of_one[-1].time - of_one[0].time) * len({e.slot for e in of_one if e.slot is not None})
+        for of_one in drivers.values()
+    )

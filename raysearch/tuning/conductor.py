@@ -44,7 +44,7 @@ class Conductor:
         split_identity: what of the data belongs to a trial's identity.
         task: what every task holds besides its own settings.
         data: resolved settings to what opens their data.
-        num_cpus: CPUs of all slots together, for a core budget.
+        slot_cpus: CPUs of one slot, for a core budget.
         observers: whoever watches.
     """
 
@@ -59,7 +59,7 @@ class Conductor:
         split_identity: Mapping[str, Any],
         task: Mapping[str, Any],
         data: Callable[[TrialConfig], Mapping[str, Any]],
-        num_cpus: float = 0,
+        slot_cpus: float = 0,
         observers: Sequence[Observer] = (),
     ) -> None:
         self._spec, self._search = spec, spec.search
@@ -67,7 +67,7 @@ class Conductor:
         self._task, self._data, self._observers = task, data, observers
         self._proposals = Proposals(spec, study, split_identity)
         self._judge = Judge(spec)
-        self._budgets = Budgets(self._search, num_cpus, ledger.events)
+        self._budgets = Budgets(self._search, slot_cpus, slots.num_open, ledger.events)
         self._keeper = CheckpointKeeper(folder, self._search.keep_best)
         self._waiting: deque[int] = deque()
         self._on_slot: dict[int, int] = {}
@@ -222,8 +222,10 @@ class Conductor:
         if not report.slot_lost:
             self._end(record, "failed", reason=report.failed)
             return
+        if report.checkpoint:
+            self._checkpoint(record, report.checkpoint, report.checkpoint_epoch)
         slot = self._leave(record)
-        if self._slots.lose(slot) == 0:
+        if not self._slots.lose(slot):
             self.error = InfrastructureError(f"no slot is left: {report.failed}")
             self.stopping = "lost infrastructure"
         else:

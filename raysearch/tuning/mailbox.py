@@ -51,32 +51,38 @@ class Mailbox:
     Args:
         num_workers: ranks of the group.
         error_grace_s: how long a rank's error waits for the other ranks to report theirs.
+        rejoin_s: how long a lost group may take to come back, if there is a limit.
     """
 
-    def __init__(self, num_workers: int, error_grace_s: float) -> None:
+    def __init__(
+        self, num_workers: int, error_grace_s: float, rejoin_s: float | None = None
+    ) -> None:
         self._num_workers = num_workers
+        self._rejoin_s = rejoin_s
         self._error_grace_s = error_grace_s
         self._changed = asyncio.Condition()
         self._token: str | None = None
         self._past_tokens: set[str] = set()
         self._pids: dict[int, int] = {}
+        self._nodes: dict[int, str] = {}
         self._commands: list[Command] = []
         self._outcomes: dict[int, dict[int, Outcome]] = {}
         self._closing = False
         self._given_up: str | None = None
+        self._controller: Any = None
 
     # ---- the workers' side -------------------------------------------------------------------
 
     @untold
-    async def join(self, rank: int, token: str, pid: int) -> None:
-        """A rank of the group's incarnation ``token`` is ready for commands."""
+    async def join(self, rank: int, token: str, pid: int, node: str = "") -> None:
+        """A rank of the group's incarnation ``token`` is ready for commands, on ``node``."""
         async with self._changed:
             if token in self._past_tokens:
                 return  # a late word of a dead incarnation: ``next_command`` sends it away
             if token != self._token:
                 self._retire()
                 self._token, self._commands, self._outcomes = token, [], {}
-            self._pids[rank] = pid
+            self._pids[rank], self._nodes[rank] = pid, node
             self._changed.notify_all()
 
     @untold
@@ -104,13 +110,28 @@ class Mailbox:
             return False  # the others hang in a collective that this rank will never join
         return token == self._token and not self._broken(index)
 
+    @untold
+    async def controlled_by(self, controller: Any) -> None:
+        """The actor by which Ray Train keeps the group going."""
+        self._controller = controller
+
     # ---- the pool's side ---------------------------------------------------------------------
+
+    @untold
+    async def controller(self) -> Any:
+        """That actor's handle, once it has told."""
+        return self._controller
 
     @untold
     async def pids(self) -> dict[int, int]:
         """The workers' process ids by rank, once all have joined."""
         await self._until(lambda: self._whole() or self._given_up is not None)
         return dict(self._pids)
+
+    @untold
+    async def nodes(self) -> set[str]:
+        """The nodes where the workers are, or were last."""
+        return set(self._nodes.values())
 
     @untold
     async def give_up(self, reason: str) -> None:
@@ -136,7 +157,7 @@ class Mailbox:
             GroupLostError: the group did not survive the command.
             RuntimeError: every rank reported an error, or the slot is given up.
         """
-        await self._until(lambda: self._whole() or self._given_up is not None)
+        await self._until_whole()
         self._check_given_up()
         async with self._changed:
             token, index = self._token, len(self._commands)
@@ -154,6 +175,14 @@ class Mailbox:
         if outcomes[0].error:
             raise RuntimeError(outcomes[0].error)
         return outcomes[0].result
+
+    async def _until_whole(self) -> None:
+        """Wait for all ranks; a group that was there and does not come back is given up."""
+        limit = self._rejoin_s if self._past_tokens else None
+        try:
+            await self._until(lambda: self._whole() or self._given_up is not None, limit)
+        except TimeoutError:
+            await self.give_up(f"its workers did not come back within {limit:g} s")
 
     async def _until(self, ready: Callable[[], bool], timeout: float | None = None) -> None:
         async with self._changed:

@@ -1,5 +1,10 @@
-"""The pool of warm worker groups, one a slot, held by the driver."""
+"""The pool of warm worker groups, one a slot, held by the driver.
 
+Its size is live: slots open, close when idle, and are vacated when their node or their share of a
+cluster goes; a vacated slot's trial goes on elsewhere, from the checkpoint that it published.
+"""
+
+import contextlib
 import logging
 import threading
 import time
@@ -9,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray.exceptions import RayError
 from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 
 from raysearch.errors import InfrastructureError
 from raysearch.tuning.resources import Plan
-from raysearch.tuning.serve import serve_trials
+from raysearch.tuning.serve import TellsItsHost, serve_trials
 from raysearch.tuning.worker_group import WorkerGroupHost
 
 __all__ = ["Slot", "WorkerPool"]
@@ -22,7 +28,9 @@ __all__ = ["Slot", "WorkerPool"]
 logger = logging.getLogger("ray.raysearch")
 
 START_TIMEOUT_S = 900.0
+CLOSE_S = 10.0
 MAX_FIT_FAILURES = 3
+MAX_LOSSES = 5
 
 
 @dataclass(slots=True)
@@ -33,11 +41,18 @@ class Slot:
     host_name: str
     host: Any
     joined: Any
+    opened: float
     ready: bool = False
     busy: bool = False
+    leaving: bool = False
     lease: int = -1
     closing: threading.Event = field(default_factory=threading.Event)
     thread: threading.Thread | None = None
+
+    @property
+    def staying(self) -> bool:
+        """Whether it will take another trial."""
+        return not (self.leaving or self.closing.is_set())
 
 
 class WorkerPool:
@@ -47,25 +62,75 @@ class WorkerPool:
     needs none, which saves a second import of it a slot.
 
     Args:
-        plan: how many slots, and what each worker gets.
+        plan: the most slots, and what each worker gets.
         name: prefix of the actors' and runs' names.
-        scratch: a folder that every node can write, for what Ray Train insists on keeping.
+        scratch: a folder of this machine, for what Ray Train insists on keeping.
         max_attempts: starts of one trial before it has failed.
+        elastic: begin with no slot and follow ``resize``; a lost slot will be replaced.
+        rejoin_s: how long an elastic pool's slot may be without its workers before it is lost.
+
+    Attributes:
+        plan, elastic: as given; a pool that is closing is no longer elastic.
+        slots: all that were ever opened, by index.
     """
 
-    def __init__(self, plan: Plan, name: str, scratch: Path, *, max_attempts: int = 3) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        name: str,
+        scratch: Path,
+        *,
+        max_attempts: int = 3,
+        elastic: bool = False,
+        rejoin_s: float = 120.0,
+    ) -> None:
         self.plan = plan
         self._name = name
         self._scratch = scratch
-        self.slots = [self._open(index, max_attempts) for index in range(plan.slots)]
+        self._max_attempts = max_attempts
+        self.elastic = elastic
+        self._rejoin_s = rejoin_s if elastic else None
+        self._losses = 0
+        self._lock = threading.RLock()
+        self.slots: list[Slot] = []
+        if not elastic:
+            self.resize(plan.slots)
 
-    def _open(self, index: int, max_attempts: int) -> Slot:
+    def resize(self, num_slots: int) -> None:
+        """Open slots up to ``num_slots``, or close or vacate what is above it, the idle first."""
+        with self._lock:
+            staying = [slot for slot in self.slots if slot.staying]
+            for _ in range(num_slots - len(staying)):
+                self.slots.append(self._open(len(self.slots)))
+            staying.sort(key=lambda slot: (slot.busy, slot.ready, -slot.index))
+            for slot in staying[: max(0, len(staying) - num_slots)]:
+                self.vacate(slot, "its share of the cluster became smaller")
+
+    def vacate(self, slot: Slot, reason: str) -> None:
+        """Close ``slot`` once its trial, if it has one, has published what it holds."""
+        with self._lock:
+            slot.leaving = True
+            if slot.busy:
+                slot.host.vacate.remote(reason)
+            else:
+                self.close_slot(slot.index)
+
+    def vacate_nodes(self, nodes: set[str]) -> None:
+        """Vacate the slots that have a worker on one of ``nodes``, which are going away."""
+        for slot in [slot for slot in self.slots if slot.ready and slot.staying]:
+            if nodes & ray.get(slot.host.nodes.remote()):
+                self.vacate(slot, "its node is being taken away")
+
+    def _open(self, index: int) -> Slot:
         host_name = f"{self._name}-slot-{index}"
         actor = ray.remote(num_cpus=0, max_concurrency=1000)(WorkerGroupHost)
         host = actor.options(name=host_name).remote(
-            self.plan.workers, max_attempts=max_attempts, gauges=(self._name, index)
+            self.plan.workers,
+            max_attempts=self._max_attempts,
+            gauges=(self._name, index),
+            rejoin_s=self._rejoin_s,
         )
-        slot = Slot(index, host_name, host, joined=host.pids.remote())
+        slot = Slot(index, host_name, host, host.pids.remote(), opened=time.monotonic())
         slot.thread = threading.Thread(
             target=self._serve, args=(slot,), name=host_name, daemon=True
         )
@@ -97,6 +162,7 @@ class WorkerPool:
                 name=name,
                 storage_path=str(self._scratch),
                 failure_config=FailureConfig(max_failures=-1, controller_failure_limit=3),
+                callbacks=[TellsItsHost(host)],
                 logging_config=LoggingConfig(log_level="WARNING"),
             ),
         )
@@ -106,13 +172,19 @@ class WorkerPool:
     ) -> None:
         """Return as soon as all workers of ``num_slots`` slots have joined.
 
+        A search that has to wait for its turn has no slot open meanwhile, and waits for ever.
+
         Raises:
             InfrastructureError: too few came up in time; the message says what was waited for.
         """
-        begun = time.monotonic()
-        refs = [slot.joined for slot in self.slots]
-        while len(ray.wait(refs, num_returns=num_slots, timeout=30.0)[0]) < num_slots:
-            waited = time.monotonic() - begun
+        said = time.monotonic()
+        while len(self.free()) < num_slots:
+            time.sleep(0.1)
+            now = time.monotonic()
+            pending = [slot for slot in self.slots if slot.staying and not slot.ready]
+            if not pending or now - said < 30.0:
+                continue
+            said, waited = now, now - min(slot.opened for slot in pending)
             free = ray.available_resources()
             state = (
                 f"workers of {self.plan.resources_per_worker} are not up after {waited:.0f} s; "
@@ -124,22 +196,37 @@ class WorkerPool:
 
     def free(self) -> list[int]:
         """Open slots without a trial whose workers have joined."""
-        for slot in self.slots:
-            slot.ready = slot.ready or bool(ray.wait([slot.joined], timeout=0)[0])
-        return [s.index for s in self.slots if s.ready and not s.busy and not s.closing.is_set()]
+        with self._lock:
+            for slot in self.slots:
+                if slot.staying and not slot.ready:
+                    slot.ready = bool(ray.wait([slot.joined], timeout=0)[0])
+            return [s.index for s in self.slots if s.ready and not s.busy and s.staying]
+
+    def num_open(self) -> int:
+        """Slots that are up, or on their way."""
+        return sum(slot.staying for slot in self.slots)
 
     def occupy(self, slot: int) -> None:
         """A trial goes to ``slot``."""
-        self.slots[slot].busy = True
+        with self._lock:
+            self.slots[slot].busy = True
 
     def release(self, slot: int) -> None:
         """The trial on ``slot`` has ended."""
-        self.slots[slot].busy = False
+        with self._lock:
+            taken = self.slots[slot]
+            taken.busy = False
+            self._losses = 0
+            if taken.leaving:
+                self.close_slot(slot)
 
-    def lose(self, slot: int) -> int:
-        """``slot`` takes no more trials; how many slots are left."""
-        self.close_slot(slot)
-        return sum(not s.closing.is_set() for s in self.slots)
+    def lose(self, slot: int) -> bool:
+        """``slot`` takes no more trials; whether others are left or will come."""
+        with self._lock:
+            self._losses += not self.slots[slot].leaving
+            self.close_slot(slot)
+            will_come = self.elastic and self._losses <= MAX_LOSSES
+            return will_come or any(s.staying for s in self.slots)
 
     def finish(self, slot: int, number: int) -> dict[str, Any]:
         """Have ``slot`` publish the checkpoint of trial ``number`` and let it go."""
@@ -154,10 +241,12 @@ class WorkerPool:
         return {"host": taken.host_name, "lease": taken.lease}
 
     def close_idle(self) -> None:
-        """Close the slots that have no trial."""
-        for slot in self.slots:
-            if not slot.busy:
-                self.close_slot(slot.index)
+        """Close the slots that have no trial; no more are opened."""
+        with self._lock:
+            self.elastic = False
+            for slot in self.slots:
+                if not slot.busy:
+                    self.close_slot(slot.index)
 
     def worker_pids(self, slot: int) -> dict[int, int]:
         """Process ids of a slot's workers by rank."""
@@ -170,11 +259,24 @@ class WorkerPool:
         if not slot.closing.is_set():
             slot.closing.set()
             slot.host.close.remote()
+            timer = threading.Timer(CLOSE_S, self._abort, args=(slot,))
+            timer.daemon = True
+            timer.start()
+
+    def _abort(self, slot: Slot) -> None:
+        """End a fit that still waits for workers that will not come."""
+        if slot.thread and slot.thread.is_alive():
+            with contextlib.suppress(RayError):
+                controller = ray.get(slot.host.controller.remote())
+                if controller is not None:
+                    controller.abort.remote()
 
     def close(self, timeout_s: float = 20.0) -> None:
         """Let all workers go, wait for the fits to return, and end the hosts."""
-        for slot in self.slots:
-            self.close_slot(slot.index)
+        with self._lock:
+            self.elastic = False
+            for slot in self.slots:
+                self.close_slot(slot.index)
         deadline = time.monotonic() + timeout_s
         for slot in self.slots:
             if slot.thread:

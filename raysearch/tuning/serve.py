@@ -13,11 +13,30 @@ import ray
 import ray.train
 import torch
 from ray.train.collective import broadcast_from_rank_zero
+from ray.train.v2._internal.execution.callback import ControllerCallback
 
 from raysearch.tuning.trial_session import TrialSession
 from raysearch.tuning.worker_group import Command, Outcome
 
-__all__ = ["serve_trials"]
+__all__ = ["TellsItsHost", "serve_trials"]
+
+
+class TellsItsHost(ControllerCallback):
+    """Gives the host the handle of the group's controller, so that the pool can abort a fit.
+
+    Ray Train does that for an interrupt of the main thread only, and a group that waits for a place
+    in the cluster would wait, and ask the autoscaler for nodes, for ever.
+
+    Args:
+        host: the handle of the group's host.
+    """
+
+    def __init__(self, host: Any) -> None:
+        self._host = host
+
+    def after_controller_start(self, train_run_context: Any) -> None:
+        """Called once in the controller's process."""
+        self._host.controlled_by.remote(ray.get_runtime_context().current_actor)
 
 
 def serve_trials(config: dict[str, Any]) -> None:
@@ -40,7 +59,8 @@ def serve_trials(config: dict[str, Any]) -> None:
     host, context = config["host"], ray.train.get_context()
     rank = context.get_world_rank()
     token = broadcast_from_rank_zero(uuid.uuid4().hex)
-    ray.get(host.join.remote(rank, token, os.getpid()))
+    node = ray.get_runtime_context().get_node_id()
+    ray.get(host.join.remote(rank, token, os.getpid(), node))
     server = _Server(rank, context.get_world_size())
     index = 0
     while (command := ray.get(host.next_command.remote(token, index))).kind != "exit":

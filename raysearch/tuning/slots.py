@@ -53,14 +53,17 @@ class Slots(Protocol):
     def free(self) -> list[int]:
         """Slots that could take a trial now, those that are up first."""
 
+    def num_open(self) -> int:
+        """Slots that are up, or on their way."""
+
     def occupy(self, slot: int) -> None:
         """A trial goes to ``slot``."""
 
     def release(self, slot: int) -> None:
         """The trial on ``slot`` has ended."""
 
-    def lose(self, slot: int) -> int:
-        """``slot`` takes no more trials; how many slots are left."""
+    def lose(self, slot: int) -> bool:
+        """``slot`` takes no more trials; whether others are left or will come."""
 
     def finish(self, slot: int, number: int) -> dict[str, Any]:
         """Have ``slot`` publish the checkpoint of trial ``number`` and let it go."""

@@ -1,8 +1,6 @@
 """One search from its settings to a finished ledger: start Ray, start the slots, let Tune run."""
 
-import os
 import platform
-import shutil
 import signal
 import tempfile
 import threading
@@ -29,11 +27,12 @@ from raysearch.tuning.cluster_session import ClusterSession
 from raysearch.tuning.conductor import Conductor, Observer
 from raysearch.tuning.pool import WorkerPool
 from raysearch.tuning.preparation import AuditedSplit, FeatureBank, Progress, prepare_features
-from raysearch.tuning.resources import Plan, cluster_nodes, plan_slots
+from raysearch.tuning.resources import cluster_nodes
+from raysearch.tuning.sizing import open_pool
 from raysearch.tuning.study import Study, num_startup_trials
 from raysearch.tuning.trial import TrialProxy
 
-__all__ = ["Watcher", "plan_for", "run_search", "start_pool"]
+__all__ = ["Watcher", "run_search"]
 
 PROXY_RESTARTS = 3
 
@@ -51,37 +50,6 @@ class Watcher:
     say: Callable[[str], None]
     progress: Progress
     observers: Sequence[Observer] = ()
-
-
-def plan_for(spec: SearchSpec, nodes: Sequence[Any]) -> Plan:
-    """How the search uses ``nodes``; raises ResourceError where it can never fit."""
-    search = spec.search
-    return plan_slots(
-        nodes,
-        workers=search.workers,
-        cpus_per_worker=search.cpus_per_worker,
-        gpus_per_worker=search.gpus_per_worker,
-        slots=search.slots,
-        trials=search.trials,
-    )
-
-
-@contextmanager
-def start_pool(spec: SearchSpec, run: RunFolder) -> Iterator[WorkerPool]:
-    """The search's worker groups, closed at the end of the ``with``."""
-    plan = plan_for(spec, cluster_nodes(ray.nodes()))
-    scratch = Path(tempfile.mkdtemp(prefix="raysearch-"))
-    pool = WorkerPool(
-        plan,
-        f"{run.root.name}-{os.getpid()}",
-        scratch,
-        max_attempts=spec.search.max_attempts,
-    )
-    try:
-        yield pool
-    finally:
-        pool.close()
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def run_search(
@@ -124,7 +92,7 @@ def run_search(
                 spec, audited.split, storage, inner=audited.inner, on_progress=watcher.progress
             )
             _say_bank(bank, watcher.say)
-            with start_pool(spec, run) as pool:
+            with open_pool(spec, run, session, watcher.say) as pool:
                 watcher.say(f"starting slots: {pool.plan.describe()}")
                 conductor = _conductor(spec, run, lease, audited, bank, pool, watcher)
                 interrupt.then(conductor.stop)
@@ -174,7 +142,7 @@ def _conductor(
             "checkpoint_every_s": spec.search.checkpoint_every_s,
         },
         data=bank.data,
-        num_cpus=pool.plan.slots * pool.plan.workers * pool.plan.cpus_per_worker,
+        slot_cpus=pool.plan.workers * pool.plan.cpus_per_worker,
         observers=watcher.observers,
     )
 

@@ -56,6 +56,8 @@ class WorkerGroupHost(Mailbox):
         max_restarts: group restarts without a finished epoch before the slot is given up.
         error_grace_s: how long a rank's error waits for the other ranks to report theirs.
         gauges: run and slot that each epoch is shown under, if it is to be shown.
+        rejoin_s: how long a lost group may take to come back before the slot is given up; without
+            it, for ever.
     """
 
     def __init__(
@@ -65,8 +67,9 @@ class WorkerGroupHost(Mailbox):
         max_restarts: int = 5,
         error_grace_s: float = 10.0,
         gauges: tuple[str, int] | None = None,
+        rejoin_s: float | None = None,
     ) -> None:
-        super().__init__(num_workers, error_grace_s)
+        super().__init__(num_workers, error_grace_s, rejoin_s)
         self._gauges = SlotGauges(*gauges) if gauges else None
         self._max_attempts = max_attempts
         self._max_restarts = max_restarts
@@ -76,6 +79,7 @@ class WorkerGroupHost(Mailbox):
         self._attempts: dict[int, int] = {}
         self._restarts = 0
         self._current: _Running | None = None
+        self._leaving: str | None = None
 
     # ---- the trial's side --------------------------------------------------------------------
 
@@ -131,6 +135,8 @@ class WorkerGroupHost(Mailbox):
                 return running.results[index]
             if running.ended.is_set():
                 return self._failure(running)
+            if self._leaving:
+                return await self._hand_over(running, self._leaving)
             result = await self._guarded(running, "epoch")
             running.results.append(result)
             if "failed" not in result:
@@ -158,6 +164,11 @@ class WorkerGroupHost(Mailbox):
             result = await self._guarded(running, "finish")
             running.end()
             return result
+
+    @untold
+    async def vacate(self, reason: str) -> None:
+        """Let the trial go on elsewhere: its next step publishes what it holds and ends here."""
+        self._leaving = reason
 
     async def trial(self, number: int) -> None:
         """Wait until trial ``number`` ends: the named task that the dashboard lists.
@@ -190,9 +201,20 @@ class WorkerGroupHost(Mailbox):
             running.end(str(error))
             return self._failure(running)
 
+    async def _hand_over(self, running: _Running, reason: str) -> dict[str, Any]:
+        """Publish what was trained here, if anything was, and end the trial on this slot."""
+        result: dict[str, Any] = {"attempt": running.attempt}
+        if running.results:
+            result = await self._guarded(running, "finish")
+        else:
+            await self._drop_on_workers(running)
+        running.end(reason)
+        return {**result, "failed": running.reason, "slot_lost": True}
+
     def _failure(self, running: _Running) -> dict[str, Any]:
         failure = {"failed": running.reason or "ended", "attempt": running.attempt}
-        return {**failure, "slot_lost": True} if self._given_up else failure
+        lost = self._given_up or self._leaving
+        return {**failure, "slot_lost": True} if lost else failure
 
     async def _ensure_started(self, running: _Running, *, catch_up: bool) -> None:
         """Start the trial in this incarnation; ``catch_up`` to the last epoch it reported."""
@@ -220,7 +242,10 @@ class WorkerGroupHost(Mailbox):
         running = self._current
         if running is None or running.ended.is_set():
             return
+        await self._drop_on_workers(running)
+        running.end()
+
+    async def _drop_on_workers(self, running: _Running) -> None:
         if running.token == self._token:
             with contextlib.suppress(GroupLostError, RuntimeError):
                 await self._execute("drop")
-        running.end()

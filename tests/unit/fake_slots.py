@@ -99,6 +99,9 @@ class FakeSlots:
     def free(self):
         return [s for s in range(self.num_slots) if s not in self.busy | self.lost]
 
+    def num_open(self):
+        return self.num_slots - len(self.lost)
+
     def occupy(self, slot):
         assert slot in self.free()
         self.busy.add(slot)
@@ -108,7 +111,7 @@ class FakeSlots:
 
     def lose(self, slot):
         self.lost.add(slot)
-        return self.num_slots - len(self.lost)
+        return self.num_open() > 0
 
     def finish(self, slot, number):
         worker = self.workers[slot]
@@ -152,7 +155,7 @@ class FakeSearch:
             split_identity={"fold": 0},
             task={"run_folder": str(folder), "fence": fence},
             data=lambda config: {},
-            num_cpus=self.slots.num_slots,
+            slot_cpus=1,
             observers=observers,
         )
         self.assigned = []

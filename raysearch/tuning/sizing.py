@@ -1,0 +1,72 @@
+"""How large a search's pool may be, and the pool of that size."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+from raysearch.run_folder import RunFolder
+from raysearch.spec import SearchSpec
+from raysearch.tuning.admission import Claim
+from raysearch.tuning.cluster_session import ClusterSession
+from raysearch.tuning.keeper import Keeper, living_nodes
+from raysearch.tuning.pool import WorkerPool
+from raysearch.tuning.resources import Node, Plan, cluster_nodes, plan_slots, possible_nodes
+
+__all__ = ["open_pool", "plan_for", "start_pool"]
+
+
+def plan_for(spec: SearchSpec, nodes: Sequence[Node], *, growing: bool = False) -> Plan:
+    """How the search uses ``nodes``; raises ResourceError where it can never fit."""
+    search = spec.search
+    return plan_slots(
+        nodes,
+        workers=search.workers,
+        cpus_per_worker=search.cpus_per_worker,
+        gpus_per_worker=search.gpus_per_worker,
+        slots=search.slots,
+        trials=search.trials,
+        growing=growing,
+    )
+
+
+@contextmanager
+def open_pool(
+    spec: SearchSpec, run: RunFolder, session: ClusterSession, say: Callable[[str], None]
+) -> Iterator[WorkerPool]:
+    """The search's worker groups, closed at the end of the ``with``.
+
+    On a private Ray there are as many as fit; on a cluster, which others use, too, as many as it
+    lets this search have, now none and then more.
+    """
+    living = cluster_nodes(living_nodes())
+    nodes = living if session.local else possible_nodes(living)
+    plan, search = plan_for(spec, nodes, growing=not session.local), spec.search
+    name = f"{run.root.name}-{os.getpid()}"
+    with tempfile.TemporaryDirectory(prefix="raysearch-", ignore_cleanup_errors=True) as scratch:
+        pool = WorkerPool(
+            plan,
+            name,
+            Path(scratch),
+            max_attempts=search.max_attempts,
+            elastic=not session.local,
+        )
+        claim = Claim(name, search.priority, search.share, plan, held=0, arrived=0)
+        try:
+            with nullcontext() if session.local else Keeper(pool, claim, say):
+                yield pool
+        finally:
+            pool.close()
+
+
+@contextmanager
+def start_pool(
+    spec: SearchSpec, run: RunFolder, session: ClusterSession, say: Callable[[str], None]
+) -> Iterator[WorkerPool]:
+    """A pool of a fixed size, all of whose workers are up."""
+    with open_pool(spec, run, session, say) as pool:
+        pool.wait_for(1, say)
+        pool.elastic = False  # what it has now it keeps until its end
+        pool.wait_for(pool.num_open(), say)
+        yield pool
