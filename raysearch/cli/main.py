@@ -24,7 +24,7 @@ from raysearch.cli import (
 )
 from raysearch.errors import RaysearchError
 
-__all__ = ["run_command"]
+__all__ = ["parser_of_all", "run_command"]
 
 EXIT_CODES = (
     "exit codes: 0 done; 1 every trial failed; 2 something to correct; 3 bad data; "
@@ -35,7 +35,7 @@ EXIT_CODES = (
 def run_command(argv: Sequence[str]) -> int:
     """Carry out ``argv``; the exit code. Mistakes are told in one line on standard error."""
     try:
-        arguments = _parser().parse_args(argv)  # a storage is opened as it is read
+        arguments = parser_of_all().parse_args(argv)  # a storage is opened as it is read
         code: int = arguments.verb(arguments)
         return code
     except RaysearchError as error:
@@ -49,7 +49,8 @@ def run_command(argv: Sequence[str]) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser_of_all() -> argparse.ArgumentParser:
+    """Every verb and its options."""
     parser = argparse.ArgumentParser(
         prog="raysearch",
         description="Find the best speech-emotion-recognition model for a corpus.",

@@ -83,8 +83,11 @@ def add_resume(parser: argparse.ArgumentParser) -> None:
     """Whether a run is continued."""
     parser.add_argument(
         "--resume",
-        action="store_true",
-        help="continue the run of --name, or the newest run of the same settings",
+        nargs="?",
+        const="yes",
+        choices=("yes", "auto"),
+        help="continue the run of --name, or the newest run of the same settings; auto: only if "
+        "there is one, for whatever starts a job again",
     )
 
 

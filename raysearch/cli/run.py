@@ -54,7 +54,12 @@ def search(arguments: argparse.Namespace) -> int:
     """Carry the verb out."""
     started = psutil.Process().create_time()
     console = Console()
-    spec = wanted(arguments, _named(arguments) if arguments.resume else None)
+    named = _named(arguments) if arguments.resume else None
+    if arguments.resume == "auto":
+        if named is None:
+            raise UserError("--resume auto asks for --name RUN")
+        arguments.resume = named.spec_file.is_file()
+    spec = wanted(arguments, named if arguments.resume else None)
     if arguments.dry_run:
         from raysearch.cli.dry_run import explain
 
@@ -129,9 +134,9 @@ def _search(
 
         given = warm_start(run_at(arguments.warm_start), spec, audited.split)
         spec = replace(spec, search=spec.search.model_copy(update={"warm_start": given}))
-    run.check(spec, resume=arguments.resume)
+    run.check(spec, resume=bool(arguments.resume))
     with hold(run.root, progress.say if arguments.resume else None) as lease, ExitStack() as stack:
-        run.open(spec, resume=arguments.resume)
+        run.open(spec, resume=bool(arguments.resume))
         stack.enter_context(recorded(run.root, arguments.job))
         _write_splits(run, audited.split)
         progress.say(f"run: {shown(run.root)}")

@@ -115,6 +115,13 @@ class Mailbox:
         """The actor by which Ray Train keeps the group going."""
         self._controller = controller
 
+    @untold
+    async def disband(self) -> None:
+        """The group as it was has ended; another one may come."""
+        async with self._changed:
+            self._retire()
+            self._changed.notify_all()
+
     # ---- the pool's side ---------------------------------------------------------------------
 
     @untold

@@ -13,7 +13,10 @@ import ray
 import ray.train
 import torch
 from ray.train.collective import broadcast_from_rank_zero
-from ray.train.v2._internal.execution.callback import ControllerCallback
+from ray.train.v2._internal.execution.callback import (
+    ControllerCallback,
+    WorkerGroupCallback,
+)
 
 from raysearch.tuning.trial_session import TrialSession
 from raysearch.tuning.worker_group import Command, Outcome
@@ -21,11 +24,12 @@ from raysearch.tuning.worker_group import Command, Outcome
 __all__ = ["TellsItsHost", "serve_trials"]
 
 
-class TellsItsHost(ControllerCallback):
-    """Gives the host the handle of the group's controller, so that the pool can abort a fit.
+class TellsItsHost(ControllerCallback, WorkerGroupCallback):
+    """Tells the host what only Ray Train's controller knows: its own handle, and each group's end.
 
-    Ray Train does that for an interrupt of the main thread only, and a group that waits for a place
-    in the cluster would wait, and ask the autoscaler for nodes, for ever.
+    With the handle the pool can abort a fit. Ray Train does so for an interrupt of the main thread
+    only, and a group that waits for a place in the cluster would wait, and ask the autoscaler for
+    nodes, for ever. Of a group's end the host would else learn from the next group alone.
 
     Args:
         host: the handle of the group's host.
@@ -37,6 +41,10 @@ class TellsItsHost(ControllerCallback):
     def after_controller_start(self, train_run_context: Any) -> None:
         """Called once in the controller's process."""
         self._host.controlled_by.remote(ray.get_runtime_context().current_actor)
+
+    def after_worker_group_shutdown(self, worker_group_context: Any) -> None:
+        """Called in the controller's process whenever a group has ended."""
+        self._host.disband.remote()
 
 
 def serve_trials(config: dict[str, Any]) -> None:

@@ -26,7 +26,7 @@ class FakeGroup:
     def __init__(self, host, world=2, epochs=3, faults=None, checkpoint_every=1):
         self.host, self.world, self.epochs = host, world, epochs
         self.faults, self.checkpoint_every = faults or {}, checkpoint_every
-        self.incarnation = 0
+        self.incarnation, self.run_again = 0, True
         self.ends = []  # (incarnation, rank, why)
         self.seen = []  # (incarnation, kind, payload) of rank 0
 
@@ -45,6 +45,9 @@ class FakeGroup:
                 for one in everyone:
                     one.cancel()
                 await asyncio.gather(*everyone, return_exceptions=True)
+            await self.host.disband()
+            if not self.run_again:
+                await asyncio.Event().wait()
             self.incarnation += 1
 
     def kill(self):

@@ -1,6 +1,7 @@
 """Every cluster file, read by what will read it, and held to what must be true of all of them."""
 
 import re
+import shlex
 import subprocess
 from importlib.metadata import requires
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from ray.autoscaler._private.util import prepare_config, validate_config
+
+from raysearch.cli.main import parser_of_all
 
 ROOT = Path(__file__).parents[2]
 CLUSTER = ROOT / "cluster"
@@ -194,7 +197,11 @@ def test_kuberay_job_and_cluster_describe_the_same_cluster():
     assert job["rayClusterSpec"] == documents["RayCluster"]["spec"]
     assert job["shutdownAfterJobFinishes"] is True
     assert job["ttlSecondsAfterFinished"] > 0
-    assert job["entrypoint"].startswith("run_or_resume.sh /storage/")
+    command = shlex.split(job["entrypoint"])
+    assert command[:4] == ["exec", "python", "-m", "raysearch.run"]
+    options = parser_of_all().parse_args(["run", *command[4:]])
+    assert (options.resume, options.name) == ("auto", "search")
+    assert str(options.storage).startswith("/storage/")
 
 
 def test_kuberay_requires_the_token_and_scales_its_gpu_group_from_none():

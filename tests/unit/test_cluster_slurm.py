@@ -58,6 +58,9 @@ def slurm(tmp_path):
     """A three-node job on this machine: the environment that Slurm gives, and its tools."""
     tools = stand_ins(tmp_path / "tools", srun=SRUN, scontrol=SCONTROL)
     stand_ins(tmp_path / "venv" / "bin", ray=NOTE + STAY, python=PYTHON)
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "cluster").symlink_to(CLUSTER)
     return {
         "PATH": f"{tools}:{os.environ['PATH']}",
         "HOME": str(tmp_path),
@@ -66,7 +69,7 @@ def slurm(tmp_path):
         "SLURM_JOB_NUM_NODES": "3",
         "SLURM_JOB_NODELIST": "node[1-3]",
         "SLURM_CPUS_PER_TASK": "8",
-        "SLURM_SUBMIT_DIR": str(ROOT),
+        "SLURM_SUBMIT_DIR": str(project),
         "RAYSEARCH_STORAGE": str(tmp_path / "results"),
         "RAYSEARCH_VENV": str(tmp_path / "venv"),
     }
@@ -120,15 +123,15 @@ def test_slurm_starts_one_ray_a_node_and_the_search_then_ends_all(slurm):
         assert "--dashboard-host=127.0.0.1" in head
         assert "--nodes=2 --ntasks=2 --exclude=node1 ray start --address=10.0.0.7:7111" in workers
         (search,) = [c for c in calls(slurm) if "raysearch.run" in c]
-        assert "--space emohrnet --trials 4 --address 10.0.0.7:7111" in search
-        assert search.endswith(f"--storage {slurm['RAYSEARCH_STORAGE']} --name raysearch-4711")
+        asked = f"--storage {slurm['RAYSEARCH_STORAGE']} --name raysearch-4711 --resume auto"
+        assert f"--space emohrnet --trials 4 {asked} --address 10.0.0.7:7111" in search
         assert calls(slurm).count("srun over") == 2
         assert not [c for c in calls(slurm) if "requeue" in c or "ray stop" in c]
         assert living(job.pid) == []
 
 
 def test_slurm_token_is_private_and_gone_afterwards(slurm):
-    private = Path(slurm["RAYSEARCH_STORAGE"]) / ".slurm-4711"
+    private = Path(slurm["SLURM_SUBMIT_DIR"]) / ".slurm-4711"
     with job_of(slurm) as job:
         wait_for(Path(f"{slurm['CALLS']}.searching").exists)
         assert private.stat().st_mode & 0o777 == 0o700
@@ -152,16 +155,6 @@ def test_slurm_out_of_time_checkpoints_ends_all_and_queues_again(slurm, state, r
         assert calls(slurm).count("ended") == 2  # both steps' Rays were ended, and not killed
         assert calls(slurm).count("scontrol requeue 4711") == requeues
         assert living(job.pid) == []
-
-
-def test_slurm_back_in_the_queue_resumes(slurm):
-    run = Path(slurm["RAYSEARCH_STORAGE"]) / "raysearch-4711"
-    run.mkdir(parents=True)
-    (run / "spec.yaml").touch()
-    with job_of({**slurm, "SEARCH_S": "0.1"}) as job:
-        job.communicate(timeout=60)
-        (search,) = [c for c in calls(slurm) if "raysearch.run" in c]
-        assert search.endswith("--name raysearch-4711 --resume")
 
 
 def test_slurm_nodes_that_never_join_are_an_error_and_nothing_stays(slurm):

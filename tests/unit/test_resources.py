@@ -7,10 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raysearch.errors import ResourceError
-from raysearch.tuning.resources import Node, cluster_nodes, local_node, plan_slots
+from raysearch.tuning.resources import (
+    Node,
+    cluster_nodes,
+    local_node,
+    plan_slots,
+    possible_nodes,
+)
 
 
-def plan(nodes, workers=1, cpus=1, gpus=None, slots=None, trials=100):
+def plan(nodes, workers=1, cpus=1, gpus=None, slots=None, trials=100, growing=False):
     return plan_slots(
         nodes,
         workers=workers,
@@ -18,6 +24,7 @@ def plan(nodes, workers=1, cpus=1, gpus=None, slots=None, trials=100):
         gpus_per_worker=gpus,
         slots=slots,
         trials=trials,
+        growing=growing,
     )
 
 
@@ -150,3 +157,33 @@ def test_dead_nodes_do_not_count():
 
 def test_this_machine_offers_something():
     assert local_node().cpus >= 1
+
+
+def test_on_a_growing_cluster_slots_are_a_limit_of_which_one_must_fit():
+    assert plan([Node(2, 0)], slots=8, growing=True).slots == 8
+    assert plan([Node(2, 0)], growing=True).slots == 2
+    with pytest.raises(ResourceError, match="can never fit"):
+        plan([Node(2, 0)], cpus=4, slots=8, growing=True)
+
+
+AUTOSCALER = """
+max_workers: 6
+head_node_type: head
+available_node_types:
+  head: {resources: {CPU: 0}}
+  l4_spot: {max_workers: 4, resources: {CPU: 8, GPU: 1}}
+  a10g_spot: {max_workers: 8, resources: {CPU: 8, GPU: 1}}
+  unknown: {max_workers: 3}
+"""
+
+
+def test_what_an_autoscaler_would_add_counts(tmp_path):
+    file = tmp_path / "ray_bootstrap_config.yaml"
+    assert possible_nodes([Node(2, 0)], file) == [Node(2, 0)]
+    file.write_text(AUTOSCALER)
+    # Four of the first kind and two of the second: six in all. A living one is one of them.
+    alive = [Node(0, 0), Node(8, 1)]
+    assert possible_nodes(alive, file) == [Node(0, 0), *[Node(8, 1)] * 6]
+    assert plan(possible_nodes([Node(0, 0)], file), gpus=1).slots == 6
+    file.write_text("max_workers: [")
+    assert possible_nodes([Node(2, 0)], file) == [Node(2, 0)]

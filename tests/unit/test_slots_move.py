@@ -1,0 +1,93 @@
+"""A slot that is vacated, or whose workers stay away, lets its trial go on elsewhere."""
+
+import asyncio
+import functools
+
+from fake_group import DIES, serving, settle, task
+
+from raysearch.tuning.worker_group import WorkerGroupHost
+
+
+def asynchronous(test):
+    @functools.wraps(test)
+    def run(*args, **kwargs):
+        asyncio.run(asyncio.wait_for(test(*args, **kwargs), 30))
+
+    return run
+
+
+async def begin(host, number=0, lease=0, **rest):
+    await host.assign(task(number, **rest), lease)
+    return await host.begin(lease)
+
+
+@asynchronous
+async def test_a_vacated_trial_publishes_what_it_holds():
+    async with serving(epochs=9, checkpoint_every=4) as (host, group):
+        await begin(host, 7)
+        for index in range(3):
+            await host.step(0, index)
+        await host.vacate("its node is being taken away")
+        result = await host.step(0, 3)
+        assert result["failed"] == "its node is being taken away"
+        assert result["slot_lost"]
+        assert (result["checkpoint"], result["attempt"]) == ("at-3", 1)
+        assert group.kinds() == ["start", "epoch", "epoch", "epoch", "finish"]
+        # A caller that takes over is told to go elsewhere, too.
+        again = await host.step(0, 3)
+        assert again["slot_lost"]
+        assert again["failed"] == "its node is being taken away"
+
+
+@asynchronous
+async def test_a_vacated_trial_that_did_nothing_here_publishes_nothing():
+    async with serving(epochs=9) as (host, group):
+        await begin(host, 7, resume="at-2")
+        await host.vacate("its share of the cluster became smaller")
+        result = await host.step(0, 0)
+        assert result["slot_lost"]
+        assert "checkpoint" not in result
+        assert group.kinds() == ["start", "drop"]
+
+
+@asynchronous
+async def test_a_trial_that_ends_first_ends_as_usual():
+    async with serving(epochs=1) as (host, _):
+        await begin(host, 7)
+        assert (await host.step(0, 0))["done"]
+        await host.vacate("its node is being taken away")
+        assert (await host.step(0, 0))["done"]
+
+
+@asynchronous
+async def test_workers_that_stay_away_lose_the_slot():
+    async with serving(faults={(0, 1, "epoch", 1): DIES}, rejoin_s=0.2) as (host, group):
+        group.run_again = False
+        await begin(host, 7)
+        assert (await host.step(0, 0))["epoch"] == 1
+        result = await host.step(0, 1)
+        assert result["slot_lost"]
+        assert result["failed"] == "its workers did not come back within 0.2 s"
+
+
+@asynchronous
+async def test_workers_that_were_never_there_are_waited_for():
+    host = WorkerGroupHost(1, rejoin_s=0.05)
+    await host.assign(task(), 0)
+    waiting = asyncio.create_task(host.begin(0))
+    await asyncio.sleep(0.2)
+    await settle()
+    assert not waiting.done()
+    await host.give_up("the search ended")
+    assert (await waiting)["failed"] == "the search ended"
+
+
+@asynchronous
+async def test_a_host_knows_the_nodes_of_its_workers():
+    host = WorkerGroupHost(2)
+    await host.join(0, "one", 10, "node-a")
+    await host.join(1, "one", 11, "node-b")
+    assert await host.nodes() == {"node-a", "node-b"}
+    await host.join(0, "two", 12, "node-b")
+    await host.join(1, "two", 13, "node-b")
+    assert await host.nodes() == {"node-b"}
