@@ -14,13 +14,14 @@ from rich.table import Table
 from raysearch.cli.options import add_data, add_storage, overrides
 from raysearch.config.base import build
 from raysearch.config.overrides import parse_override
-from raysearch.corpora.table import CorpusConfig, load_corpus
+from raysearch.corpora.table import CorpusConfig
 from raysearch.corpora.utterance import Corpus, Dropped, Utterance
 from raysearch.errors import ConfigError, EmptyCorpusError
 from raysearch.features.audio import AudioError, read_audio
 from raysearch.protocols.audit import Audit, audit
 from raysearch.protocols.folds import outer_folds
 from raysearch.protocols.splits import ProtocolConfig, Split, make_split
+from raysearch.storage.corpora import read_corpus
 
 __all__ = ["add"]
 
@@ -52,7 +53,7 @@ def describe(arguments: argparse.Namespace) -> int:
     corpus_config = build(CorpusConfig, _section(settings, "corpus"), prefix="corpus")
     protocol = build(ProtocolConfig, _section(settings, "protocol"), prefix="protocol")
     console = Console(quiet=arguments.json)
-    corpus = _without_unusable(load_corpus(corpus_config, arguments.storage), console)
+    corpus = _without_unusable(read_corpus(corpus_config, arguments.storage), console)
     num_folds = len(outer_folds(corpus, protocol))
     wanted = range(num_folds) if arguments.fold is None else [protocol.fold]
     splits = [make_split(corpus, protocol.model_copy(update={"fold": k})) for k in wanted]

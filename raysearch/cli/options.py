@@ -96,7 +96,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("data")
     group.add_argument("--corpus", metavar="NAME", help="corpus (default: demo), or A,B as one")
     group.add_argument(
-        "--data", metavar="DIR|FILE", help="the corpus' folder or file; of several, DIR,DIR"
+        "--data", metavar="DIR|FILE|URL", help="the corpus' folder or file; of several, DIR,DIR"
     )
     group.add_argument(
         "--protocol",
@@ -191,6 +191,6 @@ def overrides(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _absolute(data: str) -> str:
-    """A path, or several with commas between, that mean the same from any folder."""
+    """A path or URL, or several with commas between, that mean the same from any folder."""
     paths = [data] if Path(data).exists() else data.split(",")
-    return ",".join(path and str(Path(path).absolute()) for path in paths)
+    return ",".join(p if not p or "://" in p else str(Path(p).absolute()) for p in paths)

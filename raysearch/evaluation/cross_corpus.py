@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from raysearch.corpora.labels import committed_label_map, keep_classes, relabelled
-from raysearch.corpora.table import CorpusConfig, load_corpus
+from raysearch.corpora.table import CorpusConfig
 from raysearch.corpora.utterance import Corpus, Utterance
 from raysearch.errors import DataError, LeakError, UserError
 from raysearch.evaluation.arm import Arm
@@ -24,6 +24,7 @@ from raysearch.evaluation.predict import prediction_table, probabilities
 from raysearch.evaluation.scores import score
 from raysearch.evaluation.stored import stored_evaluations
 from raysearch.run_folder import RunFolder
+from raysearch.storage.corpora import read_corpus
 from raysearch.streaming.rows import RowTable, SplitRows
 from raysearch.streaming.shards import ensure_features
 from raysearch.streaming.store import FeatureSource
@@ -92,7 +93,7 @@ def plan_matrix(runs: Sequence[RunFolder], targets: Sequence[CorpusConfig], stor
         arm.check_weights()
     own = {name: stored_evaluations(run)["fold"] for name, run in of_run.items()}
     named = zip(names, [*true, *targets], strict=True)
-    corpora = {name: load_corpus(config, storage) for name, config in named}
+    corpora = {name: read_corpus(config, storage) for name, config in named}
     crossings = {
         (source, target): crossing(source, arm, target, corpus)
         for source, arm in arms.items()

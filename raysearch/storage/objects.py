@@ -124,9 +124,13 @@ class ObjectStore:
 
     def keys(self, prefix: str) -> list[str]:
         """The keys below the folder ``prefix``, sorted."""
+        return sorted(self.sizes(prefix))
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """The keys below the folder ``prefix``, and the bytes of each object."""
         with self._told("listed"):
             listed = obstore.list(self._store, prefix=prefix)
-            return sorted(item["path"] for page in listed for item in page)
+            return {item["path"]: item["size"] for page in listed for item in page}
 
     def delete(self, keys: list[str]) -> None:
         """Remove the objects; some may be gone already."""

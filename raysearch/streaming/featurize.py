@@ -13,6 +13,7 @@ from raysearch.features.audio import AudioError, read_audio
 from raysearch.features.extractor import Extractor
 from raysearch.features.table import build_extractor, feature_config
 from raysearch.features.waveform_augment import apply_cell
+from raysearch.storage.corpora import fetch_file
 from raysearch.streaming.parts import PartRow, part_name, write_part
 from raysearch.streaming.rows import row_key
 from raysearch.streaming.store import FeatureSource, send_parts
@@ -23,8 +24,12 @@ __all__ = ["publish_chunk"]
 UTTERANCES_AT_ONCE = 8
 
 
-def publish_chunk(table: pa.Table, source: FeatureSource, config: dict[str, Any]) -> pa.Table:
+def publish_chunk(
+    table: pa.Table, source: FeatureSource, config: dict[str, Any], audio: str
+) -> pa.Table:
     """Featurizes each chunk of ``table`` and publishes its part; one JSON report a chunk.
+
+    ``audio`` is the URL of the storage that the files are part of; empty for plain files.
 
     A deliberate error travels in the report, so that the driver raises it as itself; a crash of
     the machine stays an exception, which Ray retries.
@@ -36,6 +41,8 @@ def publish_chunk(table: pa.Table, source: FeatureSource, config: dict[str, Any]
         files = [tuple(item) for item in json.loads(line)]
         report = {"num_rows": len(files), "quarantined": {}, "error": ""}
         try:
+            for _, path, _, _ in files:
+                fetch_file(path, audio)
             report["quarantined"] = _publish(files, source, extractor)
         except RaysearchError as error:
             report["error"] = str(error)

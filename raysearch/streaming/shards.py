@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from raysearch.errors import DataError, InfrastructureError, QuarantineError
 from raysearch.features.extractor import FeatureConfig
+from raysearch.storage.corpora import send_files
 from raysearch.streaming.featurize import publish_chunk
 from raysearch.streaming.ray_tasks import run_tasks
 from raysearch.streaming.rows import row_key
@@ -174,7 +175,8 @@ def _run(
 ) -> Iterator[dict[str, Any]]:
     """One task a part, each publishing its own; yields their reports as they finish."""
     items = [{"chunk": json.dumps([item.line() for item in chunk])} for chunk in _chunks(missing)]
-    kwargs = {"source": source, "config": config.model_dump(mode="json")}
+    audio = send_files(item.utterance.path for item in missing)
+    kwargs = {"source": source, "config": config.model_dump(mode="json"), "audio": audio}
     for table in run_tasks(items, publish_chunk, kwargs, num_cpus=1):
         for line in table["report"].to_pylist():
             yield json.loads(line)

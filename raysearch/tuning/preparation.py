@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import ray
 
 from raysearch.config.identity import canonical_json
-from raysearch.corpora.table import load_corpus
 from raysearch.corpora.utterance import Corpus
 from raysearch.protocols.audit import Audit, audit, check_siblings
 from raysearch.protocols.splits import Split, inner_splits
 from raysearch.spec import SearchSpec, TrialConfig, check_ready, feature_sets
+from raysearch.storage.corpora import read_corpus
 from raysearch.streaming.node_cache import start_node_caches
 from raysearch.streaming.rows import SplitRows, split_rows
 from raysearch.streaming.shards import FeatureSet, ensure_features
@@ -94,7 +94,7 @@ def prepare_split(spec: SearchSpec, storage: Path) -> AuditedSplit:
         DataError: nothing usable, or a split that leaks.
     """
     check_ready(spec)
-    corpus = load_corpus(spec.corpus, storage)
+    corpus = read_corpus(spec.corpus, storage)
     splits = inner_splits(corpus, spec.protocol, spec.search.inner_folds)
     audits = [audit(split) for split in splits]
     for verdict in audits:

@@ -3,15 +3,26 @@
 import json
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
-from raysearch.errors import ConfigError, DataError, InfrastructureError, RunExistsError, UserError
+from raysearch.corpora.table import CorpusConfig
+from raysearch.errors import (
+    ConfigError,
+    DataError,
+    InfrastructureError,
+    MissingPathError,
+    RunExistsError,
+    UserError,
+)
 from raysearch.ledger import read
 from raysearch.storage import lease as lease_module
+from raysearch.storage.corpora import fetch_file, read_corpus, send_files
 from raysearch.storage.folders import fetch_folder, forget_folders, send_folder
 from raysearch.storage.lease import ObjectLease, check_object_fence
 from raysearch.storage.objects import ObjectStore
+from raysearch.storage.replica import open_storage
 from raysearch.storage.segments import SegmentLedger, fetch_ledger
 from raysearch.training.checkpoint import publish
 
@@ -206,3 +217,53 @@ def test_an_absent_bucket_is_one_line(bucket):
     with pytest.raises((InfrastructureError, UserError)) as caught:
         ObjectStore(f"{bucket}-absent/x").check_writable()
     assert len(str(caught.value).splitlines()) == 1
+
+
+def write_corpus(objects):
+    import io
+
+    import numpy as np
+    import soundfile
+
+    rng = np.random.default_rng(0)
+    for speaker in ("03", "08", "09"):
+        for emotion in "WF":
+            file = io.BytesIO()
+            soundfile.write(file, rng.uniform(-0.1, 0.1, 1600), 16_000, format="WAV")
+            objects.write(f"EMO-DB/wav/{speaker}a01{emotion}a.wav", file.getvalue())
+
+
+def test_a_corpus_by_url_is_read_and_fetched_once(objects, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    write_corpus(objects)
+    config = CorpusConfig(name="emodb", data=f"{objects.url}/EMO-DB")
+    corpus = read_corpus(config, tmp_path)
+    assert len(corpus.utterances) == 6
+    assert {u.speaker for u in corpus.utterances} == {"03", "08", "09"}
+    files = [Path(u.path) for u in corpus.utterances]
+    times = [file.stat().st_mtime_ns for file in files]
+    assert read_corpus(config, tmp_path).utterances == corpus.utterances
+    assert [file.stat().st_mtime_ns for file in files] == times
+    # A node that lacks a file fetches that one.
+    files[0].unlink()
+    fetch_file(str(files[0]), f"{objects.url}/EMO-DB")
+    assert files[0].stat().st_size == files[1].stat().st_size
+
+
+def test_an_empty_corpus_folder_by_url_is_one_line(objects, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    config = CorpusConfig(name="emodb", data=f"{objects.url}/nothing")
+    with pytest.raises(MissingPathError, match="there is nothing"):
+        read_corpus(config, tmp_path)
+
+
+def test_files_that_the_driver_made_are_sent_for_the_nodes(objects, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "driver"))
+    root = open_storage(objects.url)
+    made = [root / ".corpora" / "demo" / f"{i}.wav" for i in range(3)]
+    for file in made:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(file.name.encode())
+    assert send_files(map(str, made)) == objects.url
+    assert objects.keys(".corpora") == [f".corpora/demo/{i}.wav" for i in range(3)]
+    assert send_files([str(tmp_path / "plain.wav")]) == ""
