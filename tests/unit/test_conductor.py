@@ -366,6 +366,24 @@ def test_a_lost_slot_s_trial_goes_on_elsewhere(tmp_path):
     assert search.outcome()[number] == undisturbed.outcome()[number]
 
 
+def test_a_vacated_slot_s_trial_takes_its_checkpoint_along(tmp_path):
+    spec = small_spec(search__scheduler="none")
+    search = FakeSearch(tmp_path / "run", spec, num_slots=2, checkpoint_every=9)
+    search.fill()
+    for _ in range(3):
+        search.step(1)
+    worker = search.slots.workers[1]
+    number = worker.task["number"]
+    report = EpochReport(number, attempt=1, failed="moved", slot_lost=True, **worker.publish())
+    assert search.take(1, report)
+    search.run()
+    record = search.trials.records[number]
+    assert (record.status, record.slot) == ("completed", 0)
+    assert [e.attempt for e in record.epochs.values()] == [1, 1, 1, 2], "nothing is trained twice"
+    resumed = next(a for a in search.assigned if a.task["attempt"] == 2)
+    assert resumed.task["resume"].endswith("epoch-0003-attempt-1")
+
+
 def test_the_last_slot_lost_ends_the_search(tmp_path):
     spec = small_spec(search__scheduler="none")
     search = FakeSearch(tmp_path / "run", spec, checkpoint_every=2)
