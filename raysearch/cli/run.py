@@ -4,7 +4,7 @@ import argparse
 import csv
 import io
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -122,6 +122,7 @@ def _search(
     from raysearch.tuning.cluster_session import cluster_session
     from raysearch.tuning.preparation import prepare_split
     from raysearch.tuning.resources import local_node
+    from raysearch.tuning.shared import check_shared
     from raysearch.tuning.sizing import plan_for
     from raysearch.tuning.tuner import Watcher, run_search
 
@@ -135,34 +136,36 @@ def _search(
         given = warm_start(run_at(arguments.warm_start), spec, audited.split)
         spec = replace(spec, search=spec.search.model_copy(update={"warm_start": given}))
     run.check(spec, resume=bool(arguments.resume))
-    with hold(run.root, progress.say if arguments.resume else None) as lease, ExitStack() as stack:
+    with (
+        hold(run.root, progress.say if arguments.resume else None) as lease,
+        cluster_session(arguments.address, run.logs) as session,
+    ):
+        if not session.local:
+            check_shared(arguments.storage)
         run.open(spec, resume=bool(arguments.resume))
-        stack.enter_context(recorded(run.root, arguments.job))
-        _write_splits(run, audited.split)
-        progress.say(f"run: {shown(run.root)}")
-        for line in audited.audit.brief():
-            progress.say(line)
-        with (
-            cluster_session(arguments.address, run.logs) as session,
-            LiveTable(spec, console, quiet=arguments.quiet) as live,
-            _files(run, spec, audited.split.labels, _facts(audited)) as files,
-        ):
-            for line in _dashboard(session.dashboard_url):
+        with recorded(run.root, arguments.job):
+            _write_splits(run, audited.split)
+            progress.say(f"run: {shown(run.root)}")
+            for line in (*audited.audit.brief(), *_dashboard(session.dashboard_url)):
                 progress.say(line)
-            trials = run_search(
-                spec,
-                run,
-                lease,
-                audited,
-                session,
-                started=started,
-                storage=arguments.storage,
-                watcher=Watcher(progress.say, progress.update, (live, *files)),
-            )
-        show_outcome(console, run, spec, trials)
-        failed = trials.with_status("failed")
-        if failed and len(failed) == len(trials.records):
-            raise TrialError(f"every trial failed, the first as {failed[0].reason}")
+            with (
+                LiveTable(spec, console, quiet=arguments.quiet) as live,
+                _files(run, spec, audited.split.labels, _facts(audited)) as files,
+            ):
+                trials = run_search(
+                    spec,
+                    run,
+                    lease,
+                    audited,
+                    session,
+                    started=started,
+                    storage=arguments.storage,
+                    watcher=Watcher(progress.say, progress.update, (live, *files)),
+                )
+            show_outcome(console, run, spec, trials)
+            failed = trials.with_status("failed")
+            if failed and len(failed) == len(trials.records):
+                raise TrialError(f"every trial failed, the first as {failed[0].reason}")
 
 
 @contextmanager
