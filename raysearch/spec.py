@@ -187,14 +187,14 @@ def feature_sets(spec: SearchSpec) -> list[dict[str, "FeatureConfig"]]:
 
 
 def trial_identity(
-    config: TrialConfig, split_identity: Mapping[str, Any], workers: int, seed: int
+    config: TrialConfig, split_identity: Mapping[str, Any], workers: int | str, seed: int
 ) -> str:
     """12 hex digits that name a trial by what determines its outcome, and nothing else.
 
     Args:
         config: the resolved settings.
         split_identity: ``Split.identity()``: fold, labels and rows of training and validation.
-        workers: requested training processes (BatchNorm sees a process's share).
+        workers: requested training processes (BatchNorm sees a process's share), or their range.
         seed: the search's seed.
     """
     content = {"config": config.identity(), "split": dict(split_identity)}

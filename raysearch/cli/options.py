@@ -109,7 +109,12 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 def add_resources(parser: argparse.ArgumentParser) -> None:
     """How the machine or cluster is used."""
     group = parser.add_argument_group("resources")
-    group.add_argument("--workers", type=int, metavar="W", help="training processes of a trial")
+    group.add_argument(
+        "--workers",
+        type=_workers,
+        metavar="W|W:M",
+        help="training processes of a trial, or from W to M as nodes come and go",
+    )
     group.add_argument("--cpus-per-worker", type=int, metavar="C")
     group.add_argument("--gpus-per-worker", type=float, metavar="G")
     group.add_argument("--slots", type=int, metavar="N", help="trials at a time, at most")
@@ -187,7 +192,14 @@ def overrides(arguments: argparse.Namespace) -> dict[str, Any]:
     for option, key in _SETTINGS.items():
         if (value := getattr(arguments, option, None)) is not None:
             given[key] = _absolute(value) if option == "data" else value
+    if isinstance(workers := given.get("search.workers"), tuple):
+        given["search.workers"], given["search.max_workers"] = workers
     return given
+
+
+def _workers(text: str) -> int | tuple[int, int]:
+    least, colon, most = text.partition(":")
+    return (int(least), int(most)) if colon else int(text)
 
 
 def _absolute(data: str) -> str:

@@ -3,7 +3,7 @@
 import re
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from raysearch.config.base import Config
 
@@ -77,6 +77,13 @@ class SearchConfig(Config):
         True, description="Then those of the sections: random draws may all be worse."
     )
     workers: int = Field(1, ge=1, le=1024, description="Training processes of one trial.")
+    max_workers: int | None = Field(
+        None,
+        ge=1,
+        le=1024,
+        description="With it a trial has from 'workers' to so many, as nodes come and go; what it "
+        "then finds is not reproduced bit for bit.",
+    )
     cpus_per_worker: int = Field(1, ge=1, description="CPU cores of one training process.")
     gpus_per_worker: float | None = Field(
         None, ge=0, description="GPUs of one training process; none given: one if there are any."
@@ -92,6 +99,18 @@ class SearchConfig(Config):
         "auto", description="Where the features lie while training."
     )
     max_attempts: int = Field(3, ge=1, description="Starts of one trial before it has failed.")
+
+    @field_validator("max_workers")
+    @classmethod
+    def _check_max_workers(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and value < info.data.get("workers", 1):
+            raise ValueError("below 'workers', the least")
+        return value
+
+    @property
+    def workers_of_identity(self) -> int | str:
+        """What of the workers belongs to a trial's identity."""
+        return f"{self.workers}:{self.max_workers}" if self.max_workers else self.workers
 
     @field_validator("time_budget", "core_budget")
     @classmethod

@@ -118,7 +118,9 @@ def _applicable(
 
 def _arm(run: RunFolder, own: Arm, name: str, config: TrialConfig) -> Arm:
     search = own.spec.search
-    identity = trial_identity(config, own.audited.split.identity(), search.workers, search.seed)
+    identity = trial_identity(
+        config, own.audited.split.identity(), search.workers_of_identity, search.seed
+    )
     folder = run.root / "ablations" / name
     return replace(own, config=config, identity=identity, weights=None, folder=folder)
 

@@ -82,8 +82,10 @@ def node_cache(node_id: str | None = None, max_bytes: int | None = None) -> Any:
         node_id: Ray's hexadecimal node id.
         max_bytes: the budget of a new one; by default half of the node's object store.
     """
-    node_id = node_id or ray.get_runtime_context().get_node_id()
-    name = f"raysearch-features-{node_id[:16]}"
+    context = ray.get_runtime_context()
+    node_id = node_id or context.get_node_id()
+    # Each search's own: with its driver it ends.
+    name = f"raysearch-features-{context.get_job_id()}-{node_id[:16]}"
     with contextlib.suppress(ValueError):
         return ray.get_actor(name)
     actor = ray.remote(NodeCache).options(

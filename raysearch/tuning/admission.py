@@ -112,9 +112,9 @@ class _Cluster:
         return max(cpus, gpus)
 
     def take(self, plan: Plan) -> bool:
-        """Place one slot's workers, all or none; whether there was room."""
+        """Place one slot's workers, the least or none; whether there was room."""
         free = [list(node) for node in self._free]
-        missing = plan.workers
+        missing = plan.most_workers
         for node in free:
             number = min(
                 missing, workers_on(Node(*node), plan.cpus_per_worker, plan.gpus_per_worker)
@@ -122,7 +122,7 @@ class _Cluster:
             node[0] -= number * plan.cpus_per_worker
             node[1] -= number * plan.gpus_per_worker
             missing -= number
-        if missing:
+        if plan.most_workers - missing < plan.workers:
             return False
         self._free = free
         return True

@@ -204,6 +204,9 @@ class Conductor:
             self._resumed(record, report.attempt, report.epoch - 1)
         if self._told_before(record, report):
             return  # resumed from its last epoch, which is counted already
+        told: dict[str, Any] = {"workers": report.workers} if report.workers else {}
+        if report.done:
+            told["done"] = True
         self._write(
             "epoch",
             record.trial,
@@ -213,7 +216,7 @@ class Conductor:
             metrics=report.metrics,
             train_s=report.train_s,
             num_params=report.num_params,
-            **({"done": True} if report.done else {}),
+            **told,
         )
         value = self._judge.value(record, report.epoch)
         self._study.report(record.number, report.epoch, value)

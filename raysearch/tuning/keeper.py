@@ -108,8 +108,11 @@ class Keeper:
     def _once(self) -> None:
         if leaving := draining_nodes():
             self._pool.vacate_nodes(leaving)
+        if not self._pool.limit:
+            return  # nothing is left to do
         held = 0 if self._pool.elastic else self._pool.num_open()
-        claim = replace(self._claim, held=held)
+        plan = replace(self._claim.plan, slots=self._pool.limit)
+        claim = replace(self._claim, plan=plan, held=held)
         grant: Grant = ray.get(_desk().ask.remote(claim), timeout=30)
         if self._done.is_set() or not self._pool.elastic:
             return

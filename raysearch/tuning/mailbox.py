@@ -70,18 +70,30 @@ class Mailbox:
         self._closing = False
         self._given_up: str | None = None
         self._controller: Any = None
+        self._resizing = False
 
     # ---- the workers' side -------------------------------------------------------------------
 
     @untold
-    async def join(self, rank: int, token: str, pid: int, node: str = "") -> None:
-        """A rank of the group's incarnation ``token`` is ready for commands, on ``node``."""
+    async def join(
+        self, rank: int, token: str, pid: int, node: str = "", world_size: int | None = None
+    ) -> None:
+        """A rank of the group's incarnation ``token`` is ready for commands.
+
+        Args:
+            rank: of the worker.
+            token: what all ranks of the incarnation have alike.
+            pid: its process id.
+            node: where it is.
+            world_size: ranks of the incarnation, where that changes.
+        """
         async with self._changed:
             if token in self._past_tokens:
                 return  # a late word of a dead incarnation: ``next_command`` sends it away
             if token != self._token:
                 self._retire()
                 self._token, self._commands, self._outcomes = token, [], {}
+                self._num_workers = world_size or self._num_workers
             self._pids[rank], self._nodes[rank] = pid, node
             self._changed.notify_all()
 
@@ -114,6 +126,11 @@ class Mailbox:
     async def controlled_by(self, controller: Any) -> None:
         """The actor by which Ray Train keeps the group going."""
         self._controller = controller
+
+    @untold
+    async def resize(self) -> None:
+        """The group ends to come back in another size, which is nobody's failure."""
+        self._resizing = True
 
     @untold
     async def disband(self) -> None:

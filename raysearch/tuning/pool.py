@@ -17,6 +17,7 @@ import ray
 from ray.exceptions import RayError
 from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raysearch.errors import InfrastructureError
 from raysearch.tuning.resources import Plan
@@ -30,6 +31,8 @@ logger = logging.getLogger("ray.raysearch")
 START_TIMEOUT_S = 900.0
 CLOSE_S = 10.0
 MAX_FIT_FAILURES = 3
+# How often a group of changing size looks for room to grow: growing costs a start of the group.
+RESIZE_EVERY_S = 60.0
 MAX_LOSSES = 5
 
 
@@ -71,6 +74,7 @@ class WorkerPool:
 
     Attributes:
         plan, elastic: as given; a pool that is closing is no longer elastic.
+        limit: slots that have something to do.
         slots: all that were ever opened, by index.
     """
 
@@ -84,7 +88,7 @@ class WorkerPool:
         elastic: bool = False,
         rejoin_s: float = 120.0,
     ) -> None:
-        self.plan = plan
+        self.plan, self.limit = plan, plan.slots
         self._name = name
         self._scratch = scratch
         self._max_attempts = max_attempts
@@ -124,7 +128,9 @@ class WorkerPool:
     def _open(self, index: int) -> Slot:
         host_name = f"{self._name}-slot-{index}"
         actor = ray.remote(num_cpus=0, max_concurrency=1000)(WorkerGroupHost)
-        host = actor.options(name=host_name).remote(
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        # Beside the driver: a worker's node may go, and its host must not go with it.
+        host = actor.options(name=host_name, scheduling_strategy=here).remote(
             self.plan.workers,
             max_attempts=self._max_attempts,
             gauges=(self._name, index),
@@ -154,7 +160,8 @@ class WorkerPool:
             serve_trials,
             train_loop_config={"host": host, "threads": self.plan.cpus_per_worker},
             scaling_config=ScalingConfig(
-                num_workers=self.plan.workers,
+                num_workers=self._num_workers(),
+                elastic_resize_monitor_interval_s=RESIZE_EVERY_S,
                 use_gpu=self.plan.gpus_per_worker > 0,
                 resources_per_worker=self.plan.resources_per_worker,
             ),
@@ -167,10 +174,19 @@ class WorkerPool:
             ),
         )
 
+    def _num_workers(self) -> int | tuple[int, int]:
+        plan = self.plan
+        return (plan.workers, plan.most_workers) if plan.max_workers else plan.workers
+
     def wait_for(
-        self, num_slots: int, say: Callable[[str], None], timeout_s: float = START_TIMEOUT_S
+        self,
+        num_slots: int,
+        say: Callable[[str], None],
+        *,
+        stopped: Callable[[], bool] = lambda: False,
+        timeout_s: float = START_TIMEOUT_S,
     ) -> None:
-        """Return as soon as all workers of ``num_slots`` slots have joined.
+        """Return as soon as all workers of ``num_slots`` slots have joined, or it is ``stopped``.
 
         A search that has to wait for its turn has no slot open meanwhile, and waits for ever.
 
@@ -178,7 +194,7 @@ class WorkerPool:
             InfrastructureError: too few came up in time; the message says what was waited for.
         """
         said = time.monotonic()
-        while len(self.free()) < num_slots:
+        while len(self.free()) < num_slots and not stopped():
             time.sleep(0.1)
             now = time.monotonic()
             pending = [slot for slot in self.slots if slot.staying and not slot.ready]
@@ -241,9 +257,9 @@ class WorkerPool:
         return {"host": taken.host_name, "lease": taken.lease}
 
     def close_idle(self) -> None:
-        """Close the slots that have no trial; no more are opened."""
+        """Close the slots that have no trial; only a lost one will be replaced from now on."""
         with self._lock:
-            self.elastic = False
+            self.limit = sum(slot.busy for slot in self.slots)
             for slot in self.slots:
                 if not slot.busy:
                     self.close_slot(slot.index)

@@ -70,7 +70,7 @@ class Proposals:
             config, data = self._spec.resolve(values), self._split_identity
         else:  # what cannot run still needs a name, one that no other settings have
             config, data = self._spec.base, {"refused": dict(values)}
-        return trial_identity(config, data, search.workers, search.seed)
+        return trial_identity(config, data, search.workers_of_identity, search.seed)
 
     def take_up(self, record: TrialRecord) -> None:
         """Take a trial that an earlier driver proposed."""

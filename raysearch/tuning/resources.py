@@ -40,6 +40,12 @@ class Plan:
     workers: int
     cpus_per_worker: int
     gpus_per_worker: float
+    max_workers: int | None = None
+
+    @property
+    def most_workers(self) -> int:
+        """Of one trial, when the cluster has room for them."""
+        return self.max_workers or self.workers
 
     @property
     def resources_per_worker(self) -> dict[str, float]:
@@ -54,7 +60,10 @@ class Plan:
     def describe_slot(self) -> str:
         """What one slot needs."""
         gpu = f" + {self.gpus_per_worker:g} GPU" if self.gpus_per_worker else ""
-        return f"{_count(self.workers, 'worker')} of {self.cpus_per_worker} CPU{gpu}"
+        workers = _count(self.workers, "worker")
+        if self.max_workers:
+            workers = f"{self.workers} to {_count(self.max_workers, 'worker')}"
+        return f"{workers} of {self.cpus_per_worker} CPU{gpu}"
 
 
 def local_node() -> Node:
@@ -108,6 +117,7 @@ def plan_slots(
     slots: int | None,
     trials: int,
     growing: bool = False,
+    max_workers: int | None = None,
 ) -> Plan:
     """How many slots fit; never more than there are trials.
 
@@ -119,6 +129,7 @@ def plan_slots(
         slots: trials at a time; ``None`` takes what fits.
         trials: trials of the whole search.
         growing: more nodes may join: ``slots`` is a limit, of which one must fit.
+        max_workers: the most training processes of one trial, if their number may change.
 
     Raises:
         ResourceError: it can never fit; the message holds the arithmetic.
@@ -140,7 +151,7 @@ def plan_slots(
             f"{_count(len(nodes), 'node')}, enough for {_count(fitting, 'slot')}; "
             "lower --slots, --workers, --cpus-per-worker or --gpus-per-worker"
         )
-    return Plan(min(wanted, trials), workers, cpus_per_worker, gpu_share)
+    return Plan(min(wanted, trials), workers, cpus_per_worker, gpu_share, max_workers)
 
 
 def workers_on(node: Node, cpus: int, gpus: float) -> int:

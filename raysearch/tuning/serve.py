@@ -17,6 +17,7 @@ from ray.train.v2._internal.execution.callback import (
     ControllerCallback,
     WorkerGroupCallback,
 )
+from ray.train.v2._internal.execution.controller.state import ResizingState
 
 from raysearch.tuning.trial_session import TrialSession
 from raysearch.tuning.worker_group import Command, Outcome
@@ -41,6 +42,11 @@ class TellsItsHost(ControllerCallback, WorkerGroupCallback):
     def after_controller_start(self, train_run_context: Any) -> None:
         """Called once in the controller's process."""
         self._host.controlled_by.remote(ray.get_runtime_context().current_actor)
+
+    def after_controller_state_update(self, previous_state: Any, current_state: Any) -> None:
+        """Called in the controller's process."""
+        if isinstance(current_state, ResizingState):
+            self._host.resize.remote()
 
     def after_worker_group_shutdown(self, worker_group_context: Any) -> None:
         """Called in the controller's process whenever a group has ended."""
@@ -67,9 +73,9 @@ def serve_trials(config: dict[str, Any]) -> None:
     host, context = config["host"], ray.train.get_context()
     rank = context.get_world_rank()
     token = broadcast_from_rank_zero(uuid.uuid4().hex)
-    node = ray.get_runtime_context().get_node_id()
-    ray.get(host.join.remote(rank, token, os.getpid(), node))
-    server = _Server(rank, context.get_world_size())
+    node, world_size = ray.get_runtime_context().get_node_id(), context.get_world_size()
+    ray.get(host.join.remote(rank, token, os.getpid(), node, world_size))
+    server = _Server(rank, world_size)
     index = 0
     while (command := ray.get(host.next_command.remote(token, index))).kind != "exit":
         outcome = server.carry_out(command)

@@ -28,6 +28,7 @@ def plan_for(spec: SearchSpec, nodes: Sequence[Node], *, growing: bool = False) 
         slots=search.slots,
         trials=search.trials,
         growing=growing,
+        max_workers=search.max_workers,
     )
 
 

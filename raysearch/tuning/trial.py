@@ -22,6 +22,7 @@ class EpochReport:
         metrics: this epoch's losses and validation scores.
         train_s: seconds inside training and validation batches on rank 0.
         num_params: parameters of the model.
+        workers: ranks that trained it, where their number may change.
         checkpoint: folder published with this epoch, if one was.
         checkpoint_epoch: epochs that the checkpoint holds.
         done: the trial trained all its epochs, or ran out of patience, or failed.
@@ -37,6 +38,7 @@ class EpochReport:
     metrics: dict[str, float] = field(default_factory=dict)
     train_s: float = 0.0
     num_params: int = 0
+    workers: int = 0
     checkpoint: str | None = None
     checkpoint_epoch: int = 0
     done: bool = False

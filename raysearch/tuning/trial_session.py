@@ -27,14 +27,14 @@ class TrialSession:
     Args:
         task: what the driver sent: ``number, trial, attempt, config, seed, objective, resume,
             folder, fence, checkpoint_every_s, data``, and ``storage``, the URL of a storage that
-            the folder stands for, or None.
+            the folder stands for, or None; with ``elastic`` the results tell the world size.
         rank: this worker's rank in its group.
         world_size: ranks of the group.
     """
 
     def __init__(self, task: Mapping[str, Any], rank: int, world_size: int) -> None:
         self._task = task
-        self._rank = rank
+        self._rank, self._world_size = rank, world_size
         if task.get("storage"):
             open_storage(task["storage"])  # on this machine as well
         config = TrialConfig.from_dict(task["config"])
@@ -71,6 +71,8 @@ class TrialSession:
             "num_params": learner.num_params,
             "done": learner.finished,
         }
+        if self._task.get("elastic"):
+            message["workers"] = self._world_size
         return {**message, **(self.publish() if learner.finished or due else {})}
 
     def publish(self) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def run_search(
                 watcher.say(f"starting slots: {pool.plan.describe()}")
                 conductor = _conductor(spec, run, lease, audited, bank, pool, watcher)
                 interrupt.then(conductor.stop)
-                pool.wait_for(1, watcher.say)
+                pool.wait_for(1, watcher.say, stopped=lambda: conductor.stopping is not None)
                 _let_tune_run(conductor, pool, run)
         outcome = conductor.stopping or "finished"
     except SearchInterruptedError:
@@ -140,6 +140,7 @@ def _conductor(
         task={
             **publication(run.root, lease),
             "checkpoint_every_s": spec.search.checkpoint_every_s,
+            "elastic": spec.search.max_workers is not None,
         },
         data=bank.data,
         slot_cpus=pool.plan.workers * pool.plan.cpus_per_worker,
@@ -186,6 +187,7 @@ def _facts(spec: SearchSpec, audited: AuditedSplit, session: ClusterSession) -> 
     return {
         "space": spec.name,
         "seed": spec.search.seed,
+        "bit_reproducible": spec.search.max_workers is None,
         "num_startup_trials": num_startup_trials(spec.search.trials),
         "data_fingerprint": stable_hash(audited.identity()),
         "audit": audited.audit.to_dict(),

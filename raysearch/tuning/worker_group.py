@@ -33,6 +33,7 @@ class _Running:
     checkpoint: str | None
     token: str | None = None
     epoch: int = 0
+    resizes: int = 0
     results: list[dict[str, Any]] = field(default_factory=list)
     reason: str | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -229,11 +230,18 @@ class WorkerGroupHost(Mailbox):
             epoch = (await self._execute("epoch"))["epoch"]
 
     async def _count_loss(self, running: _Running, cause: str) -> None:
-        self._restarts += 1
         running.token = None
+        if self._resizing:
+            self._resizing = False
+            running.attempt += 1
+            running.resizes += 1
+            self._attempts[running.number] = running.attempt
+            return
+        self._restarts += 1
         if self._restarts > self._max_restarts:
             await self.give_up(f"the worker group was lost {self._restarts} times: {cause}")
-        if running.attempt - int(running.task["attempt"]) + 1 >= self._max_attempts:
+        starts = running.attempt - int(running.task["attempt"]) + 1 - running.resizes
+        if starts >= self._max_attempts:
             raise RuntimeError(f"given up after {self._max_attempts} attempts: {cause}")
         running.attempt += 1
         self._attempts[running.number] = running.attempt

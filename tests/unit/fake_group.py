@@ -60,7 +60,7 @@ class FakeGroup:
         return why
 
     async def _serve(self, rank, token):
-        await self.host.join(rank, token, pid=100 * self.incarnation + rank)
+        await self.host.join(rank, token, pid=100 * self.incarnation + rank, world_size=self.world)
         index, epoch = 0, 0
         while (command := await self.host.next_command(token, index)).kind != "exit":
             if rank == 0:

@@ -187,3 +187,17 @@ def test_what_an_autoscaler_would_add_counts(tmp_path):
     assert plan(possible_nodes([Node(0, 0)], file), gpus=1).slots == 6
     file.write_text("max_workers: [")
     assert possible_nodes([Node(2, 0)], file) == [Node(2, 0)]
+
+
+def test_a_slot_of_changing_size_needs_the_least_of_its_workers():
+    found = plan_slots(
+        [Node(4, 0)],
+        workers=2,
+        max_workers=8,
+        cpus_per_worker=1,
+        gpus_per_worker=None,
+        slots=1,
+        trials=9,
+    )
+    assert (found.slots, found.workers, found.most_workers) == (1, 2, 8)
+    assert found.describe_slot() == "2 to 8 workers of 1 CPU"

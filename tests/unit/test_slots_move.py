@@ -91,3 +91,19 @@ async def test_a_host_knows_the_nodes_of_its_workers():
     await host.join(0, "two", 12, "node-b")
     await host.join(1, "two", 13, "node-b")
     assert await host.nodes() == {"node-b"}
+
+
+@asynchronous
+async def test_a_group_that_changes_its_size_has_not_failed():
+    async with serving(epochs=6, max_attempts=2) as (host, group):
+        await begin(host, 7)
+        for index in range(3):
+            assert (await host.step(0, index))["epoch"] == index + 1
+            await host.resize()
+            group.world = 1 + index
+            group.kill()
+            await settle()
+        results = [await host.step(0, index) for index in range(3, 6)]
+        assert [r["epoch"] for r in results] == [4, 5, 6]
+        assert results[-1]["attempt"] == 4
+        assert len(await host.pids()) == 3

@@ -1,0 +1,60 @@
+"""What the options of ``run`` and ``submit`` mean, before anything is started."""
+
+import pytest
+
+from raysearch.cli.main import parser_of_all, run_command
+from raysearch.cli.options import overrides
+from raysearch.cli.run import wanted
+from raysearch.errors import ConfigError, UserError
+from raysearch.run_folder import RunFolder
+from raysearch.spec import SearchSpec
+
+
+def options(*arguments):
+    return parser_of_all().parse_args(["run", *arguments])
+
+
+def test_workers_may_be_a_range():
+    given = overrides(options("--space=cnn", "--workers=2:8"))
+    assert (given["search.workers"], given["search.max_workers"]) == (2, 8)
+    assert overrides(options("--space=cnn", "--workers=2")) == {"search.workers": 2}
+    spec = wanted(options("--space=cnn", "--workers=2:8"))
+    assert spec.search.workers_of_identity == "2:8"
+    assert wanted(options("--space=cnn", "--workers=2")).search.workers_of_identity == 2
+    with pytest.raises(ConfigError, match="below 'workers'"):
+        wanted(options("--space=cnn", "--workers=8:2"))
+
+
+@pytest.mark.parametrize("workers", ["x", "2:", ":8", "2:8:9"])
+def test_what_is_no_range_is_refused(workers, capsys):
+    with pytest.raises(SystemExit):
+        options("--space=cnn", f"--workers={workers}")
+    assert "--workers" in capsys.readouterr().err
+
+
+def test_data_is_an_absolute_path_or_a_url(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = overrides(options("--space=cnn", "--corpus=a,b", "--data=here,s3://bucket/there"))
+    assert given["corpus.data"] == f"{tmp_path}/here,s3://bucket/there"
+
+
+def test_a_resumption_takes_the_run_s_own_settings(tmp_path):
+    run = RunFolder(tmp_path / "one")
+    run.open(SearchSpec.load("cnn", ["model.width=16", "search.trials=7"]), resume=False)
+    found = wanted(options("--resume", "--name=one", "--trials=9"), run)
+    assert (found.model.width, found.search.trials) == (16, 9)
+    with pytest.raises(UserError, match="nothing to resume there"):
+        wanted(options("--resume", "--name=two"), RunFolder(tmp_path / "two"))
+    with pytest.raises(UserError, match="is missing; only --resume"):
+        wanted(options("--name=one"))
+
+
+def test_auto_asks_for_a_name(capsys, tmp_path):
+    code = run_command(["run", "--space=cnn", "--resume=auto", f"--storage={tmp_path}"])
+    assert code == 2
+    assert "--resume auto asks for --name RUN" in capsys.readouterr().err
+
+
+def test_a_storage_that_is_none_is_one_line(capsys):
+    assert run_command(["run", "--space=cnn", "--storage=ftp://x/y"]) == 2
+    assert capsys.readouterr().err.startswith("raysearch: 'ftp://x/y': no storage")
