@@ -5,15 +5,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test fault benchmark format check lint types imports wheel clean
+.PHONY: help install demo test fault cluster-test benchmark format check lint types imports wheel clean
 
 help:
-	@echo "make demo       install, then search for an EmoHRNet on the embedded corpus (10 minutes)"
-	@echo "make test       install, then every test but the slow faults (15 to 20 minutes)"
-	@echo "make fault      every way in which a search is killed, and resumes"
-	@echo "make check      format, lint, types, import contract, tests, the built wheel: what CI runs"
-	@echo "make benchmark  trial turnover, beside the usual ways"
-	@echo "make format     rewrite the code in the project's format"
+	@echo "make demo          install, then search for an EmoHRNet on the embedded corpus (10 minutes)"
+	@echo "make test          install, then every test but the slow faults (15 to 20 minutes)"
+	@echo "make fault         every way in which a search is killed, and resumes"
+	@echo "make cluster-test  a cluster of three hosts on this machine, as root (15 minutes)"
+	@echo "make check         format, lint, types, import contract, tests, the built wheel: what CI runs"
+	@echo "make benchmark     trial turnover, beside the usual ways"
+	@echo "make format        rewrite the code in the project's format"
 
 install: $(STAMP)
 
@@ -38,6 +39,9 @@ test: $(STAMP)
 
 fault: $(STAMP)
 	@$(BIN)/python -m pytest -m fault
+
+cluster-test: $(STAMP)
+	@$(BIN)/python tests/cluster/run.py $(CLUSTER_ARGS)
 
 benchmark: $(STAMP)
 	@$(BIN)/python tests/benchmarks/trial_turnover.py
