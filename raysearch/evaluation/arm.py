@@ -17,8 +17,9 @@ from raysearch.lease import Lease
 from raysearch.spec import SearchSpec, TrialConfig
 from raysearch.storage.runs import fetch_published, publication
 from raysearch.training.state import BEST
-from raysearch.tuning.pool import Slot, WorkerPool
+from raysearch.tuning.pool import WorkerPool
 from raysearch.tuning.preparation import AuditedSplit, FeatureBank
+from raysearch.tuning.slot import Slot
 
 __all__ = ["NUM_SEEDS", "Arm", "retrain"]
 

@@ -227,8 +227,7 @@ class Conductor:
             return
         if report.checkpoint:
             self._checkpoint(record, report.checkpoint, report.checkpoint_epoch)
-        slot = self._leave(record)
-        if not self._slots.lose(slot):
+        if not self._slots.lose(self._on_slot.pop(record.number)):
             self.error = InfrastructureError(f"no slot is left: {report.failed}")
             self.stopping = "lost infrastructure"
         else:
@@ -264,10 +263,8 @@ class Conductor:
             self._leave(record)
         self._keeper.discard(self.trials)
 
-    def _leave(self, record: TrialRecord) -> int:
-        slot = self._on_slot.pop(record.number)
-        self._slots.release(slot)
-        return slot
+    def _leave(self, record: TrialRecord) -> None:
+        self._slots.release(self._on_slot.pop(record.number))
 
     # ---- the past ----------------------------------------------------------------------------
 

@@ -202,7 +202,7 @@ class Mailbox:
 
     async def _until_whole(self) -> None:
         """Wait for all ranks; a group that was there and does not come back is given up."""
-        limit = self._rejoin_s if self._past_tokens else None
+        limit = self._rejoin_s if self._lost() else None
         try:
             await self._until(lambda: self._whole() or self._given_up is not None, limit)
         except TimeoutError:
@@ -216,6 +216,10 @@ class Mailbox:
         if self._token:
             self._past_tokens.add(self._token)
         self._token, self._pids = None, {}
+
+    def _lost(self) -> bool:
+        """Whether there was a group, which is gone or not whole again."""
+        return bool(self._past_tokens) and not self._whole()
 
     def _whole(self) -> bool:
         return len(self._pids) == self._num_workers

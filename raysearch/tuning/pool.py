@@ -4,65 +4,26 @@ Its size is live: slots open, close when idle, and are vacated when their node o
 cluster goes; a vacated slot's trial goes on elsewhere, from the checkpoint that it published.
 """
 
-import contextlib
-import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import RayError
-from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
-from ray.train.torch import TorchTrainer
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raysearch.errors import InfrastructureError
 from raysearch.tuning.resources import Plan
-from raysearch.tuning.serve import TellsItsHost, serve_trials
-from raysearch.tuning.worker_group import WorkerGroupHost
+from raysearch.tuning.slot import Slot
 
-__all__ = ["Slot", "WorkerPool"]
-
-logger = logging.getLogger("ray.raysearch")
+__all__ = ["WorkerPool"]
 
 START_TIMEOUT_S = 900.0
-CLOSE_S = 10.0
-MAX_FIT_FAILURES = 3
-# How often a group of changing size looks for room to grow: growing costs a start of the group.
-RESIZE_EVERY_S = 60.0
 MAX_LOSSES = 5
 
 
-@dataclass(slots=True)
-class Slot:
-    """One place where a trial can run."""
-
-    index: int
-    host_name: str
-    host: Any
-    joined: Any
-    opened: float
-    ready: bool = False
-    busy: bool = False
-    leaving: bool = False
-    lease: int = -1
-    closing: threading.Event = field(default_factory=threading.Event)
-    thread: threading.Thread | None = None
-
-    @property
-    def staying(self) -> bool:
-        """Whether it will take another trial."""
-        return not (self.leaving or self.closing.is_set())
-
-
 class WorkerPool:
-    """Starts one host and one ``TorchTrainer.fit()`` a slot and keeps them until closed.
-
-    Each fit runs in a thread of this process: the driver has torch in memory already, so a host
-    needs none, which saves a second import of it a slot.
+    """Opens slots and keeps them until they are closed.
 
     Args:
         plan: the most slots, and what each worker gets.
@@ -91,9 +52,8 @@ class WorkerPool:
         self.plan, self.limit = plan, plan.slots
         self._name = name
         self._scratch = scratch
-        self._max_attempts = max_attempts
+        self._limits = {"max_attempts": max_attempts, "rejoin_s": rejoin_s if elastic else None}
         self.elastic = elastic
-        self._rejoin_s = rejoin_s if elastic else None
         self._losses = 0
         self._lock = threading.RLock()
         self.slots: list[Slot] = []
@@ -103,80 +63,21 @@ class WorkerPool:
     def resize(self, num_slots: int) -> None:
         """Open slots up to ``num_slots``, or close or vacate what is above it, the idle first."""
         with self._lock:
+            num_slots = min(num_slots, self.limit)
             staying = [slot for slot in self.slots if slot.staying]
-            for _ in range(num_slots - len(staying)):
-                self.slots.append(self._open(len(self.slots)))
+            for index in range(len(self.slots), len(self.slots) + num_slots - len(staying)):
+                slot = Slot(index, self._name, self.plan, self._scratch, **self._limits)
+                self.slots.append(slot)
             staying.sort(key=lambda slot: (slot.busy, slot.ready, -slot.index))
             for slot in staying[: max(0, len(staying) - num_slots)]:
-                self.vacate(slot, "its share of the cluster became smaller")
-
-    def vacate(self, slot: Slot, reason: str) -> None:
-        """Close ``slot`` once its trial, if it has one, has published what it holds."""
-        with self._lock:
-            slot.leaving = True
-            if slot.busy:
-                slot.host.vacate.remote(reason)
-            else:
-                self.close_slot(slot.index)
+                slot.vacate("its share of the cluster became smaller")
 
     def vacate_nodes(self, nodes: set[str]) -> None:
         """Vacate the slots that have a worker on one of ``nodes``, which are going away."""
-        for slot in [slot for slot in self.slots if slot.ready and slot.staying]:
+        for slot in [slot for slot in self.slots if slot.staying and slot.ready]:
             if nodes & ray.get(slot.host.nodes.remote()):
-                self.vacate(slot, "its node is being taken away")
-
-    def _open(self, index: int) -> Slot:
-        host_name = f"{self._name}-slot-{index}"
-        actor = ray.remote(num_cpus=0, max_concurrency=1000)(WorkerGroupHost)
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        # Beside the driver: a worker's node may go, and its host must not go with it.
-        host = actor.options(name=host_name, scheduling_strategy=here).remote(
-            self.plan.workers,
-            max_attempts=self._max_attempts,
-            gauges=(self._name, index),
-            rejoin_s=self._rejoin_s,
-        )
-        slot = Slot(index, host_name, host, host.pids.remote(), opened=time.monotonic())
-        slot.thread = threading.Thread(
-            target=self._serve, args=(slot,), name=host_name, daemon=True
-        )
-        slot.thread.start()
-        return slot
-
-    def _serve(self, slot: Slot) -> None:
-        """Keep one group alive: enter ``fit`` again, under a fresh name, whenever it returns."""
-        for round_ in range(MAX_FIT_FAILURES):
-            try:
-                self._trainer(f"{slot.host_name}-{round_}", slot.host).fit()
-            except Exception as error:
-                if not slot.closing.is_set():
-                    logger.warning("slot %d: fit ended: %s", slot.index, error)
-            if slot.closing.is_set():
-                return
-        slot.host.give_up.remote(f"Ray Train could not keep slot {slot.index}'s workers running")
-
-    def _trainer(self, name: str, host: Any) -> TorchTrainer:
-        return TorchTrainer(
-            serve_trials,
-            train_loop_config={"host": host, "threads": self.plan.cpus_per_worker},
-            scaling_config=ScalingConfig(
-                num_workers=self._num_workers(),
-                elastic_resize_monitor_interval_s=RESIZE_EVERY_S,
-                use_gpu=self.plan.gpus_per_worker > 0,
-                resources_per_worker=self.plan.resources_per_worker,
-            ),
-            run_config=RunConfig(
-                name=name,
-                storage_path=str(self._scratch),
-                failure_config=FailureConfig(max_failures=-1, controller_failure_limit=3),
-                callbacks=[TellsItsHost(host)],
-                logging_config=LoggingConfig(log_level="WARNING"),
-            ),
-        )
-
-    def _num_workers(self) -> int | tuple[int, int]:
-        plan = self.plan
-        return (plan.workers, plan.most_workers) if plan.max_workers else plan.workers
+                with self._lock:
+                    slot.vacate("its node is being taken away")
 
     def wait_for(
         self,
@@ -213,10 +114,7 @@ class WorkerPool:
     def free(self) -> list[int]:
         """Open slots without a trial whose workers have joined."""
         with self._lock:
-            for slot in self.slots:
-                if slot.staying and not slot.ready:
-                    slot.ready = bool(ray.wait([slot.joined], timeout=0)[0])
-            return [s.index for s in self.slots if s.ready and not s.busy and s.staying]
+            return [s.index for s in self.slots if s.staying and not s.busy and s.ready]
 
     def num_open(self) -> int:
         """Slots that are up, or on their way."""
@@ -234,13 +132,15 @@ class WorkerPool:
             taken.busy = False
             self._losses = 0
             if taken.leaving:
-                self.close_slot(slot)
+                taken.close()
 
     def lose(self, slot: int) -> bool:
-        """``slot`` takes no more trials; whether others are left or will come."""
+        """``slot`` gives its trial back and takes no more; whether others are left or will come."""
         with self._lock:
-            self._losses += not self.slots[slot].leaving
-            self.close_slot(slot)
+            taken = self.slots[slot]
+            taken.busy = False
+            self._losses += not taken.leaving
+            taken.close()
             will_come = self.elastic and self._losses <= MAX_LOSSES
             return will_come or any(s.staying for s in self.slots)
 
@@ -252,49 +152,28 @@ class WorkerPool:
     def assign(self, slot: int, task: dict[str, Any]) -> dict[str, Any]:
         """Tell ``slot`` its next trial; the name of its host and the lease to begin it with."""
         taken = self.slots[slot]
-        taken.lease += 1
-        taken.host.assign.remote(task, taken.lease)
-        return {"host": taken.host_name, "lease": taken.lease}
+        return {"host": taken.host_name, "lease": taken.assign(task)}
 
     def close_idle(self) -> None:
-        """Close the slots that have no trial; only a lost one will be replaced from now on."""
+        """Keep no more slots than there are trials in flight: nothing else is left to do.
+
+        A slot without a trial stays if one is to come, from a slot that is being vacated.
+        """
         with self._lock:
             self.limit = sum(slot.busy for slot in self.slots)
-            for slot in self.slots:
-                if not slot.busy:
-                    self.close_slot(slot.index)
+            self.resize(min(self.num_open(), self.limit))
 
     def worker_pids(self, slot: int) -> dict[int, int]:
         """Process ids of a slot's workers by rank."""
         pids: dict[int, int] = ray.get(self.slots[slot].host.pids.remote())
         return pids
 
-    def close_slot(self, index: int) -> None:
-        """Let a slot's workers go, so that others can have their resources."""
-        slot = self.slots[index]
-        if not slot.closing.is_set():
-            slot.closing.set()
-            slot.host.close.remote()
-            timer = threading.Timer(CLOSE_S, self._abort, args=(slot,))
-            timer.daemon = True
-            timer.start()
-
-    def _abort(self, slot: Slot) -> None:
-        """End a fit that still waits for workers that will not come."""
-        if slot.thread and slot.thread.is_alive():
-            with contextlib.suppress(RayError):
-                controller = ray.get(slot.host.controller.remote())
-                if controller is not None:
-                    controller.abort.remote()
-
     def close(self, timeout_s: float = 20.0) -> None:
         """Let all workers go, wait for the fits to return, and end the hosts."""
         with self._lock:
             self.elastic = False
             for slot in self.slots:
-                self.close_slot(slot.index)
+                slot.close()
         deadline = time.monotonic() + timeout_s
         for slot in self.slots:
-            if slot.thread:
-                slot.thread.join(max(0.0, deadline - time.monotonic()))
-            ray.kill(slot.host)
+            slot.end(max(0.0, deadline - time.monotonic()))

@@ -63,7 +63,7 @@ class Slots(Protocol):
         """The trial on ``slot`` has ended."""
 
     def lose(self, slot: int) -> bool:
-        """``slot`` takes no more trials; whether others are left or will come."""
+        """``slot`` gives its trial back and takes no more; whether others are left or will come."""
 
     def finish(self, slot: int, number: int) -> dict[str, Any]:
         """Have ``slot`` publish the checkpoint of trial ``number`` and let it go."""

@@ -168,8 +168,13 @@ class WorkerGroupHost(Mailbox):
 
     @untold
     async def vacate(self, reason: str) -> None:
-        """Let the trial go on elsewhere: its next step publishes what it holds and ends here."""
+        """Let the trial go on elsewhere: its next step publishes what it holds and ends here.
+
+        A group that was lost has nothing to publish, and is not waited for.
+        """
         self._leaving = reason
+        if self._lost():
+            await self.give_up(reason)
 
     async def trial(self, number: int) -> None:
         """Wait until trial ``number`` ends: the named task that the dashboard lists.
@@ -231,6 +236,9 @@ class WorkerGroupHost(Mailbox):
 
     async def _count_loss(self, running: _Running, cause: str) -> None:
         running.token = None
+        if self._leaving:
+            await self.give_up(self._leaving)
+            self._check_given_up()
         if self._resizing:
             self._resizing = False
             running.attempt += 1

@@ -110,6 +110,7 @@ class FakeSlots:
         self.busy.remove(slot)
 
     def lose(self, slot):
+        self.busy.remove(slot)
         self.lost.add(slot)
         return self.num_open() > 0
 

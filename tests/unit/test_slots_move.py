@@ -3,7 +3,7 @@
 import asyncio
 import functools
 
-from fake_group import DIES, serving, settle, task
+from fake_group import DIES, HANGS, serving, settle, task
 
 from raysearch.tuning.worker_group import WorkerGroupHost
 
@@ -68,6 +68,38 @@ async def test_workers_that_stay_away_lose_the_slot():
         result = await host.step(0, 1)
         assert result["slot_lost"]
         assert result["failed"] == "its workers did not come back within 0.2 s"
+
+
+@asynchronous
+async def test_a_lost_group_of_a_vacated_slot_is_not_waited_for():
+    async with serving(faults={(0, 1, "epoch", 1): DIES}, rejoin_s=60) as (host, group):
+        group.run_again = False
+        await begin(host, 7)
+        await host.step(0, 0)
+        lost = asyncio.create_task(host.step(0, 1))
+        await settle()
+        assert not lost.done()
+        await host.vacate("its share of the cluster became smaller")
+        result = await lost
+        assert result["slot_lost"]
+        assert result["failed"] == "its share of the cluster became smaller"
+
+
+@asynchronous
+async def test_a_group_lost_after_its_slot_was_vacated_is_not_waited_for():
+    async with serving(faults={(0, 1, "epoch", 1): HANGS}, rejoin_s=60) as (host, group):
+        group.run_again = False
+        await begin(host, 7)
+        await host.step(0, 0)
+        lost = asyncio.create_task(host.step(0, 1))
+        await settle()
+        await host.vacate("its node is being taken away")
+        await settle()
+        assert not lost.done()
+        group.kill()
+        result = await lost
+        assert result["slot_lost"]
+        assert result["failed"] == "its node is being taken away"
 
 
 @asynchronous

@@ -1,0 +1,149 @@
+"""One warm worker group as the driver holds it: its host, and the fit that keeps its workers."""
+
+import contextlib
+import logging
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
+from ray.train.torch import TorchTrainer
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from raysearch.tuning.resources import Plan
+from raysearch.tuning.serve import TellsItsHost, serve_trials
+from raysearch.tuning.worker_group import WorkerGroupHost
+
+__all__ = ["Slot"]
+
+logger = logging.getLogger("ray.raysearch")
+
+CLOSE_S = 10.0
+MAX_FIT_FAILURES = 3
+# How often a group of changing size looks for room to grow: growing costs a start of the group.
+RESIZE_EVERY_S = 60.0
+
+
+class Slot:
+    """One place where a trial can run; its workers are on their way once it is made.
+
+    Its ``TorchTrainer.fit()`` runs in a thread of this process: the driver has torch in memory
+    already, so the host needs none, which saves a second import of it.
+
+    Args:
+        index: of the slot in its pool.
+        pool: the pool's name.
+        plan: what each worker gets.
+        scratch: a folder of this machine, for what Ray Train insists on keeping.
+        limits: the host's own.
+
+    Attributes:
+        index: as given.
+        host, host_name: the actor between its trial and its workers.
+        opened: when, of ``time.monotonic()``.
+        busy: whether it has a trial.
+        leaving: whether it is to close once it has none.
+        lease: the last trial's number here.
+    """
+
+    def __init__(self, index: int, pool: str, plan: Plan, scratch: Path, **limits: Any) -> None:
+        self.index, self.host_name = index, f"{pool}-slot-{index}"
+        self.opened = time.monotonic()
+        self.busy = self.leaving = False
+        self.lease = -1
+        self._plan, self._scratch = plan, scratch
+        self._closing = threading.Event()
+        actor = ray.remote(num_cpus=0, max_concurrency=1000)(WorkerGroupHost)
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        # Beside the driver: a worker's node may go, and its host must not go with it.
+        self.host = actor.options(name=self.host_name, scheduling_strategy=here).remote(
+            plan.workers, gauges=(pool, index), **limits
+        )
+        self._joined = self.host.pids.remote()
+        self._ready = False
+        self._thread = threading.Thread(target=self._serve, name=self.host_name, daemon=True)
+        self._thread.start()
+
+    @property
+    def staying(self) -> bool:
+        """Whether it will take another trial."""
+        return not (self.leaving or self._closing.is_set())
+
+    @property
+    def ready(self) -> bool:
+        """Whether all its workers have joined."""
+        self._ready = self._ready or bool(ray.wait([self._joined], timeout=0)[0])
+        return self._ready
+
+    def assign(self, task: dict[str, Any]) -> int:
+        """Tell it its next trial; the lease to begin it with."""
+        self.lease += 1
+        self.host.assign.remote(task, self.lease)
+        return self.lease
+
+    def vacate(self, reason: str) -> None:
+        """Close once the trial here, if there is one, has published what it holds."""
+        self.leaving = True
+        if self.busy:
+            self.host.vacate.remote(reason)
+        else:
+            self.close()
+
+    def close(self) -> None:
+        """Let its workers go, so that others can have their resources."""
+        if not self._closing.is_set():
+            self._closing.set()
+            self.host.close.remote()
+            timer = threading.Timer(CLOSE_S, self._abort)
+            timer.daemon = True
+            timer.start()
+
+    def end(self, timeout_s: float) -> None:
+        """Wait for a closed slot's workers to be gone; its host is ended in any case."""
+        self._thread.join(timeout_s)
+        ray.kill(self.host)
+
+    def _serve(self) -> None:
+        """Keep the group alive: enter ``fit`` again, under a fresh name, whenever it returns."""
+        for round_ in range(MAX_FIT_FAILURES):
+            try:
+                self._trainer(f"{self.host_name}-{round_}").fit()
+            except Exception as error:
+                if not self._closing.is_set():
+                    logger.warning("slot %d: fit ended: %s", self.index, error)
+            if self._closing.is_set():
+                ray.kill(self.host)  # a pool that follows a cluster closes many a slot
+                return
+        self.host.give_up.remote(f"Ray Train could not keep slot {self.index}'s workers running")
+
+    def _trainer(self, name: str) -> TorchTrainer:
+        plan = self._plan
+        workers = (plan.workers, plan.most_workers) if plan.max_workers else plan.workers
+        return TorchTrainer(
+            serve_trials,
+            train_loop_config={"host": self.host, "threads": plan.cpus_per_worker},
+            scaling_config=ScalingConfig(
+                num_workers=workers,
+                elastic_resize_monitor_interval_s=RESIZE_EVERY_S,
+                use_gpu=plan.gpus_per_worker > 0,
+                resources_per_worker=plan.resources_per_worker,
+            ),
+            run_config=RunConfig(
+                name=name,
+                storage_path=str(self._scratch),
+                failure_config=FailureConfig(max_failures=-1, controller_failure_limit=3),
+                callbacks=[TellsItsHost(self.host)],
+                logging_config=LoggingConfig(log_level="WARNING"),
+            ),
+        )
+
+    def _abort(self) -> None:
+        """End a fit that still waits for workers that will not come."""
+        if self._thread.is_alive():
+            with contextlib.suppress(RayError):
+                controller = ray.get(self.host.controller.remote())
+                if controller is not None:
+                    controller.abort.remote()

@@ -1,0 +1,93 @@
+"""The size of a pool that follows a cluster; its slots here have no workers."""
+
+import itertools
+
+import pytest
+
+from raysearch.tuning import pool as pool_module
+from raysearch.tuning.pool import WorkerPool
+from raysearch.tuning.resources import Plan
+
+
+class FakeSlot:
+    """As a slot is seen by its pool."""
+
+    def __init__(self, index, *_, **__):
+        self.index, self.ready, self.busy, self.leaving, self.closed = (
+            index,
+            True,
+            False,
+            False,
+            False,
+        )
+
+    @property
+    def staying(self):
+        return not (self.leaving or self.closed)
+
+    def vacate(self, reason):
+        self.leaving = True
+        self.closed = not self.busy
+
+    def close(self):
+        self.closed = True
+
+
+@pytest.fixture
+def pool(monkeypatch, tmp_path):
+    monkeypatch.setattr(pool_module, "Slot", FakeSlot)
+    plan = Plan(slots=3, workers=1, cpus_per_worker=1, gpus_per_worker=0)
+    return WorkerPool(plan, "one", tmp_path, elastic=True)
+
+
+def test_it_opens_and_closes_the_idle_first(pool):
+    pool.resize(9)
+    assert pool.free() == [0, 1, 2]
+    pool.occupy(2)
+    pool.resize(2)
+    assert (pool.free(), pool.num_open()) == ([0], 2)
+    pool.resize(1)
+    assert (pool.free(), pool.num_open()) == ([], 1)
+    pool.resize(0)
+    assert not pool.slots[2].closed, "its trial has to publish first"
+    pool.release(2)
+    assert pool.slots[2].closed
+
+
+def test_what_is_idle_closes_once_and_is_not_opened_again(pool):
+    pool.resize(3)
+    pool.occupy(1)
+    for grant in itertools.repeat(3, 5):
+        pool.close_idle()
+        pool.resize(grant)
+    assert len(pool.slots) == 3
+    assert pool.num_open() == 1
+
+
+def test_an_idle_slot_waits_for_the_trial_of_a_vacated_one(pool):
+    pool.resize(2)
+    pool.occupy(1)
+    pool.slots[1].vacate("its node is being taken away")
+    for _ in range(5):
+        pool.close_idle()
+        pool.resize(1)
+    assert pool.free() == [0]
+    assert len(pool.slots) == 2
+    assert pool.lose(1)
+    pool.occupy(0)
+    pool.close_idle()
+    assert pool.num_open() == 1
+
+
+def test_it_is_at_an_end_after_too_many_losses_in_a_row(pool):
+    def go_wrong():
+        pool.resize(1)
+        slot = pool.free()[0]
+        pool.occupy(slot)
+        return pool.lose(slot)
+
+    assert [go_wrong() for _ in range(4)] == [True] * 4
+    pool.resize(1)
+    pool.occupy(4)
+    pool.release(4)  # a trial that ended
+    assert [go_wrong() for _ in range(6)] == [True] * 5 + [False]
