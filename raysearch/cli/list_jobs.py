@@ -4,13 +4,12 @@ import argparse
 import time
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from raysearch.cli.options import add_cluster_dashboard
 from raysearch.cli.status import word_of
 
 __all__ = ["add"]
+
+_ROW = "{:<9}  {:<16}  {:>7}  {}"
 
 
 def add(verbs: Any) -> None:
@@ -29,12 +28,10 @@ def show(arguments: argparse.Namespace) -> int:
     if not found:
         print(f"no search was submitted to {jobs.address}")
         return 0
-    table = Table(box=None, pad_edge=False)
-    for name in ("run", "state", "began", "minutes"):
-        table.add_column(name, justify="right" if name == "minutes" else "left")
+    # The run comes last and is never cut: it is what the other verbs take.
+    print(_ROW.format("state", "began", "minutes", "run"))
     for job in found:
         minutes = ((job.ended or time.time()) - job.started) / 60 if job.started else 0
         began = time.strftime("%Y-%m-%d %H:%M", time.localtime(job.started)) if job.started else ""
-        table.add_row(job.place, word_of(job), began, f"{minutes:.0f}")
-    Console(soft_wrap=True).print(table)
+        print(_ROW.format(word_of(job), began, f"{minutes:.0f}", job.place))
     return 0

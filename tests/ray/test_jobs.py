@@ -1,8 +1,8 @@
 """Searches as jobs of a cluster: sent, watched, stopped, resumed, refused; a head of our own."""
 
+import contextlib
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -59,18 +59,16 @@ def head(tmp_path_factory):
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
         deadline = time.monotonic() + 120
-        while raysearch("list", env=environment).returncode != 0:
+        while (asked := raysearch("list", env=environment)).returncode != 0:
             assert process.poll() is None, (folder / "head.log").read_text()
-            assert time.monotonic() < deadline, (folder / "head.log").read_text()
+            assert time.monotonic() < deadline, asked.stderr
             time.sleep(1)
         yield environment
     finally:
-        family = psutil.Process(process.pid).children(recursive=True)
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=90)
-        _, alive = psutil.wait_procs(family, timeout=60)
-        for one in alive:
-            one.kill()
+        for one in [*psutil.Process(process.pid).children(recursive=True), process]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+        process.wait()
 
 
 def raysearch(*arguments, env, **options):
