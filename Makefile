@@ -9,8 +9,8 @@ STAMP := $(VENV)/.installed
 
 help:
 	@echo "make demo          install, then search for an EmoHRNet on the embedded corpus (10 minutes)"
-	@echo "make test          install, then every test but the slow faults (15 to 20 minutes)"
-	@echo "make fault         every way in which a search is killed, and resumes"
+	@echo "make test          install, then every test but the slow ones (20 minutes)"
+	@echo "make fault         every way in which a search is killed, and resumes; and the other slow tests"
 	@echo "make cluster-test  a cluster of three hosts on this machine, as root (15 minutes)"
 	@echo "make check         format, lint, types, import contract, tests, the built wheel: what CI runs"
 	@echo "make benchmark     trial turnover, beside the usual ways"
@@ -35,10 +35,10 @@ demo: $(STAMP)
 	  --set features.mel.n_mels=40 --set features.mel.hop_ms=20 $(DEMO_ARGS)
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest -m "not benchmark and (not fault or ci)"
+	@$(BIN)/python -m pytest -m "not benchmark and not slow and (not fault or ci)"
 
 fault: $(STAMP)
-	@$(BIN)/python -m pytest -m fault
+	@$(BIN)/python -m pytest -m "fault or slow"
 
 cluster-test: $(STAMP)
 	@$(BIN)/python tests/cluster/run.py $(CLUSTER_ARGS)

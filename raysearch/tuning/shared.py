@@ -9,7 +9,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raysearch.errors import InfrastructureError, RaysearchError
 from raysearch.storage.replica import check_writable, open_storage, replica_of
-from raysearch.tuning.keeper import living_nodes
+from raysearch.tuning.desk import living_nodes
 
 __all__ = ["check_shared"]
 

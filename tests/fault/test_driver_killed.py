@@ -35,7 +35,7 @@ def after_lines(count):
 
 
 NAMED = {
-    "first-epoch": (first_epoch, True),
+    "first-epoch": (first_epoch, False),
     "mid-search": (mid_search, False),
     "publishing": (publishing, True),
     "last-trial": (last_trial, False),

@@ -18,9 +18,7 @@ def mid_search(driver):
     return sum(event["event"] in ("completed", "pruned") for event in driver.events()) >= 2
 
 
-@pytest.mark.parametrize(
-    "point", [first_checkpoint, pytest.param(mid_search, marks=pytest.mark.ci)]
-)
+@pytest.mark.parametrize("point", [first_checkpoint, mid_search])
 def test_another_machine_goes_on(bucket, tmp_path, expected, point):
     url, name = f"{bucket}/{tmp_path.name}", "one"
     driver = Driver(url, name, machine=tmp_path / "first")

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.fault, pytest.mark.timeout(900)]
 
 # Long enough for a node to come and go, and never stopped early.
 LONG = ["--slots=2", "--set=search.scheduler=none", "--set=search.checkpoint_every_s=5"]
-NUM_EPOCHS = 60
+NUM_EPOCHS = 40
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -108,32 +107,13 @@ def test_evaluation_scores_the_test_fold_once(searched, folder):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "words"),
-    [
-        (["run", "--space=emohrnt"], 2, "did you mean 'emohrnet'"),
-        (["run", "--space=emohrnet", "--set", "model.widht=8"], 2, "model.widht"),
-        (["run", "--space=emohrnet", "--set", "model.width=-8"], 2, "model.width"),
-        (["run", "--space=emohrnet", "--corpus=ravdes"], 2, "did you mean 'ravdess'"),
-        (["run", "--space=emohrnet", "--corpus=emodb"], 2, "--data"),
-        (["run", "--space=emohrnet", "--corpus=emodb", "--data=nowhere"], 2, "nowhere"),
-        (["run", "--space=emohrnet", "--corpus=emodb", "--data=empty"], 3, "empty"),
-        (["run", "--space=emohrnet", "--workers=999"], 2, "can never fit"),
-        (["run", "--space=emohrnet", "--fold=77"], 2, "fold"),
-        (["run", "--space=emohrnet", "--corpus=manifest", "--data=leak.csv"], 3, "speaker"),
-        (["run", "--space=emohrnet", "--resume", "--name=never"], 2, "nothing to resume"),
-        (["run", "--space=emohrnet", "--time-budget=soon"], 2, "30m"),
-        (["run", "--space=emohrnet", "--address=127.0.0.1:1"], 4, "127.0.0.1:1"),
-        (["evaluate", "results/never"], 2, "not a run"),
-        (["corpus", "--corpus=nope"], 2, "nope"),
-    ],
+    ("option", "code", "words"),
+    [("--workers=999", 2, "can never fit"), ("--address=127.0.0.1:1", 4, "127.0.0.1:1")],
 )
-def test_a_mistake_is_one_line_and_an_exit_code(arguments, code, words, folder):
-    (folder / "empty").mkdir(exist_ok=True)
-    write_leaking_manifest(folder)
-    result = raysearch(*arguments, cwd=folder)
+def test_what_the_cluster_cannot_do_is_one_line(option, code, words, folder):
+    result = raysearch("run", "--space=emohrnet", option, cwd=folder)
     assert result.returncode == code, result.stderr
     assert words in result.stderr
-    assert "Traceback" not in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1, result.stderr
 
 
@@ -151,18 +131,3 @@ def test_a_taken_name_is_refused(searched, folder):
     result = raysearch("run", *SMALL, "--name", "one", cwd=folder)
     assert result.returncode == 2
     assert "--resume" in result.stderr
-
-
-def write_leaking_manifest(folder: Path) -> None:
-    """A manifest of the user's own whose split column shares a speaker."""
-    import numpy as np
-    import soundfile
-
-    rng = np.random.default_rng(0)
-    lines = ["path,emotion,speaker,split"]
-    for i in range(24):
-        soundfile.write(folder / f"{i}.wav", rng.uniform(-0.1, 0.1, 4000), 16_000)
-        emotion = ("happy", "sad")[i % 2]
-        split = ("train", "validation", "test")[i % 3]
-        lines.append(f"{i}.wav,{emotion},speaker{i % 4},{split}")
-    (folder / "leak.csv").write_text("\n".join(lines) + "\n")

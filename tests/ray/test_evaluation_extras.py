@@ -90,6 +90,7 @@ def test_interrupted_ablations_keep_what_was_retrained(folder):
     assert again["figures"]["ua"] == before["figures"]["ua"]
 
 
+@pytest.mark.slow
 def test_the_leak_study_has_four_arms(folder):
     shown = raysearch("leak-study", *SMALL, "--name=leak", cwd=folder)
     assert "Augmented siblings in the test give" in shown
@@ -115,6 +116,7 @@ def quieter(tree, target):
     return target
 
 
+@pytest.mark.slow
 def test_winners_are_scored_on_each_others_corpora(folder):
     # The demo is a RAVDESS tree: its twin has the same labels under another corpus' name.
     (tree,) = (folder / "results" / ".corpora").iterdir()

@@ -128,6 +128,10 @@ def test_onprem_runs_under_a_user_of_its_own():
     assert launcher("onprem.yaml")["auth"]["ssh_user"] == "raysearch"
 
 
+def test_onprem_is_served_by_the_autoscaler_that_knows_listed_hosts():
+    assert "RAY_enable_autoscaler_v2=0" in launcher("onprem.yaml")["head_start_ray_commands"][-1]
+
+
 def test_onprem_keeps_every_host_in_the_cluster():
     config = launcher("onprem.yaml")
     (node_type,) = config["available_node_types"].values()

@@ -1,0 +1,66 @@
+"""The cluster's one desk where searches ask for slots: a detached actor, without torch."""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import ray
+from ray._private.state import state as ray_state
+
+from raysearch.tuning.admission import Claim, Grant, divide
+from raysearch.tuning.resources import cluster_nodes, possible_nodes
+
+__all__ = ["Admission", "desk", "draining_nodes", "living_nodes"]
+
+# Searches of different versions understand each other as long as this name is the same.
+NAME = "raysearch-admission-1"
+NAMESPACE = "raysearch"
+# A search that was not heard of for so long has ended without a word.
+SILENT_S = 30.0
+
+
+def draining_nodes() -> set[str]:
+    """Ids of the nodes that were told to leave: a spot notice, or the autoscaler's wish."""
+    return set(ray_state.get_draining_nodes() or {})
+
+
+def living_nodes() -> list[dict[str, Any]]:
+    """The entries of ``ray.nodes()`` on which something new can be placed."""
+    leaving = draining_nodes()
+    return [n for n in ray.nodes() if n["Alive"] and n["NodeID"] not in leaving]
+
+
+class Admission:
+    """It holds nothing that would be missed: whoever lives asks again within seconds."""
+
+    def __init__(self) -> None:
+        self._claims: dict[str, Claim] = {}
+        self._heard: dict[str, float] = {}
+        self._num_arrived = 0
+
+    def ask(self, claim: Claim) -> Grant:
+        """What the search gets now; its word is also the sign that it lives."""
+        now = time.monotonic()
+        if claim.search not in self._claims:
+            self._num_arrived += 1
+            claim = replace(claim, arrived=self._num_arrived)
+        else:
+            claim = replace(claim, arrived=self._claims[claim.search].arrived)
+        self._claims[claim.search], self._heard[claim.search] = claim, now
+        for search in [s for s, heard in self._heard.items() if now - heard > SILENT_S]:
+            self.leave(search)
+        nodes = possible_nodes(cluster_nodes(living_nodes()))
+        return divide(list(self._claims.values()), nodes)[claim.search]
+
+    def leave(self, search: str) -> None:
+        """The search has ended."""
+        self._claims.pop(search, None)
+        self._heard.pop(search, None)
+
+
+def desk() -> Any:
+    """Its handle; it is opened if there is none."""
+    actor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=3)(Admission)
+    return actor.options(
+        name=NAME, namespace=NAMESPACE, lifetime="detached", get_if_exists=True
+    ).remote()
