@@ -23,11 +23,14 @@ LOAD_S = 90
 # Signs in as its dialog does: the answer sets a cookie.
 SIGN_IN = "fetch('/api/authenticate', {{method: 'POST', headers: {{Authorization: 'Bearer {}'}}}})"
 SIGN_IN += ".then(answer => answer.status)"
-# Its tables are folded; this opens the one of the tasks.
-UNFOLD = """
-[...document.querySelectorAll('*')]
-  .filter(e => e.children.length == 0 && /^(Task Table|Tasks)/.test(e.innerText || ''))
-  .forEach(e => e.click())
+# The overview's link to a job, and the job's folded table of tasks; whether it was there to click.
+CLICK = """
+(() => {{
+  const all = [...document.querySelectorAll('{}')];
+  const found = all.filter(e => (e.innerText || '').startsWith('{}'));
+  if (found.length) found[0].click();
+  return found.length > 0;
+}})()
 """
 
 
@@ -68,12 +71,12 @@ async def _look(address: str, token: str, job: str, picture: Path) -> str:
         await call("Page.navigate", url=address)
         await asyncio.sleep(3)
         assert await _evaluate(call, SIGN_IN.format(token)) == 200
-        await call("Page.navigate", url=f"{address}/#/jobs/{job}")
         await call("Page.reload")
+        await _click(call, "a", job)
+        await _click(call, "h4", "Task Table")
         text = ""
         for _ in range(LOAD_S // 3):
             await asyncio.sleep(3)
-            await _evaluate(call, UNFOLD)
             text = str(await _evaluate(call, "document.body.innerText"))
             if "trial 0" in text:
                 break
@@ -81,6 +84,14 @@ async def _look(address: str, token: str, job: str, picture: Path) -> str:
         shot = await call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
         picture.write_bytes(base64.b64decode(shot["data"]))
         return text
+
+
+async def _click(call: Any, selector: str, text: str) -> None:
+    for _ in range(LOAD_S):
+        await asyncio.sleep(1)
+        if await _evaluate(call, CLICK.format(selector, text)):
+            return
+    raise AssertionError(f"the dashboard shows no {selector} {text!r}")
 
 
 async def _evaluate(call: Any, expression: str) -> Any:
