@@ -228,5 +228,5 @@ def _dashboard(url: str | None) -> list[str]:
         return []
     return [
         f"dashboard: http://{url} (it asks for a token: `ray get-auth-token` prints yours)",
-        "  Jobs > the job > Task Table lists the trials by name, state and duration",
+        "  Jobs > the job > Task Table, function WorkerGroupHost.trial: the trials, by name",
     ]

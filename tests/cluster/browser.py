@@ -23,7 +23,7 @@ LOAD_S = 90
 # Signs in as its dialog does: the answer sets a cookie.
 SIGN_IN = "fetch('/api/authenticate', {{method: 'POST', headers: {{Authorization: 'Bearer {}'}}}})"
 SIGN_IN += ".then(answer => answer.status)"
-# The overview's link to a job, and the job's folded table of tasks; whether it was there to click.
+# Whether it was there to click.
 CLICK = """
 (() => {{
   const all = [...document.querySelectorAll('{}')];
@@ -32,6 +32,10 @@ CLICK = """
   return found.length > 0;
 }})()
 """
+# The cells of all tables of a page.
+CELLS = "[...document.querySelectorAll('td')].map(e => e.innerText).join('\\n')"
+# The function that trials are listed under.
+TRIALS = "WorkerGroupHost.trial"
 
 
 def find_chromium() -> str | None:
@@ -41,7 +45,7 @@ def find_chromium() -> str | None:
 
 
 def look_at_job(program: str, address: str, token: str, job: str, picture: Path) -> str:
-    """Open the page of ``job`` and unfold its tasks.
+    """Open the page of ``job`` and list its trials.
 
     Args:
         program: Chromium.
@@ -51,7 +55,7 @@ def look_at_job(program: str, address: str, token: str, job: str, picture: Path)
         picture: a PNG file to write.
 
     Returns:
-        All text of the page, once it names a trial or after ``LOAD_S`` seconds.
+        The table's text, once it names a trial or after ``LOAD_S`` seconds.
     """
     command = [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run"]
     command += ["--user-data-dir=/tmp/chromium", "--window-size=1500,1600"]
@@ -74,10 +78,13 @@ async def _look(address: str, token: str, job: str, picture: Path) -> str:
         await call("Page.reload")
         await _click(call, "a", job)
         await _click(call, "h4", "Task Table")
+        await _click(call, "label", "Function or Class Name")
+        await call("Input.insertText", text=TRIALS)
+        await _click(call, "li", TRIALS)
         text = ""
         for _ in range(LOAD_S // 3):
             await asyncio.sleep(3)
-            text = str(await _evaluate(call, "document.body.innerText"))
+            text = str(await _evaluate(call, CELLS))
             if "trial 0" in text:
                 break
         await asyncio.sleep(2)

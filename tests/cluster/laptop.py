@@ -151,15 +151,17 @@ class Laptop:
                 stdout=log,
                 stderr=log,
                 preexec_fn=die_with_parent,
+                start_new_session=True,
             )
             try:
                 _wait_for_port(process)
                 yield
             finally:
-                process.send_signal(signal.SIGINT)
+                os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C: its ssh is to end, too
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(timeout=15)
-                process.kill()
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
 
     def _ssh_options(self) -> list[str]:
         options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"]

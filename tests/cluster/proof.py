@@ -119,7 +119,6 @@ def _shown_in_the_dashboard(steps: Steps, laptop: Laptop, dashboard: Dashboard, 
         return
     picture = RESULTS / "dashboard.png"
     text = look_at_job(program, laptop.address, laptop.token, job, picture)
-    assert job in text, f"the job's page does not name it: {text}"
     assert "trial 0" in text, f"the job's page names no trial: {text}"
     steps.say(f"a browser shows the job's page and its trials: {picture.name}")
 
