@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from raysearch.errors import InfrastructureError, RunExistsError
 from raysearch.files import write_text
 
-__all__ = ["Lease", "RunLease", "check_fence"]
+__all__ = ["Lease", "RunLease", "check_fence", "is_held"]
 
 _LOCK, _LEASE = "lease.lock", "lease.json"
 
@@ -85,6 +85,21 @@ class RunLease:
         trace: TracebackType | None,
     ) -> None:
         self.release()
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a living process of this machine holds the folder."""
+    try:
+        lock = os.open(folder / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except OSError:
+        return True
+    finally:
+        os.close(lock)
 
 
 def check_fence(folder: Path, fence: int) -> None:

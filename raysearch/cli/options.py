@@ -144,7 +144,7 @@ def storage_folder(text: str) -> Path:
         return Path(text)
     from raysearch.storage.replica import open_storage
 
-    return open_storage(text)
+    return open_storage(text.removeprefix("file://"))
 
 
 def add_run(parser: argparse.ArgumentParser, name: str = "run", **options: Any) -> None:
@@ -154,6 +154,7 @@ def add_run(parser: argparse.ArgumentParser, name: str = "run", **options: Any) 
 
 def run_at(text: str) -> RunFolder:
     """The run that is meant; raises MissingPathError if there is none."""
+    text = text.removeprefix("file://")
     if "://" not in text:
         return RunFolder.existing(Path(text))
     from raysearch.storage.runs import existing_run

@@ -3,8 +3,10 @@
 import argparse
 from typing import Any
 
+from raysearch.cli.options import run_at
 from raysearch.cli.submit import add_sending, send
-from raysearch.errors import UserError
+from raysearch.errors import MissingPathError, UserError
+from raysearch.spec import SearchSpec
 
 __all__ = ["add"]
 
@@ -37,5 +39,13 @@ def resume(arguments: argparse.Namespace) -> int:
     options = ["--resume"]
     if arguments.trials:
         options += ["--trials", str(arguments.trials)]
-    send(arguments, name, options, spec=None)
+    send(arguments, name, options, _spec(arguments.storage, name), resumed=True)
     return 0
+
+
+def _spec(storage: str, name: str) -> SearchSpec | None:
+    """The run's settings, which may name modules of the user's own that are to be sent along."""
+    try:
+        return run_at(f"{storage}/{name}").spec()
+    except MissingPathError:
+        return None  # a folder that the cluster's nodes share, and this machine does not

@@ -63,12 +63,17 @@ def submit(arguments: argparse.Namespace) -> int:
     options = ["--space", "space.yaml"]
     if arguments.warm_start:
         options += ["--warm-start", arguments.warm_start]
-    send(arguments, name, options, spec)
+    send(arguments, name, options, spec, resumed=False)
     return 0
 
 
 def send(
-    arguments: argparse.Namespace, name: str, options: Sequence[str], spec: SearchSpec | None
+    arguments: argparse.Namespace,
+    name: str,
+    options: Sequence[str],
+    spec: SearchSpec | None,
+    *,
+    resumed: bool,
 ) -> None:
     """Submit ``raysearch run`` and wait until the cluster has taken it.
 
@@ -76,7 +81,8 @@ def send(
         arguments: ``storage``, ``address``, ``env`` and ``wait``.
         name: of the run.
         options: of ``raysearch run``.
-        spec: the search; none for a resumption.
+        spec: the search; none for a resumption whose run cannot be read from here.
+        resumed: whether the run is there already.
 
     Raises:
         RaysearchError: it was refused, here or there; no job is left.
@@ -87,7 +93,7 @@ def send(
     environment = _environment(arguments.env)
     storage = _storage(arguments.storage)
     with tempfile.TemporaryDirectory(prefix="raysearch-submit-") as folder:
-        sent = pack(Path(folder), spec)
+        sent = pack(Path(folder), spec, resumed=resumed)
         jobs = Jobs(address_of(arguments.address))
         job = jobs.submit(name, storage, options, sent, environment)
         print(f"submitted {job.submission} to {jobs.address}", flush=True)
@@ -109,6 +115,7 @@ def _checked(arguments: argparse.Namespace) -> SearchSpec:
 
 
 def _storage(text: str) -> str:
+    text = text.removeprefix("file://")
     if "://" in text:
         from raysearch.storage.objects import ObjectStore
 

@@ -25,12 +25,13 @@ MAX_MODULE_BYTES = 20 * 2**20
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
 
 
-def pack(folder: Path, spec: SearchSpec | None) -> Path:
+def pack(folder: Path, spec: SearchSpec | None, *, resumed: bool = False) -> Path:
     """Fill ``folder`` with all that the search of ``spec`` needs beside a corpus and storage.
 
     Args:
         folder: an empty one.
-        spec: the search; without one (a resumption) the run's own settings are in its storage.
+        spec: the search; none if this machine cannot read it.
+        resumed: the run's own settings are in its storage.
 
     Returns:
         ``folder``.
@@ -41,7 +42,8 @@ def pack(folder: Path, spec: SearchSpec | None) -> Path:
     package = Path(raysearch.__file__).parent
     shutil.copytree(package, folder / package.name, ignore=_LEFT_OUT)
     if spec is not None:
-        write_text(folder / SPACE, spec.to_yaml())
+        if not resumed:
+            write_text(folder / SPACE, spec.to_yaml())
         for name in sorted({path.partition(":")[0] for path in _dotted(spec.to_dict())}):
             _add_module(folder, name.partition(".")[0])
     return folder

@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -117,6 +118,12 @@ class _Beats:
     ) -> None:
         self._done.set()
         self._thread.join()
+        if error is not None and not isinstance(error, KeyboardInterrupt):
+            # What ends the process is printed when the log is closed already.
+            told = isinstance(error, RaysearchError)
+            why = f"raysearch: {error}" if told else "".join(traceback.format_exception(error))
+            with self._file.with_suffix(".log").open("a", encoding="utf-8") as log:
+                log.write(why.rstrip() + "\n")
         now = time.time()
         self._write(replace(self._record, heard=now, ended=now, exit_code=_exit_code(error)))
 
@@ -162,6 +169,9 @@ def _copied_to(path: Path) -> Iterator[None]:
 def _copy(read: int, out: int, path: Path) -> None:
     with path.open("ab", buffering=0) as file:
         while chunk := os.read(read, 65536):
-            os.write(out, chunk)
-            file.write(chunk)
+            # A full disk, or a terminal that is gone, must not stop who prints.
+            with contextlib.suppress(OSError):
+                os.write(out, chunk)
+            with contextlib.suppress(OSError):
+                file.write(chunk)
     os.close(read)

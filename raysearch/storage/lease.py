@@ -5,6 +5,7 @@ takes it over raises the fence, by a put that only succeeds on the version that 
 replaced driver left behind is refused by that fence, as in raysearch.lease.
 """
 
+import contextlib
 import json
 import os
 import socket
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from raysearch.errors import InfrastructureError, RaysearchError, RunExistsError
-from raysearch.storage.objects import ObjectStore, Version
+from raysearch.storage.objects import ObjectStore, Tag, Version
 
 __all__ = ["EXPIRY_S", "ObjectLease", "check_object_fence"]
 
@@ -31,7 +32,7 @@ class ObjectLease:
         fence: above that of every earlier holder.
     """
 
-    def __init__(self, objects: ObjectStore, run: str, fence: int, tag: str) -> None:
+    def __init__(self, objects: ObjectStore, run: str, fence: int, tag: Tag) -> None:
         self._objects, self._key, self.fence, self._tag = objects, f"{run}/{KEY}", fence, tag
         self._lost: RaysearchError | None = None
         self._done = threading.Event()
@@ -94,7 +95,8 @@ class ObjectLease:
         self._done.set()
         self._thread.join()
         if self._lost is None:
-            self._objects.swap(self._key, _content(self.fence, released=True), self._tag)
+            with contextlib.suppress(InfrastructureError):  # it runs out by itself
+                self._objects.swap(self._key, _content(self.fence, released=True), self._tag)
 
     def __enter__(self) -> "ObjectLease":
         return self
@@ -106,6 +108,7 @@ class ObjectLease:
         while not self._done.wait(RENEW_S):
             try:
                 tag = self._objects.swap(self._key, _content(self.fence), self._tag)
+                tag = tag or self._own_tag()
             except InfrastructureError:
                 continue  # the store is away for a moment; it may be back before the lease ends
             except RaysearchError as error:
@@ -117,6 +120,13 @@ class ObjectLease:
                 )
                 return
             self._tag = tag
+
+    def _own_tag(self) -> Tag | None:
+        """The lease's, if its fence is ours still: a put may succeed whose answer is lost."""
+        found = self._objects.read(self._key)
+        if found and _holder(found, f"{self._objects.url}/{self._key}")["fence"] == self.fence:
+            return found.tag
+        return None
 
 
 def check_object_fence(objects: ObjectStore, run: str, fence: int) -> None:

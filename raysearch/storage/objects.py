@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import obstore
 from obstore.exceptions import (
@@ -27,11 +27,18 @@ from obstore.store import from_url
 
 from raysearch.errors import ConfigError, InfrastructureError, UserError
 
-__all__ = ["SCHEMES", "ObjectStore", "Version", "is_url"]
+if TYPE_CHECKING:
+    from obstore import UpdateVersion
+
+__all__ = ["SCHEMES", "ObjectStore", "Tag", "Version", "is_url"]
 
 SCHEMES = ("s3", "gs", "file")
 # Small objects: what does not answer in this time will not.
 TIMEOUT = "30s"
+
+
+# What a store knows a version by: S3 by its ETag, Google by its generation.
+Tag = tuple[str | None, str | None]
 
 
 def is_url(text: str) -> bool:
@@ -50,7 +57,7 @@ class Version:
     """
 
     data: bytes
-    tag: str
+    tag: Tag
     modified: datetime
 
 
@@ -77,7 +84,10 @@ class ObjectStore:
             plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
             options = {"client_options": {"allow_http": plain, "timeout": TIMEOUT}}
         with self._told("opened"):
-            self._store = from_url(self.url, **options, **_made(scheme))
+            try:
+                self._store = from_url(self.url, **options, **_made(scheme))
+            except ValueError as error:
+                raise ConfigError(f"{url!r}: no storage: {_first_line(error)}") from None
 
     def read(self, key: str) -> Version | None:
         """The object; None if there is none."""
@@ -86,31 +96,28 @@ class ObjectStore:
                 found = obstore.get(self._store, key)
             except (NotFoundError, FileNotFoundError):
                 return None
-            return Version(
-                bytes(found.bytes()), str(found.meta["e_tag"]), found.meta["last_modified"]
-            )
+            return Version(bytes(found.bytes()), _tag(found.meta), found.meta["last_modified"])
 
     def write(self, key: str, data: bytes | Path) -> None:
         """Put the object, a file's content if ``data`` is a path; what was there is replaced."""
         with self._told("written"):
             obstore.put(self._store, key, data)
 
-    def create(self, key: str, data: bytes) -> str | None:
+    def create(self, key: str, data: bytes) -> Tag | None:
         """Put the object unless there is one; its tag, or None if there was."""
         with self._told("written"):
             try:
-                return str(obstore.put(self._store, key, data, mode="create")["e_tag"])
+                return _tag(obstore.put(self._store, key, data, mode="create"))
             except AlreadyExistsError:
                 return None
 
-    def swap(self, key: str, data: bytes, tag: str) -> str | None:
+    def swap(self, key: str, data: bytes, tag: Tag) -> Tag | None:
         """Put the object if it still is the version ``tag``; the new tag, or None if it is not."""
         with self._told("written"):
             try:
-                put = obstore.put(self._store, key, data, mode={"e_tag": tag})
+                return _tag(obstore.put(self._store, key, data, mode=_update(tag)))
             except (PreconditionError, NotFoundError):
                 return None
-            return str(put["e_tag"])
 
     def download(self, key: str, path: Path) -> None:
         """Write the object to ``path``.
@@ -168,6 +175,16 @@ class ObjectStore:
             raise InfrastructureError(
                 f"{self.url}: cannot be {what}: {_first_line(error)}"
             ) from None
+
+
+def _update(tag: Tag) -> "UpdateVersion":
+    e_tag, version = tag
+    known: UpdateVersion = {"e_tag": e_tag} if e_tag else {}
+    return {**known, "version": version} if version else known
+
+
+def _tag(meta: Any) -> Tag:
+    return meta["e_tag"], meta["version"]
 
 
 def _made(scheme: str) -> dict[str, Any]:

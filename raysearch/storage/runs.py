@@ -1,19 +1,20 @@
 """A run's small files, its lease and its ledger, wherever its storage is."""
 
 import contextlib
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from raysearch.errors import MissingPathError
-from raysearch.lease import Lease, RunLease, check_fence
+from raysearch.lease import Lease, RunLease, check_fence, is_held
 from raysearch.ledger import Ledger, LedgerStore
 from raysearch.run_folder import RunFolder
 from raysearch.storage.folders import fetch_folder, forget_folders, send_folder
 from raysearch.storage.lease import ObjectLease, check_object_fence
 from raysearch.storage.objects import is_url
-from raysearch.storage.replica import open_storage, replica_of
+from raysearch.storage.replica import Replica, open_storage, replica_of
 from raysearch.storage.segments import SegmentLedger, fetch_ledger
 from raysearch.training.checkpoint import MANIFEST
 
@@ -28,6 +29,7 @@ __all__ = [
     "hold",
     "open_ledger",
     "publication",
+    "published_below",
     "send_published",
 ]
 
@@ -54,10 +56,16 @@ def existing_run(text: str) -> RunFolder:
 
 
 def fetch_run(folder: Path) -> None:
-    """Bring the small files and the ledger of the run, and of its inner runs, up to date."""
+    """Bring the small files and the ledger of the run, and of its inner runs, up to date.
+
+    Those that a driver on this machine is writing are newer than what the storage has.
+    """
     replica = replica_of(folder)
-    if replica is None:
-        return
+    if replica and not is_held(folder):
+        _fetch(replica, folder)
+
+
+def _fetch(replica: Replica, folder: Path) -> None:
     name = replica.key(folder)
     keys = replica.objects.keys(name)
     replica.fetch(key for key in keys if _is_small(key.removeprefix(f"{name}/")))
@@ -136,10 +144,11 @@ def hold(folder: Path, say: Callable[[str], None] | None = None) -> Iterator[Lea
             yield local
             return
         with ObjectLease.acquire(replica.objects, replica.key(folder), say=say) as lease:
-            fetch_run(folder)
+            _fetch(replica, folder)
             try:
                 yield lease
             finally:
+                lease.check()  # what a replaced driver holds is older than its successor's
                 RunSender(folder).send()
 
 
@@ -159,6 +168,7 @@ def publication(folder: Path, lease: Lease) -> dict[str, Any]:
         "run_folder": str(folder.absolute()),
         "fence": lease.fence,
         "storage": replica.objects.url if replica else None,
+        "driver": socket.gethostname(),
     }
 
 
@@ -181,6 +191,15 @@ def fetch_published(folder: Path) -> Path:
     if replica := replica_of(folder):
         fetch_folder(replica.objects, replica.key(folder), folder)
     return folder
+
+
+def published_below(folder: Path) -> list[Path]:
+    """The published folders, two levels below, that its storage has; none of a plain folder."""
+    replica = replica_of(folder)
+    if replica is None:
+        return []
+    keys = [key for key in replica.objects.keys(replica.key(folder)) if key.endswith(".json")]
+    return [replica.path(key.removesuffix(".json")) for key in keys]
 
 
 def forget_published(folder: Path) -> None:

@@ -82,7 +82,12 @@ class SegmentLedger:
         key = _key(self._run, self._waiting[0].seq)
         lines = b"".join(event.to_line() for event in self._waiting)
         if self._objects.create(key, lines) is None:
-            raise InfrastructureError(f"{self._objects.url}/{key}: another driver has written it")
+            there = self._objects.read(key)
+            # Ours, if a put succeeded whose answer was lost; each line tells its writer's fence.
+            if there is None or there.data != lines:
+                raise InfrastructureError(
+                    f"{self._objects.url}/{key}: another driver has written it"
+                )
         self._waiting.clear()
         self._sent_at = time.monotonic()
 
@@ -108,7 +113,9 @@ def fetch_ledger(objects: ObjectStore, run: str, path: Path) -> None:
                 raise DataError(f"{objects.url}/{key}: event {event.seq}, expected {expected}")
             lines.append(line)
             expected += 1
-    if lines:
+    if not lines:
+        path.unlink(missing_ok=True)  # lines that never got there would leave a gap
+    else:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, b"".join(lines).decode())
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import ray
+
 from raysearch.errors import DataError, InfrastructureError, QuarantineError
 from raysearch.features.extractor import FeatureConfig
 from raysearch.storage.corpora import send_files
@@ -20,6 +22,7 @@ from raysearch.streaming.store import (
     fetch_parts,
     read_quarantine,
     scan,
+    send_missing,
     send_parts,
     write_json,
     write_manifest,
@@ -33,6 +36,7 @@ __all__ = ["FeatureSet", "ensure_features"]
 # Small enough that progress moves and a lost task costs seconds, large enough that files stay few.
 ROWS_PER_PART = 64
 SECONDS_PER_PART = 3600.0
+TASKS_AT_ONCE = 2
 Progress = Callable[[int, int], None]
 
 
@@ -118,6 +122,7 @@ def ensure_features(
         write_json(Path(source.folder) / QUARANTINE, reasons)
         send_parts(source, [QUARANTINE])
         index = scan(source, repair=True)
+    send_missing(source, index.parts)
     write_manifest(source, index.parts)
     send_parts(source, [MANIFEST])
     quarantined = {
@@ -177,9 +182,15 @@ def _run(
     items = [{"chunk": json.dumps([item.line() for item in chunk])} for chunk in _chunks(missing)]
     audio = send_files(item.utterance.path for item in missing)
     kwargs = {"source": source, "config": config.model_dump(mode="json"), "audio": audio}
-    for table in run_tasks(items, publish_chunk, kwargs, num_cpus=1):
+    for table in run_tasks(items, publish_chunk, kwargs, **_room()):
         for line in table["report"].to_pylist():
             yield json.loads(line)
+
+
+def _room() -> dict[str, Any]:
+    """A CPU a task; where other searches hold them all, a few tasks beside those."""
+    total, free = ray.cluster_resources().get("CPU", 0), ray.available_resources().get("CPU", 0)
+    return {"num_cpus": 0, "tasks_at_once": TASKS_AT_ONCE} if total >= 1 > free else {"num_cpus": 1}
 
 
 def _chunks(missing: "list[_Item]") -> "Iterator[list[_Item]]":

@@ -12,7 +12,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ __all__ = [
     "fetch_parts",
     "read_quarantine",
     "scan",
+    "send_missing",
     "send_parts",
     "write_json",
     "write_manifest",
@@ -137,6 +138,13 @@ def send_parts(source: FeatureSource, names: Sequence[str]) -> None:
     """Send files of the store, in this order."""
     if replica := _replica(source):
         replica.send(Path(source.folder) / name for name in names)
+
+
+def send_missing(source: FeatureSource, parts: Collection[str]) -> None:
+    """Send the parts that the storage lacks: one may have been written and its sender killed."""
+    if replica := _replica(source):
+        there = {Path(key).name for key in replica.objects.keys(replica.key(Path(source.folder)))}
+        send_parts(source, sorted(set(parts) - there))
 
 
 def _replica(source: FeatureSource) -> Replica | None:

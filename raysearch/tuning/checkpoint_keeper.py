@@ -4,7 +4,7 @@ import contextlib
 import shutil
 from pathlib import Path
 
-from raysearch.storage.runs import forget_published
+from raysearch.storage.runs import forget_published, published_below
 from raysearch.trials import Trials
 
 __all__ = ["CheckpointKeeper"]
@@ -37,9 +37,9 @@ class CheckpointKeeper:
     def sweep(self, trials: Trials) -> None:
         """No worker runs yet, so whatever is not kept was left behind by an earlier driver."""
         self._known = self._kept(trials)
-        for path in list((self._folder / "checkpoints").glob("*/*")):
-            if path not in self._known:
-                _remove(path)
+        folder = self._folder / "checkpoints"
+        for path in {*folder.glob("*/*"), *published_below(folder)} - self._known:
+            _remove(path)
 
     def _kept(self, trials: Trials) -> set[Path]:
         ended = [r.checkpoint[0] for r in trials.ranked() if r.status != "running" and r.checkpoint]

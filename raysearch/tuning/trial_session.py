@@ -1,5 +1,7 @@
 """One trial inside one worker: its data, its learner, and the checkpoints it publishes."""
 
+import shutil
+import socket
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -99,6 +101,9 @@ class TrialSession:
         self._trial.close()
         for data in self._data:
             data.close()
+        if self._task["storage"] and self._task["driver"] != socket.gethostname():
+            # The storage has it; here the checkpoints of all trials would pile up.
+            shutil.rmtree(self._task["folder"], ignore_errors=True)
 
 
 def _open(

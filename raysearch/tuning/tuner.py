@@ -20,7 +20,7 @@ from raysearch.errors import RunExistsError, SearchInterruptedError
 from raysearch.lease import Lease
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
-from raysearch.storage.runs import open_ledger, publication
+from raysearch.storage.runs import RunSender, open_ledger, publication
 from raysearch.trials import Trials
 from raysearch.tuning.adapters import ConductorScheduler, ConductorSearcher
 from raysearch.tuning.cluster_session import ClusterSession
@@ -85,6 +85,7 @@ def run_search(
     """
     _check_data(run, audited)
     run.add_session(started, lease.fence, _facts(spec, audited, session))
+    RunSender(run.root).send()
     outcome = "failed"
     try:
         with _signals() as interrupt:
@@ -93,7 +94,8 @@ def run_search(
             )
             _say_bank(bank, watcher.say)
             with open_pool(spec, run, session, watcher.say) as pool:
-                watcher.say(f"starting slots: {pool.plan.describe()}")
+                room = "as the cluster has room, up to " if pool.elastic else ""
+                watcher.say(f"starting slots: {room}{pool.plan.describe()}")
                 conductor = _conductor(spec, run, lease, audited, bank, pool, watcher)
                 interrupt.then(conductor.stop)
                 pool.wait_for(1, watcher.say, stopped=lambda: conductor.stopping is not None)

@@ -58,3 +58,8 @@ def test_auto_asks_for_a_name(capsys, tmp_path):
 def test_a_storage_that_is_none_is_one_line(capsys):
     assert run_command(["run", "--space=cnn", "--storage=ftp://x/y"]) == 2
     assert capsys.readouterr().err.startswith("raysearch: 'ftp://x/y': no storage")
+
+
+def test_a_folder_by_url_is_a_folder(tmp_path):
+    given = options("--space=cnn", f"--storage=file://{tmp_path}/results")
+    assert given.storage == tmp_path / "results"

@@ -85,6 +85,12 @@ def test_a_module_of_the_users_own_goes_along(tmp_path, own_module, monkeypatch)
         pack(tmp_path / "again", spec_of_own())
 
 
+def test_a_resumption_takes_the_modules_along_and_no_space(tmp_path, own_module):
+    sent = names(pack(tmp_path, spec_of_own(), resumed=True))
+    assert "my_models/small.py" in sent
+    assert "space.yaml" not in sent
+
+
 def test_a_module_that_is_not_there_is_one_line(tmp_path):
     with pytest.raises(UserError, match="no_such_thing: no such module here"):
         pack(tmp_path, spec_of_own("no_such_thing.x:Y"))
@@ -114,6 +120,7 @@ def test_a_record_tells_how_it_ended_and_keeps_what_was_printed(tmp_path, capfd)
             raise error
         assert records(tmp_path)[0].submission == submission
         assert records(tmp_path)[0].state == state
+        assert str(error) in records(tmp_path)[0].log(tmp_path)
     assert len(records(tmp_path)) == 5
 
 

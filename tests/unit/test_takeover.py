@@ -1,0 +1,139 @@
+"""What a machine that died, slept or lost its network leaves in a store, and who clears it up."""
+
+import shutil
+
+import obstore
+import pytest
+
+from raysearch.errors import ConfigError, InfrastructureError
+from raysearch.ledger import Ledger, read
+from raysearch.storage import lease as lease_module
+from raysearch.storage.lease import ObjectLease
+from raysearch.storage.objects import ObjectStore
+from raysearch.storage.replica import open_storage, replica_of
+from raysearch.storage.runs import RunSender, fetch_run, hold, send_published
+from raysearch.storage.segments import SegmentLedger, fetch_ledger
+from raysearch.streaming import store
+from raysearch.training.checkpoint import publish
+from raysearch.trials import Trials
+from raysearch.tuning.checkpoint_keeper import CheckpointKeeper
+
+START = {"trial": "abc", "number": 0, "attempt": 1, "config": {}}
+
+
+@pytest.fixture
+def run(bucket, tmp_path, monkeypatch):
+    """The folder of a run that is kept in a bucket."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return open_storage(f"{bucket}/{tmp_path.name}") / "one"
+
+
+@pytest.fixture
+def objects(run):
+    return replica_of(run).objects
+
+
+def write(folder, name, text):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(text)
+
+
+def replace_driver(objects):
+    """Another machine takes the run over, as it may once the lease has run out."""
+    objects.write("one/lease.json", lease_module._content(9))
+
+
+def test_a_replaced_driver_sends_nothing_more(run, objects):
+    holding = hold(run)
+    holding.__enter__()
+    write(run, "summary.json", "ours")
+    RunSender(run).send()
+    replace_driver(objects)
+    write(run, "summary.json", "stale")
+    with pytest.raises(InfrastructureError, match="taken over"):
+        holding.__exit__(None, None, None)
+    assert objects.read("one/summary.json").data == b"ours"
+
+
+def test_a_renewal_whose_answer_was_lost_is_ours(objects, monkeypatch):
+    monkeypatch.setattr(lease_module, "RENEW_S", 3600.0)
+    with ObjectLease.acquire(objects, "one") as lease:
+        objects.write("one/lease.json", lease_module._content(lease.fence))
+        assert lease._own_tag() == objects.read("one/lease.json").tag
+        replace_driver(objects)
+        assert lease._own_tag() is None
+
+
+def test_a_segment_whose_answer_was_lost_is_ours(objects, tmp_path, monkeypatch):
+    ledger = SegmentLedger.open(tmp_path / "trials.jsonl", 1, objects, "one")
+    create = objects.create
+
+    def answer_lost(key, data):
+        create(key, data)
+
+    monkeypatch.setattr(type(objects), "create", lambda self, key, data: answer_lost(key, data))
+    ledger.append("started", **START, sync=True)
+    ledger.append("started", **{**START, "number": 1}, sync=True)
+    fetch_ledger(objects, "one", tmp_path / "there.jsonl")
+    assert [event.number for event in read(tmp_path / "there.jsonl")] == [0, 1]
+
+
+def test_lines_that_never_got_there_leave_no_gap(objects, tmp_path):
+    path = tmp_path / "trials.jsonl"
+    local = Ledger.open(path, 1)
+    local.append("started", **START)
+    local.close()  # killed before it was sent
+    again = SegmentLedger.open(path, 2, objects, "one")
+    again.append("started", **START, sync=True)
+    again.close()
+    fetch_ledger(objects, "one", tmp_path / "there.jsonl")
+    assert [(event.seq, event.fence) for event in read(tmp_path / "there.jsonl")] == [(1, 2)]
+
+
+def test_what_a_driver_here_is_writing_is_not_fetched_over(run):
+    with hold(run):
+        write(run, "summary.json", "first")
+        RunSender(run).send()
+        write(run, "summary.json", "second")
+        fetch_run(run)
+        assert (run / "summary.json").read_text() == "second"
+    write(run, "summary.json", "forgotten")
+    fetch_run(run)
+    assert (run / "summary.json").read_text() == "second"
+
+
+def test_a_dead_drivers_checkpoints_are_swept_from_the_store(run, objects):
+    folder = run / "checkpoints" / "0000" / "epoch-0001-attempt-1"
+    publish(folder, lambda stage: write(stage, "weights", "w"))
+    send_published(folder)
+    shutil.rmtree(run)  # another machine's
+    CheckpointKeeper(run, keep_best=3).sweep(Trials("val_uar"))
+    assert objects.keys("one/checkpoints") == []
+
+
+def test_parts_whose_sender_was_killed_are_sent_later(run, objects, monkeypatch):
+    folder = run.parent / ".features" / "demo"
+    for name in ("part-1", "part-2"):
+        write(folder, name, name)
+    monkeypatch.setattr(store, "_replica", lambda source: replica_of(folder))
+    source = type("Source", (), {"folder": str(folder)})
+    store.send_parts(source, ["part-1"])
+    store.send_missing(source, ["part-1", "part-2"])
+    assert objects.keys(".features") == [".features/demo/part-1", ".features/demo/part-2"]
+
+
+def test_a_version_is_told_as_every_store_knows_it(objects, monkeypatch):
+    asked = []
+
+    def put(*arguments, mode):
+        asked.append(mode)
+        return {"e_tag": "b", "version": "2"}
+
+    monkeypatch.setattr(obstore, "put", put)
+    assert objects.swap("one", b"", ("a", "1")) == ("b", "2")
+    assert asked == [{"e_tag": "a", "version": "1"}]
+
+
+def test_no_bucket_of_that_name_can_be(monkeypatch):
+    with pytest.raises(ConfigError, match="no storage"):
+        ObjectStore("s3://bad bucket/x")
