@@ -51,7 +51,9 @@ class SearchConfig(Config):
 
     trials: int = Field(20, ge=1, description="Trials in all, failed ones included.")
     epoch_budget: int | None = Field(None, ge=1, description="Epochs of all trials together.")
-    time_budget: str | None = Field(None, description="Wall time: '30m', '1h30m', '90s'.")
+    time_budget: str | None = Field(
+        None, description="Wall time from the first trial on: '30m', '90s'."
+    )
     core_budget: str | None = Field(
         None, description="CPUs of all slots x wall time from the first trial on: '8m'."
     )

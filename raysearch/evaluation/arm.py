@@ -117,8 +117,9 @@ def retrain(pool: WorkerPool, tasks: Sequence[dict[str, Any]], say: Callable[[st
     queue: SimpleQueue[dict[str, Any]] = SimpleQueue()
     for number, task in enumerate(tasks):
         queue.put({**task, "number": number})
-    with ThreadPoolExecutor(len(pool.slots)) as executor:
-        for future in [executor.submit(_work, pool, slot, queue, say) for slot in pool.slots]:
+    slots = [slot for slot in pool.slots if slot.staying]
+    with ThreadPoolExecutor(len(slots)) as executor:
+        for future in [executor.submit(_work, pool, slot, queue, say) for slot in slots]:
             future.result()
 
 

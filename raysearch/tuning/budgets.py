@@ -13,8 +13,8 @@ __all__ = ["Budgets"]
 class Budgets:
     """The limits of ``search``.
 
-    The wall clock starts when this is made, anew on each resumption. Core time runs from the
-    first trial that is started, and what earlier drivers used counts.
+    Time runs from the first trial that is started, as a search may have to wait for its turn: wall
+    time anew on each resumption, core time on from what earlier drivers used.
 
     Args:
         search: the limits.
@@ -32,16 +32,17 @@ class Budgets:
     ) -> None:
         self._num_trials = search.trials
         self._num_epochs = search.epoch_budget
-        seconds = search.time_budget_s
-        self._deadline = None if seconds is None else time.monotonic() + seconds
+        self._seconds = search.time_budget_s
+        self._began: float | None = None
         self._core_s = search.core_budget_s
         self._slot_cpus, self._num_slots = slot_cpus, num_slots
         self._used_core_s = slot_cpus * _slot_seconds(events)
         self._counted: float | None = None
 
     def begin(self) -> None:
-        """A trial is started; from the first one on core time is spent."""
-        self._counted = self._counted or time.monotonic()
+        """A trial is started; from the first one on time is spent."""
+        self._began = self._began or time.monotonic()
+        self._counted = self._counted or self._began
 
     def all_proposed(self, trials: Trials) -> bool:
         """Whether there are as many trials as there shall be, failed ones included."""
@@ -49,7 +50,8 @@ class Budgets:
 
     def spent(self, trials: Trials) -> str | None:
         """Which budget stops even the trials in flight; ``None`` while there is some of each."""
-        if self._deadline is not None and time.monotonic() >= self._deadline:
+        used = time.monotonic() - self._began if self._began else 0.0
+        if self._seconds is not None and used >= self._seconds:
             return "time budget"
         if self._num_epochs is not None and trials.num_epochs >= self._num_epochs:
             return "epoch budget"

@@ -93,12 +93,12 @@ class Conductor:
 
     def next_trial(self) -> Assignment | None:
         """The next trial and its slot, or ``None`` while no slot is free."""
-        free = self._slots.free()
-        while free and not self.finished:
+        while not self.finished and (slot := self._slots.claim()) is not None:
             number = self._waiting.popleft() if self._waiting else self._propose()
             if number is not None:
                 self._budgets.begin()
-                return self._assign(self.trials.records[number], free[0])
+                return self._assign(self.trials.records[number], slot)
+            self._slots.release(slot)
         return None
 
     def _propose(self) -> int | None:
@@ -135,7 +135,6 @@ class Conductor:
         return True
 
     def _assign(self, record: TrialRecord, slot: int) -> Assignment:
-        self._slots.occupy(slot)
         self._on_slot[record.number] = slot
         config = self._spec.resolve(record.config)
         return assignment(
@@ -190,8 +189,13 @@ class Conductor:
     def lost(self, number: int) -> None:
         """The trial's Tune actor died more often than Tune restarts it."""
         record = self.trials.records[number]
-        if record.status == "running" and number in self._on_slot:
+        if record.status != "running" or number not in self._on_slot:
+            return
+        if self._slots.alive(self._on_slot[number]):
             self._end(record, "failed", reason="its Tune actor died too often")
+        else:
+            died = "its slot's host died"
+            self._failed(record, EpochReport(number, record.attempts, failed=died, slot_lost=True))
 
     def _told_before(self, record: TrialRecord, report: EpochReport) -> bool:
         """Whether a proxy that took over repeats what its predecessor reported."""

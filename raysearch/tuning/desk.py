@@ -15,6 +15,7 @@ __all__ = ["Admission", "desk", "draining_nodes", "living_nodes"]
 # Searches of different versions understand each other as long as this name is the same.
 NAME = "raysearch-admission-1"
 NAMESPACE = "raysearch"
+ON_HEAD = {"node:__internal_head__": 0.001}
 # A search that was not heard of for so long has ended without a word.
 SILENT_S = 30.0
 
@@ -60,7 +61,9 @@ class Admission:
 
 def desk() -> Any:
     """Its handle; it is opened if there is none."""
-    actor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=3)(Admission)
-    return actor.options(
-        name=NAME, namespace=NAMESPACE, lifetime="detached", get_if_exists=True
-    ).remote()
+    # On the head alone it is known which nodes the autoscaler would add.
+    return (
+        ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=3, resources=ON_HEAD)(Admission)
+        .options(name=NAME, namespace=NAMESPACE, lifetime="detached", get_if_exists=True)
+        .remote()
+    )

@@ -56,7 +56,7 @@ class Keeper:
             self._done.wait(POLL_S)
 
     def _once(self) -> None:
-        if leaving := draining_nodes():
+        if self._pool.elastic and (leaving := draining_nodes()):
             self._pool.vacate_nodes(leaving)
         if not self._pool.limit:
             return  # nothing is left to do
@@ -64,9 +64,9 @@ class Keeper:
         plan = replace(self._claim.plan, slots=self._pool.limit)
         claim = replace(self._claim, plan=plan, held=held)
         grant: Grant = ray.get(desk().ask.remote(claim), timeout=30)
-        if self._done.is_set() or not self._pool.elastic:
+        if self._done.is_set():
             return
         if grant.reason != self._said:
             self._said = grant.reason
             self._say(grant.reason or "no longer waiting")
-        self._pool.resize(grant.slots)
+        self._pool.follow(grant.slots)

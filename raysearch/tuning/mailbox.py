@@ -34,11 +34,13 @@ class Outcome:
         result: rank 0's answer.
         error: what went wrong, in one line.
         fatal: the rank's process is no longer to be trusted (out of memory, CUDA error).
+        blameless: the trial did nothing wrong; its storage, say, is out of reach from here.
     """
 
     result: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
     fatal: bool = False
+    blameless: bool = False
 
 
 class GroupLostError(Exception):
@@ -192,6 +194,9 @@ class Mailbox:
         if token != self._token:
             raise GroupLostError("a worker died")
         outcomes = self._outcomes[index]
+        if blameless := next((o.error for o in outcomes.values() if o.blameless), None):
+            await self.give_up(blameless)
+            self._check_given_up()
         if self._broken(index):
             self._retire()
             raise GroupLostError(next(o.error for o in outcomes.values() if o.error))

@@ -4,6 +4,7 @@ Its size is live: slots open, close when idle, and are vacated when their node o
 cluster goes; a vacated slot's trial goes on elsewhere, from the checkpoint that it published.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray.exceptions import RayActorError, RayError
 
 from raysearch.errors import InfrastructureError
 from raysearch.tuning.resources import Plan
@@ -19,6 +21,7 @@ from raysearch.tuning.slot import Slot
 __all__ = ["WorkerPool"]
 
 START_TIMEOUT_S = 900.0
+ANSWER_S = 10.0
 MAX_LOSSES = 5
 
 
@@ -72,12 +75,25 @@ class WorkerPool:
             for slot in staying[: max(0, len(staying) - num_slots)]:
                 slot.vacate("its share of the cluster became smaller")
 
+    def follow(self, num_slots: int) -> None:
+        """As ``resize``, unless the pool is no longer elastic."""
+        with self._lock:
+            if self.elastic:
+                self.resize(num_slots)
+
+    def freeze(self) -> int:
+        """Keep from now on the slots that are open, to the end; how many."""
+        with self._lock:
+            self.elastic = False
+            return self.num_open()
+
     def vacate_nodes(self, nodes: set[str]) -> None:
         """Vacate the slots that have a worker on one of ``nodes``, which are going away."""
         for slot in [slot for slot in self.slots if slot.staying and slot.ready]:
-            if nodes & ray.get(slot.host.nodes.remote()):
-                with self._lock:
-                    slot.vacate("its node is being taken away")
+            with contextlib.suppress(RayError):  # a dead host's trial will tell
+                if nodes & ray.get(slot.host.nodes.remote(), timeout=ANSWER_S):
+                    with self._lock:
+                        slot.vacate("its node is being taken away")
 
     def wait_for(
         self,
@@ -89,7 +105,7 @@ class WorkerPool:
     ) -> None:
         """Return as soon as all workers of ``num_slots`` slots have joined, or it is ``stopped``.
 
-        A search that has to wait for its turn has no slot open meanwhile, and waits for ever.
+        A search that shares a cluster waits for its turn, and for nodes, for as long as it takes.
 
         Raises:
             InfrastructureError: too few came up in time; the message says what was waited for.
@@ -107,7 +123,7 @@ class WorkerPool:
                 f"workers of {self.plan.resources_per_worker} are not up after {waited:.0f} s; "
                 f"free in the cluster: {free.get('CPU', 0):g} CPU, {free.get('GPU', 0):g} GPU"
             )
-            if waited > timeout_s:
+            if waited > timeout_s and not self.elastic:
                 raise InfrastructureError(state)
             say(f"still starting: {state}")
 
@@ -120,13 +136,25 @@ class WorkerPool:
         """Slots that are up, or on their way."""
         return sum(slot.staying for slot in self.slots)
 
-    def occupy(self, slot: int) -> None:
-        """A trial goes to ``slot``."""
-        with self._lock:
-            self.slots[slot].busy = True
+    def claim(self) -> int | None:
+        """A free slot, which is kept for a trial from now on; None if there is none."""
+        with self._lock:  # between finding and taking it, it could be closed
+            free = self.free()
+            if not free:
+                return None
+            self.slots[free[0]].busy = True
+            return free[0]
+
+    def alive(self, slot: int) -> bool:
+        """Whether the host of ``slot`` answers."""
+        try:
+            ray.get(self.slots[slot].host.nodes.remote(), timeout=ANSWER_S)
+        except RayError:
+            return False
+        return True
 
     def release(self, slot: int) -> None:
-        """The trial on ``slot`` has ended."""
+        """The trial on ``slot`` has ended, or none came."""
         with self._lock:
             taken = self.slots[slot]
             taken.busy = False
@@ -145,8 +173,15 @@ class WorkerPool:
             return will_come or any(s.staying for s in self.slots)
 
     def finish(self, slot: int, number: int) -> dict[str, Any]:
-        """Have ``slot`` publish the checkpoint of trial ``number`` and let it go."""
-        result: dict[str, Any] = ray.get(self.slots[slot].host.finish.remote(number))
+        """Have ``slot`` publish the checkpoint of trial ``number`` and let it go.
+
+        Returns:
+            what it published; nothing if its host has died.
+        """
+        try:
+            result: dict[str, Any] = ray.get(self.slots[slot].host.finish.remote(number))
+        except RayActorError:
+            return {}
         return result
 
     def assign(self, slot: int, task: dict[str, Any]) -> dict[str, Any]:

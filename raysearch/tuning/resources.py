@@ -128,7 +128,8 @@ def plan_slots(
         gpus_per_worker: GPUs of each; ``None`` takes one where there are any.
         slots: trials at a time; ``None`` takes what fits.
         trials: trials of the whole search.
-        growing: more nodes may join: ``slots`` is a limit, of which one must fit.
+        growing: more nodes may join: ``slots`` (all trials, by default) is a limit, of which one
+            must fit.
         max_workers: the most training processes of one trial, if their number may change.
 
     Raises:
@@ -142,7 +143,7 @@ def plan_slots(
             "with one worker (NCCL needs a whole device for each); set --workers 1 or whole GPUs"
         )
     fitting = sum(workers_on(node, cpus_per_worker, gpu_share) for node in nodes) // workers
-    wanted = slots or min(max(fitting, 1), trials)
+    wanted = slots or (trials if growing and fitting else min(max(fitting, 1), trials))
     if wanted > fitting and not (growing and fitting):
         need = f"{_count(wanted, 'slot')} x {_count(workers, 'worker')} x {cpus_per_worker} CPU"
         need += f" + {gpu_share:g} GPU" if gpu_share else ""

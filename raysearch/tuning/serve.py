@@ -19,6 +19,7 @@ from ray.train.v2._internal.execution.callback import (
 )
 from ray.train.v2._internal.execution.controller.state import ResizingState
 
+from raysearch.errors import InfrastructureError
 from raysearch.tuning.trial_session import TrialSession
 from raysearch.tuning.worker_group import Command, Outcome
 
@@ -99,8 +100,11 @@ class _Server:
             return Outcome(result=getattr(self, f"_{command.kind}")(command.payload))
         except Exception as error:
             self.drop()
+            told = f"{type(error).__name__}: {error}".splitlines()[0]
+            if isinstance(error, InfrastructureError):
+                return Outcome(error=str(error).splitlines()[0], blameless=True)
             fatal = isinstance(error, torch.OutOfMemoryError) or "CUDA error" in str(error)
-            return Outcome(error=f"{type(error).__name__}: {error}".splitlines()[0], fatal=fatal)
+            return Outcome(error=told, fatal=fatal)
 
     def drop(self) -> None:
         """Forget the trial and its memory."""

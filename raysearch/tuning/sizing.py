@@ -69,6 +69,5 @@ def start_pool(
     """A pool of a fixed size, all of whose workers are up."""
     with open_pool(spec, run, session, say) as pool:
         pool.wait_for(1, say)
-        pool.elastic = False  # what it has now it keeps until its end
-        pool.wait_for(pool.num_open(), say)
+        pool.wait_for(pool.freeze(), say)
         yield pool

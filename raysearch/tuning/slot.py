@@ -64,6 +64,7 @@ class Slot:
         )
         self._joined = self.host.pids.remote()
         self._ready = False
+        self._controller: Any = None
         self._thread = threading.Thread(target=self._serve, name=self.host_name, daemon=True)
         self._thread.start()
 
@@ -75,7 +76,8 @@ class Slot:
     @property
     def ready(self) -> bool:
         """Whether all its workers have joined."""
-        self._ready = self._ready or bool(ray.wait([self._joined], timeout=0)[0])
+        if not self._ready and ray.wait([self._joined], timeout=0)[0]:
+            self._ready, self._controller = True, self.host.controller.remote()
         return self._ready
 
     def assign(self, task: dict[str, Any]) -> int:
@@ -144,6 +146,7 @@ class Slot:
         """End a fit that still waits for workers that will not come."""
         if self._thread.is_alive():
             with contextlib.suppress(RayError):
-                controller = ray.get(self.host.controller.remote())
+                # Asked for once it was known: the host may be what has died.
+                controller = ray.get(self._controller or self.host.controller.remote())
                 if controller is not None:
                     controller.abort.remote()

@@ -50,17 +50,17 @@ def assignment(
 class Slots(Protocol):
     """What the conductor asks of the pool of worker groups."""
 
-    def free(self) -> list[int]:
-        """Slots that could take a trial now, those that are up first."""
+    def claim(self) -> int | None:
+        """A slot that can take a trial now, which is kept for it; None if there is none."""
 
     def num_open(self) -> int:
         """Slots that are up, or on their way."""
 
-    def occupy(self, slot: int) -> None:
-        """A trial goes to ``slot``."""
-
     def release(self, slot: int) -> None:
-        """The trial on ``slot`` has ended."""
+        """The trial on ``slot`` has ended, or none came."""
+
+    def alive(self, slot: int) -> bool:
+        """Whether ``slot`` can be talked to."""
 
     def lose(self, slot: int) -> bool:
         """``slot`` gives its trial back and takes no more; whether others are left or will come."""

@@ -94,7 +94,7 @@ class FakeSlots:
     def __init__(self, num_slots=1, checkpoint_every=1, fails=never, curve=score):
         self.num_slots, self.checkpoint_every = num_slots, checkpoint_every
         self.fails, self.curve = fails, curve
-        self.busy, self.lost, self.workers = set(), set(), {}
+        self.busy, self.lost, self.dead, self.workers = set(), set(), set(), {}
 
     def free(self):
         return [s for s in range(self.num_slots) if s not in self.busy | self.lost]
@@ -102,9 +102,15 @@ class FakeSlots:
     def num_open(self):
         return self.num_slots - len(self.lost)
 
-    def occupy(self, slot):
-        assert slot in self.free()
-        self.busy.add(slot)
+    def claim(self):
+        free = self.free()
+        if not free:
+            return None
+        self.busy.add(free[0])
+        return free[0]
+
+    def alive(self, slot):
+        return slot not in self.dead
 
     def release(self, slot):
         self.busy.remove(slot)

@@ -437,3 +437,17 @@ def test_a_trial_whose_actor_tune_gave_up_has_failed(tmp_path):
     assert search.trials.records[0].reason == "its Tune actor died too often"
     assert search.ends()[0] == ["failed"]
     assert search.ends().keys() == {0, 1}
+
+
+def test_a_dead_host_costs_its_slot_and_no_trial(tmp_path):
+    spec = small_spec(search__scheduler="none")
+    search = FakeSearch(tmp_path / "run", spec, num_slots=2, checkpoint_every=2)
+    search.fill()
+    number = search.assigned[1].number
+    search.slots.dead.add(1)
+    search.conductor.lost(number)
+    del search.slots.workers[1]
+    search.run()
+    assert search.slots.lost == {1}
+    assert {ends[-1] for ends in search.ends().values()} == {"completed"}
+    assert search.trials.records[number].attempts == 2

@@ -43,20 +43,37 @@ def pool(monkeypatch, tmp_path):
 def test_it_opens_and_closes_the_idle_first(pool):
     pool.resize(9)
     assert pool.free() == [0, 1, 2]
-    pool.occupy(2)
+    assert pool.claim() == 0
     pool.resize(2)
-    assert (pool.free(), pool.num_open()) == ([0], 2)
+    assert (pool.free(), pool.num_open()) == ([1], 2)
     pool.resize(1)
     assert (pool.free(), pool.num_open()) == ([], 1)
     pool.resize(0)
-    assert not pool.slots[2].closed, "its trial has to publish first"
-    pool.release(2)
-    assert pool.slots[2].closed
+    assert not pool.slots[0].closed, "its trial has to publish first"
+    pool.release(0)
+    assert pool.slots[0].closed
+    assert pool.claim() is None
+
+
+def test_a_claimed_slot_is_not_closed_before_its_trial_comes(pool):
+    pool.resize(1)
+    assert pool.claim() == 0
+    pool.follow(0)
+    assert not pool.slots[0].closed
+    pool.release(0)
+    assert pool.slots[0].closed
+
+
+def test_a_frozen_pool_keeps_what_it_has(pool):
+    pool.resize(2)
+    assert pool.freeze() == 2
+    pool.follow(0)
+    assert pool.num_open() == 2
 
 
 def test_what_is_idle_closes_once_and_is_not_opened_again(pool):
     pool.resize(3)
-    pool.occupy(1)
+    pool.claim()
     for grant in itertools.repeat(3, 5):
         pool.close_idle()
         pool.resize(grant)
@@ -66,15 +83,15 @@ def test_what_is_idle_closes_once_and_is_not_opened_again(pool):
 
 def test_an_idle_slot_waits_for_the_trial_of_a_vacated_one(pool):
     pool.resize(2)
-    pool.occupy(1)
-    pool.slots[1].vacate("its node is being taken away")
+    pool.claim()
+    pool.slots[0].vacate("its node is being taken away")
     for _ in range(5):
         pool.close_idle()
         pool.resize(1)
-    assert pool.free() == [0]
+    assert pool.free() == [1]
     assert len(pool.slots) == 2
-    assert pool.lose(1)
-    pool.occupy(0)
+    assert pool.lose(0)
+    assert pool.claim() == 1
     pool.close_idle()
     assert pool.num_open() == 1
 
@@ -82,12 +99,9 @@ def test_an_idle_slot_waits_for_the_trial_of_a_vacated_one(pool):
 def test_it_is_at_an_end_after_too_many_losses_in_a_row(pool):
     def go_wrong():
         pool.resize(1)
-        slot = pool.free()[0]
-        pool.occupy(slot)
-        return pool.lose(slot)
+        return pool.lose(pool.claim())
 
     assert [go_wrong() for _ in range(4)] == [True] * 4
     pool.resize(1)
-    pool.occupy(4)
-    pool.release(4)  # a trial that ended
+    pool.release(pool.claim())  # a trial that ended
     assert [go_wrong() for _ in range(6)] == [True] * 5 + [False]
