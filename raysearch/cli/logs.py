@@ -4,8 +4,8 @@ import argparse
 import sys
 from typing import Any
 
-from raysearch.cli.options import add_cluster_dashboard, add_job, run_at
-from raysearch.errors import InfrastructureError, MissingPathError
+from raysearch.cli.known_job import kept, known
+from raysearch.cli.options import add_cluster_dashboard, add_job
 
 __all__ = ["add"]
 
@@ -21,16 +21,12 @@ def add(verbs: Any) -> None:
 
 def logs(arguments: argparse.Namespace) -> int:
     """Carry the verb out."""
-    from raysearch.service.jobs import Jobs, address_of
-
-    try:
-        jobs = Jobs(address_of(arguments.address))
-        job = jobs.find(arguments.run)
-    except (InfrastructureError, MissingPathError):
-        if "/" not in arguments.run:
-            raise
-        print(_kept(arguments.run), end="")  # the cluster is gone, the run is not
+    found = known(arguments)
+    if found is None:
+        run, record = kept(arguments.run)
+        print(record.log(run), end="")
         return 0
+    jobs, job = found
     if arguments.follow:
         for text in jobs.follow(job):
             sys.stdout.write(text)
@@ -38,13 +34,3 @@ def logs(arguments: argparse.Namespace) -> int:
     else:
         print(jobs.log(job), end="")
     return 0
-
-
-def _kept(place: str) -> str:
-    from raysearch.service.record import records
-
-    run = run_at(place)
-    found = records(run.root)
-    if not found:
-        raise MissingPathError(f"{place}: it was never submitted as a job")
-    return found[0].log(run.root)

@@ -4,8 +4,9 @@ import argparse
 import time
 from typing import TYPE_CHECKING, Any
 
+from raysearch.cli.known_job import kept, known
 from raysearch.cli.options import add_cluster_dashboard, add_job, run_at
-from raysearch.errors import InfrastructureError, MissingPathError, RaysearchError
+from raysearch.errors import RaysearchError
 from raysearch.reporting.wording import figure, metric_name
 
 if TYPE_CHECKING:
@@ -33,16 +34,12 @@ def add(verbs: Any) -> None:
 
 def status(arguments: argparse.Namespace) -> int:
     """Carry the verb out."""
-    from raysearch.service.jobs import Jobs, address_of
-
-    try:
-        jobs = Jobs(address_of(arguments.address))
-        job = jobs.find(arguments.run)
-    except (InfrastructureError, MissingPathError):
-        if "/" not in arguments.run:
-            raise
-        _show_kept(arguments.run)
+    found = known(arguments)
+    if found is None:
+        run, record = kept(arguments.run)
+        _show(arguments.run, record.state, record.started, record.ended, record.log(run))
         return 0
+    jobs, job = found
     _show(job.place, word_of(job), job.started, job.ended, jobs.log(job))
     return 0
 
@@ -50,16 +47,6 @@ def status(arguments: argparse.Namespace) -> int:
 def word_of(job: "Job") -> str:
     """Its state in a word."""
     return "stopped" if job.exit_code == 130 else _WORDS[job.state]
-
-
-def _show_kept(place: str) -> None:
-    from raysearch.service.record import records
-
-    run = run_at(place)
-    found = records(run.root)
-    if not found:
-        raise MissingPathError(f"{place}: it was never submitted as a job")
-    _show(place, found[0].state, found[0].started, found[0].ended, found[0].log(run.root))
 
 
 def _show(place: str, word: str, started: float | None, ended: float | None, log: str) -> None:

@@ -6,21 +6,9 @@ import sys
 
 import pyarrow.parquet as pq
 import pytest
+from small_command import SMALL
 
 pytestmark = pytest.mark.ray
-
-SMALL = [
-    "--space=emohrnet",
-    "--trials=3",
-    "--max-epochs=2",
-    "--set=features.mel.n_mels=20",
-    "--set=features.mel.hop_ms=20",
-    "--set=training.clip_s=1",
-    "--set=model.width=8",
-    "--set=model.branches=2",
-    "--set=model.blocks=1",
-    "--set=model.stem_width=16",
-]
 
 
 def raysearch(*arguments, cwd):
@@ -35,7 +23,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def searched(folder):
-    return raysearch("run", *SMALL, "--name", "one", cwd=folder)
+    return raysearch("run", *SMALL, "--trials=3", "--name", "one", cwd=folder)
 
 
 def test_a_search_leaves_everything_it_promises(searched, folder):
@@ -118,7 +106,7 @@ def test_what_the_cluster_cannot_do_is_one_line(option, code, words, folder):
 
 
 def test_a_dry_run_says_what_it_would_take_and_takes_nothing(folder):
-    result = raysearch("run", *SMALL, "--name", "dry", "--dry-run", cwd=folder)
+    result = raysearch("run", *SMALL, "--trials=3", "--name", "dry", "--dry-run", cwd=folder)
     assert result.returncode == 0, result.stderr
     assert "feature sets: 1" in result.stdout
     assert "trials: 3 of at most 2 epochs" in result.stdout
@@ -128,6 +116,6 @@ def test_a_dry_run_says_what_it_would_take_and_takes_nothing(folder):
 
 def test_a_taken_name_is_refused(searched, folder):
     assert searched.returncode == 0
-    result = raysearch("run", *SMALL, "--name", "one", cwd=folder)
+    result = raysearch("run", *SMALL, "--trials=3", "--name", "one", cwd=folder)
     assert result.returncode == 2
     assert "--resume" in result.stderr

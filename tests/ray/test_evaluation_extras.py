@@ -7,20 +7,10 @@ import sys
 
 import pytest
 import soundfile
+from small_command import SMALL
 
 pytestmark = pytest.mark.ray
 
-SMALL = [
-    "--space=emohrnet",
-    "--max-epochs=2",
-    "--set=features.mel.n_mels=20",
-    "--set=features.mel.hop_ms=20",
-    "--set=training.clip_s=1",
-    "--set=model.width=8",
-    "--set=model.branches=2",
-    "--set=model.blocks=1",
-    "--set=model.stem_width=16",
-]
 # The draw of this seed learns something in two epochs.
 SAMPLED = ["--set=search.published_first=false", "--set=search.own_first=false"]
 

@@ -10,24 +10,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from small_command import SMALL
 
 from raysearch.ledger import read
 from raysearch.storage.objects import ObjectStore
 from raysearch.storage.segments import fetch_ledger
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
-
-SMALL = [
-    "--space=emohrnet",
-    "--max-epochs=2",
-    "--set=features.mel.n_mels=20",
-    "--set=features.mel.hop_ms=20",
-    "--set=training.clip_s=1",
-    "--set=model.width=8",
-    "--set=model.branches=2",
-    "--set=model.blocks=1",
-    "--set=model.stem_width=16",
-]
 
 
 def free_ports(count):

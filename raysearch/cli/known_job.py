@@ -1,0 +1,47 @@
+"""A submitted search, as its cluster knows it or, when the cluster is gone, as its run does."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from raysearch.cli.options import run_at
+from raysearch.errors import InfrastructureError, MissingPathError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from raysearch.service.jobs import Job, Jobs
+    from raysearch.service.record import Record
+
+__all__ = ["kept", "known"]
+
+
+def known(arguments: argparse.Namespace) -> "tuple[Jobs, Job] | None":
+    """What the cluster at ``address`` knows of ``run``; None if only the run can tell.
+
+    Raises:
+        RaysearchError: the cluster knows no such job or does not answer, and it is no run's place.
+    """
+    from raysearch.service.jobs import Jobs, address_of
+
+    try:
+        jobs = Jobs(address_of(arguments.address))
+        return jobs, jobs.find(arguments.run)
+    except (InfrastructureError, MissingPathError):
+        if "/" not in arguments.run:
+            raise
+        return None
+
+
+def kept(place: str) -> "tuple[Path, Record]":
+    """The run's folder and its last submission.
+
+    Raises:
+        MissingPathError: it is no run, or was never submitted.
+    """
+    from raysearch.service.record import records
+
+    run = run_at(place)
+    found = records(run.root)
+    if not found:
+        raise MissingPathError(f"{place}: it was never submitted as a job")
+    return run.root, found[0]
