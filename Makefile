@@ -57,7 +57,7 @@ types: $(STAMP)
 	@$(BIN)/mypy
 
 imports: $(STAMP)
-	@$(BIN)/lint-imports --no-cache --quiet || $(BIN)/lint-imports --no-cache
+	@$(BIN)/lint-imports --no-cache
 
 wheel: $(STAMP)
 	@PYTHON=$(abspath $(BIN)/python) tests/check_wheel.sh
