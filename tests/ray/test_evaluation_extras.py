@@ -65,6 +65,7 @@ def test_ablations_are_retrained_beside_the_winner(folder):
     assert "stored figures" in raysearch("ablate", "results/one", "--only=attention", cwd=folder)
 
 
+@pytest.mark.slow
 def test_interrupted_ablations_keep_what_was_retrained(folder):
     run = folder / "results" / "one"
     raysearch("ablate", "results/one", "--only=attention", cwd=folder)

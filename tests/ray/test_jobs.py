@@ -156,4 +156,6 @@ def epochs_of(run, folder):
     store, _, name = run.rpartition("/")
     ledger = folder / "ledger.jsonl"
     fetch_ledger(ObjectStore(store), name, ledger)
+    if not ledger.exists():
+        return []  # nothing is told yet
     return [event.data["epoch"] for event in read(ledger) if event.event == "epoch"]
