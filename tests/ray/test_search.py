@@ -208,6 +208,7 @@ def test_an_error_of_the_driver_ends_the_search_which_can_be_resumed(cluster, st
     assert all(len(events) == 1 for events in ends(run).values())
 
 
+@pytest.mark.slow
 def test_the_epoch_budget_leaves_a_resumable_run(cluster, storage):
     spec = small_spec(search__slots=1, search__epoch_budget=3)
     run, trials = search(spec, storage, "budget", cluster)
