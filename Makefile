@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 
 help:
 	@echo "make demo          install, then search for an EmoHRNet on the embedded corpus (10 minutes)"
-	@echo "make test          install, then every test but the slow ones (20 minutes)"
+	@echo "make test          install, then every test but the slow ones (25 minutes)"
 	@echo "make fault         every way in which a search is killed, and resumes; and the other slow tests"
 	@echo "make cluster-test  a cluster of three hosts on this machine, as root (15 minutes)"
 	@echo "make check         format, lint, types, import contract, tests, the built wheel: what CI runs"

@@ -101,8 +101,10 @@ class TrialSession:
         self._trial.close()
         for data in self._data:
             data.close()
-        if self._task["storage"] and self._task["driver"] != socket.gethostname():
-            # The storage has it; here the checkpoints of all trials would pile up.
+        elsewhere = self._task["driver"] != socket.gethostname()
+        if self._rank == 0 and self._task["storage"] and elsewhere:
+            # The storage has it; here the checkpoints of all trials would pile up. Rank 0 alone
+            # publishes, so no other rank may take the folder away from under it.
             shutil.rmtree(self._task["folder"], ignore_errors=True)
 
 

@@ -1,6 +1,7 @@
 """Ray Train and its workers, as coroutines around a real host of a worker group."""
 
 import asyncio
+import functools
 from contextlib import asynccontextmanager
 
 from raysearch.tuning.worker_group import Outcome, WorkerGroupHost
@@ -119,3 +120,19 @@ async def settle():
     """Let every other coroutine go as far as it can."""
     for _ in range(50):
         await asyncio.sleep(0)
+
+
+def asynchronous(test):
+    """A test that is a coroutine, with half a minute to end."""
+
+    @functools.wraps(test)
+    def run(*args, **kwargs):
+        asyncio.run(asyncio.wait_for(test(*args, **kwargs), 30))
+
+    return run
+
+
+async def begin(host, number=0, lease=0, **rest):
+    """Assign a trial and start it."""
+    await host.assign(task(number, **rest), lease)
+    return await host.begin(lease)

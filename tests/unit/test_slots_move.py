@@ -1,24 +1,10 @@
 """A slot that is vacated, or whose workers stay away, lets its trial go on elsewhere."""
 
 import asyncio
-import functools
 
-from fake_group import DIES, HANGS, serving, settle, task
+from fake_group import DIES, HANGS, asynchronous, begin, serving, settle, task
 
 from raysearch.tuning.worker_group import Outcome, WorkerGroupHost
-
-
-def asynchronous(test):
-    @functools.wraps(test)
-    def run(*args, **kwargs):
-        asyncio.run(asyncio.wait_for(test(*args, **kwargs), 30))
-
-    return run
-
-
-async def begin(host, number=0, lease=0, **rest):
-    await host.assign(task(number, **rest), lease)
-    return await host.begin(lease)
 
 
 @asynchronous

@@ -1,6 +1,8 @@
 """What a machine that died, slept or lost its network leaves in a store, and who clears it up."""
 
+import io
 import shutil
+import socket
 
 import obstore
 import pytest
@@ -17,6 +19,7 @@ from raysearch.streaming import store
 from raysearch.training.checkpoint import publish
 from raysearch.trials import Trials
 from raysearch.tuning.checkpoint_keeper import CheckpointKeeper
+from raysearch.tuning.trial_session import TrialSession
 
 START = {"trial": "abc", "number": 0, "attempt": 1, "config": {}}
 
@@ -137,3 +140,21 @@ def test_a_version_is_told_as_every_store_knows_it(objects, monkeypatch):
 def test_no_bucket_of_that_name_can_be(monkeypatch):
     with pytest.raises(ConfigError, match="no storage"):
         ObjectStore("s3://bad bucket/x")
+
+
+@pytest.mark.parametrize(
+    ("rank", "driver", "storage", "stays"),
+    [
+        (0, "another", "s3://b", False),
+        (1, "another", "s3://b", True),
+        (0, socket.gethostname(), "s3://b", True),
+        (0, "another", None, True),
+    ],
+)
+def test_a_node_forgets_checkpoints_that_the_store_has(tmp_path, rank, driver, storage, stays):
+    write(tmp_path / "0000", "weights", "w")
+    session = TrialSession.__new__(TrialSession)  # without a model and data
+    session._trial, session._data, session._rank = io.BytesIO(), [], rank
+    session._task = {"folder": str(tmp_path / "0000"), "driver": driver, "storage": storage}
+    session.close()
+    assert (tmp_path / "0000").exists() == stays

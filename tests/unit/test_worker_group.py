@@ -1,29 +1,15 @@
 """The host of a worker group: order, failures of the trial, failures of the group."""
 
 import asyncio
-import functools
 
 import pytest
-from fake_group import DIES, HANGS, serving, settle, task
+from fake_group import DIES, HANGS, asynchronous, begin, serving, settle, task
 
 from raysearch.tuning.worker_group import Outcome, WorkerGroupHost
 
 EVERY_RANK = {
     (0, rank, "epoch", 1): Outcome(error="NonFiniteLossError: loss is nan") for rank in (0, 1)
 }
-
-
-def asynchronous(test):
-    @functools.wraps(test)
-    def run(*args, **kwargs):
-        asyncio.run(asyncio.wait_for(test(*args, **kwargs), 30))
-
-    return run
-
-
-async def begin(host, number=0, lease=0, **rest):
-    await host.assign(task(number, **rest), lease)
-    return await host.begin(lease)
 
 
 async def steps(host, count, lease=0, first=0):
