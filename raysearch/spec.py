@@ -47,6 +47,8 @@ RESUMABLE_KEYS = frozenset(
         "search.core_budget",
         "search.cpus_per_worker",
         "search.epoch_budget",
+        "search.final",
+        "search.final_seeds",
         "search.max_attempts",
         "search.priority",
         "search.share",

@@ -134,6 +134,7 @@ def _show(console: Console, figures: dict[str, Any]) -> None:
         span = f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}" if bounds else "-"
         table.add_row(name, f"{100 * entry['mean']:.1f}%", seeds, span)
     console.print(table)
+    _show_parts(console, figures)
     speakers = figures["per_speaker_ua"]
     if len(speakers) < 8:
         values = ", ".join(f"{name} {100 * value:.1f}%" for name, value in speakers.items())
@@ -141,6 +142,20 @@ def _show(console: Console, figures: dict[str, Any]) -> None:
     _show_confusion(console, figures)
     for note in figures["notes"]:
         console.print(f"  note: {note}", highlight=False, soft_wrap=True)
+
+
+def _show_parts(console: Console, figures: dict[str, Any]) -> None:
+    """What the final model is made of and measured by, on the same test rows."""
+    parts = figures.get("parts", {})
+    if not parts:
+        return
+    table = Table("beside it", "UA", "WA", "macro-F1", "final model above it, by fold", box=None)
+    for name, part in parts.items():
+        values = [f"{100 * part[key]:.1f}%" for key in ("ua", "wa", "macro_f1")]
+        gains = part.get("gain_by_fold", {})
+        shown = "  ".join(f"{100 * gain:+.1f}" for _, gain in sorted(gains.items()))
+        table.add_row(name, *values, shown)
+    console.print(table)
 
 
 def _show_noise(console: Console, levels: list[dict[str, Any]]) -> None:

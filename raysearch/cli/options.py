@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any, get_args
 
-from raysearch.config.search import Objective
+from raysearch.config.search import Final, Objective
 from raysearch.run_folder import RunFolder
 
 __all__ = [
@@ -35,6 +35,7 @@ _SETTINGS = {
     "time_budget": "search.time_budget",
     "core_budget": "search.core_budget",
     "objective": "search.objective",
+    "final": "search.final",
     "workers": "search.workers",
     "cpus_per_worker": "search.cpus_per_worker",
     "gpus_per_worker": "search.gpus_per_worker",
@@ -62,6 +63,12 @@ def add_search(parser: argparse.ArgumentParser) -> None:
         "--objective",
         choices=get_args(Objective),
         help="what the best trial is best at (default: val_uar)",
+    )
+    parser.add_argument(
+        "--final",
+        choices=get_args(Final),
+        help="what the search ends with: its best trial alone, that trial's settings learned again"
+        " from all rows, its inner folds' nets, or several trials together (default: auto)",
     )
     add_resources(parser)
     parser.add_argument("--seed", type=int, metavar="S")

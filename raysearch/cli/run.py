@@ -117,6 +117,7 @@ def _search(
     console: Console,
     progress: ProgressLine,
 ) -> None:
+    from raysearch.evaluation.final import FinalStage
     from raysearch.service.record import recorded
     from raysearch.storage.runs import hold
     from raysearch.tuning.cluster_session import cluster_session
@@ -152,6 +153,7 @@ def _search(
                 LiveTable(spec, console, quiet=arguments.quiet) as live,
                 _files(run, spec, audited.split.labels, _facts(audited)) as files,
             ):
+                watcher = Watcher(progress.say, progress.update, (live, *files))
                 trials = run_search(
                     spec,
                     run,
@@ -160,7 +162,8 @@ def _search(
                     session,
                     started=started,
                     storage=arguments.storage,
-                    watcher=Watcher(progress.say, progress.update, (live, *files)),
+                    watcher=watcher,
+                    finish=FinalStage(run, spec, lease, audited, watcher),
                 )
             show_outcome(console, run, spec, trials)
             failed = trials.with_status("failed")

@@ -7,9 +7,19 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from raysearch.config.base import Config
 
-__all__ = ["Objective", "SearchConfig", "WarmStart", "better", "parse_duration"]
+__all__ = ["Final", "Objective", "SearchConfig", "WarmStart", "better", "parse_duration"]
 
 Objective = Literal["val_uar", "val_uar_mean3", "val_macro_f1", "val_wa", "val_loss"]
+
+Final = Literal["auto", "single", "refit", "bag", "ensemble"]
+"""What a search ends with; ``auto`` is decided by inner validation.
+
+- ``single``: the best trial's weights;
+- ``refit``: its settings, learned again with several seeds from training and validation rows
+  together, averaged;
+- ``bag``: the nets of all its inner folds together;
+- ``ensemble``: several of the trials whose weights were kept, chosen greedily.
+"""
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 
@@ -70,7 +80,11 @@ class SearchConfig(Config):
     )
     grace_epochs: int = Field(2, ge=1, description="Epochs that every trial is given.")
     reduction_factor: int = Field(3, ge=2, description="ASHA keeps one trial in this many.")
-    keep_best: int = Field(3, ge=1, description="Checkpoints of the best trials that are kept.")
+    keep_best: int = Field(
+        5, ge=1, description="Checkpoints of the best trials that are kept; an ensemble is of them."
+    )
+    final: Final = Field("auto", description="What becomes of the trials: the model at the end.")
+    final_seeds: int = Field(3, ge=1, le=20, description="Nets that a refit is the mean of.")
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of the sampler and of every trial.")
     checkpoint_every_s: float = Field(30, ge=0, description="Least seconds between checkpoints.")
     warm_start: WarmStart | None = Field(None, description="Settings of an earlier run.")

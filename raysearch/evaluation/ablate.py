@@ -16,7 +16,7 @@ from raysearch.errors import ConfigError, UserError
 from raysearch.evaluation.ablations import ABLATIONS, Changes, check_names
 from raysearch.evaluation.arm import Arm, retrain
 from raysearch.evaluation.compare import compare_all
-from raysearch.evaluation.evaluate import best_record, own_arm
+from raysearch.evaluation.evaluate import best_record, winner_arm
 from raysearch.evaluation.markdown import markdown_table, percent
 from raysearch.evaluation.predict import predict_arm
 from raysearch.evaluation.scores import score
@@ -27,7 +27,6 @@ from raysearch.spec import trial_identity
 from raysearch.training.checkpoint import load_json
 from raysearch.trial_config import TrialConfig
 from raysearch.tuning.cluster_session import ClusterSession
-from raysearch.tuning.preparation import prepare_features
 from raysearch.tuning.sizing import start_pool
 from raysearch.tuning.tuner import Watcher
 
@@ -68,16 +67,13 @@ def ablate(
         UserError: no such ablation, or a winner that none applies to.
     """
     check_names(names)
-    own = own_arm(run, run.spec(), storage)
+    own = winner_arm(run, run.spec(), storage)
     changed, skipped = _applicable(own.config, names)
     arms = {"winner": own, **{name: _arm(run, own, name, c) for name, (_, c) in changed.items()}}
     if len(arms) == 1:
         reasons = "; ".join(f"{name}: {why}" for name, why in skipped.items())
         raise UserError(f"{run.root}: nothing to ablate ({reasons})")
-    arms = {
-        name: replace(arm, bank=prepare_features(arm.feature_spec, arm.audited.split, storage))
-        for name, arm in arms.items()
-    }
+    arms = {name: arm.prepared(storage) for name, arm in arms.items()}
     tasks = [task for arm in arms.values() for task in arm.tasks(run.root.absolute(), lease)]
     if tasks:
         watcher.say(f"retraining {len(arms)} arms: {len(tasks)} times")
@@ -122,7 +118,7 @@ def _arm(run: RunFolder, own: Arm, name: str, config: TrialConfig) -> Arm:
         config, own.audited.split.identity(), search.workers_of_identity, search.seed
     )
     folder = run.root / "ablations" / name
-    return replace(own, config=config, identity=identity, weights=None, folder=folder)
+    return replace(own, config=config, identity=identity, searched=(), folder=folder)
 
 
 def _found(

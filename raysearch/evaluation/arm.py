@@ -1,8 +1,8 @@
-"""One arm of an evaluation: settings, and the split they are retrained and tested on."""
+"""One arm of an evaluation: a model or settings, and the split they are tested on."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -11,14 +11,16 @@ import ray
 
 from raysearch.config.identity import seed_from
 from raysearch.config.published import PublishedConfig
+from raysearch.config.search import Final
 from raysearch.config.space import Space
-from raysearch.errors import InfrastructureError, UserError
+from raysearch.errors import InfrastructureError, TrialError, UserError
+from raysearch.evaluation.final_model import Net
 from raysearch.lease import Lease
 from raysearch.spec import SearchSpec, TrialConfig
-from raysearch.storage.runs import fetch_published, publication
+from raysearch.storage.runs import publication
 from raysearch.training.state import BEST
 from raysearch.tuning.pool import WorkerPool
-from raysearch.tuning.preparation import AuditedSplit, FeatureBank
+from raysearch.tuning.preparation import AuditedSplit, FeatureBank, prepare_features
 from raysearch.tuning.slot import Slot
 
 __all__ = ["NUM_SEEDS", "Arm", "retrain"]
@@ -36,22 +38,34 @@ class Arm:
         audited: that split.
         config: the settings that were chosen.
         identity: the identity of the chosen trial; retrainings derive their seeds from it.
-        weights: the searched weights of this very split, or ``None`` if it was not searched.
+        searched: the nets that the search of this very split ended with; none if it was not
+            searched.
+        method: how that model was made.
+        parts: what it is shown beside, by name: nets of the same split.
+        num_inner: nets that one retraining gives, one for each inner fold.
         folder: where the retrainings of this arm are kept, by ``identity``.
         bank: the features of its training and validation rows.
+        num_seeds: how many nets there are, the searched one included.
     """
 
     spec: SearchSpec
     audited: AuditedSplit
     config: TrialConfig
     identity: str
-    weights: Path | None
     folder: Path
+    searched: tuple[Net, ...] = ()
+    method: Final = "single"
+    parts: Mapping[str, tuple[Net, ...]] = field(default_factory=dict)
+    num_inner: int = 1
     bank: FeatureBank | None = None
+    num_seeds: int = NUM_SEEDS
 
     @property
     def feature_spec(self) -> SearchSpec:
-        """The spec whose only feature set is the chosen one."""
+        """A spec with the feature sets of its nets, and no other where they have one in common."""
+        nets = [net for nets in (self.searched, *self.parts.values()) for net in nets]
+        if any(net.config.used_features != self.config.used_features for net in nets):
+            return self.spec
         return replace(
             self.spec,
             features=self.config.features,
@@ -62,20 +76,36 @@ class Arm:
             published=PublishedConfig(),
         )
 
-    def weight_files(self) -> list[Path]:
-        """The weights of each seed: the searched ones first, if there are any."""
-        searched = [self.weights] if self.weights else []
-        refits = [self._refit(seed) for seed in range(NUM_SEEDS - len(searched))]
-        return [*searched, *(fetch_published(folder) / BEST for folder in refits)]
+    def prepared(self, storage: Path) -> "Arm":
+        """With the features of its training and validation rows."""
+        inner = self.audited.inner if self.num_inner > 1 or self.searched else ()
+        bank = prepare_features(self.feature_spec, self.audited.split, storage, inner=inner)
+        rows = bank.inner[: self.num_inner]
+        return replace(self, bank=replace(bank, rows_ref=ray.put(list(rows))))
+
+    def variants(self) -> list[tuple[Net, ...]]:
+        """The nets of each training of the whole: the search's first, then the retrainings'."""
+        folds, share = range(self.num_inner), 1 / self.num_inner
+        retrained = [
+            tuple(Net(None, self.config, self._refit(seed), fold, share) for fold in folds)
+            for seed in range(self._num_retrained)
+        ]
+        return [self.searched, *retrained] if self.searched else retrained
 
     def check_weights(self) -> None:
-        """Raise UserError if a seed's weights are not there."""
-        for path in self.weight_files():
-            if not path.is_file():
+        """Raise UserError if a net's weights are not there."""
+        for net in (net for nets in self.variants() for net in nets):
+            try:
+                net.weights  # noqa: B018
+            except UserError as error:
                 raise UserError(
-                    f"{path}: no such weights: evaluate the run first; if its search went on "
-                    "since, to another winner, move evaluation.json away before"
-                )
+                    f"{error}: evaluate the run first; if its search went on since, to another "
+                    "winner, move evaluation.json away before"
+                ) from None
+
+    @property
+    def _num_retrained(self) -> int:
+        return self.num_seeds - (1 if self.searched else 0)
 
     def tasks(self, run: Path, lease: Lease) -> list[dict[str, Any]]:
         """The retrainings that are not there yet, for a worker group.
@@ -84,7 +114,6 @@ class Arm:
         """
         assert self.bank is not None
         data = self.bank.data(self.config)
-        count = NUM_SEEDS - (1 if self.weights else 0)
         return [
             {
                 "trial": self.identity,
@@ -99,7 +128,7 @@ class Arm:
                 "checkpoint_every_s": float("inf"),
                 "data": data,
             }
-            for seed in range(count)
+            for seed in range(self._num_retrained)
             if not (self._refit(seed) / BEST).exists()
         ]
 
@@ -112,12 +141,17 @@ def retrain(pool: WorkerPool, tasks: Sequence[dict[str, Any]], say: Callable[[st
     """Run ``tasks`` to their ends, as many at a time as there are slots.
 
     Raises:
-        InfrastructureError: a retraining failed, or its slot was lost.
+        TrialError: a retraining failed.
+        InfrastructureError: its slot was lost.
     """
+    if not tasks:
+        return
     queue: SimpleQueue[dict[str, Any]] = SimpleQueue()
     for number, task in enumerate(tasks):
         queue.put({**task, "number": number})
-    slots = [slot for slot in pool.slots if slot.staying]
+    slots = [slot for slot in pool.slots if slot.staying and slot.ready]
+    if not slots:
+        raise InfrastructureError("no slot is left to train on; the same command goes on")
     with ThreadPoolExecutor(len(slots)) as executor:
         for future in [executor.submit(_work, pool, slot, queue, say) for slot in slots]:
             future.result()
@@ -148,5 +182,6 @@ def _train(pool: WorkerPool, slot: Slot, task: dict[str, Any]) -> None:
         answer = ray.get(slot.host.step.remote(lease, index))
         index += 1
     if "failed" in answer:
-        raise InfrastructureError(f"retraining in {task['folder']}: {answer['failed']}")
+        kind = InfrastructureError if answer.get("slot_lost") else TrialError
+        raise kind(f"retraining in {task['folder']}: {answer['failed']}")
     ray.get(named_task)

@@ -7,7 +7,7 @@ here is transductive. The diagonal is a run's own test figure, of speakers it ne
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,19 @@ from raysearch.corpora.table import CorpusConfig
 from raysearch.corpora.utterance import Corpus, Utterance
 from raysearch.errors import DataError, LeakError, UserError
 from raysearch.evaluation.arm import Arm
-from raysearch.evaluation.evaluate import own_arm
-from raysearch.evaluation.predict import prediction_table, probabilities
+from raysearch.evaluation.evaluate import final_arm
+from raysearch.evaluation.predict import (
+    mean_probabilities,
+    prediction_table,
+    row_table,
+    used_streams,
+)
 from raysearch.evaluation.scores import score
 from raysearch.evaluation.stored import stored_evaluations
 from raysearch.run_folder import RunFolder
 from raysearch.storage.corpora import read_corpus
-from raysearch.streaming.rows import RowTable, SplitRows
 from raysearch.streaming.shards import ensure_features
-from raysearch.streaming.store import FeatureSource
-from raysearch.tuning.preparation import feature_store, prepare_features
+from raysearch.tuning.preparation import feature_store
 from raysearch.tuning.tuner import Watcher
 
 __all__ = ["Crossing", "Plan", "among", "crossing", "plan_matrix", "score_matrix"]
@@ -88,7 +91,7 @@ def plan_matrix(runs: Sequence[RunFolder], targets: Sequence[CorpusConfig], stor
     true = [run.spec().corpus.model_copy(update={"shuffle_labels": False}) for run in runs]
     names = _names([*true, *targets])
     of_run = dict(zip(names, runs, strict=False))  # the targets come after them
-    arms = {name: own_arm(run, run.spec(), storage) for name, run in of_run.items()}
+    arms = {name: final_arm(run, run.spec(), storage) for name, run in of_run.items()}
     for arm in arms.values():
         arm.check_weights()
     own = {name: stored_evaluations(run)["fold"] for name, run in of_run.items()}
@@ -154,7 +157,7 @@ def score_matrix(plan: Plan, storage: Path, watcher: Watcher) -> Matrix:
     """
     matrix: Matrix = {source: {source: dict(own)} for source, own in plan.own.items()}
     for source, arm in plan.arms.items():
-        ready = replace(arm, bank=prepare_features(arm.feature_spec, arm.audited.split, storage))
+        ready = arm.prepared(storage)
         for (asked, target), one in plan.crossings.items():
             if asked == source:
                 watcher.say(f"{source} -> {target}")
@@ -163,17 +166,11 @@ def score_matrix(plan: Plan, storage: Path, watcher: Watcher) -> Matrix:
 
 
 def _score(arm: Arm, one: Crossing, storage: Path, watcher: Watcher) -> dict[str, Any]:
-    usable, sources, num_unusable = _features(arm, one.rows, storage, watcher)
+    usable, num_unusable = _features(arm, one.rows, storage, watcher)
     assert arm.bank is not None
-    table = RowTable(
-        ids=tuple(row.id for row in usable),
-        hashes=tuple(row.content_hash for row in usable),
-        labels=(0,) * len(usable),
-    )
-    split = SplitRows(arm.bank.rows.train, table, arm.bank.rows.labels)
     parts = []
-    for seed, weights in enumerate(arm.weight_files()):
-        probs_NK = among(probabilities(arm.config, split, sources, weights), one.columns)
+    for seed, nets in enumerate(arm.variants()):
+        probs_NK = among(mean_probabilities(nets, arm.bank, row_table(usable)), one.columns)
         parts.append(prediction_table(usable, probs_NK, one.classes, 0, seed))
     notes = [f"classes of both corpora: {', '.join(one.classes)}"]
     notes += [f"{num_unusable} utterance(s) unusable"] if num_unusable else []
@@ -196,14 +193,13 @@ def among(probs_NK: np.ndarray, columns: Sequence[Sequence[int]]) -> np.ndarray:
 
 def _features(
     arm: Arm, rows: Sequence[Utterance], storage: Path, watcher: Watcher
-) -> tuple[list[Utterance], dict[str, FeatureSource], int]:
-    """Usable rows, their stores, and how many are unusable.
+) -> tuple[list[Utterance], int]:
+    """Usable rows, and how many are unusable.
 
     They are kept in the training corpus' store, beside the rows whose statistics normalise them.
     """
-    sources: dict[str, FeatureSource] = {}
     unusable: set[str] = set()
-    for stream, config in arm.config.used_features.items():
+    for stream, config in used_streams(arm):
         found = ensure_features(
             rows,
             stream,
@@ -213,6 +209,5 @@ def _features(
             on_progress=lambda done, total: watcher.progress("target features", done, total),
             max_quarantined=arm.spec.corpus.max_quarantined,
         )
-        sources[stream] = found.source
         unusable |= set(found.quarantined)
-    return [row for row in rows if row.id not in unusable], sources, len(unusable)
+    return [row for row in rows if row.id not in unusable], len(unusable)

@@ -10,8 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from raysearch.errors import UserError
-from raysearch.evaluation.arm import Arm, retrain
+from raysearch.evaluation.arm import NUM_SEEDS, Arm, retrain
+from raysearch.evaluation.final import FinalStage, single_model
+from raysearch.evaluation.final_model import FinalModel, load_final
 from raysearch.evaluation.paper import paper_arm
+from raysearch.evaluation.parts import parts_of, score_parts
 from raysearch.evaluation.predict import predict_arm
 from raysearch.evaluation.scores import score
 from raysearch.evaluation.stored import Mode, evaluation_file, stored_evaluations
@@ -20,15 +23,14 @@ from raysearch.lease import Lease
 from raysearch.protocols.folds import outer_folds
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
-from raysearch.storage.runs import fetch_published, hold
-from raysearch.training.state import BEST
+from raysearch.storage.runs import hold
 from raysearch.trials import TrialRecord
 from raysearch.tuning.cluster_session import ClusterSession
-from raysearch.tuning.preparation import AuditedSplit, prepare_features, prepare_split
+from raysearch.tuning.preparation import AuditedSplit, prepare_split
 from raysearch.tuning.sizing import start_pool
 from raysearch.tuning.tuner import Watcher, run_search
 
-__all__ = ["best_record", "evaluate", "own_arm"]
+__all__ = ["best_record", "evaluate", "final_arm", "winner_arm"]
 
 # What leads ``evaluation.json`` where several were asked for; the others stand beside it.
 _LEADING: tuple[Mode, ...] = ("nested", "fold", "reuse-settings", "paper")
@@ -56,11 +58,13 @@ def evaluate(
     started: float,
     watcher: Watcher,
 ) -> dict[str, Any]:
-    """Retrain the winner with other seeds, score every seed on test, write the figures.
+    """Score the final model on test rows, and what it was made of beside it; write the figures.
 
-    ``fold`` scores the searched fold. ``nested`` repeats the search inside each other outer fold
-    and pools. ``reuse-settings`` trains the winner's settings in the other folds, whose speakers
-    chose them. ``paper`` retrains them under the paper's own split.
+    A single net or a bag is retrained with other seeds, whose mean is the figure; a refit and an
+    ensemble are scored as they are. ``fold`` scores the searched fold. ``nested`` repeats the
+    search inside each other outer fold and pools. ``reuse-settings`` trains the winner's settings
+    in the other folds, whose speakers chose them. ``paper`` retrains them under the paper's own
+    split.
 
     Returns:
         The content of the evaluation file; predictions lie beside it.
@@ -70,20 +74,19 @@ def evaluate(
         DataError: a split leaks, or its audio is unusable.
     """
     spec = run.spec()
-    own = own_arm(run, spec, storage)
     if mode == "fold":
-        arms = [own]
+        arms = [final_arm(run, spec, storage)]
     elif mode == "paper":
+        own = winner_arm(run, spec, storage)
         arms = [paper_arm(own, run.root / "refits-paper", storage)]
     elif mode == "nested":
+        own = final_arm(run, spec, storage)
         others = _nested_arms(run, spec, own, session, started, storage, watcher)
         arms = _in_order([own, *others])
     else:
+        own = winner_arm(run, spec, storage)
         arms = _in_order([own, *_reused_arms(run, spec, own, storage)])
-    arms = [
-        replace(arm, bank=prepare_features(arm.feature_spec, arm.audited.split, storage))
-        for arm in arms
-    ]
+    arms = [arm.prepared(storage) for arm in arms]
     tasks = [task for arm in arms for task in arm.tasks(run.root.absolute(), lease)]
     if tasks:
         watcher.say(f"retraining with other seeds: {len(tasks)}")
@@ -93,31 +96,54 @@ def evaluate(
     table = pa.concat_tables([table for table, _ in results], promote_options="default")
     figures = {
         "mode": mode,
-        "trial": own.identity,
+        "trial": arms[0].identity if mode != "nested" else best_record(run).trial,
+        "final": [arm.method for arm in arms] if mode in ("fold", "nested") else ["single"],
         **score(
             table,
             protocol="paper" if mode == "paper" else spec.protocol.name,
             where=_where(mode, arms),
             notes=_notes(mode, arms, results),
         ),
+        "parts": score_parts(arms, table, storage),
     }
     _write(run, mode, figures, table)
     return figures
 
 
-def own_arm(run: RunFolder, spec: SearchSpec, storage: Path) -> Arm:
-    """The run's winner on the fold that it was searched on."""
-    return _searched_arm(run, spec, prepare_split(spec, storage), run.root / "refits")
+def winner_arm(run: RunFolder, spec: SearchSpec, storage: Path) -> Arm:
+    """The run's best trial, alone, on the fold that it was searched on."""
+    record, audited = best_record(run), prepare_split(spec, storage)
+    return _arm(run, spec, audited, single_model(run, spec, record))
 
 
-def _searched_arm(run: RunFolder, spec: SearchSpec, audited: AuditedSplit, folder: Path) -> Arm:
-    record = best_record(run)
-    assert record.checkpoint is not None
-    weights = fetch_published(run.root / record.checkpoint[0]) / BEST
-    if not weights.is_file():
-        raise UserError(f"{weights}: the winner's weights are gone; run the search again")
-    config = spec.resolve(record.config)
-    return Arm(spec, audited, config, record.trial, weights, folder)
+def final_arm(run: RunFolder, spec: SearchSpec, storage: Path) -> Arm:
+    """The run's final model on the fold that it was searched on."""
+    return _final_arm(run, spec, prepare_split(spec, storage))
+
+
+def _final_arm(run: RunFolder, spec: SearchSpec, audited: AuditedSplit) -> Arm:
+    record, model = best_record(run), load_final(run)
+    if model is None or model.winner != record.trial:
+        # Interrupted before it was made, or by an earlier version.
+        model = single_model(run, spec, record)
+    return replace(_arm(run, spec, audited, model), parts=parts_of(run, spec, model))
+
+
+def _arm(run: RunFolder, spec: SearchSpec, audited: AuditedSplit, model: FinalModel) -> Arm:
+    for net in model.nets:
+        net.weights  # noqa: B018  those that are gone are told before anything is trained
+    retrained = model.method in ("single", "bag")
+    return Arm(
+        spec,
+        audited,
+        spec.resolve(best_record(run).config),
+        model.winner,
+        run.root / "refits",
+        searched=model.nets,
+        method=model.method,
+        num_inner=1 + len(audited.inner) if model.method == "bag" else 1,
+        num_seeds=NUM_SEEDS if retrained else 1,
+    )
 
 
 def _other_specs(spec: SearchSpec, own: Arm) -> list[SearchSpec]:
@@ -138,7 +164,7 @@ def _reused_arms(run: RunFolder, spec: SearchSpec, own: Arm, storage: Path) -> l
     for other in _other_specs(spec, own):
         folder = run.root / "refits-reused" / f"fold-{other.protocol.fold}"
         audited = prepare_split(other, storage)
-        arms.append(Arm(other, audited, own.config, own.identity, None, folder))
+        arms.append(Arm(other, audited, own.config, own.identity, folder))
     return arms
 
 
@@ -169,8 +195,9 @@ def _nested_arms(
                     started=started,
                     storage=storage,
                     watcher=watcher,
+                    finish=FinalStage(inner, other, lease, audited, watcher),
                 )
-            arms.append(_searched_arm(inner, other, audited, inner.root / "refits"))
+            arms.append(_final_arm(inner, other, audited))
     return arms
 
 
@@ -183,7 +210,8 @@ def _complete(run: RunFolder, spec: SearchSpec) -> bool:
         "time budget",
         "core budget",
     )
-    return ended and len(run.trials().records) > 0 and run.spec() == spec
+    made = load_final(run) is not None
+    return ended and made and len(run.trials().records) > 0 and run.spec() == spec
 
 
 def _in_order(arms: Sequence[Arm]) -> list[Arm]:
@@ -209,6 +237,9 @@ def _notes(
         notes.append("settings saw these speakers: chosen on one fold, used on the others")
     if mode == "paper":
         notes.append(arms[0].spec.published.protocol_note)
+    if mode in ("fold", "nested"):
+        methods = ", ".join(dict.fromkeys(arm.method for arm in arms))
+        notes.append(f"final model: {methods}, chosen by inner validation")
     if any(arm.audited.audit.verdict == "optimistic" for arm in arms):
         notes.append("optimistic: test speakers, texts or both occur in training")
     warm = arms[0].spec.search.warm_start

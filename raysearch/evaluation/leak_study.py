@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import ray
+import scipy.special
 
 from raysearch.config.identity import seed_from
 from raysearch.errors import UserError
 from raysearch.evaluation.arm import NUM_SEEDS, retrain
 from raysearch.evaluation.leak_arms import LeakArm, LeakRow, arms_of
 from raysearch.evaluation.markdown import markdown_table, percent
-from raysearch.evaluation.predict import prediction_table, probabilities
+from raysearch.evaluation.predict import log_probabilities, prediction_table
 from raysearch.evaluation.scores import score
 from raysearch.files import write_json, write_text
 from raysearch.lease import Lease
@@ -269,7 +270,8 @@ def _figures(
         parts = []
         for seed in range(NUM_SEEDS):
             weights = _weights(run, arm, seed) / BEST
-            probs_NK = probabilities(config, beside, sources, weights)
+            log_probs_NK = log_probabilities(config, beside, sources, weights)
+            probs_NK = scipy.special.softmax(log_probs_NK, axis=1)
             # A cell is another recording of its speaker: its name must differ.
             named = [replace(row.utterance, id=row.name) for row in test]
             parts.append(prediction_table(named, probs_NK, labels, 0, seed))

@@ -1,19 +1,17 @@
 """How a finished search's weights bear noise: the test rows again at falling SNRs."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from raysearch.evaluation.arm import Arm
-from raysearch.evaluation.evaluate import own_arm
+from raysearch.evaluation.evaluate import final_arm
 from raysearch.evaluation.predict import predict_arm
 from raysearch.evaluation.scores import score
 from raysearch.files import write_json
 from raysearch.run_folder import RunFolder
 from raysearch.training.checkpoint import load_json
-from raysearch.tuning.preparation import prepare_features
 from raysearch.tuning.tuner import Watcher
 
 __all__ = ["SNRS_DB", "noise_sweep", "stored_noise"]
@@ -43,9 +41,9 @@ def noise_sweep(run: RunFolder, storage: Path, watcher: Watcher) -> dict[str, An
     Raises:
         UserError: a seed's weights are not there.
     """
-    arm = own_arm(run, run.spec(), storage)
+    arm = final_arm(run, run.spec(), storage)
     arm.check_weights()
-    arm = replace(arm, bank=prepare_features(arm.feature_spec, arm.audited.split, storage))
+    arm = arm.prepared(storage)
     levels = []
     for snr_db in (None, *SNRS_DB):
         table, unusable = predict_arm(arm, storage, watcher.progress, cell=_cell(snr_db))

@@ -30,7 +30,7 @@ def paper_arm(own: Arm, folder: Path, storage: Path) -> Arm:
     if published.epoch_from == "test":
         split = _epoch_from_test(audited.split)
         audited = AuditedSplit(audited.corpus, split, audited.audit)
-    return replace(own, spec=spec, audited=audited, weights=None, folder=folder)
+    return replace(own, spec=spec, audited=audited, searched=(), folder=folder)
 
 
 def _epoch_from_test(split: Split) -> Split:

@@ -1,4 +1,4 @@
-"""From an arm's weights to one row a test utterance and seed."""
+"""From an arm's nets to one row a test utterance and training."""
 
 import contextlib
 from collections.abc import Mapping, Sequence
@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import scipy.special
 import torch
 
+from raysearch.config.identity import canonical_json
 from raysearch.errors import EmptyCorpusError
 from raysearch.evaluation.arm import Arm
+from raysearch.evaluation.final_model import ALL_ROWS, Net
 from raysearch.models.table import build_model
 from raysearch.streaming.rows import RowTable, SplitRows, row_key
 from raysearch.streaming.shards import ensure_features
@@ -20,12 +23,21 @@ from raysearch.training.checkpoint import load_tensors, load_weights
 from raysearch.training.normalise import Normaliser
 from raysearch.training.scoring import score_batches
 from raysearch.trial_config import TrialConfig
-from raysearch.tuning.preparation import Progress, feature_store
+from raysearch.tuning.preparation import FeatureBank, Progress, feature_store
 
 if TYPE_CHECKING:
     from raysearch.corpora.utterance import Utterance
+    from raysearch.features.extractor import FeatureConfig
 
-__all__ = ["predict_arm", "prediction_table", "probabilities", "probability_column"]
+__all__ = [
+    "log_probabilities",
+    "mean_probabilities",
+    "predict_arm",
+    "prediction_table",
+    "probability_column",
+    "row_table",
+    "used_streams",
+]
 
 
 def probability_column(label: str) -> str:
@@ -54,22 +66,48 @@ def predict_arm(
         EmptyCorpusError: no test utterance can be used.
     """
     assert arm.bank is not None
-    sources, unusable = _test_features(arm, storage, cell, on_progress)
+    unusable = _ensure_test_features(arm, storage, cell, on_progress)
     test = [u for u in arm.audited.split.test if u.id not in unusable]
     if not test:
         raise EmptyCorpusError(f"fold {arm.audited.split.fold}: no test utterance can be used")
-    table = RowTable(
-        ids=tuple(u.id for u in test),
-        hashes=tuple(row_key(u.content_hash, cell) for u in test),
-        labels=(0,) * len(test),  # true emotions are compared below; some may be unknown here
+    tables = [
+        prediction_table(
+            test,
+            mean_probabilities(nets, arm.bank, row_table(test, cell)),
+            arm.bank.rows.labels,
+            arm.audited.split.fold,
+            seed,
+        )
+        for seed, nets in enumerate(arm.variants())
+    ]
+    return pa.concat_tables(tables), unusable
+
+
+def row_table(rows: "Sequence[Utterance]", cell: str = "") -> RowTable:
+    """Rows to be scored; their true emotions are compared later, some may be unknown here."""
+    return RowTable(
+        ids=tuple(row.id for row in rows),
+        hashes=tuple(row_key(row.content_hash, cell) for row in rows),
+        labels=(0,) * len(rows),
     )
-    labels = arm.bank.rows.labels
-    rows = SplitRows(train=arm.bank.rows.train, validation=table, labels=labels)
-    parts = []
-    for seed, weights in enumerate(arm.weight_files()):
-        probs_NK = probabilities(arm.config, rows, sources, weights)
-        parts.append(prediction_table(test, probs_NK, labels, arm.audited.split.fold, seed))
-    return pa.concat_tables(parts), unusable
+
+
+def mean_probabilities(nets: Sequence[Net], bank: FeatureBank, scored: RowTable) -> np.ndarray:
+    """(N, K) of the rows of ``scored``: the nets' weighted mean log-probability, renormalised.
+
+    Args:
+        nets: of one model.
+        bank: has the features of the rows that they learned from, and the stores of all rows.
+        scored: the rows.
+    """
+    total_NK = np.zeros((len(scored), len(bank.rows.labels)))
+    for net in nets:
+        learned = bank.all_rows if net.inner == ALL_ROWS else bank.inner[net.inner]
+        rows = SplitRows(train=learned.train, validation=scored, labels=learned.labels)
+        sources = bank.sources_of(net.config)
+        total_NK += net.weight * log_probabilities(net.config, rows, sources, net.weights)
+    probs_NK: np.ndarray = scipy.special.softmax(total_NK, axis=1)
+    return probs_NK
 
 
 def prediction_table(
@@ -94,11 +132,19 @@ def prediction_table(
     return pa.table(columns)
 
 
-def _test_features(
+def used_streams(arm: Arm) -> list[tuple[str, "FeatureConfig"]]:
+    """Every stream that a net of the arm reads, and its settings, each pair once."""
+    used = [net.config.used_features for nets in arm.variants() for net in nets]
+    distinct = {(stream, canonical_json(c)): c for one in used for stream, c in one.items()}
+    return [(stream, config) for (stream, _), config in distinct.items()]
+
+
+def _ensure_test_features(
     arm: Arm, storage: Path, cell: str, on_progress: Progress | None
-) -> tuple[dict[str, FeatureSource], dict[str, str]]:
-    sources, unusable = {}, {}
-    for stream, config in arm.config.used_features.items():
+) -> dict[str, str]:
+    """Compute those of every net; the unusable utterances and why."""
+    unusable = {}
+    for stream, config in used_streams(arm):
         found = ensure_features(
             arm.audited.split.test,
             stream,
@@ -109,19 +155,18 @@ def _test_features(
             on_progress=_named(on_progress, f"{stream} test features"),
             max_quarantined=1.0,
         )
-        sources[stream] = found.source
         unusable.update(found.quarantined)
-    return sources, unusable
+    return unusable
 
 
 def _named(on_progress: Progress | None, what: str):  # type: ignore[no-untyped-def]
     return (lambda done, total: on_progress(what, done, total)) if on_progress else None
 
 
-def probabilities(
+def log_probabilities(
     config: TrialConfig, rows: SplitRows, sources: Mapping[str, FeatureSource], weights: Path
 ) -> np.ndarray:
-    """(N, K) of the rows on the validation side of ``rows``: mean log-softmax, renormalised.
+    """(N, K) of the rows on the validation side of ``rows``: mean log-softmax of their windows.
 
     Args:
         config: the settings that ``weights`` were trained with.
@@ -142,5 +187,5 @@ def probabilities(
             data.num_classes,
             contextlib.nullcontext(),
         )
-    probs_NK: np.ndarray = scores.log_probs.softmax(dim=1).numpy()
-    return probs_NK
+    log_probs_NK: np.ndarray = scores.log_probs.numpy()
+    return log_probs_NK

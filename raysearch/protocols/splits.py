@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from raysearch.corpora.utterance import Corpus, Utterance
@@ -19,7 +19,7 @@ from raysearch.protocols.validation import (
     choose_validations,
 )
 
-__all__ = ["ProtocolConfig", "Split", "inner_splits", "make_split"]
+__all__ = ["ProtocolConfig", "Split", "inner_splits", "make_split", "without_validation"]
 
 Rows = Sequence[Utterance]
 # What ``text_independent`` keeps apart by leaving rows out, unless a note says it is shared.
@@ -97,6 +97,13 @@ def make_split(corpus: Corpus, config: ProtocolConfig) -> Split:
         DataError: the corpus cannot be divided, or a class has too few training rows.
     """
     return inner_splits(corpus, config, 1)[0]
+
+
+def without_validation(split: Split) -> Split:
+    """``split`` with its validation rows among those to learn from: what a refit is given."""
+    train = tuple(sorted((*split.train, *split.validation), key=lambda row: row.id))
+    notes = tuple(note for note in split.notes if not note.startswith("val"))
+    return replace(split, train=train, validation=(), notes=notes)
 
 
 def inner_splits(corpus: Corpus, config: ProtocolConfig, number: int) -> list[Split]:

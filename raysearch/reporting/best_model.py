@@ -1,4 +1,8 @@
-"""``best/``: the winner by validation, with everything that is needed to use it."""
+"""``best/``: the final model, with everything that is needed to use it.
+
+``ensemble.json`` names the nets, their settings and their shares; a search that was cut off before
+its final model was made leaves its best trial there.
+"""
 
 import json
 import math
@@ -8,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from raysearch.errors import DataError
+from raysearch.evaluation.final_model import FinalModel, Net, load_final
 from raysearch.reporting.model_card import model_card
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
@@ -28,7 +33,7 @@ def write_best(
     labels: Sequence[str],
     facts: Mapping[str, Any],
 ) -> Path | None:
-    """Put the best trial whose weights are there into ``best/``, whole or not at all.
+    """Put the final model into ``best/``, whole or not at all; else the best trial with weights.
 
     Args:
         run: the run; nobody else writes to it.
@@ -48,18 +53,36 @@ def write_best(
         return None
     record, epoch, source = winner
     first = record is trials.ranked()[0]
+    model = load_final(run)
+    if model is None or model.winner != record.trial:
+        net = Net(record.number, spec.resolve(record.config), source.parent)
+        model = FinalModel("single", record.trial, (net,))
     texts = {
-        **_texts(spec, record, epoch, labels),
-        "model_card.md": model_card(spec, record, epoch, labels, facts, first=first),
+        **_texts(spec, record, epoch, labels, model),
+        "model_card.md": model_card(spec, record, epoch, labels, facts, model, first=first),
     }
 
     def fill(stage: Path) -> None:
-        shutil.copyfile(source, stage / WEIGHTS)
+        for net, name in zip(model.nets, _names(model), strict=True):
+            shutil.copyfile(net.weights, stage / name)
+            if net.inputs.is_file():  # a checkpoint of an earlier version has none
+                shutil.copyfile(net.inputs, stage / _inputs(name))
         for name, text in texts.items():
             (stage / name).write_text(text, encoding="utf-8")
 
     checkpoint.publish(run.best, fill)
     return run.best
+
+
+def _names(model: FinalModel) -> list[str]:
+    """The file of each net's weights."""
+    if len(model.nets) == 1:
+        return [WEIGHTS]
+    return [f"net-{number}.safetensors" for number in range(1, 1 + len(model.nets))]
+
+
+def _inputs(weights: str) -> str:
+    return weights.replace(".safetensors", ".inputs.safetensors")
 
 
 def _candidates(trials: Trials) -> list[tuple[TrialRecord, EpochRecord]]:
@@ -96,7 +119,11 @@ def _weights(run: RunFolder, record: TrialRecord) -> Path | None:
 
 
 def _texts(
-    spec: SearchSpec, record: TrialRecord, epoch: EpochRecord, labels: Sequence[str]
+    spec: SearchSpec,
+    record: TrialRecord,
+    epoch: EpochRecord,
+    labels: Sequence[str],
+    model: FinalModel,
 ) -> dict[str, str]:
     config = spec.resolve(record.config).to_dict()
     metrics = {
@@ -106,7 +133,24 @@ def _texts(
         "best_epoch": epoch.epoch,
         "validation": dict(epoch.metrics),
     }
+    nets = [
+        {
+            "weights": name,
+            "inputs": _inputs(name),
+            "share": net.weight,
+            "trial": net.trial,
+            "config": net.config.to_dict(),
+        }
+        for net, name in zip(model.nets, _names(model), strict=True)
+    ]
     contents = {
+        "ensemble.json": {
+            "method": model.method,
+            "size": len(nets),
+            "reason": model.reason,
+            "validation": dict(model.validation),
+            "nets": nets,
+        },
         "config.json": config,
         "features.json": config["features"],
         "labels.json": list(labels),

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from raysearch.evaluation.final_model import FinalModel, load_final
 from raysearch.files import write_text
 from raysearch.reporting.wording import cell, figure, metric_name
 from raysearch.run_folder import RunFolder
@@ -25,28 +26,41 @@ COLUMNS = (
     "epochs",
     "train_s",
     "params",
+    "final_share",
 )
 _METRICS = ("val_uar", "val_wa", "val_macro_f1")
 
 
-def leaderboard_rows(spec: SearchSpec, trials: Trials) -> list[dict[str, Any]]:
-    """One row a trial: ``COLUMNS``, then the searched fields; best first, valueless last."""
+def leaderboard_rows(
+    spec: SearchSpec, trials: Trials, shares: Mapping[int, float] | None = None
+) -> list[dict[str, Any]]:
+    """One row a trial: ``COLUMNS``, then the searched fields; best first, valueless last.
+
+    Args:
+        spec: the search.
+        trials: its ledger.
+        shares: of each trial in the final model, by number, if that is made.
+    """
     ranked = trials.ranked()
     placed = {record.number for record in ranked}
     rest = [record for n, record in sorted(trials.records.items()) if n not in placed]
     base = spec.base.fields()  # once: a board is drawn at every trial's end
-    return [_row(spec, base, record) for record in [*ranked, *rest]]
+    rows = [_row(spec, base, record) for record in [*ranked, *rest]]
+    for row in rows:
+        row["final_share"] = _rounded((shares or {}).get(row["number"]))
+    return rows
 
 
 def write_leaderboard(run: RunFolder, spec: SearchSpec, trials: Trials) -> None:
     """Replace ``leaderboard.csv`` and ``leaderboard.md``."""
-    rows = leaderboard_rows(spec, trials)
+    model = load_final(run)
+    rows = leaderboard_rows(spec, trials, model.members if model else None)
     text = io.StringIO()
     writer = csv.DictWriter(text, [*COLUMNS, *spec.space.fields], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_text(run.root / "leaderboard.csv", text.getvalue())
-    write_text(run.root / "leaderboard.md", _markdown(run.root.name, spec, trials, rows))
+    write_text(run.root / "leaderboard.md", _markdown(run.root.name, spec, trials, rows, model))
 
 
 def _row(spec: SearchSpec, base: Mapping[str, Any], record: TrialRecord) -> dict[str, Any]:
@@ -70,7 +84,13 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 6)
 
 
-def _markdown(name: str, spec: SearchSpec, trials: Trials, rows: list[dict[str, Any]]) -> str:
+def _markdown(
+    name: str,
+    spec: SearchSpec,
+    trials: Trials,
+    rows: list[dict[str, Any]],
+    model: FinalModel | None,
+) -> str:
     # The loss is shown where it is what ranks.
     metrics = dict.fromkeys((*_METRICS, trials.objective))
     head = [
@@ -88,6 +108,7 @@ def _markdown(name: str, spec: SearchSpec, trials: Trials, rows: list[dict[str, 
         "",
         f"By {metric_name(trials.objective)}. Validation figures, used to choose: they flatter. "
         "Test figures come from `raysearch evaluate`.",
+        *([f"Final model: {cell(model.describe())}; {cell(model.reason)}."] if model else []),
         "",
         "| " + " | ".join(head) + " |",
         "|" + "---|" * len(head),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from raysearch.evaluation.final_model import FinalModel
 from raysearch.reporting.wording import cell, figure, metric_name, one_line
 from raysearch.spec import SearchSpec
 from raysearch.trials import EpochRecord, TrialRecord
@@ -27,6 +28,7 @@ def model_card(
     epoch: EpochRecord,
     labels: Sequence[str],
     facts: Mapping[str, Any],
+    model: FinalModel,
     *,
     first: bool,
 ) -> str:
@@ -38,6 +40,7 @@ def model_card(
         epoch: the epoch of the weights.
         labels: class names in the order of the logits.
         facts: what else is known of the data.
+        model: the nets that this is.
         first: whether it leads its search; else those before it left no weights.
     """
     of_which = "" if first else " of those whose weights were kept"
@@ -49,6 +52,7 @@ def model_card(
 
 Predicts one of {len(labels)} emotions ({one_line(", ".join(labels))}) from an utterance.
 Trial {record.number} ({record.trial}), the best of its search by validation{of_which}.
+Final model: {_made(model)}.
 
 ## Data
 
@@ -78,6 +82,11 @@ languages, rooms and microphones. Not fit for judging people.
 
 {_licences(spec)}
 """
+
+
+def _made(model: FinalModel) -> str:
+    reason = f" ({one_line(model.reason)})" if model.reason else ""
+    return f"{model.describe()}{reason}"
 
 
 def _figures(spec: SearchSpec, record: TrialRecord, epoch: EpochRecord) -> str:

@@ -50,6 +50,7 @@ class SplitData:
         window_rows: int = 8192,
     ) -> None:
         self.num_train, self.num_validation = len(rows.train), len(rows.validation)
+        self.validation_ids: Sequence[str] = rows.validation.ids
         self.num_classes = len(rows.labels)
         self.class_counts: list[int] = np.bincount(
             rows.train.labels, minlength=self.num_classes

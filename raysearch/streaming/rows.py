@@ -62,12 +62,12 @@ def split_rows(
 
     Raises:
         DataError: a validation row's emotion never occurs in training.
-        EmptyCorpusError: no training or no validation row is left.
+        EmptyCorpusError: no training row is left, or none of the validation rows there were.
     """
     labels = tuple(split.labels)
     train = _table(split.train, labels, set(exclude))
     validation = _table(split.validation, labels, set(exclude))
-    if not len(train) or not len(validation):
+    if not len(train) or (split.validation and not len(validation)):
         raise EmptyCorpusError(
             f"fold {split.fold}: {len(train)} training and {len(validation)} validation rows "
             f"are usable; both must have some"

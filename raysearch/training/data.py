@@ -1,6 +1,6 @@
 """What a learner asks of its data; where they come from is the streaming floor's matter."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,7 +35,8 @@ class TrialData(Protocol):
 
     Attributes:
         num_train: training rows over all ranks.
-        num_validation: validation rows over all ranks.
+        num_validation: validation rows over all ranks; 0 where nothing is to be chosen.
+        validation_ids: their utterances' ids, by row number.
         class_counts: training rows of each class.
         num_classes: emotions (K).
         shapes: what each stream's batches look like.
@@ -45,6 +46,7 @@ class TrialData(Protocol):
 
     num_train: int
     num_validation: int
+    validation_ids: Sequence[str]
     class_counts: list[int]
     num_classes: int
     shapes: dict[str, StreamShape]

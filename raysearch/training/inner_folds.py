@@ -6,9 +6,8 @@ from pathlib import Path
 
 from raysearch.training import checkpoint
 from raysearch.training.learner import EpochResult, Learner
-from raysearch.training.scoring import objective_value
 
-__all__ = ["InnerFolds"]
+__all__ = ["InnerFolds", "inner_prefix"]
 
 
 class InnerFolds:
@@ -37,7 +36,7 @@ class InnerFolds:
         metrics = _mean([result.metrics for result in results])
         self._history.append(metrics)
         for learner in self._learners:
-            learner.remember(objective_value(metrics, learner.objective))
+            learner.remember(learner.value_of(metrics))
         return EpochResult(results[0].epoch, metrics, sum(result.train_s for result in results))
 
     def save(self, folder: Path, *, guard: Callable[[], None] | None = None) -> None:
@@ -45,14 +44,14 @@ class InnerFolds:
 
         def write(stage: Path) -> None:
             for number, learner in enumerate(self._learners):
-                learner.write(stage, prefix=_prefix(number))
+                learner.write(stage, prefix=inner_prefix(number))
 
         checkpoint.publish(folder, write, guard=guard)
 
     def load(self, folder: Path) -> None:
         """Continue from a checkpoint. Raises as ``Learner.load``."""
         for number, learner in enumerate(self._learners):
-            learner.load(folder, _prefix(number))
+            learner.load(folder, inner_prefix(number))
         self._history = [_mean(step) for step in self._steps()]
 
     def close(self) -> None:
@@ -66,7 +65,8 @@ class InnerFolds:
         return [list(step) for step in zip(*histories, strict=True)]
 
 
-def _prefix(number: int) -> str:
+def inner_prefix(number: int) -> str:
+    """What the names of inner fold ``number``'s files begin with; nothing for the first."""
     return f"inner-{number}." if number else ""
 
 

@@ -24,8 +24,16 @@ from raysearch.training.config import Objective, SpecAugmentConfig, TrainingConf
 from raysearch.training.data import TrialData
 from raysearch.training.distributed import sum_over_ranks
 from raysearch.training.gradient import GradientFit, autocast
+from raysearch.training.inputs import INPUTS, save_inputs
 from raysearch.training.normalise import Normaliser
-from raysearch.training.scoring import objective_value, score_batches, validation_metrics
+from raysearch.training.predictions import PREDICTIONS, Predictions
+from raysearch.training.scoring import (
+    Scores,
+    gather_scores,
+    objective_value,
+    score_batches,
+    validation_metrics,
+)
 from raysearch.training.solver import SolverFit
 from raysearch.training.state import TrialState
 from raysearch.training.stopwatch import Stopwatch
@@ -42,7 +50,8 @@ class EpochResult:
     Attributes:
         epoch: epochs done, this one included.
         metrics: train_loss, val_loss, val_uar, val_wa, val_macro_f1, learning_rate, and
-            val_uar_mean3, the mean of val_uar over this epoch and up to two before it.
+            val_uar_mean3, the mean of val_uar over this epoch and up to two before it. Without
+            validation rows those that begin with ``val_`` are absent.
         train_s: seconds inside training and validation batches on this rank, waiting for
             the next batch not included.
     """
@@ -69,13 +78,14 @@ class Learner:
 
     Attributes:
         epoch: epochs done.
-        best_epoch: the epoch with the best validation value, 0 before the first.
+        best_epoch: the epoch with the best validation value, 0 before the first; without
+            validation rows the last one.
         best_value: that value, higher is better; None before the first epoch.
         history: the metrics of each epoch done.
         model: the bare network.
 
     Raises:
-        DataError: no training or no validation rows.
+        DataError: no training rows.
     """
 
     def __init__(
@@ -92,11 +102,8 @@ class Learner:
         objective: Objective = "val_uar",
         features: Mapping[str, FeatureConfig] | None = None,
     ) -> None:
-        if not data.num_train or not data.num_validation:
-            raise DataError(
-                f"{data.num_train} training and {data.num_validation} validation rows: "
-                "both must be above 0"
-            )
+        if not data.num_train:
+            raise DataError("no training rows: there is nothing to learn from")
         self.training, self.augment, self.data = training, spec_augment, data
         self.seed, self.rank, self.world_size = seed, rank, world_size
         self.device, self.objective = device, objective
@@ -104,6 +111,8 @@ class Learner:
         self.best_value: float | None = None
         self.history: list[dict[str, float]] = []
         self._best: dict[str, Tensor] = {}
+        self._scores: Scores | None = None
+        self._best_predictions: Predictions | None = None
         self._build(model, features or {})
 
     def _build(self, config: ModelConfig, features: Mapping[str, FeatureConfig]) -> None:
@@ -142,8 +151,14 @@ class Learner:
             NonFiniteLossError: on all ranks together, from the loss summed over them.
         """
         result = self.advance()
-        self.remember(objective_value(result.metrics, self.objective))
+        self.remember(self.value_of(result.metrics))
         return result
+
+    def value_of(self, metrics: dict[str, float]) -> float:
+        """What an epoch of these metrics is worth; without validation the last one is the best."""
+        if not self.data.num_validation:
+            return float(self.epoch)
+        return objective_value(metrics, self.objective)
 
     def advance(self) -> EpochResult:
         """As ``run_epoch``, but whether these weights are the best is left to ``remember``."""
@@ -152,17 +167,18 @@ class Learner:
         watch = Stopwatch()
         values = self._fit.run(self.epoch, watch)
         self._check_finite("training", values["train_loss"], values)
-        values |= self._validate(watch)
-        self._check_finite("validation", values["val_loss"], values)
-        recent = [*(past["val_uar"] for past in self.history[1 - NUM_MEAN :]), values["val_uar"]]
-        values["val_uar_mean3"] = statistics.fmean(recent)
+        if self.data.num_validation:
+            values |= self._validate(watch)
+            self._check_finite("validation", values["val_loss"], values)
+            recent = [past["val_uar"] for past in self.history[1 - NUM_MEAN :]]
+            values["val_uar_mean3"] = statistics.fmean([*recent, values["val_uar"]])
         self.epoch += 1
         self.history.append(values)
         return EpochResult(self.epoch, dict(values), watch.seconds)
 
     def _validate(self, watch: Stopwatch) -> dict[str, float]:
         batches = watch.over(self.data.validation_batches())
-        scores = score_batches(
+        self._scores = score_batches(
             self.model,
             batches,
             self._normaliser,
@@ -170,7 +186,7 @@ class Learner:
             autocast(self.training, self.device),
         )
         with watch:
-            totals = sum_over_ranks(scores.totals().to(self.device), self.world_size).cpu()
+            totals = sum_over_ranks(self._scores.totals().to(self.device), self.world_size).cpu()
         return validation_metrics(totals)
 
     def _check_finite(self, kind: str, loss: float, values: Mapping[str, float]) -> None:
@@ -186,6 +202,19 @@ class Learner:
         if value > (-math.inf if self.best_value is None else self.best_value):
             self.best_epoch, self.best_value = self.epoch, value
             self._best = checkpoint.cpu_copy(self.model.state_dict())
+            self._best_predictions = self._predictions()
+
+    def _predictions(self) -> Predictions | None:
+        """Of all ranks' validation rows, by the weights as they are now."""
+        if self._scores is None:
+            return None
+        scores = gather_scores(self._scores, self.world_size)
+        ids = self.data.validation_ids
+        return Predictions(
+            tuple(ids[row] for row in scores.index.tolist()),
+            scores.labels.numpy(),
+            scores.log_probs.numpy(),
+        )
 
     def save(
         self,
@@ -215,6 +244,9 @@ class Learner:
             extra=dict(extra or {}),
         )
         state.write(stage, self.model.state_dict(), self._best, self._fit.tensors(), prefix)
+        save_inputs(stage / f"{prefix}{INPUTS}", self.data.shapes, self.data.normalisation)
+        if self._best_predictions is not None:
+            self._best_predictions.save(stage / f"{prefix}{PREDICTIONS}")
 
     def load(self, folder: Path, prefix: str = "") -> dict[str, Any]:
         """Continue from a checkpoint; returns what was given as ``extra``.
@@ -230,6 +262,9 @@ class Learner:
         self.epoch, self.history = state.epoch, list(state.history)
         self.best_epoch, self.best_value = state.best_epoch, state.best_value
         self._best = best
+        predictions = folder / f"{prefix}{PREDICTIONS}"
+        # A checkpoint of an earlier version has none: the trial goes on, out of ensembles.
+        self._best_predictions = Predictions.load(predictions) if predictions.exists() else None
         return state.extra
 
     def close(self) -> None:

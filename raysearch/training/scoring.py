@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from raysearch.training import metrics
@@ -16,7 +17,13 @@ from raysearch.training.config import Objective
 from raysearch.training.data import Batch
 from raysearch.training.normalise import Normaliser
 
-__all__ = ["Scores", "objective_value", "score_batches", "validation_metrics"]
+__all__ = [
+    "Scores",
+    "gather_scores",
+    "objective_value",
+    "score_batches",
+    "validation_metrics",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,21 @@ def score_batches(
     none = torch.empty(0, dtype=torch.long)
     return _by_utterance(
         torch.cat(log_probs), torch.cat([none, *labels]), torch.cat([none, *index])
+    )
+
+
+def gather_scores(scores: Scores, world_size: int) -> Scores:
+    """Every rank's utterances together, by row number; all ranks call it."""
+    if world_size == 1:
+        return scores
+    parts: list[Scores] = [scores] * world_size
+    dist.all_gather_object(parts, scores)
+    index_N = torch.cat([part.index for part in parts])
+    order_N = index_N.argsort()
+    return Scores(
+        index_N[order_N],
+        torch.cat([part.labels for part in parts])[order_N],
+        torch.cat([part.log_probs for part in parts])[order_N],
     )
 
 

@@ -29,12 +29,19 @@ class _Stateless:
 
 
 class ConductorSearcher(_Stateless, Searcher):
-    """Hands Tune a trial whenever a slot is free; the slot is part of the trial's config."""
+    """Hands Tune a trial whenever a slot is free; the slot is part of the trial's config.
 
-    def __init__(self, conductor: Conductor, pool: WorkerPool) -> None:
+    Args:
+        conductor: decides.
+        pool: has the slots.
+        keep_slots: leave idle ones open at the end, as something is to be trained after it.
+    """
+
+    def __init__(self, conductor: Conductor, pool: WorkerPool, *, keep_slots: bool = False) -> None:
         super().__init__(metric="value", mode="max")
         self._conductor = conductor
         self._pool = pool
+        self._keep_slots = keep_slots
         self._numbers: dict[str, int] = {}
 
     def suggest(self, trial_id: str) -> Any:
@@ -46,7 +53,8 @@ class ConductorSearcher(_Stateless, Searcher):
         if assignment is None:
             if not self._conductor.finished:
                 return None
-            self._pool.close_idle()
+            if not self._keep_slots:
+                self._pool.close_idle()
             return Searcher.FINISHED if self._conductor.idle else None
         self._numbers[trial_id] = assignment.number
         lease = self._pool.assign(assignment.slot, assignment.task)

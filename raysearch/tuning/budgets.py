@@ -1,5 +1,6 @@
 """When a search has had enough: trials, epochs, wall time, core time."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -8,6 +9,9 @@ from raysearch.ledger import Event
 from raysearch.trials import Trials
 
 __all__ = ["Budgets"]
+
+# Of a budget, at most this is kept for what comes after the trials.
+MAX_RESERVE = 1 / 3
 
 
 class Budgets:
@@ -21,6 +25,7 @@ class Budgets:
         slot_cpus: CPUs of one slot.
         num_slots: how many are open; that may change.
         events: the ledger so far.
+        reserve: wall seconds that the end of the search will take, for which time is kept.
     """
 
     def __init__(
@@ -29,6 +34,7 @@ class Budgets:
         slot_cpus: float = 0,
         num_slots: Callable[[], int] = lambda: 0,
         events: Sequence[Event] = (),
+        reserve: Callable[[Trials], float] = lambda trials: 0.0,
     ) -> None:
         self._num_trials = search.trials
         self._num_epochs = search.epoch_budget
@@ -38,6 +44,7 @@ class Budgets:
         self._slot_cpus, self._num_slots = slot_cpus, num_slots
         self._used_core_s = slot_cpus * _slot_seconds(events)
         self._counted: float | None = None
+        self._reserve = reserve
 
     def begin(self) -> None:
         """A trial is started; from the first one on time is spent."""
@@ -50,15 +57,41 @@ class Budgets:
 
     def spent(self, trials: Trials) -> str | None:
         """Which budget stops even the trials in flight; ``None`` while there is some of each."""
-        used = time.monotonic() - self._began if self._began else 0.0
-        if self._seconds is not None and used >= self._seconds:
-            return "time budget"
         if self._num_epochs is not None and trials.num_epochs >= self._num_epochs:
             return "epoch budget"
-        self._count()
-        if self._core_s is not None and self._used_core_s >= self._core_s:
+        kept_s = self._kept(trials)
+        if (left_s := self._time_left()) is not None and left_s <= kept_s:
+            return "time budget"
+        if (left_s := self._core_time_left()) is not None and left_s <= kept_s:
             return "core budget"
         return None
+
+    def left_s(self) -> float | None:
+        """Seconds of wall time until the first of the budgets is used up; ``None``: no limit."""
+        left = [s for s in (self._time_left(), self._core_time_left()) if s is not None]
+        return max(0.0, min(left)) if left else None
+
+    def _kept(self, trials: Trials) -> float:
+        """What is kept for the end, at most a third of a budget."""
+        if self._seconds is None and self._core_s is None:
+            return 0.0
+        most = min(self._seconds or math.inf, (self._core_s or math.inf) / self._cpus())
+        return min(self._reserve(trials), MAX_RESERVE * most)
+
+    def _time_left(self) -> float | None:
+        if self._seconds is None:
+            return None
+        return self._seconds - (time.monotonic() - self._began if self._began else 0.0)
+
+    def _core_time_left(self) -> float | None:
+        """Wall time that the core budget still holds, with as many slots as there are now."""
+        if self._core_s is None:
+            return None
+        self._count()
+        return (self._core_s - self._used_core_s) / self._cpus()
+
+    def _cpus(self) -> float:
+        return max(1.0, self._slot_cpus * self._num_slots())
 
     def _count(self) -> None:
         """Add the core time since the last time; that is often, so slots may come and go."""

@@ -13,6 +13,8 @@ __all__ = ["CheckpointKeeper"]
 class CheckpointKeeper:
     """Keeps the last checkpoint of each live trial and those of the best ended ones.
 
+    Those of the published settings and of the space's own stay, too: a search is measured by them.
+
     Args:
         folder: the run's folder; the ledger names checkpoints relative to it.
         keep_best: how many of the best ended trials keep theirs.
@@ -45,8 +47,11 @@ class CheckpointKeeper:
         ended = [r.checkpoint[0] for r in trials.ranked() if r.status != "running" and r.checkpoint]
         # A trial that repeats another's settings points to the other's checkpoint.
         best = list(dict.fromkeys(ended))[: self._keep_best]
-        running = [r.checkpoint[0] for r in trials.with_status("running") if r.checkpoint]
-        return {self._folder / path for path in (*best, *running)}
+        measured = [r for r in trials.records.values() if r.details.get("exempt")]
+        kept = [
+            r.checkpoint[0] for r in (*trials.with_status("running"), *measured) if r.checkpoint
+        ]
+        return {self._folder / path for path in (*best, *kept)}
 
 
 def _remove(path: Path) -> None:

@@ -45,6 +45,7 @@ class Conductor:
         task: what every task holds besides its own settings.
         data: resolved settings to what opens their data.
         slot_cpus: CPUs of one slot, for a core budget.
+        reserve: wall seconds that the end of the search will take, out of its budgets.
         observers: whoever watches.
     """
 
@@ -60,6 +61,7 @@ class Conductor:
         task: Mapping[str, Any],
         data: Callable[[TrialConfig], Mapping[str, Any]],
         slot_cpus: float = 0,
+        reserve: Callable[[Trials], float] = lambda trials: 0.0,
         observers: Sequence[Observer] = (),
     ) -> None:
         self._spec, self._search = spec, spec.search
@@ -67,7 +69,7 @@ class Conductor:
         self._task, self._data, self._observers = task, data, observers
         self._proposals = Proposals(spec, study, split_identity)
         self._judge = Judge(spec)
-        self._budgets = Budgets(self._search, slot_cpus, slots.num_open, ledger.events)
+        self._budgets = Budgets(self._search, slot_cpus, slots.num_open, ledger.events, reserve)
         self._keeper = CheckpointKeeper(folder, self._search.keep_best)
         self._waiting: deque[int] = deque()
         self._on_slot: dict[int, int] = {}
@@ -85,6 +87,11 @@ class Conductor:
         self._check_budgets()
         all_proposed = self._budgets.all_proposed(self.trials) and not self._waiting
         return self.stopping is not None or all_proposed
+
+    @property
+    def budget_left_s(self) -> float | None:
+        """Wall time that the budgets still hold; ``None`` if they set no limit."""
+        return self._budgets.left_s()
 
     @property
     def idle(self) -> bool:

@@ -1,7 +1,7 @@
 """From settings to audited splits and computed features: what a search needs before it starts."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import ray
 from raysearch.config.identity import canonical_json
 from raysearch.corpora.utterance import Corpus
 from raysearch.protocols.audit import Audit, audit, check_siblings
-from raysearch.protocols.splits import Split, inner_splits
+from raysearch.protocols.splits import Split, inner_splits, without_validation
 from raysearch.spec import SearchSpec, TrialConfig, check_ready, feature_sets
 from raysearch.storage.corpora import read_corpus
 from raysearch.streaming.node_cache import start_node_caches
@@ -55,8 +55,10 @@ class FeatureBank:
     """The features of one split's training and validation rows, for every set that is searched.
 
     Attributes:
-        rows: the usable rows; quarantined ones are left out of every set alike.
-        rows_ref: a list of them and of the inner splits' rows in Ray's object store.
+        inner: the usable rows of the split and of further inner ones; quarantined ones are left
+            out of every set alike.
+        rows_ref: ``inner`` in Ray's object store.
+        all_rows: training and validation rows together, all to learn from.
         sources: canonical feature config to its source.
         quarantined: utterance id to reason.
         tier: where trials find the features.
@@ -64,21 +66,34 @@ class FeatureBank:
         caches: the nodes' cache actors, which end with this object.
     """
 
-    rows: SplitRows
+    inner: tuple[SplitRows, ...]
     rows_ref: Any
+    all_rows: SplitRows
     sources: Mapping[str, FeatureSource]
     quarantined: Mapping[str, str]
     tier: str
     tier_reason: str
     caches: Sequence[Any]
 
+    @property
+    def rows(self) -> SplitRows:
+        """Those of the split itself."""
+        return self.inner[0]
+
+    def of_rows(self, rows: SplitRows) -> "FeatureBank":
+        """The same features for trainings on other rows of theirs."""
+        return replace(self, inner=(rows,), rows_ref=ray.put([rows]))
+
     def data(self, config: TrialConfig) -> dict[str, Any]:
         """What a worker needs to open the data of a trial."""
-        sources = {
+        return {"rows": self.rows_ref, "sources": self.sources_of(config), "tier": self.tier}
+
+    def sources_of(self, config: TrialConfig) -> dict[str, FeatureSource]:
+        """Where the streams of these settings lie."""
+        return {
             stream: self.sources[_key(stream, feature)]
             for stream, feature in config.used_features.items()
         }
-        return {"rows": self.rows_ref, "sources": sources, "tier": self.tier}
 
 
 def feature_store(storage: Path) -> Path:
@@ -112,6 +127,8 @@ def prepare_features(
 ) -> FeatureBank:
     """Compute what is missing of every feature set that ``spec`` can ask for.
 
+    Augmentation cells are computed of validation rows as well, from which a refit learns.
+
     Args:
         spec: the search; its ``search.tier`` may force where features are held.
         split: whose training and validation rows.
@@ -124,13 +141,15 @@ def prepare_features(
         LeakError: an augmented sibling of a held-out recording is among the training rows.
     """
     sets: dict[str, list[FeatureSet]] = {}
+    whole = without_validation(split)
     for stream, config in (item for streams in feature_sets(spec) for item in streams.items()):
         if (key := _key(stream, config)) not in sets:
-            sets[key] = _ensure_all(spec, (split, *inner), stream, config, storage, on_progress)
+            sets[key] = _ensure_all(spec, whole, stream, config, storage, on_progress)
     parts = [part for both in sets.values() for part in both]
     quarantined = {name: why for part in parts for name, why in part.quarantined.items()}
-    usable = [split_rows(s, quarantined, spec.waveform_augment.bank) for s in (split, *inner)]
-    for rows, one in zip(usable, (split, *inner), strict=True):
+    splits = (split, *inner, whole)
+    usable = [split_rows(s, quarantined, spec.waveform_augment.bank) for s in splits]
+    for rows, one in zip(usable, splits, strict=True):
         # Under the papers' random split shared recordings are counted, not refused.
         if one.protocol != "paper":
             held_out = {row.content_hash for row in (*one.validation, *one.test)}
@@ -143,8 +162,9 @@ def prepare_features(
     )
     tier, reason = _tier(spec, largest)
     return FeatureBank(
-        rows=usable[0],
-        rows_ref=ray.put(usable),
+        inner=tuple(usable[:-1]),
+        rows_ref=ray.put(usable[:-1]),
+        all_rows=usable[-1],
         sources={key: both[0].source for key, both in sets.items()},
         quarantined=quarantined,
         tier=tier,
@@ -155,13 +175,13 @@ def prepare_features(
 
 def _ensure_all(
     spec: SearchSpec,
-    splits: Sequence[Split],
+    whole: Split,
     stream: str,
     config: "FeatureConfig",
     storage: Path,
     on_progress: Progress | None,
 ) -> list[FeatureSet]:
-    """The clean training and validation rows, and the bank's cells of the training rows."""
+    """The rows of ``whole`` clean, and after each cell of the bank."""
 
     def ensure(rows: "Sequence[Utterance]", cells: Sequence[str], what: str) -> FeatureSet:
         def report(done: int, total: int) -> None:
@@ -179,12 +199,10 @@ def _ensure_all(
             max_quarantined=spec.corpus.max_quarantined,
         )
 
-    first = splits[0]
-    clean = ensure([*first.train, *first.validation], ("",), config.extractor)
+    clean = ensure(whole.train, ("",), config.extractor)
     if not spec.waveform_augment.bank:
         return [clean]
-    learned = {row.id: row for split in splits for row in split.train}
-    usable = [row for name, row in learned.items() if name not in clean.quarantined]
+    usable = [row for row in whole.train if row.id not in clean.quarantined]
     return [clean, ensure(usable, spec.waveform_augment.bank, "augmentation cells")]
 
 

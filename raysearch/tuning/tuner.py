@@ -4,6 +4,7 @@ import platform
 import signal
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -27,12 +28,13 @@ from raysearch.tuning.cluster_session import ClusterSession
 from raysearch.tuning.conductor import Conductor, Observer
 from raysearch.tuning.pool import WorkerPool
 from raysearch.tuning.preparation import AuditedSplit, FeatureBank, Progress, prepare_features
+from raysearch.tuning.refit_plan import RefitPlan
 from raysearch.tuning.resources import cluster_nodes
 from raysearch.tuning.sizing import open_pool
 from raysearch.tuning.study import Study, num_startup_trials
 from raysearch.tuning.trial import TrialProxy
 
-__all__ = ["Watcher", "run_search"]
+__all__ = ["Ended", "Watcher", "run_search"]
 
 PROXY_RESTARTS = 3
 
@@ -52,6 +54,25 @@ class Watcher:
     observers: Sequence[Observer] = ()
 
 
+@dataclass(frozen=True)
+class Ended:
+    """A search whose trials are over, while its slots are still up.
+
+    Attributes:
+        trials: every trial.
+        bank: their features.
+        pool: the slots.
+        refit: how long its winner would learn from all rows.
+        left_s: wall time that the budgets still hold; None if they set no limit.
+    """
+
+    trials: Trials
+    bank: FeatureBank
+    pool: WorkerPool
+    refit: RefitPlan
+    left_s: float | None
+
+
 def run_search(
     spec: SearchSpec,
     run: RunFolder,
@@ -62,6 +83,7 @@ def run_search(
     started: float,
     storage: Path,
     watcher: Watcher,
+    finish: Callable[[Ended], None] | None = None,
 ) -> Trials:
     """Run, or continue, the search of ``run`` until its trials or budgets are spent.
 
@@ -74,6 +96,7 @@ def run_search(
         started: when the command began, in seconds since 1970.
         storage: where the feature store lies.
         watcher: who is told.
+        finish: makes the final model of the trials; not called after an interruption.
 
     Returns:
         Every trial as the ledger has it.
@@ -96,10 +119,14 @@ def run_search(
             with open_pool(spec, run, session, watcher.say) as pool:
                 room = "as the cluster has room, up to " if pool.elastic else ""
                 watcher.say(f"starting slots: {room}{pool.plan.describe()}")
-                conductor = _conductor(spec, run, lease, audited, bank, pool, watcher)
+                refit = _refit_plan(spec, bank)
+                conductor = _conductor(spec, run, lease, audited, bank, pool, watcher, refit)
                 interrupt.then(conductor.stop)
                 pool.wait_for(1, watcher.say, stopped=lambda: conductor.stopping is not None)
-                _let_tune_run(conductor, pool, run)
+                _let_tune_run(conductor, pool, run, keep_slots=finish is not None)
+                if finish and not (interrupt.received or conductor.error):
+                    left_s = conductor.budget_left_s
+                    finish(Ended(conductor.trials, bank, pool, refit, left_s))
         outcome = conductor.stopping or "finished"
     except SearchInterruptedError:
         outcome = "interrupted"
@@ -121,6 +148,7 @@ def _conductor(
     bank: FeatureBank,
     pool: WorkerPool,
     watcher: Watcher,
+    refit: RefitPlan,
 ) -> Conductor:
     ledger = open_ledger(run.ledger_file, lease.fence)
     if ledger.message:
@@ -146,17 +174,31 @@ def _conductor(
         },
         data=bank.data,
         slot_cpus=pool.plan.workers * pool.plan.cpus_per_worker,
+        reserve=lambda trials: refit.seconds(trials, pool.num_open()),
         observers=watcher.observers,
     )
 
 
-def _let_tune_run(conductor: Conductor, pool: WorkerPool, run: RunFolder) -> None:
+def _refit_plan(spec: SearchSpec, bank: FeatureBank) -> RefitPlan:
+    labels = Counter(label for rows in bank.inner for label in rows.validation.labels)
+    return RefitPlan(
+        spec,
+        num_train=len(bank.rows.train),
+        validation_counts=tuple(labels.values()),
+        num_all=len(bank.all_rows.train),
+        inner_folds=len(bank.inner),
+    )
+
+
+def _let_tune_run(
+    conductor: Conductor, pool: WorkerPool, run: RunFolder, *, keep_slots: bool
+) -> None:
     """Tune's loop, until the conductor has no more trials; it keeps nothing that we need."""
     with tempfile.TemporaryDirectory(prefix="raysearch-tune-", ignore_cleanup_errors=True) as tmp:
         tuner = tune.Tuner(
             tune.with_resources(TrialProxy, PlacementGroupFactory([{"memory": 1}])),
             tune_config=TuneConfig(
-                search_alg=ConductorSearcher(conductor, pool),
+                search_alg=ConductorSearcher(conductor, pool, keep_slots=keep_slots),
                 scheduler=ConductorScheduler(conductor),
                 num_samples=-1,
                 reuse_actors=True,

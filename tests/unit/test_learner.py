@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
@@ -14,11 +15,15 @@ from torch import multiprocessing
 
 from raysearch.errors import DataError, NonFiniteLossError
 from raysearch.models.base import ModelConfig
+from raysearch.training.checkpoint import load_tensors
 from raysearch.training.config import SpecAugmentConfig, TrainingConfig
 from raysearch.training.data import Batch
+from raysearch.training.inputs import INPUTS, load_inputs
 from raysearch.training.learner import Learner
 from raysearch.training.normalise import normalise_by_bin, normalise_by_utterance
+from raysearch.training.predictions import PREDICTIONS, Predictions
 from raysearch.training.scoring import Scores, objective_value, score_batches, validation_metrics
+from raysearch.training.state import BEST, LAST
 
 CPU = torch.device("cpu")
 OFF = SpecAugmentConfig(freq_mask_count=0, time_mask_count=0, time_shift=0)
@@ -144,9 +149,49 @@ def test_a_non_finite_loss_ends_the_trial() -> None:
         learner(data).run_epoch()
 
 
-def test_data_without_rows_are_refused() -> None:
-    with pytest.raises(DataError, match="0 validation rows"):
-        learner(TinyData(num_validation=0))
+def test_data_without_training_rows_are_refused() -> None:
+    data = TinyData()
+    data.num_train = 0
+    with pytest.raises(DataError, match="no training rows"):
+        learner(data)
+
+
+def test_without_validation_rows_the_last_epoch_counts(tmp_path: Path) -> None:
+    trial = learner(TinyData(num_validation=0))
+    metrics = [trial.run_epoch().metrics for _ in range(4)]
+    assert not any(name.startswith("val_") for one in metrics for name in one)
+    assert (trial.finished, trial.best_epoch, trial.best_value) == (True, 4, 4.0)
+    trial.save(tmp_path / "last")
+    best, last = (load_tensors(tmp_path / "last" / name) for name in (BEST, LAST))
+    assert all(torch.equal(best[name], last[name]) for name in last)
+    assert not (tmp_path / "last" / PREDICTIONS).exists()
+
+
+def test_the_best_epochs_predictions_lie_beside_its_weights(tmp_path: Path) -> None:
+    trial, told = learner(), {}
+    for epoch in range(1, 5):
+        trial.run_epoch()
+        told[epoch] = trial._scores.log_probs.numpy()
+    trial.save(tmp_path / "last")
+    found = Predictions.load(tmp_path / "last" / PREDICTIONS)
+    assert found.utterances == tuple(trial.data.validation_ids)
+    assert found.labels.tolist() == trial.data.validation[2].tolist()
+    np.testing.assert_allclose(found.log_probs, told[trial.best_epoch], atol=1e-6)
+    again = learner()
+    again.load(tmp_path / "last")
+    again.save(tmp_path / "again")
+    same = Predictions.load(tmp_path / "again" / PREDICTIONS)
+    np.testing.assert_array_equal(same.log_probs, found.log_probs)
+
+
+def test_a_net_can_be_fed_from_what_lies_beside_it(tmp_path: Path) -> None:
+    trial = learner()
+    trial.run_epoch()
+    trial.save(tmp_path / "last")
+    shapes, statistics = load_inputs(tmp_path / "last" / INPUTS)
+    assert shapes == trial.data.shapes
+    for got, expected in zip(statistics["mel"], trial.data.normalisation["mel"], strict=True):
+        assert torch.equal(got, expected)
 
 
 @pytest.mark.parametrize("change", [{"seed": 4}, {"objective": "val_wa"}])

@@ -44,7 +44,7 @@ def test_a_paper_that_does_not_say_gets_64_16_20(table):
     split = paper.audited.split
     assert [len(side) for _, side in split.sides()] == [32, 8, 10]
     assert paper.audited.audit.verdict == "optimistic"
-    assert (paper.config, paper.weights) == (own.config, None)
+    assert (paper.config, paper.searched) == (own.config, ())
     assert own.spec.published.protocol_note.startswith("random 64/16/20 split: a stand-in")
 
 

@@ -53,6 +53,7 @@ class TinyData:
         world_size: int = 1,
     ) -> None:
         self.num_train, self.num_validation = num_train, num_validation
+        self.validation_ids = [f"utterance-{row}" for row in range(num_validation)]
         self.batch_size, self.rank, self.world_size = batch_size, rank, world_size
         self.num_classes = NUM_CLASSES
         self.shapes = {"mel": StreamShape(NUM_BINS, num_frames=40)}

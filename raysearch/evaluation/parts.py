@@ -1,0 +1,106 @@
+"""What a final model is shown beside: the search's best trial alone, and the space's own settings.
+
+A search pays if its model beats the settings that its space came with; both are scored on the
+same test rows, fold by fold. Nothing is trained for it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from raysearch.evaluation.arm import Arm
+from raysearch.evaluation.final import single_model
+from raysearch.evaluation.final_model import FinalModel, Net
+from raysearch.evaluation.predict import predict_arm, probability_column
+from raysearch.evaluation.scores import score
+from raysearch.run_folder import RunFolder
+from raysearch.spec import SearchSpec
+from raysearch.trials import TrialRecord, Trials
+
+__all__ = ["OWN", "TOGETHER", "WINNER", "own_record", "parts_of", "score_parts"]
+
+OWN, WINNER, TOGETHER = "own settings", "best trial alone", "trainings together"
+
+
+def own_record(trials: Trials) -> TrialRecord | None:
+    """The trial of the space's own settings, if it was run and its weights are there."""
+    for record in trials.records.values():
+        if record.details.get("exempt") and not record.details.get("published"):
+            return record if record.checkpoint else None
+    return None
+
+
+def parts_of(run: RunFolder, spec: SearchSpec, model: FinalModel) -> dict[str, tuple[Net, ...]]:
+    """The nets of the best trial alone and of the space's own settings, where they differ."""
+    trials = run.trials()
+    parts: dict[str, tuple[Net, ...]] = {}
+    if model.method != "single":
+        winner = next(r for r in trials.ranked() if r.trial == model.winner)
+        parts[WINNER] = single_model(run, spec, winner).nets
+    if (own := own_record(trials)) is not None:
+        parts[OWN] = single_model(run, spec, own).nets
+    return parts
+
+
+def score_parts(arms: Sequence[Arm], table: pa.Table, storage: Path) -> dict[str, Any]:
+    """Figures of the parts, pooled over ``arms`` as the final model's own are.
+
+    Args:
+        arms: one a fold, with their banks; their test features are there.
+        table: the predictions of the final models and their retrainings.
+        storage: where features are kept.
+
+    Returns:
+        By name ``ua``, ``wa``, ``macro_f1`` and ``per_fold_ua``; for the space's own settings
+        also ``gain_by_fold``, what the final model has above them.
+    """
+    found: dict[str, Any] = {}
+    if len(set(table["seed"].to_pylist())) > 1:
+        found[TOGETHER] = _figures(_together(table))
+    for name in (WINNER, OWN):
+        nets = [arm.parts.get(name, arm.searched if name == WINNER else ()) for arm in arms]
+        # A part that stands for the whole says nothing new; one that a fold lacks cannot be pooled.
+        if all(nets) and any(arm.parts.get(name) for arm in arms):
+            found[name] = _figures(_predictions(arms, nets, storage))
+    if OWN in found:
+        final = _figures(table)["per_fold_ua"]
+        own = found[OWN]["per_fold_ua"]
+        found[OWN]["gain_by_fold"] = {fold: final[fold] - own[fold] for fold in own}
+    return found
+
+
+def _predictions(arms: Sequence[Arm], nets: Sequence[tuple[Net, ...]], storage: Path) -> pa.Table:
+    tables = []
+    for arm, part in zip(arms, nets, strict=True):
+        alone = replace(arm, searched=part, num_seeds=1, parts={})
+        tables.append(predict_arm(alone, storage)[0])
+    return pa.concat_tables(tables, promote_options="default")
+
+
+def _figures(table: pa.Table) -> dict[str, Any]:
+    figures = score(table, protocol="", where={}, notes=[])
+    means: Mapping[str, Any] = {name: figures[name]["mean"] for name in ("ua", "wa", "macro_f1")}
+    return {**means, "per_fold_ua": figures["per_fold_ua"]}
+
+
+def _together(table: pa.Table) -> pa.Table:
+    """The mean log-probability of all trainings, one row an utterance."""
+    names = [n for n in table.column_names if n.startswith(probability_column(""))]
+    keys = list(zip(table["fold"].to_pylist(), table["utterance"].to_pylist(), strict=True))
+    probs_RK = np.stack([np.nan_to_num(table[name].to_numpy()) for name in names], axis=1)
+    logs_RK = np.log(np.maximum(probs_RK, np.finfo(np.float64).tiny))
+    number: dict[tuple[int, str], int] = {}
+    group_R = np.array([number.setdefault(key, len(number)) for key in keys])
+    sums_NK = np.zeros((len(number), len(names)))
+    np.add.at(sums_NK, group_R, logs_RK)
+    rows = table.take(np.unique(group_R, return_index=True)[1])
+    labels = [name.removeprefix(probability_column("")) for name in names]
+    predicted = pa.array([labels[k] for k in sums_NK.argmax(axis=1)])
+    rows = rows.set_column(rows.column_names.index("predicted"), "predicted", predicted)
+    return rows.set_column(
+        rows.column_names.index("seed"), "seed", pa.array(np.zeros(len(number), dtype=np.int64))
+    )

@@ -1,0 +1,102 @@
+"""How long a refit learns, and the part of a budget that is kept for it."""
+
+import time
+
+import pytest
+
+from raysearch.spec import SearchSpec
+from raysearch.trials import EpochRecord, TrialRecord, Trials
+from raysearch.tuning.budgets import MAX_RESERVE, Budgets
+from raysearch.tuning.refit_plan import RefitPlan
+
+
+def record(values, seconds=2.0, objective="val_uar"):
+    trial = TrialRecord("t", 0, {}, 0.0, status="completed")
+    for epoch, value in enumerate(values, start=1):
+        trial.epochs[epoch] = EpochRecord(epoch, 1, {objective: value}, seconds, 0.0)
+    best = min if objective == "val_loss" else max
+    trial.best_value = best(values)
+    trial.best_epoch = 1 + values.index(trial.best_value)
+    return trial
+
+
+def plan(counts=(1000, 1000), objective="val_uar", inner_folds=1, **settings):
+    given = {"search.objective": objective, **settings}
+    spec = SearchSpec.load("cnn", list(given.items()))
+    return RefitPlan(spec, 300, counts, 400, inner_folds)
+
+
+def test_more_rows_take_as_many_steps():
+    assert plan().epochs(record([0.1, 0.2, 0.3, 0.9])) == 3  # 4 epochs of 300 rows, 3 of 400
+
+
+def test_an_epoch_that_is_worse_by_chance_alone_is_no_reason_to_stop_there():
+    curve = record([0.2, 0.62, 0.60, 0.61])
+    assert plan(counts=(10, 10)).epochs(curve) == 3
+    assert plan(counts=(9000, 9000)).epochs(curve) == 2
+
+
+def test_a_loss_has_no_such_error():
+    curve = record([1.0, 0.5, 0.51, 0.52], objective="val_loss")
+    assert plan(counts=(5, 5), objective="val_loss").epochs(curve) == 2
+
+
+def test_its_seconds_are_those_of_its_steps():
+    curve = record([0.1, 0.2, 0.3, 0.9], seconds=3.0)
+    assert plan().net_seconds(curve) == pytest.approx(3 * 3 * 400 / 300)
+    assert plan(inner_folds=3).net_seconds(curve) == pytest.approx(3 * 400 / 300)
+
+
+def test_seeds_are_as_many_as_time_allows():
+    curve = record([0.1, 0.9], seconds=3.0)
+    net_s = plan().net_seconds(curve)
+    assert plan().num_seeds(curve, 2, None) == 3
+    assert plan().num_seeds(curve, 2, 2.1 * net_s) == 3
+    assert plan().num_seeds(curve, 2, 1.1 * net_s) == 2
+    assert plan().num_seeds(curve, 1, 0.0) == 1
+
+
+def trials_of(curve):
+    trials = Trials()
+    trials.records[0] = curve
+    return trials
+
+
+@pytest.mark.parametrize(("final", "kept"), [("auto", True), ("refit", True), ("ensemble", False)])
+def test_only_what_may_refit_keeps_time(final, kept):
+    one = plan(**{"search.final": final})
+    assert (one.seconds(trials_of(record([0.5, 0.9])), 2) > 0) == kept
+    assert one.seconds(Trials(), 2) == 0.0
+
+
+def test_a_budget_ends_the_trials_early_enough(monkeypatch):
+    search = SearchSpec.load("cnn", [("search.time_budget", "100s")]).search
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    budgets = Budgets(search, reserve=lambda trials: 25.0)
+    now[0] = 1.0
+    budgets.begin()
+    now[0] = 75.0
+    assert budgets.spent(Trials()) is None
+    now[0] = 77.0
+    assert budgets.spent(Trials()) == "time budget"
+    assert budgets.left_s() == pytest.approx(24.0)
+
+
+def test_the_reserve_is_at_most_a_part_of_the_budget(monkeypatch):
+    search = SearchSpec.load("cnn", [("search.core_budget", "100s")]).search
+    now = [1.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    budgets = Budgets(search, 1.0, lambda: 2, reserve=lambda trials: 1000.0)
+    budgets.begin()
+    now[0] = 1.0 + 50 * (1 - MAX_RESERVE) - 1
+    assert budgets.spent(Trials()) is None
+    now[0] += 2
+    assert budgets.spent(Trials()) == "core budget"
+
+
+def test_without_a_budget_nothing_is_reserved():
+    budgets = Budgets(SearchSpec.load("cnn").search, reserve=lambda trials: 1e9)
+    budgets.begin()
+    assert budgets.spent(Trials()) is None
+    assert budgets.left_s() is None
