@@ -213,7 +213,7 @@ def _facts(audited: Any) -> dict[str, Any]:
     return {
         f"{name} speakers": ", ".join(sorted({row.speaker for row in sides[name]}))
         for name in ("train", "validation")
-    } | {"audit": audited.audit.verdict}
+    } | {"validation sets": 1 + len(audited.inner), "audit": audited.audit.verdict}
 
 
 def _write_splits(run: RunFolder, split: Any) -> None:

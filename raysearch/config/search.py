@@ -72,8 +72,12 @@ class SearchConfig(Config):
         description="What the best trial is best at; val_uar_mean3 is the mean UA of an epoch and "
         "the two before it, which one lucky epoch does not win.",
     )
-    inner_folds: int = Field(
-        1, ge=1, le=10, description="Disjoint validation sets that a trial's value is the mean of."
+    inner_folds: int | None = Field(
+        None,
+        ge=1,
+        le=10,
+        description="Disjoint validation sets that a trial's value is the mean of; none given: two"
+        " where one is too small to tell settings apart, else one.",
     )
     scheduler: Literal["asha", "median", "none"] = Field(
         "asha", description="What stops unpromising trials early."

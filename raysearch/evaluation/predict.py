@@ -106,7 +106,8 @@ def mean_probabilities(nets: Sequence[Net], bank: FeatureBank, scored: RowTable)
         rows = SplitRows(train=learned.train, validation=scored, labels=learned.labels)
         sources = bank.sources_of(net.config)
         total_NK += net.weight * log_probabilities(net.config, rows, sources, net.weights)
-    probs_NK: np.ndarray = scipy.special.softmax(total_NK, axis=1)
+    mean_NK = total_NK / sum(net.weight for net in nets)
+    probs_NK: np.ndarray = scipy.special.softmax(mean_NK, axis=1)
     return probs_NK
 
 

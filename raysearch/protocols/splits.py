@@ -17,6 +17,7 @@ from raysearch.protocols.validation import (
     Validation,
     apart_in_text,
     choose_validations,
+    is_small,
 )
 
 __all__ = ["ProtocolConfig", "Split", "inner_splits", "make_split", "without_validation"]
@@ -106,7 +107,7 @@ def without_validation(split: Split) -> Split:
     return replace(split, train=train, validation=(), notes=notes)
 
 
-def inner_splits(corpus: Corpus, config: ProtocolConfig, number: int) -> list[Split]:
+def inner_splits(corpus: Corpus, config: ProtocolConfig, number: int | None) -> list[Split]:
     """``number`` splits of ``config.fold`` with the same test and disjoint validation rows.
 
     The first is that of ``make_split``. A trial's value over all of them depends less on who
@@ -115,7 +116,7 @@ def inner_splits(corpus: Corpus, config: ProtocolConfig, number: int) -> list[Sp
     Args:
         corpus: the usable utterances, in any order.
         config: protocol and fold.
-        number: how many, ``search.inner_folds``.
+        number: how many, ``search.inner_folds``; None: two if one is small and there are two.
 
     Raises:
         ConfigError: the fold does not exist, or there are fewer disjoint validation sets.
@@ -128,10 +129,12 @@ def inner_splits(corpus: Corpus, config: ProtocolConfig, number: int) -> list[Sp
     if config.name == "text_independent":
         side = _apart(side, test, ())
     _check_classes(corpus.name, side)
-    held_out = _validations(corpus, config, side, number)
+    held_out = _validations(corpus, config, side, number or 1)
+    if number is None and held_out and is_small(side, held_out[0]):
+        held_out = _validations(corpus, config, side, 2)
     if not held_out:
         raise DataError(f"{corpus.name}: no utterance is left for validation: add utterances")
-    if len(held_out) < number:
+    if number and len(held_out) < number:
         raise ConfigError(
             f"search.inner_folds is {number}: fold {config.fold} of {corpus.name} has "
             f"{len(held_out)} disjoint validation set(s) under {config.name}: give "

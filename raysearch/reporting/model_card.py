@@ -62,7 +62,7 @@ Final model: {_made(model)}.
 
 ## Figures
 
-{_figures(spec, record, epoch)}
+{_figures(spec, record, epoch, facts)}
 These chose the model, so they flatter it. Test figures: `raysearch evaluate`.
 
 ## {title}
@@ -89,16 +89,18 @@ def _made(model: FinalModel) -> str:
     return f"{model.describe()}{reason}"
 
 
-def _figures(spec: SearchSpec, record: TrialRecord, epoch: EpochRecord) -> str:
+def _figures(
+    spec: SearchSpec, record: TrialRecord, epoch: EpochRecord, facts: Mapping[str, Any]
+) -> str:
     names = {"val_uar": "UA", "val_wa": "WA", "val_macro_f1": "macro-F1"}
-    objective, folds = spec.search.objective, spec.search.inner_folds
+    objective, folds = spec.search.objective, facts.get("validation sets", 1)
     shown = {**names, objective: names.get(objective, metric_name(objective).split()[-1])}
     figures = ", ".join(
         f"{name} {figure(key, epoch.metrics.get(key))}" for key, name in shown.items()
     )
-    means = f" (means over {folds} validation sets, the weights are the first's)"
-    where = means if folds > 1 else ""
-    return f"Validation, epoch {epoch.epoch} of {record.last_epoch}: {figures}{where}."
+    where = f" (means over {folds} validation sets)" if folds > 1 else ""
+    when = f"trial {record.number}, epoch {epoch.epoch} of {record.last_epoch}"
+    return f"Validation, {when}: {figures}{where}."
 
 
 def _licences(spec: SearchSpec) -> str:

@@ -36,7 +36,7 @@ class AuditedSplit:
         corpus: the utterances.
         split: what the search's winner is retrained and tested on.
         audit: of that split.
-        inner: further splits with other validation rows, if a trial is judged on several.
+        inner: further splits with other validation rows, on which a trial is judged as well.
     """
 
     corpus: Corpus

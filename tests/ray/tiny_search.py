@@ -1,8 +1,12 @@
 """A whole search that takes seconds: real corpus, real model, real worker groups."""
 
+import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
+from raysearch.evaluation.final import FinalStage
+from raysearch.evaluation.final_model import FINAL
 from raysearch.lease import RunLease
 from raysearch.ledger import TERMINAL, read
 from raysearch.run_folder import RunFolder
@@ -31,20 +35,33 @@ def small_spec(**settings):
     return SearchSpec.load("emohrnet", list({**fixed, **given}.items()))
 
 
-def search(spec, storage: Path, name: str, cluster, observers=(), resume=False):
-    """Run ``spec`` to its end; the run's folder and the trials."""
+def search(spec, storage: Path, name: str, cluster, observers=(), resume=False, finals=()):
+    """Run ``spec`` to its end; the run's folder and the trials.
+
+    Each of ``finals`` makes a final model of the same trials; its record is ``METHOD.json``.
+    """
     run = RunFolder(storage / name)
     with RunLease.acquire(run.root) as lease:
         run.open(spec, resume=resume)
+        audited = prepare_split(spec, storage)
+        watcher = Watcher(lambda line: None, lambda *counts: None, observers)
+
+        def finish(ended):
+            for method in finals:
+                wanted = replace(spec, search=spec.search.model_copy(update={"final": method}))
+                FinalStage(run, wanted, lease, audited, watcher)(ended)
+                shutil.copyfile(run.root / FINAL, run.root / f"{method}.json")
+
         trials = run_search(
             spec,
             run,
             lease,
-            prepare_split(spec, storage),
+            audited,
             cluster,
             started=time.time(),
             storage=storage,
-            watcher=Watcher(lambda line: None, lambda *counts: None, observers),
+            watcher=watcher,
+            finish=finish if finals else None,
         )
     return run, trials
 

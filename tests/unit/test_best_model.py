@@ -119,7 +119,7 @@ def test_figures_are_those_of_the_weights(tmp_path, end):
     run.trial(0, [0.4, 0.3, 0.9], kept=2, end=end)
     metrics, card = run.best()
     assert (metrics["best_epoch"], metrics["validation"]["val_uar"]) == (1, 0.4)
-    assert "epoch 1 of 3: UA 40.0%, WA -, macro-F1 -." in card, "no figure is made up"
+    assert "trial 0, epoch 1 of 3: UA 40.0%, WA -, macro-F1 -." in card, "no figure is made up"
 
 
 @pytest.mark.parametrize(

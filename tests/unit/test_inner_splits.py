@@ -12,7 +12,7 @@ from raysearch.config.search import SearchConfig
 from raysearch.errors import ConfigError, DataError
 from raysearch.protocols.audit import audit
 from raysearch.protocols.splits import ProtocolConfig, inner_splits, make_split
-from raysearch.protocols.validation import SPEAKER_SHARED
+from raysearch.protocols.validation import SPEAKER_SHARED, Validation, is_small
 
 NAMES = st.sampled_from(["speaker_independent", "text_independent", "session_independent", "paper"])
 
@@ -109,7 +109,34 @@ def test_a_given_validation_side_is_the_only_one():
 
 
 def test_the_setting_is_bounded():
-    assert SearchConfig().inner_folds == 1
+    assert SearchConfig().inner_folds is None
     for number in (0, 11):
         with pytest.raises(ConfigError, match="inner_folds"):
             build(SearchConfig, {"inner_folds": number}, prefix="search")
+
+
+def test_small_validation_gets_a_second_set_by_itself():
+    corpus, config = alone(regular(10)), ProtocolConfig()
+    assert len(inner_splits(corpus, config, None)) == 2
+    assert inner_splits(corpus, config, None) == inner_splits(corpus, config, 2)
+    assert len(inner_splits(corpus, config, 1)) == 1
+
+
+def test_large_validation_is_enough():
+    rows = regular(16, per_class=60).utterances
+    few, many = (Validation(frozenset(r.id for r in rows if int(r.speaker) <= n)) for n in (2, 6))
+    assert is_small(rows, few)
+    assert not is_small(rows, many)
+
+
+def test_a_given_validation_side_is_not_added_to():
+    names = {"01": "validation", "02": "test"}
+    rows = [replace(r, split=names.get(r.speaker, "train")) for r in regular(9).utterances]
+    assert len(inner_splits(made(rows), ProtocolConfig(), None)) == 1
+
+
+def test_with_all_the_sets_there_are_everyone_is_validated_once():
+    splits = most(alone(regular(12)), ProtocolConfig())
+    side = {row.speaker for row in (*splits[0].train, *splits[0].validation)}
+    validated = [s for split in splits for s in sorted({row.speaker for row in split.validation})]
+    assert sorted(validated) == sorted(side)

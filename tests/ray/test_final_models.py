@@ -1,0 +1,100 @@
+"""All final models of one small search, on real worker groups, and how they are evaluated."""
+
+import json
+import shutil
+import time
+
+import numpy as np
+import pytest
+from tiny_search import search, small_spec
+
+from raysearch.evaluation.evaluate import evaluate, final_arm
+from raysearch.evaluation.final_model import ALL_ROWS, FINAL, load_final
+from raysearch.evaluation.parts import OWN, WINNER
+from raysearch.evaluation.predict import mean_probabilities, row_table
+from raysearch.lease import RunLease
+from raysearch.reporting.best_model import write_best
+from raysearch.reporting.leaderboard import leaderboard_rows
+from raysearch.training.checkpoint import load_tensors
+from raysearch.training.inputs import load_inputs
+from raysearch.tuning.tuner import Watcher
+
+pytestmark = pytest.mark.ray
+
+METHODS = ("single", "bag", "ensemble", "refit", "auto")
+QUIET = Watcher(lambda line: None, lambda *counts: None)
+
+
+@pytest.fixture(scope="module")
+def run(cluster, storage):
+    spec = small_spec(
+        search__own_first=True,
+        search__published_first=False,
+        search__inner_folds=2,
+        search__final_seeds=2,
+        search__trials=3,
+        search__scheduler="none",
+    )
+    return search(spec, storage, "finals", cluster, finals=METHODS)[0]
+
+
+def use(run, method):
+    shutil.copyfile(run.root / f"{method}.json", run.root / FINAL)
+    return load_final(run)
+
+
+def test_each_method_has_its_nets(run):
+    best = run.trials().ranked()[0].number
+    single, bag, ensemble, refit, auto = (use(run, method) for method in METHODS)
+    assert [(net.trial, net.inner) for net in single.nets] == [(best, 0)]
+    assert [(net.trial, net.inner) for net in bag.nets] == [(best, 0), (best, 1)]
+    assert [(net.trial, net.inner) for net in refit.nets] == [(best, ALL_ROWS)] * 2
+    assert {net.inner for net in ensemble.nets} == {0, 1}, "each member brings all its inner nets"
+    assert auto.method in ("bag", "ensemble")
+    for model in (single, bag, ensemble, refit, auto):
+        assert sum(net.weight for net in model.nets) == pytest.approx(1)
+
+
+def test_a_refits_seeds_differ_and_learn_from_every_row(run):
+    first, second = use(run, "refit").nets
+    one, two = (load_tensors(net.weights) for net in (first, second))
+    assert any(not np.array_equal(one[name], two[name]) for name in one)
+    means = [load_inputs(net.inputs)[1]["mel"][0] for net in (first, use(run, "single").nets[0])]
+    assert not np.allclose(*means), "its statistics are of more rows than a trial's"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_best_holds_every_net_and_can_be_used_alone(run, method):
+    model = use(run, method)
+    folder = write_best(run, run.spec(), run.trials(), ("a", "b"), {})
+    described = json.loads((folder / "ensemble.json").read_text())
+    assert (described["method"], described["size"]) == (model.method, len(model.nets))
+    for entry, net in zip(described["nets"], model.nets, strict=True):
+        assert load_tensors(folder / entry["weights"]).keys() == load_tensors(net.weights).keys()
+        assert load_inputs(folder / entry["inputs"])[0]["mel"].num_bins == 20
+    assert f"Final model: {model.method}" in (folder / "model_card.md").read_text()
+    rows = leaderboard_rows(run.spec(), run.trials(), model.members)
+    assert sum(row["final_share"] or 0 for row in rows) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_refit_is_evaluated_as_the_mean_of_its_nets(run, cluster, storage):
+    model = use(run, "refit")
+    with RunLease.acquire(run.root) as lease:
+        figures = evaluate(
+            run, "fold", cluster, lease, storage=storage, started=time.time(), watcher=QUIET
+        )
+    assert figures["final"] == ["refit"]
+    assert len(figures["ua"]["per_seed"]) == 1
+    assert set(figures["parts"]) == {WINNER, OWN}
+    (gain,) = figures["parts"][OWN]["gain_by_fold"].values()
+    (final,) = figures["per_fold_ua"].values()
+    (own,) = figures["parts"][OWN]["per_fold_ua"].values()
+    assert gain == pytest.approx(final - own)
+    arm = final_arm(run, run.spec(), storage).prepared(storage)
+    rows = row_table(arm.audited.split.test)
+    apart = [mean_probabilities([net], arm.bank, rows) for net in model.nets]
+    together = mean_probabilities(model.nets, arm.bank, rows)
+    expected = np.exp((0.5 * np.log(apart[0])) + 0.5 * np.log(apart[1]))
+    np.testing.assert_allclose(
+        together, expected / expected.sum(axis=1, keepdims=True), rtol=1e-5, atol=1e-9
+    )
