@@ -32,11 +32,13 @@ __all__ = [
     "check_ready",
     "feature_sets",
     "own_values",
+    "partner_config",
     "published_values",
     "trial_identity",
 ]
 
 MAX_FEATURE_SETS = 12
+PARTNER = "logistic"
 
 # What may differ between a run and its resumption: paths, budgets, and how the machine is used.
 # None of it is part of a trial's identity.
@@ -49,6 +51,7 @@ RESUMABLE_KEYS = frozenset(
         "search.epoch_budget",
         "search.final",
         "search.final_seeds",
+        "search.fusion",
         "search.max_attempts",
         "search.priority",
         "search.share",
@@ -201,6 +204,21 @@ def trial_identity(
     """
     content = {"config": config.identity(), "split": dict(split_identity)}
     return stable_hash({**content, "workers": workers, "seed": seed})
+
+
+def partner_config(spec: SearchSpec) -> TrialConfig | None:
+    """The plain model on functionals that a network's final model is averaged with.
+
+    ``None`` if that is switched off, or if the search is of such a model itself.
+    """
+    from raysearch.models.base import SolvedModel
+    from raysearch.models.table import MODELS
+
+    if not spec.search.fusion or spec.search.final == "single":
+        return None
+    if issubclass(MODELS.load(spec.model.name), SolvedModel):
+        return None
+    return SearchSpec.load(PARTNER).base
 
 
 def check_ready(spec: SearchSpec) -> None:

@@ -88,6 +88,11 @@ class SearchConfig(Config):
         5, ge=1, description="Checkpoints of the best trials that are kept; an ensemble is of them."
     )
     final: Final = Field("auto", description="What becomes of the trials: the model at the end.")
+    fusion: bool = Field(
+        True,
+        description="Average a network with a plain model on functionals, by a share that inner "
+        "validation chooses.",
+    )
     final_seeds: int = Field(3, ge=1, le=20, description="Nets that a refit is the mean of.")
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of the sampler and of every trial.")
     checkpoint_every_s: float = Field(30, ge=0, description="Least seconds between checkpoints.")

@@ -13,7 +13,8 @@ from raysearch.errors import TrialError
 from raysearch.evaluation.arm import Arm, retrain
 from raysearch.evaluation.candidates import Kept, kept_candidates, kept_records
 from raysearch.evaluation.final_model import ALL_ROWS, FinalModel, Net, save_final
-from raysearch.evaluation.selection import compare_with_single, select, value
+from raysearch.evaluation.fusion import fused
+from raysearch.evaluation.selection import compare_with_single, mean_log_probs, select, value
 from raysearch.lease import Lease
 from raysearch.protocols.splits import without_validation
 from raysearch.run_folder import RunFolder
@@ -63,15 +64,38 @@ class FinalStage:
         records = kept_records(ended.trials)
         if not records:
             return
-        model = self._make(ended, records[0])
+        inner = (self.audited.split, *self.audited.inner)
+        kept = kept_candidates(self.run, ended.trials, inner)
+        model = self._make(ended, records[0], kept)
+        if kept is not None:
+            model = self._fused(ended, model, kept)
         save_final(self.run, model)
         self.watcher.say(f"final model: {model.describe()}; {model.reason}")
 
-    def _make(self, ended: Ended, winner: TrialRecord) -> FinalModel:
+    def _fused(self, ended: Ended, model: FinalModel, kept: Kept) -> FinalModel:
+        """With a partner on functionals, if inner validation gives it a share."""
+        counts = {kept.candidates[0].number: 1.0}
+        if model.method == "ensemble":
+            counts = model.members
+        log_probs_NK = mean_log_probs(kept.candidates, counts)
+        try:
+            return fused(
+                model,
+                log_probs_NK,
+                run=self.run,
+                spec=self.spec,
+                lease=self.lease,
+                audited=self.audited,
+                ended=ended,
+            )
+        except TrialError as error:
+            self.watcher.say(f"no late fusion: {error}")
+            return model
+
+    def _make(self, ended: Ended, winner: TrialRecord, kept: Kept | None) -> FinalModel:
         asked, num_inner = self.spec.search.final, 1 + len(self.audited.inner)
         if asked == "single":
             return single_model(self.run, self.spec, winner)
-        kept = kept_candidates(self.run, ended.trials, (self.audited.split, *self.audited.inner))
         ensemble, why = self._ensemble(ended, kept, needed=asked == "ensemble")
         if ensemble is not None:
             return ensemble

@@ -68,7 +68,7 @@ def value(log_probs_NK: Floats, labels_N: Ints) -> tuple[float, float]:
     return float(uar(confusion)), float(likelihood_NK[np.arange(len(labels_N)), labels_N].mean())
 
 
-def mean_log_probs(candidates: Sequence[Candidate], counts: Mapping[int, int]) -> Floats:
+def mean_log_probs(candidates: Sequence[Candidate], counts: Mapping[int, float]) -> Floats:
     """The weighted mean of the log-probabilities of the members that ``counts`` names."""
     chosen = [(counts[c.number], c.log_probs) for c in candidates if counts.get(c.number)]
     total: Floats = sum(

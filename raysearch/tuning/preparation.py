@@ -11,7 +11,7 @@ from raysearch.config.identity import canonical_json
 from raysearch.corpora.utterance import Corpus
 from raysearch.protocols.audit import Audit, audit, check_siblings
 from raysearch.protocols.splits import Split, inner_splits, without_validation
-from raysearch.spec import SearchSpec, TrialConfig, check_ready, feature_sets
+from raysearch.spec import SearchSpec, TrialConfig, check_ready, feature_sets, partner_config
 from raysearch.storage.corpora import read_corpus
 from raysearch.streaming.node_cache import start_node_caches
 from raysearch.streaming.rows import SplitRows, split_rows
@@ -142,9 +142,13 @@ def prepare_features(
     """
     sets: dict[str, list[FeatureSet]] = {}
     whole = without_validation(split)
-    for stream, config in (item for streams in feature_sets(spec) for item in streams.items()):
+    searched, bank = feature_sets(spec), spec.waveform_augment.bank
+    wanted = [(*item, bank) for streams in searched for item in streams.items()]
+    if (partner := partner_config(spec)) is not None:
+        wanted += [(*item, ()) for item in partner.used_features.items()]
+    for stream, config, cells in wanted:
         if (key := _key(stream, config)) not in sets:
-            sets[key] = _ensure_all(spec, whole, stream, config, storage, on_progress)
+            sets[key] = _ensure_all(spec, whole, stream, config, cells, storage, on_progress)
     parts = [part for both in sets.values() for part in both]
     quarantined = {name: why for part in parts for name, why in part.quarantined.items()}
     splits = (split, *inner, whole)
@@ -158,7 +162,7 @@ def prepare_features(
     # The largest set that one trial can ask for, all of its streams together.
     largest = max(
         sum(part.num_bytes for item in streams.items() for part in sets[_key(*item)])
-        for streams in feature_sets(spec)
+        for streams in searched
     )
     tier, reason = _tier(spec, largest)
     return FeatureBank(
@@ -178,10 +182,11 @@ def _ensure_all(
     whole: Split,
     stream: str,
     config: "FeatureConfig",
+    cells: Sequence[str],
     storage: Path,
     on_progress: Progress | None,
 ) -> list[FeatureSet]:
-    """The rows of ``whole`` clean, and after each cell of the bank."""
+    """The rows of ``whole`` clean, and after each augmentation cell."""
 
     def ensure(rows: "Sequence[Utterance]", cells: Sequence[str], what: str) -> FeatureSet:
         def report(done: int, total: int) -> None:
@@ -200,10 +205,10 @@ def _ensure_all(
         )
 
     clean = ensure(whole.train, ("",), config.extractor)
-    if not spec.waveform_augment.bank:
+    if not cells:
         return [clean]
     usable = [row for row in whole.train if row.id not in clean.quarantined]
-    return [clean, ensure(usable, spec.waveform_augment.bank, "augmentation cells")]
+    return [clean, ensure(usable, cells, "augmentation cells")]
 
 
 def _tier(spec: SearchSpec, num_bytes: int) -> tuple[str, str]:

@@ -3,6 +3,8 @@
 SMALL = [
     "--space=emohrnet",
     "--max-epochs=2",
+    "--final=single",
+    "--set=search.inner_folds=1",
     "--set=features.mel.n_mels=20",
     "--set=features.mel.hop_ms=20",
     "--set=training.clip_s=1",

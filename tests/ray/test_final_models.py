@@ -31,6 +31,7 @@ def run(cluster, storage):
         search__own_first=True,
         search__published_first=False,
         search__inner_folds=2,
+        search__final="auto",
         search__final_seeds=2,
         search__trials=3,
         search__scheduler="none",

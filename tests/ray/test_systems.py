@@ -29,6 +29,8 @@ FIXED = {
     "model.blocks": 2,
     "model.stem_width": 32,
     "search.slots": 1,
+    "search.inner_folds": 1,
+    "search.final": "single",
     "search.trials": 2,
     "search.checkpoint_every_s": 1e6,
     "training.epochs": 2,

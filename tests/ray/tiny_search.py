@@ -26,6 +26,8 @@ SMALL = {
     "training.epochs": 2,
     "search.trials": 4,
     "search.own_first": False,
+    "search.inner_folds": 1,
+    "search.final": "single",
 }
 
 

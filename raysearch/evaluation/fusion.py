@@ -1,0 +1,123 @@
+"""Late fusion: a network's log-probabilities and those of a plain model on functionals.
+
+What a network hears in a spectrogram and what pitch, energy and voice quality say err apart. The
+partner is the logistic regression of ``search_spaces/logistic.yaml`` at that space's own settings;
+it takes a second to solve. Its share is the one with the least log-loss on inner validation rows,
+where neither has learned; 0 is among them.
+
+Axes: N inner validation rows, K emotions.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raysearch.config.identity import stable_hash
+from raysearch.evaluation.arm import Arm, retrain
+from raysearch.evaluation.final_model import ALL_ROWS, FinalModel, Net
+from raysearch.evaluation.selection import value
+from raysearch.lease import Lease
+from raysearch.protocols.splits import without_validation
+from raysearch.run_folder import RunFolder
+from raysearch.spec import SearchSpec, partner_config
+from raysearch.training.inner_folds import inner_prefix
+from raysearch.training.predictions import PREDICTIONS, Predictions
+from raysearch.tuning.preparation import AuditedSplit
+from raysearch.tuning.tuner import Ended
+
+__all__ = ["best_share", "fused"]
+
+SHARES = tuple(step / 10 for step in range(9))
+
+
+def fused(
+    model: FinalModel,
+    log_probs_NK: NDArray[np.float64],
+    *,
+    run: RunFolder,
+    spec: SearchSpec,
+    lease: Lease,
+    audited: AuditedSplit,
+    ended: Ended,
+) -> FinalModel:
+    """``model`` with the partner beside it, or as it is if the partner has nothing to add.
+
+    Args:
+        model: nets of one search.
+        log_probs_NK: what stands for them on the inner validation rows, fold after fold.
+        run: the search's run.
+        spec: its settings.
+        lease: of its folder.
+        audited: its data.
+        ended: its slots and features.
+
+    Raises:
+        TrialError: the partner could not be solved.
+    """
+    config = partner_config(spec)
+    if config is None or model.method == "single":
+        return model
+    inner = Arm(
+        spec,
+        audited,
+        config,
+        f"partner-{stable_hash([config.identity(), audited.identity()])}",
+        run.root / "final",
+        num_inner=1 + len(audited.inner),
+        bank=ended.bank,
+        num_seeds=1,
+    )
+    everyone = replace(
+        inner,
+        audited=replace(audited, split=without_validation(audited.split), inner=()),
+        identity=f"{inner.identity}-all",
+        num_inner=1,
+        bank=ended.bank.of_rows(ended.bank.all_rows),
+    )
+    arms = [inner, everyone] if model.method == "refit" else [inner]
+    tasks = [task for arm in arms for task in arm.tasks(run.root.absolute(), lease)]
+    retrain(ended.pool, tasks, lambda line: None)
+    (nets,) = inner.variants()
+    beside = [
+        Predictions.load(net.folder / f"{inner_prefix(net.inner)}{PREDICTIONS}") for net in nets
+    ]
+    share = best_share(log_probs_NK, beside)
+    if share == 0:
+        return model
+    partner: Sequence[Net] = nets
+    if model.method == "refit":
+        (found,) = everyone.variants()
+        partner = [replace(net, inner=ALL_ROWS) for net in found]
+    weighted = [replace(net, weight=net.weight * share) for net in partner]
+    own = [replace(net, weight=net.weight * (1 - share)) for net in model.nets]
+    labels_N = np.concatenate([one.labels for one in beside])
+    before = value(log_probs_NK, labels_N)[0]
+    after = value(_mixed(log_probs_NK, _together(beside), share), labels_N)[0]
+    figures = {"partner_share": share, "ua_before_fusion": before, "ua_fused": after}
+    validation = {**model.validation, **figures}
+    return replace(model, validation=validation).with_nets([*own, *weighted])
+
+
+def best_share(log_probs_NK: NDArray[np.float64], partner: Sequence[Predictions]) -> float:
+    """The partner's share with the least log-loss.
+
+    Args:
+        log_probs_NK: of the rows of ``partner``, fold after fold.
+        partner: its predictions of each inner fold.
+    """
+    labels_N = np.concatenate([one.labels for one in partner])
+    beside_NK = _together(partner)
+    return max(SHARES, key=lambda share: value(_mixed(log_probs_NK, beside_NK, share), labels_N)[1])
+
+
+def _together(partner: Sequence[Predictions]) -> NDArray[np.float64]:
+    return np.concatenate([one.log_probs for one in partner])
+
+
+def _mixed(
+    first_NK: NDArray[np.float64], second_NK: NDArray[np.float64], share: float
+) -> NDArray[np.float64]:
+    mixed: NDArray[np.float64] = (1 - share) * first_NK + share * second_NK
+    return mixed
