@@ -14,7 +14,7 @@ from raysearch.evaluation.arm import NUM_SEEDS, Arm, retrain
 from raysearch.evaluation.final import FinalStage, single_model
 from raysearch.evaluation.final_model import FinalModel, load_final
 from raysearch.evaluation.paper import paper_arm
-from raysearch.evaluation.parts import parts_of, score_parts
+from raysearch.evaluation.parts import cost_of, parts_of, score_parts
 from raysearch.evaluation.predict import predict_arm
 from raysearch.evaluation.scores import score
 from raysearch.evaluation.stored import Mode, evaluation_file, stored_evaluations
@@ -104,6 +104,7 @@ def evaluate(
             where=_where(mode, arms),
             notes=_notes(mode, arms, results),
         ),
+        "cost": cost_of(arms[0]),
         "parts": score_parts(arms, table, storage),
     }
     _write(run, mode, figures, table)

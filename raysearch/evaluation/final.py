@@ -1,11 +1,13 @@
 """From a search's trials to its final model, by inner validation alone.
 
 ``auto`` weighs the greedy ensemble against the best trial on validation speakers that chose
-neither. If the ensemble does not win by more than chance, the winner is made the most of: its
-inner folds' nets together if there are several, which no speaker is lost to; else it learns again
-from training and validation rows, with several seeds.
+neither: that decides whose settings it is made of. Their nets have never learned from their own
+validation speakers; so what was chosen learns again from training and validation rows together,
+with several seeds. Where the budget has no time left for it, the nets that are there are used: the
+ensemble, or the winner's inner folds together.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,17 +16,22 @@ from raysearch.evaluation.arm import Arm, retrain
 from raysearch.evaluation.candidates import Kept, kept_candidates, kept_records
 from raysearch.evaluation.final_model import ALL_ROWS, FinalModel, Net, save_final
 from raysearch.evaluation.fusion import fused
-from raysearch.evaluation.selection import compare_with_single, mean_log_probs, select, value
+from raysearch.evaluation.selection import (
+    Comparison,
+    compare_with_single,
+    mean_log_probs,
+    select,
+    value,
+)
 from raysearch.lease import Lease
 from raysearch.protocols.splits import without_validation
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
-from raysearch.trial_config import TrialConfig
 from raysearch.trials import TrialRecord
 from raysearch.tuning.preparation import AuditedSplit
 from raysearch.tuning.tuner import Ended, Watcher
 
-__all__ = ["FinalStage", "single_model"]
+__all__ = ["FinalStage", "apportioned", "single_model"]
 
 
 def single_model(run: RunFolder, spec: SearchSpec, record: TrialRecord) -> FinalModel:
@@ -66,18 +73,107 @@ class FinalStage:
             return
         inner = (self.audited.split, *self.audited.inner)
         kept = kept_candidates(self.run, ended.trials, inner)
-        model = self._make(ended, records[0], kept)
+        model, others = self._make(ended, records[0], kept)
         if kept is not None:
-            model = self._fused(ended, model, kept)
-        save_final(self.run, model)
+            whole = self._fused(ended, model, kept)
+            if whole is not model:
+                others["without partner"] = model.nets
+            model = whole
+        save_final(self.run, replace(model, others=others))
         self.watcher.say(f"final model: {model.describe()}; {model.reason}")
+
+    def _make(
+        self, ended: Ended, winner: TrialRecord, kept: Kept | None
+    ) -> tuple[FinalModel, dict[str, tuple[Net, ...]]]:
+        """The model that is asked for, and those that could be had without any training."""
+        asked, num_inner = self.spec.search.final, 1 + len(self.audited.inner)
+        single = single_model(self.run, self.spec, winner)
+        made = {"single": single, "bag": self._bag(winner, num_inner)}
+        counts, figures, why = {winner.number: 1}, _value_of(kept), ""
+        if kept is not None:
+            chosen = select(kept.candidates, kept.labels)
+            made["ensemble"] = self._ensemble(ended, winner, chosen)
+            compared = compare_with_single(kept.candidates, kept.labels, kept.speakers)
+            pays, why, more = _judged(compared)
+            figures |= more
+            counts = chosen if pays and asked == "auto" else counts
+        if asked in ("auto", "refit"):
+            model = self._refit(ended, winner, counts)
+            if model is None:
+                model = made["bag"] if len(counts) == 1 else made["ensemble"]
+        else:
+            model = made.get(asked, single)
+        reason = f"{model.reason}; {why}" if why and asked in ("auto", "ensemble") else model.reason
+        others = {name: other.nets for name, other in made.items() if other.nets != model.nets}
+        if num_inner == 1:
+            others.pop("bag", None)
+        return replace(model, reason=reason, validation=figures), others
+
+    def _bag(self, winner: TrialRecord, num_inner: int) -> FinalModel:
+        nets = _nets(self.run, self.spec, winner, num_inner)
+        reason = f"the best trial's nets of {num_inner} inner fold(s)"
+        return FinalModel("bag", winner.trial, nets, reason)
+
+    def _ensemble(self, ended: Ended, winner: TrialRecord, counts: dict[int, int]) -> FinalModel:
+        """The kept nets of the trials in ``counts``, of all their inner folds."""
+        nets = [
+            replace(net, weight=net.weight * count)
+            for number, count in sorted(counts.items())
+            for net in _nets(
+                self.run, self.spec, ended.trials.records[number], 1 + len(self.audited.inner)
+            )
+        ]
+        reason = f"{len(counts)} trials, chosen greedily"
+        return FinalModel("ensemble", winner.trial, (), reason).with_nets(nets)
+
+    def _refit(
+        self, ended: Ended, winner: TrialRecord, counts: dict[int, int]
+    ) -> FinalModel | None:
+        """The settings of the trials in ``counts``, learned from all rows; None without time."""
+        ready = [slot for slot in ended.pool.slots if slot.staying and slot.ready]
+        num_nets = ended.refit.num_seeds(winner, len(ready), ended.left_s)
+        arms = {
+            number: self._refit_arm(ended, ended.trials.records[number], seeds)
+            for number, seeds in apportioned(counts, num_nets).items()
+        }
+        tasks = [t for a in arms.values() for t in a.tasks(self.run.root.absolute(), self.lease)]
+        if tasks:
+            self.watcher.say(f"refit on training and validation rows: {len(tasks)} nets")
+        try:
+            retrain(ended.pool, tasks, lambda line: None)
+        except TrialError as error:
+            self.watcher.say(f"no refit: {error}")
+            return None
+        nets = [
+            replace(net, trial=number, inner=ALL_ROWS)
+            for number, arm in arms.items()
+            for variant in arm.variants()
+            for net in variant
+        ]
+        if not nets:
+            return None
+        reason = f"{len(nets)} nets on training and validation rows"
+        return FinalModel("refit", winner.trial, (), reason).with_nets(nets)
+
+    def _refit_arm(self, ended: Ended, record: TrialRecord, seeds: int) -> Arm:
+        config = self.spec.resolve(record.config)
+        epochs = ended.refit.epochs(record)
+        whole = replace(self.audited, split=without_validation(self.audited.split), inner=())
+        return Arm(
+            self.spec,
+            whole,
+            config.replace({"training.epochs": epochs}),
+            f"{record.trial}-{epochs}",
+            self.run.root / "final",
+            bank=ended.bank.of_rows(ended.bank.all_rows),
+            num_seeds=seeds,
+        )
 
     def _fused(self, ended: Ended, model: FinalModel, kept: Kept) -> FinalModel:
         """With a partner on functionals, if inner validation gives it a share."""
-        counts = {kept.candidates[0].number: 1.0}
-        if model.method == "ensemble":
-            counts = model.members
-        log_probs_NK = mean_log_probs(kept.candidates, counts)
+        known = {candidate.number for candidate in kept.candidates}
+        shares = {n: share for n, share in model.members.items() if n in known}
+        log_probs_NK = mean_log_probs(kept.candidates, shares or {kept.candidates[0].number: 1})
         try:
             return fused(
                 model,
@@ -92,92 +188,31 @@ class FinalStage:
             self.watcher.say(f"no late fusion: {error}")
             return model
 
-    def _make(self, ended: Ended, winner: TrialRecord, kept: Kept | None) -> FinalModel:
-        asked, num_inner = self.spec.search.final, 1 + len(self.audited.inner)
-        if asked == "single":
-            return single_model(self.run, self.spec, winner)
-        ensemble, why = self._ensemble(ended, kept, needed=asked == "ensemble")
-        if ensemble is not None:
-            return ensemble
-        if asked == "bag" or (asked == "auto" and num_inner > 1):
-            nets = _nets(self.run, self.spec, winner, num_inner)
-            reason = why or f"the nets of {num_inner} inner folds together"
-            return FinalModel("bag", winner.trial, nets, reason, _value_of(kept))
-        return self._refit(ended, winner, why, _value_of(kept))
 
-    def _ensemble(
-        self, ended: Ended, kept: Kept | None, *, needed: bool
-    ) -> tuple[FinalModel | None, str]:
-        """The greedy ensemble if it is ``needed`` or pays; else why not."""
-        if self.spec.search.final not in ("auto", "ensemble"):
-            return None, ""
-        if kept is None:
-            return None, "the trials left no validation predictions"
-        compared = compare_with_single(kept.candidates, kept.labels, kept.speakers)
-        shown: dict[str, Any] = _value_of(kept)
-        why = "one validation speaker cannot judge an ensemble"
-        if compared is not None:
-            shown |= {
-                "single_ua": compared.single,
-                "ensemble_ua": compared.ensemble,
-                "error": compared.error,
-            }
-            why = (
-                f"an ensemble had {100 * (compared.ensemble - compared.single):+.1f} UA points "
-                f"(+-{100 * compared.error:.1f}) on validation speakers that did not choose it"
-            )
-        if not (needed or (compared and compared.pays)):
-            return None, why
-        counts = select(kept.candidates, kept.labels)
-        nets = [
-            replace(net, weight=net.weight * count)
-            for number, count in sorted(counts.items())
-            for net in _nets(
-                self.run,
-                self.spec,
-                ended.trials.records[number],
-                1 + len(self.audited.inner),
-            )
-        ]
-        winner = ended.trials.records[kept.candidates[0].number].trial
-        return FinalModel("ensemble", winner, (), why, shown).with_nets(nets), why
+def apportioned(counts: Mapping[int, int], num_nets: int) -> dict[int, int]:
+    """``num_nets`` nets over the trials in ``counts``, in proportion (by D'Hondt's method)."""
+    given = dict.fromkeys(counts, 0)
+    for _ in range(num_nets):
+        number = max(counts, key=lambda n: (counts[n] / (given[n] + 1), -n))
+        given[number] += 1
+    return {number: seeds for number, seeds in given.items() if seeds}
 
-    def _refit(
-        self, ended: Ended, winner: TrialRecord, why: str, shown: dict[str, Any]
-    ) -> FinalModel:
-        """The winner's settings learned from all rows; the winner alone if that fails."""
-        config = self.spec.resolve(winner.config)
-        epochs = ended.refit.epochs(winner)
-        ready = [slot for slot in ended.pool.slots if slot.staying and slot.ready]
-        seeds = ended.refit.num_seeds(winner, len(ready), ended.left_s)
-        arm = self._refit_arm(ended, config.replace({"training.epochs": epochs}), winner, seeds)
-        tasks = arm.tasks(self.run.root.absolute(), self.lease)
-        if tasks:
-            self.watcher.say(f"refit on all rows: {len(tasks)} x {epochs} epochs")
-        try:
-            retrain(ended.pool, tasks, lambda line: None)
-        except TrialError as error:
-            single = single_model(self.run, self.spec, winner)
-            return replace(single, reason=f"its refit failed: {error}")
-        nets = [
-            replace(net, trial=winner.number, inner=ALL_ROWS)
-            for nets in arm.variants()
-            for net in nets
-        ]
-        reason = why or f"{seeds} seeds on training and validation rows"
-        return FinalModel("refit", winner.trial, (), reason, shown).with_nets(nets)
 
-    def _refit_arm(self, ended: Ended, config: TrialConfig, winner: TrialRecord, seeds: int) -> Arm:
-        whole = replace(self.audited, split=without_validation(self.audited.split), inner=())
-        return Arm(
-            self.spec,
-            whole,
-            config,
-            f"{winner.trial}-{config.training.epochs}",
-            self.run.root / "final",
-            bank=ended.bank.of_rows(ended.bank.all_rows),
-            num_seeds=seeds,
-        )
+def _judged(compared: Comparison | None) -> tuple[bool, str, dict[str, Any]]:
+    """Whether an ensemble pays, in words, and the figures."""
+    if compared is None:
+        return False, "one validation speaker cannot judge an ensemble", {}
+    gain = 100 * (compared.ensemble - compared.single)
+    why = (
+        f"an ensemble had {gain:+.1f} UA points (+-{100 * compared.error:.1f}) on validation "
+        "speakers that did not choose it"
+    )
+    figures = {
+        "single_ua": compared.single,
+        "ensemble_ua": compared.ensemble,
+        "error": compared.error,
+    }
+    return compared.pays, why, figures
 
 
 def _value_of(kept: Kept | None) -> dict[str, Any]:

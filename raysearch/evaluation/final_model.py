@@ -73,6 +73,8 @@ class FinalModel:
         nets: at least one.
         reason: why this method, in a sentence.
         validation: figures of inner validation that decided, by name.
+        others: what else the same trials give without further training, by name, to be shown
+            beside it.
     """
 
     method: Final
@@ -80,6 +82,7 @@ class FinalModel:
     nets: tuple[Net, ...]
     reason: str = ""
     validation: Mapping[str, Any] = field(default_factory=dict)
+    others: Mapping[str, tuple[Net, ...]] = field(default_factory=dict)
 
     @property
     def members(self) -> dict[int, float]:
@@ -107,16 +110,19 @@ class FinalModel:
 def save_final(run: RunFolder, model: FinalModel) -> None:
     """Write ``final.json``."""
     root = run.root.absolute()
-    nets = [
-        {
-            "trial": net.trial,
-            "config": net.config.to_dict(),
-            "folder": str(net.folder.absolute().relative_to(root)),
-            "inner": net.inner,
-            "weight": net.weight,
-        }
-        for net in model.nets
-    ]
+
+    def listed(nets: Sequence[Net]) -> list[dict[str, Any]]:
+        return [
+            {
+                "trial": net.trial,
+                "config": net.config.to_dict(),
+                "folder": str(net.folder.absolute().relative_to(root)),
+                "inner": net.inner,
+                "weight": net.weight,
+            }
+            for net in nets
+        ]
+
     write_json(
         run.root / FINAL,
         {
@@ -124,7 +130,8 @@ def save_final(run: RunFolder, model: FinalModel) -> None:
             "winner": model.winner,
             "reason": model.reason,
             "validation": dict(model.validation),
-            "nets": nets,
+            "nets": listed(model.nets),
+            "others": {name: listed(nets) for name, nets in model.others.items()},
         },
     )
 
@@ -140,10 +147,15 @@ def load_final(run: RunFolder) -> FinalModel | None:
         return None
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        nets = tuple(_net(run.root.absolute(), entry) for entry in data.pop("nets"))
-        return FinalModel(nets=nets, **data)
-    except (ValueError, KeyError, TypeError, ConfigError) as error:
+        nets = _nets(run, data.pop("nets"))
+        others = {name: _nets(run, entries) for name, entries in data.pop("others").items()}
+        return FinalModel(nets=nets, others=others, **data)
+    except (ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
         raise UserError(f"{path}: not a final model ({error}); resume the search") from None
+
+
+def _nets(run: RunFolder, entries: Sequence[dict[str, Any]]) -> tuple[Net, ...]:
+    return tuple(_net(run.root.absolute(), entry) for entry in entries)
 
 
 def _net(root: Path, entry: dict[str, Any]) -> Net:

@@ -1,9 +1,10 @@
-"""What a final model is shown beside: the search's best trial alone, and the space's own settings.
+"""What a final model is shown beside: what else its trials give, and the space's own settings.
 
 A search pays if its model beats the settings that its space came with; both are scored on the
 same test rows, fold by fold. Nothing is trained for it.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,15 +16,19 @@ import pyarrow as pa
 from raysearch.evaluation.arm import Arm
 from raysearch.evaluation.final import single_model
 from raysearch.evaluation.final_model import FinalModel, Net
-from raysearch.evaluation.predict import predict_arm, probability_column
+from raysearch.evaluation.predict import (
+    mean_probabilities,
+    predict_arm,
+    probability_column,
+)
 from raysearch.evaluation.scores import score
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.trials import TrialRecord, Trials
 
-__all__ = ["OWN", "TOGETHER", "WINNER", "own_record", "parts_of", "score_parts"]
+__all__ = ["OWN", "TOGETHER", "cost_of", "own_record", "parts_of", "score_parts"]
 
-OWN, WINNER, TOGETHER = "own settings", "best trial alone", "trainings together"
+OWN, TOGETHER = "own settings", "trainings together"
 
 
 def own_record(trials: Trials) -> TrialRecord | None:
@@ -35,15 +40,30 @@ def own_record(trials: Trials) -> TrialRecord | None:
 
 
 def parts_of(run: RunFolder, spec: SearchSpec, model: FinalModel) -> dict[str, tuple[Net, ...]]:
-    """The nets of the best trial alone and of the space's own settings, where they differ."""
-    trials = run.trials()
-    parts: dict[str, tuple[Net, ...]] = {}
-    if model.method != "single":
-        winner = next(r for r in trials.ranked() if r.trial == model.winner)
-        parts[WINNER] = single_model(run, spec, winner).nets
-    if (own := own_record(trials)) is not None:
+    """The nets of what else the trials give, and of the space's own settings."""
+    parts = dict(model.others)
+    if (own := own_record(run.trials())) is not None:
         parts[OWN] = single_model(run, spec, own).nets
     return parts
+
+
+def cost_of(arm: Arm) -> dict[str, Any]:
+    """What using the model takes: nets, MiB of weights, and milliseconds an utterance.
+
+    Timed on validation rows in one process, features apart; an indication, not a benchmark.
+    """
+    assert arm.bank is not None
+    nets = arm.variants()[0]
+    rows = arm.bank.rows.validation
+    mean_probabilities(nets, arm.bank, rows)  # whatever is read for the first time
+    started = time.perf_counter()
+    mean_probabilities(nets, arm.bank, rows)
+    seconds = time.perf_counter() - started
+    return {
+        "nets": len(nets),
+        "mebibytes": sum(net.weights.stat().st_size for net in nets) / 2**20,
+        "ms_per_utterance": 1000 * seconds / len(rows),
+    }
 
 
 def score_parts(arms: Sequence[Arm], table: pa.Table, storage: Path) -> dict[str, Any]:
@@ -61,10 +81,10 @@ def score_parts(arms: Sequence[Arm], table: pa.Table, storage: Path) -> dict[str
     found: dict[str, Any] = {}
     if len(set(table["seed"].to_pylist())) > 1:
         found[TOGETHER] = _figures(_together(table))
-    for name in (WINNER, OWN):
-        nets = [arm.parts.get(name, arm.searched if name == WINNER else ()) for arm in arms]
-        # A part that stands for the whole says nothing new; one that a fold lacks cannot be pooled.
-        if all(nets) and any(arm.parts.get(name) for arm in arms):
+    for name in dict.fromkeys(name for arm in arms for name in arm.parts):
+        # What a fold lacks is its final model: that of this name, or one without a partner.
+        nets = [arm.parts.get(name, arm.searched if name != OWN else ()) for arm in arms]
+        if all(nets):
             found[name] = _figures(_predictions(arms, nets, storage))
     if OWN in found:
         final = _figures(table)["per_fold_ua"]

@@ -55,12 +55,13 @@ class RefitPlan:
         return rounds * self.net_seconds(ranked[0])
 
     def num_seeds(self, record: TrialRecord, num_slots: int, left_s: float | None) -> int:
-        """Nets of a refit that ``left_s`` seconds of wall time hold, at least one."""
+        """Nets of a refit that ``left_s`` seconds of wall time hold; 0 if not even one."""
         wanted = self.spec.search.final_seeds
         if left_s is None:
             return wanted
-        rounds = int(left_s / max(1e-9, self.net_seconds(record)))
-        return max(1, min(wanted, rounds * num_slots))
+        # An estimate: a round that is a little short of time is not given up.
+        rounds = round(left_s / max(1e-9, self.net_seconds(record)))
+        return min(wanted, rounds * num_slots)
 
     def _found(self, record: TrialRecord) -> int:
         """The last epoch that is as good as the best within the error of the validation rows."""

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from raysearch.errors import UserError
+from raysearch.evaluation.final import apportioned
 from raysearch.evaluation.final_model import (
     ALL_ROWS,
     FINAL,
@@ -81,3 +82,10 @@ def test_a_damaged_record_is_refused_by_name(run, change):
 def test_lost_weights_are_told(run):
     with pytest.raises(UserError, match="the weights are gone"):
         _ = model(run, 1).nets[0].weights
+
+
+def test_nets_are_shared_out_in_proportion():
+    assert apportioned({3: 1}, 3) == {3: 3}
+    assert apportioned({1: 2, 2: 1}, 3) == {1: 2, 2: 1}
+    assert apportioned({1: 5, 2: 3, 3: 1}, 3) == {1: 2, 2: 1}
+    assert apportioned({1: 1, 2: 1}, 0) == {}

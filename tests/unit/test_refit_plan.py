@@ -53,7 +53,7 @@ def test_seeds_are_as_many_as_time_allows():
     assert plan().num_seeds(curve, 2, None) == 3
     assert plan().num_seeds(curve, 2, 2.1 * net_s) == 3
     assert plan().num_seeds(curve, 2, 1.1 * net_s) == 2
-    assert plan().num_seeds(curve, 1, 0.0) == 1
+    assert plan().num_seeds(curve, 1, 0.0) == 0
 
 
 def trials_of(curve):

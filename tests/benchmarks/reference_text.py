@@ -1,0 +1,160 @@
+"""The words and the Markdown of the reference table."""
+
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = ["HEADS", "markdown"]
+
+Piece = dict[str, Any]
+
+HEADS = {
+    "emodb": """# EMO-DB: every system, equal budgets, speaker-independent
+
+The recordings are a copy of EMO-DB resampled to 22,050 Hz and cut or padded to 2.0 s: figures are
+not comparable to the literature's, and length leaks a little (122 of 535 files end in more than
+20 ms of padding: fear 42%, sadness 5%). Five outer folds of two speakers.""",
+    "nemo": """# nEMO, a part: every system, equal budgets, speaker-independent
+
+1,057 of the 4,481 recordings of nEMO (acted Polish, nine speakers, six emotions; CC BY-NC-SA 4.0):
+figures on a part are not comparable to the whole corpus'. Five outer folds of one or two speakers.
+""",
+}
+
+METHOD = """Nested: the search is repeated inside each outer fold, its settings and its final model chosen by
+inner validation; the predictions of all folds are pooled. The budget of a fold is 8 core-minutes
+(240 s of two cores) from the first trial to the final model, and the same for every system.
+The interval is a bootstrap over whole speakers and does not hold training variance. *Best trial* is
+the search's winner as it was trained in the search, *own settings* the space's own, trained alike;
+*gain* is what the final model has above them, its mean over folds and each fold's."""
+
+TRANSDUCTIVE = """## Transductive: each speaker normalised by their own unlabelled recordings
+
+Not to be ranked with the figures above: a test speaker's other recordings are used, unlabelled."""
+
+COLUMNS = (
+    "system",
+    "UA % (trainings)",
+    "95% interval",
+    "WA %",
+    "UA % by fold",
+    "best trial UA %",
+    "own settings UA %",
+    "gain",
+    "final models",
+    "MiB; ms an utterance",
+    "trials a fold",
+)
+
+
+def markdown(corpus: str, pieces: Sequence[Piece], absent: Sequence[str]) -> str:
+    """The page: inductive figures, transductive ones, then each system's folds and commands."""
+    ordered = sorted(pieces, key=lambda piece: -piece["nested"]["ua"]["mean"])
+    inductive = [piece for piece in ordered if not piece["transductive"]]
+    transductive = [piece for piece in ordered if piece["transductive"]]
+    lines = [HEADS[corpus].rstrip(), "", METHOD, "", *_table(COLUMNS, map(_row, inductive))]
+    if transductive:
+        lines += ["", TRANSDUCTIVE, "", *_table(COLUMNS, map(_row, transductive))]
+    lines += ["", "## What else the same trials give", "", OTHERS, ""]
+    lines += _table(OTHER_COLUMNS, [row for piece in ordered for row in _others(piece)])
+    if absent:
+        lines += ["", f"Not measured yet: {', '.join(absent)}."]
+    for piece in ordered:
+        lines += ["", *_details(piece)]
+    return "\n".join(lines) + "\n"
+
+
+OTHERS = """Pooled test UA of what needs no further training: the best trial's net (single), its inner folds'
+nets (bag), the greedy ensemble, and the final model without its partner on functionals. They use
+no more compute than the final model."""
+
+OTHER_COLUMNS = ("system", "model", "UA %", "WA %", "macro-F1 %", "UA % by fold")
+
+
+def _others(piece: Piece) -> list[list[str]]:
+    nested = piece["nested"]
+    rows = [[piece["name"], "**final**", *_scores(nested, "mean"), _folds(nested)]]
+    for name, part in nested["parts"].items():
+        rows.append([piece["name"], name, *_scores(part, None), _folds(part)])
+    return rows
+
+
+def _scores(figures: dict[str, Any], key: str | None) -> list[str]:
+    names = ("ua", "wa", "macro_f1")
+    return [_percent(figures[name][key] if key else figures[name]) for name in names]
+
+
+def _row(piece: Piece) -> list[str]:
+    nested, folds = piece["nested"], piece["folds"]
+    seeds = [_percent(value) for value in nested["ua"]["per_seed"]]
+    bounds = nested["ua"]["interval"]
+    parts = nested["parts"]
+    own = parts.get("own settings")
+    gains = [100 * value for _, value in sorted(own["gain_by_fold"].items())] if own else []
+    mean = sum(gains) / len(gains) if gains else 0.0
+    by_fold = " ".join(f"{gain:+.0f}" for gain in gains)
+    trials = [one["num_trials"] for one in folds]
+    cost = nested["cost"]
+    single = parts.get("single", {}).get("ua", nested["ua"]["mean"])
+    return [
+        piece["name"],
+        f"**{_percent(nested['ua']['mean'])}**" + (f" ({', '.join(seeds)})" if seeds[1:] else ""),
+        f"{_percent(bounds[0])} to {_percent(bounds[1])}" if bounds else "",
+        _percent(nested["wa"]["mean"]),
+        _folds(nested),
+        _percent(single),
+        _percent(own["ua"]) if own else "",
+        f"{mean:+.1f} ({by_fold})" if gains else "",
+        ", ".join(dict.fromkeys(nested["final"])) + f", {cost['nets']} net(s)",
+        f"{cost['mebibytes']:.1f}; {cost['ms_per_utterance']:.1f}",
+        f"{min(trials)} to {max(trials)}",
+    ]
+
+
+def _details(piece: Piece) -> list[str]:
+    """A system's seconds, winners and commands."""
+    head = (
+        "fold",
+        "trials",
+        "completed",
+        "epochs",
+        "search s",
+        "whole s",
+        "value %",
+        "final model",
+    )
+    rows = []
+    for one in piece["folds"]:
+        own = " (own settings)" if one["own"] else ""
+        rows.append(
+            [
+                str(one["fold"]),
+                str(one["num_trials"]),
+                str(one["num_completed"]),
+                str(one["num_epochs"]),
+                f"{one['search_s']:.0f}",
+                f"{one['whole_s']:.0f}",
+                _percent(one["value"]),
+                f"{one['final']}; best trial {one['number']:04d}{own}",
+            ]
+        )
+    lines = [f"## {piece['name']}", "", *_table(head, rows)]
+    if piece.get("paper"):
+        valid = "" if piece["paper"].get("valid", True) else " (invalid: test rows chose the epoch)"
+        lines += [
+            "",
+            f"The paper's own split: {_percent(piece['paper']['ua']['mean'])}% UA{valid}.",
+        ]
+    return [*lines, "", "```", *(" ".join(words) for words in piece["commands"]), "```"]
+
+
+def _folds(figures: dict[str, Any]) -> str:
+    return " ".join(f"{100 * value:.0f}" for _, value in sorted(figures["per_fold_ua"].items()))
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f}"
+
+
+def _table(head: Sequence[str], rows: Any) -> list[str]:
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    return [*lines, *(f"| {' | '.join(row)} |" for row in rows)]
