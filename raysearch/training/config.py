@@ -69,7 +69,8 @@ class TrainingConfig(Config):
         None, ge=1, description="epochs without a better validation value before a stop"
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="arithmetic of the forward pass; auto is bf16 on a GPU"
+        "auto",
+        description="arithmetic of the forward pass; auto is bf16 where the hardware has it",
     )
     channels_last: bool = Field(True, description="store maps channels last; faster on CPU and GPU")
     compile: bool = Field(False, description="torch.compile; pays off for long trials only")

@@ -21,9 +21,9 @@ figures on a part are not comparable to the whole corpus'. Five outer folds of o
 }
 
 METHOD = """Nested: the search is repeated inside each outer fold, its settings and its final model
-chosen by inner validation; the predictions of all folds are pooled. The budget of a fold is 8 core-minutes
-(240 s of two cores) from the first trial to the final model, and the same for every system.
-The interval is a bootstrap over whole speakers and does not hold training variance. *Best trial* is
+chosen by inner validation; the predictions of all folds are pooled. The budget of a fold is 8
+core-minutes (240 s of two cores) from the first trial to the final model, and the same for every
+system. The interval is a bootstrap over whole speakers and does not hold training variance. *Best trial* is
 the search's winner as it was trained in the search, *own settings* the space's own, trained alike;
 *gain* is what the final model has above them, its mean over folds and each fold's."""
 
@@ -64,8 +64,8 @@ def markdown(corpus: str, pieces: Sequence[Piece], absent: Sequence[str]) -> str
 
 
 OTHERS = """Pooled test UA of what needs no further training: the best trial's net (single), its
-inner folds' nets (bag), the greedy ensemble, and the final model without its partner on functionals. They use
-no more compute than the final model."""
+inner folds' nets (bag), the greedy ensemble, and the final model without its partner on
+functionals. They use no more compute than the final model."""
 
 OTHER_COLUMNS = ("system", "model", "UA %", "WA %", "macro-F1 %", "UA % by fold")
 

@@ -44,7 +44,8 @@ def learner(
     **fields: Any,
 ) -> Learner:
     data = data or TinyData()
-    training = TrainingConfig(**{"epochs": 4, "batch_size": data.batch_size, **fields})
+    usual = {"epochs": 4, "batch_size": data.batch_size, "precision": "fp32"}
+    training = TrainingConfig(**{**usual, **fields})
     return Learner(
         model,
         training,
