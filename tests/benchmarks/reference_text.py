@@ -23,7 +23,8 @@ figures on a part are not comparable to the whole corpus'. Five outer folds of o
 METHOD = """Nested: the search is repeated inside each outer fold, its settings and its final model
 chosen by inner validation; the predictions of all folds are pooled. The budget of a fold is 8
 core-minutes (240 s of two cores) from the first trial to the final model, and the same for every
-system. The interval is a bootstrap over whole speakers and does not hold training variance. *Best trial* is
+system. The interval is a bootstrap over whole speakers and does not hold training variance.
+*Best trial* is
 the search's winner as it was trained in the search, *own settings* the space's own, trained alike;
 *gain* is what the final model has above them, its mean over folds and each fold's."""
 
