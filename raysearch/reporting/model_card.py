@@ -49,7 +49,7 @@ def model_card(
 
 Predicts one of {len(labels)} emotions ({one_line(", ".join(labels))}) from an utterance.
 Trial {record.number} ({record.trial}), the best of its search by validation{of_which}.
-
+{_variant(spec)}
 ## Data
 
 - corpus: {spec.corpus.name}
@@ -78,6 +78,10 @@ languages, rooms and microphones. Not fit for judging people.
 
 {_licences(spec)}
 """
+
+
+def _variant(spec: SearchSpec) -> str:
+    return f"A variant of the published system: {spec.variant}.\n" if spec.variant else ""
 
 
 def _figures(spec: SearchSpec, record: TrialRecord, epoch: EpochRecord) -> str:
