@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test fault cluster-test benchmark format check lint types imports wheel clean
+.PHONY: help install demo test fault cluster-test benchmark real-weights format check lint types imports wheel clean
 
 help:
 	@echo "make demo          install, then search for an EmoHRNet on the embedded corpus (10 minutes)"
@@ -14,6 +14,7 @@ help:
 	@echo "make cluster-test  a cluster of three hosts on this machine, as root (15 minutes)"
 	@echo "make check         format, lint, types, import contract, tests, the built wheel: what CI runs"
 	@echo "make benchmark     trial turnover, beside the usual ways"
+	@echo "make real-weights  fetch Whisper tiny.en (71 MB), which some tests want, into .cache"
 	@echo "make format        rewrite the code in the project's format"
 
 install: $(STAMP)
@@ -48,6 +49,9 @@ cluster-test: $(STAMP)
 
 benchmark: $(STAMP)
 	@$(BIN)/python tests/benchmarks/trial_turnover.py
+
+real-weights: $(STAMP)
+	@$(BIN)/python tests/fetch_real_weights.py .cache/whisper-tiny.en
 
 format: $(STAMP)
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .

@@ -132,6 +132,12 @@ class SearchSpec:
         """The sections as written: what a trial runs where nothing is searched."""
         return TrialConfig(**{key: getattr(self, key) for key in _TRIAL_SECTIONS})
 
+    @property
+    def variant(self) -> str:
+        """What is otherwise than in the published system, as far as its inputs go; or empty."""
+        found = [stream.variant() for stream in self.base.used_features.values()]
+        return "; ".join(text for text in found if text and self.published.title)
+
     def resolve(self, values: Mapping[str, Any]) -> TrialConfig:
         """The trial that the dotted ``values`` stand for; raises ConfigError if refused."""
         return self.base.replace(values, places=Places(f"trial of {self.name}"))

@@ -13,9 +13,11 @@ from raysearch.errors import DataError
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["file_digest", "first_line", "read_weights"]
+__all__ = ["file_digest", "first_line", "read_saved", "read_weights"]
 
 MAX_BYTES = 16 << 30
+# Under which a state dict lies in a larger file: Lightning's word, and OpenAI's.
+NESTED = ("state_dict", "model_state_dict")
 
 
 def read_weights(path: Path) -> "dict[str, Tensor]":
@@ -26,6 +28,15 @@ def read_weights(path: Path) -> "dict[str, Tensor]":
 
     Raises:
         DataError: unreadable, too large, or something else than named tensors.
+    """
+    return read_saved(path)[0]
+
+
+def read_saved(path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
+    """As ``read_weights``, and what lies beside the state dict in the same file.
+
+    Raises:
+        DataError: as ``read_weights``.
     """
     from torch import Tensor
 
@@ -38,11 +49,14 @@ def read_weights(path: Path) -> "dict[str, Tensor]":
     except Exception as error:  # a damaged file can make the readers raise anything
         reason = first_line(error)
         raise DataError(f"{path}: not weights that can be read safely ({reason})") from None
-    if isinstance(data, Mapping) and isinstance(data.get("state_dict"), Mapping):
-        data = data["state_dict"]
+    beside: dict[str, Any] = {}
+    for key in NESTED:
+        if isinstance(data, Mapping) and isinstance(data.get(key), Mapping):
+            beside = {str(name): value for name, value in data.items() if name != key}
+            data = data[key]
     if not isinstance(data, Mapping) or not all(isinstance(v, Tensor) for v in data.values()):
         raise DataError(f"{path}: not a state dict: named tensors are expected")
-    return {str(name): tensor for name, tensor in data.items()}
+    return {str(name): tensor for name, tensor in data.items()}, beside
 
 
 def file_digest(path: Path) -> str:

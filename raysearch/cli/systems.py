@@ -22,7 +22,10 @@ _FINE = ("found", "not needed")
 
 @dataclass(frozen=True, slots=True)
 class _System:
-    """One shipped space; ``weights`` is ``not needed``, ``found`` or what is lacking."""
+    """One shipped space; ``weights`` is ``not needed``, ``found`` or what is lacking.
+
+    ``variant`` says what is otherwise than published.
+    """
 
     name: str
     inputs: list[str]
@@ -31,6 +34,7 @@ class _System:
     published: list[str]
     protocol: str
     weights: str
+    variant: str
 
 
 def add(verbs: Any) -> None:
@@ -62,6 +66,7 @@ def _show(console: Console, systems: list[_System]) -> None:
         inputs = ", ".join(system.inputs)
         console.print(f"[bold]{system.name}[/bold]  {inputs}; {size}; weights {weights}")
         lines = [system.paper]
+        lines += [f"variant: {system.variant}"] if system.variant else []
         if system.published:
             lines += [f"printed: {', '.join(system.published)}"]
             lines += [f"evaluate --protocol paper: {system.protocol}"]
@@ -101,6 +106,7 @@ def _describe(name: str, settings: list[str]) -> _System:
         ],
         protocol=paper.protocol_note,
         weights=_weights(spec),
+        variant=spec.variant,
     )
 
 

@@ -30,6 +30,10 @@ class FeatureConfig(Config):
     extractor: str = Field(min_length=1, description="Extractor: a table's name or module:Class.")
     sample_rate: int = Field(16000, ge=4000, le=96000, description="Hz; audio is resampled to it.")
 
+    def variant(self) -> str:
+        """What makes a published system that reads this stream a variant; empty: nothing."""
+        return ""
+
 
 @dataclass(frozen=True, slots=True)
 class StreamShape:
@@ -65,12 +69,16 @@ class Extractor(ABC):
         kind: what the values are.
         num_layers: equal blocks that the bins fall into.
         encoder: as in ``StreamShape``.
+        wants_gpu: whether a GPU computes it many times faster.
+        device: where it computes; heeded if it wants a GPU, and set before the first call.
     """
 
     Config: ClassVar[type[FeatureConfig]]
     kind: StreamKind = "spectrogram"
     num_layers: int = 1
     encoder: str = ""
+    wants_gpu: bool = False
+    device: str = "cpu"
     config: FeatureConfig
     num_bins: int
     floor: float

@@ -1,4 +1,4 @@
-"""Self-supervised speech encoders (HuBERT, wav2vec2, WavLM) as features.
+"""Pretrained speech encoders (HuBERT, wav2vec2, WavLM, Whisper) as features.
 
 Frozen, the encoder runs once and its frames are stored. Tuned, the waveform is stored, and the
 model runs the encoder and learns it, too. Axis letters: N samples, T frames, F bins.
@@ -34,16 +34,18 @@ __all__ = ["Ssl", "SslConfig"]
 
 # Attention's memory grows with the square of the length: longer audio is encoded in pieces.
 PIECE_S = 30
+NAMES = {"wav2vec2": "a HuBERT or wav2vec2 of other sizes", "wavlm": "WavLM", "whisper": "Whisper"}
 
 
 class SslConfig(FeatureConfig):
     """Which encoder, which of its layers, and who runs it."""
 
-    extractor: Literal["ssl"] = Field("ssl", description="The SSL encoders' extractor.")
+    extractor: Literal["ssl"] = Field("ssl", description="The pretrained encoders' extractor.")
     sample_rate: Literal[16000] = Field(16000, description="Hz; what they were trained on.")
     weights: str | None = Field(
         None,
-        description="torchaudio's .pth, a .safetensors, or a Hugging Face folder; needed to run.",
+        description="torchaudio's .pth, OpenAI's .pt, a .safetensors, or a folder of Hugging Face"
+        " or CTranslate2; needed to run.",
     )
     layer: Layer = Field(
         "last",
@@ -69,8 +71,8 @@ class SslConfig(FeatureConfig):
         """
         if self.weights is None:
             raise ConfigError(
-                "features.ssl.weights is null: the weights of a HuBERT, wav2vec2 or WavLM encoder"
-                f" are needed: {HOW_TO_GET}"
+                "features.ssl.weights is null: the weights of a HuBERT, wav2vec2, WavLM or Whisper"
+                f" encoder are needed: {HOW_TO_GET}"
             )
         return Path(self.weights)
 
@@ -93,6 +95,14 @@ class SslConfig(FeatureConfig):
             DataError: a file of another format or network.
         """
         check_weights(self.path)
+
+    def variant(self) -> str:
+        """Another encoder than HuBERT-base, which the published systems have."""
+        sizes = self.plan().sizes
+        if sizes == HUBERT_BASE:
+            return ""
+        name = NAMES[sizes.family]
+        return f"{name} ({sizes.num_layers} layers of {sizes.width}) in HuBERT-base's place"
 
     def identity(self) -> dict[str, Any]:
         """The weights by their content."""
@@ -123,7 +133,7 @@ class Ssl(Extractor):
             self.kind, self.num_bins, self.frames_per_second = "waveform", 1, float(SAMPLE_RATE)
             self.encoder = canonical_json(plan)
         else:
-            self.kind, self.num_bins = "frames", plan.num_bins
+            self.kind, self.num_bins, self.wants_gpu = "frames", plan.num_bins, True
             self.frames_per_second = SAMPLE_RATE / plan.sizes.hop
 
     def __call__(self, waveforms: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -138,7 +148,10 @@ class Ssl(Extractor):
         import torch
 
         with torch.inference_mode():
-            return [self._one(torch.tensor(w, dtype=torch.float32)).numpy() for w in waveforms]
+            return [
+                self._one(torch.tensor(w, dtype=torch.float32, device=self.device)).cpu().numpy()
+                for w in waveforms
+            ]
 
     def _one(self, x_N: "Tensor") -> "Tensor":
         """Frames (T, F); pieces overlap so that no frame is lost between them."""
@@ -160,4 +173,4 @@ class Ssl(Extractor):
 
         encoder = SslEncoder(self._plan).eval().requires_grad_(False)
         encoder.load(load_weights(self.config.path))
-        return encoder
+        return encoder.to(self.device)

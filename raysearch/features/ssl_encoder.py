@@ -2,7 +2,7 @@
 
 The forward pass is written out here so that padding changes nothing: torchaudio lets it into the
 first group norm and, for WavLM, into attention. Layer dropping is off: each layer learns in each
-step, which training over several processes expects.
+step, which training over several processes expects. Whisper is ``whisper_encoder``'s.
 
 Axes: B batch, N samples, T frames, C channels, F values a frame.
 """
@@ -16,6 +16,8 @@ from torch.nn import functional
 from torchaudio.models import Wav2Vec2Model, wav2vec2_model, wavlm_model
 
 from raysearch.features.ssl_sizes import EncoderPlan, EncoderSizes
+from raysearch.features.whisper_encoder import WhisperNetwork
+from raysearch.features.whisper_sizes import WhisperSizes
 
 __all__ = ["SslEncoder", "expected_shapes"]
 
@@ -33,10 +35,14 @@ class SslEncoder(nn.Module):
     def __init__(self, plan: EncoderPlan, dropout: float = 0.0) -> None:
         super().__init__()
         self.plan = plan
-        self.network = _build(plan.sizes, plan.depth, dropout)
-        if plan.sizes.norm_first and plan.layer != "last":
-            # It closes the whole encoder; a single layer's output never meets it.
-            self._transformer.layer_norm = nn.Identity()
+        self.network: Any = _build(plan, dropout)
+
+    @property
+    def layers(self) -> nn.ModuleList:
+        """The transformer's layers, the first at the bottom."""
+        whisper = isinstance(self.plan.sizes, WhisperSizes)
+        layers: nn.ModuleList = self.network.layers if whisper else self._transformer.layers
+        return layers
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Copy those of a whole encoder's tensors that this part of it has."""
@@ -56,6 +62,9 @@ class SslEncoder(nn.Module):
             x_BTF, zero beyond a row's frames, and the valid frames, long (B,), or None.
         """
         sizes = self.plan.sizes
+        if isinstance(sizes, WhisperSizes):
+            found: tuple[Tensor, Tensor | None] = self.network(x_BN, lengths_B)
+            return found
         if lengths_B is not None:
             x_BN = x_BN.masked_fill(_beyond(lengths_B, x_BN.shape[1]), 0.0)
         if sizes.normalise:
@@ -63,21 +72,23 @@ class SslEncoder(nn.Module):
         x_BN = functional.pad(x_BN, (0, max(0, sizes.receptive - x_BN.shape[1])))
         if lengths_B is not None:
             lengths_B = lengths_B.clamp(min=sizes.receptive)
-        h_BCT, lengths_B = self._convolve(x_BN[:, None], lengths_B)
+        h_BCT, lengths_B = self._convolve(x_BN[:, None], lengths_B, sizes)
         h_BTF = self.network.encoder.feature_projection(h_BCT.transpose(1, 2))
         if lengths_B is None:
-            return self._transform(h_BTF, None), None
+            return self._transform(h_BTF, None, sizes), None
         padding_BT = _beyond(lengths_B, h_BTF.shape[1])
-        h_BTF = self._transform(h_BTF.masked_fill(padding_BT[:, :, None], 0.0), padding_BT)
+        h_BTF = self._transform(h_BTF.masked_fill(padding_BT[:, :, None], 0.0), padding_BT, sizes)
         return h_BTF.masked_fill(padding_BT[:, :, None], 0.0), lengths_B
 
     @property
     def _transformer(self) -> Any:
         return self.network.encoder.transformer
 
-    def _convolve(self, h_BCT: Tensor, lengths_B: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def _convolve(
+        self, h_BCT: Tensor, lengths_B: Tensor | None, sizes: EncoderSizes
+    ) -> tuple[Tensor, Tensor | None]:
         blocks = self.network.feature_extractor.conv_layers
-        for block, (_, kernel, stride) in zip(blocks, self.plan.sizes.conv, strict=True):
+        for block, (_, kernel, stride) in zip(blocks, sizes.conv, strict=True):
             h_BCT = block.conv(h_BCT)
             if lengths_B is not None:
                 lengths_B = torch.div(lengths_B - kernel, stride, rounding_mode="floor") + 1
@@ -90,13 +101,13 @@ class SslEncoder(nn.Module):
             h_BCT = functional.gelu(h_BCT)
         return h_BCT, lengths_B
 
-    def _transform(self, h_BTF: Tensor, padding_BT: Tensor | None) -> Tensor:
+    def _transform(self, h_BTF: Tensor, padding_BT: Tensor | None, sizes: EncoderSizes) -> Tensor:
         """The wanted layer's output; of several, side by side."""
         transformer = self._transformer
-        first = not self.plan.sizes.norm_first
+        first = not sizes.norm_first
         h_BTF = h_BTF + transformer.pos_conv_embed(h_BTF)
         h_BTF = transformer.dropout(transformer.layer_norm(h_BTF) if first else h_BTF)
-        masks = _masks(padding_BT, self.plan.sizes.family)
+        masks = _masks(padding_BT, sizes.family)
         outputs, bias = [], None
         for layer in transformer.layers:
             h_BTF, bias = layer(h_BTF, position_bias=bias, **masks)
@@ -107,14 +118,24 @@ class SslEncoder(nn.Module):
         return closed
 
 
-def expected_shapes(sizes: EncoderSizes) -> dict[str, tuple[int, ...]]:
+def expected_shapes(sizes: EncoderSizes | WhisperSizes) -> dict[str, tuple[int, ...]]:
     """Name and shape of each tensor of a whole encoder."""
     with torch.device("meta"):
-        network = _build(sizes, sizes.num_layers, 0.0)
+        network = _build(EncoderPlan(sizes=sizes), 0.0)
     return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
 
 
-def _build(sizes: EncoderSizes, depth: int, dropout: float) -> Wav2Vec2Model:
+def _build(plan: EncoderPlan, dropout: float) -> Any:
+    if isinstance(plan.sizes, WhisperSizes):
+        return WhisperNetwork(plan.sizes, plan.depth, plan.layer, dropout)
+    network = _wav2vec2(plan.sizes, plan.depth, dropout)
+    if plan.sizes.norm_first and plan.layer != "last":
+        # It closes the whole encoder; a single layer's output never meets it.
+        network.encoder.transformer.layer_norm = nn.Identity()
+    return network
+
+
+def _wav2vec2(sizes: EncoderSizes, depth: int, dropout: float) -> Wav2Vec2Model:
     wavlm = {
         "encoder_num_buckets": sizes.num_buckets,
         "encoder_max_distance": sizes.max_distance,

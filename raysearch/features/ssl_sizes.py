@@ -1,7 +1,8 @@
-"""The sizes of a HuBERT, wav2vec2 or WavLM encoder, and which of its layers is wanted.
+"""The sizes of a HuBERT, wav2vec2 or WavLM encoder, and which layer of any encoder is wanted.
 
 All three share one shape: strided convolutions over the waveform, a projection, a convolution
-that marks positions, and a transformer. Plain data: nothing here needs torch.
+that marks positions, and a transformer. Whisper's sizes are its own. Plain data: nothing here
+needs torch.
 """
 
 import math
@@ -10,6 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from raysearch.config.base import Config
+from raysearch.features.whisper_sizes import WhisperSizes
 
 __all__ = ["HUBERT_BASE", "SAMPLE_RATE", "EncoderPlan", "EncoderSizes", "Layer"]
 
@@ -83,7 +85,7 @@ class EncoderSizes(Config):
 class EncoderPlan(Config):
     """An encoder and the layer that is read from it; what a waveform's stream tells a model."""
 
-    sizes: EncoderSizes = Field(description="the encoder")
+    sizes: EncoderSizes | WhisperSizes = Field(description="the encoder", discriminator="family")
     layer: Layer = Field("last", description="which output; a shallower encoder gives its last")
 
     @property

@@ -1,7 +1,8 @@
-"""Files of pretrained SSL encoders: finding, measuring and reading them, never running them.
+"""Files of pretrained speech encoders: finding, measuring and reading them, never running them.
 
-Read are a state dict that torch saved (as torchaudio's bundles are), a safetensors file, or a
-folder as Hugging Face publishes them, each with torchaudio's names or Hugging Face's.
+Read are a state dict that torch saved (as torchaudio's bundles and OpenAI's Whisper are), a
+safetensors file, a folder as Hugging Face publishes them, and Whisper in CTranslate2's format.
+Which it is, and which network it is of, is told by content.
 """
 
 import json
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from raysearch.errors import DataError, MissingPathError
+from raysearch.features.ctranslate2_file import is_ctranslate2, read_ctranslate2
 from raysearch.features.ssl_formats import (
     LackingConfigError,
     canonical,
@@ -19,7 +21,9 @@ from raysearch.features.ssl_formats import (
     size_fields,
 )
 from raysearch.features.ssl_sizes import EncoderSizes
-from raysearch.weights_file import file_digest, first_line, read_weights
+from raysearch.features.whisper_formats import is_whisper, whisper_fields, whisper_tensors
+from raysearch.features.whisper_sizes import WhisperSizes
+from raysearch.weights_file import file_digest, first_line, read_saved
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,22 +32,26 @@ if TYPE_CHECKING:
 
 __all__ = ["HOW_TO_GET", "check_weights", "inspect_weights", "load_weights", "weights_digest"]
 
+Sizes = EncoderSizes | WhisperSizes
+
 HOW_TO_GET = (
     "download https://download.pytorch.org/torchaudio/models/hubert_fairseq_base_ls960.pth, or a"
-    " Hugging Face folder such as facebook/hubert-base-ls960 (config.json and model.safetensors"
-    " or pytorch_model.bin), and give --set features.ssl.weights=PATH"
+    " Hugging Face folder such as facebook/hubert-base-ls960 or openai/whisper-tiny (config.json"
+    " and model.safetensors or pytorch_model.bin), or Whisper as OpenAI's .pt or a CTranslate2"
+    " folder (model.bin) such as Systran/faster-whisper-tiny, and give"
+    " --set features.ssl.weights=PATH"
 )
-IN_A_FOLDER = ("model.safetensors", "pytorch_model.bin")
+IN_A_FOLDER = ("model.safetensors", "pytorch_model.bin", "model.bin")
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 MAX_CONFIG_BYTES = 1 << 20
 
 
-def inspect_weights(path: Path) -> EncoderSizes:
+def inspect_weights(path: Path) -> Sizes:
     """The sizes of the encoder whose weights are at ``path``, a file or a folder.
 
     Raises:
         MissingPathError: no weights there, or a config that they need is not beside them.
-        DataError: unreadable, or not those of a HuBERT, wav2vec2 or WavLM encoder.
+        DataError: unreadable, or not those of a HuBERT, wav2vec2, WavLM or Whisper encoder.
     """
     return _inspect(*_key(path))
 
@@ -59,14 +67,15 @@ def check_weights(path: Path) -> None:
 
 
 def load_weights(path: Path) -> "dict[str, Tensor]":
-    """The whole encoder's tensors under torchaudio's names, float32, on the CPU.
+    """The whole encoder's tensors under the names of ``SslEncoder``'s network, float32, on the CPU.
 
     Raises:
         MissingPathError: as ``inspect_weights``.
         DataError: as ``check_weights``.
     """
     check_weights(path)
-    return {name: tensor.float() for name, tensor in canonical(read_weights(_file(path))).items()}
+    tensors, _ = _read(_file(path))
+    return {name: tensor.float() for name, tensor in _renamed(tensors).items()}
 
 
 def weights_digest(path: Path) -> str:
@@ -107,21 +116,20 @@ def _key(path: Path) -> tuple[Path, int, int, int]:
 
 # A search asks for every combination of its features.
 @lru_cache(maxsize=8)
-def _inspect(file: Path, num_bytes: int, changed: int, config_changed: int) -> EncoderSizes:
+def _inspect(file: Path, num_bytes: int, changed: int, config_changed: int) -> Sizes:
     del num_bytes, changed, config_changed
-    tensors = read_weights(file)
+    tensors, told = _read(file)
     config = _read_config(_config_beside(file))
-    if config is None and is_hugging_face(tensors):
-        raise MissingPathError(
-            f"{file}: an encoder in Hugging Face's format without its config: "
-            "put its config.json beside it"
-        )
     try:
-        shapes = {name: tuple(tensor.shape) for name, tensor in canonical(_meta(tensors)).items()}
-        return EncoderSizes(**size_fields(shapes, config))
+        if is_whisper(tensors):
+            shapes = _shapes(whisper_tensors(tensors))
+            return WhisperSizes(**whisper_fields(tensors, shapes, {**(config or {}), **told}))
+        if config is None and is_hugging_face(tensors):
+            raise LackingConfigError("its heads and strides")
+        return EncoderSizes(**size_fields(_shapes(canonical(_meta(tensors))), config))
     except KeyError as error:
         raise DataError(
-            f"{file}: no HuBERT, wav2vec2 or WavLM encoder: it lacks {error.args[0]!r}"
+            f"{file}: no HuBERT, wav2vec2, WavLM or Whisper encoder: it lacks {error.args[0]!r}"
         ) from None
     except LackingConfigError as error:
         raise MissingPathError(
@@ -141,7 +149,7 @@ def _check(file: Path, num_bytes: int, changed: int, config_changed: int) -> Non
     from raysearch.features.ssl_encoder import expected_shapes
 
     expected = expected_shapes(_inspect(file, num_bytes, changed, config_changed))
-    tensors = canonical(read_weights(file))
+    tensors = _renamed(_read(file)[0])
     lacking = sorted(expected.keys() - tensors.keys())
     unknown = sorted(tensors.keys() - expected.keys())
     if lacking or unknown:
@@ -153,6 +161,23 @@ def _check(file: Path, num_bytes: int, changed: int, config_changed: int) -> Non
             raise DataError(f"{file}: {name!r} has shape {shape}, expected {expected[name]}")
         if not tensor.is_floating_point() or not tensor.isfinite().all():
             raise DataError(f"{file}: {name!r} holds NaN, infinite or whole numbers")
+
+
+def _read(file: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
+    """The tensors as the file names them, and the sizes that OpenAI's files tell beside them."""
+    if is_ctranslate2(file):
+        return read_ctranslate2(file, "WhisperSpec", "encoder/"), {}
+    tensors, beside = read_saved(file)
+    told = beside.get("dims")
+    return tensors, told if isinstance(told, dict) else {}
+
+
+def _renamed(tensors: "dict[str, Tensor]") -> "dict[str, Tensor]":
+    return whisper_tensors(tensors) if is_whisper(tensors) else canonical(tensors)
+
+
+def _shapes(tensors: "Mapping[str, Tensor]") -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
 def _meta(tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":

@@ -53,7 +53,7 @@ def model_card(
 Predicts one of {len(labels)} emotions ({one_line(", ".join(labels))}) from an utterance.
 Trial {record.number} ({record.trial}), the best of its search by validation{of_which}.
 Final model: {_made(model)}.
-
+{_variant(spec)}
 ## Data
 
 - corpus: {spec.corpus.name}
@@ -87,6 +87,10 @@ languages, rooms and microphones. Not fit for judging people.
 def _made(model: FinalModel) -> str:
     reason = f" ({one_line(model.reason)})" if model.reason else ""
     return f"{model.describe()}{reason}"
+
+
+def _variant(spec: SearchSpec) -> str:
+    return f"A variant of the published system: {spec.variant}.\n" if spec.variant else ""
 
 
 def _figures(

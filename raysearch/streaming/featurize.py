@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import ray
 
 from raysearch.config.identity import seed_from
 from raysearch.errors import RaysearchError
@@ -36,6 +37,8 @@ def publish_chunk(
     """
     _one_thread()
     extractor = build_extractor(feature_config(config))
+    if ray.get_gpu_ids():  # a task that was given none may still see them
+        extractor.device = _gpu()
     reports = []
     for line in table["chunk"].to_pylist():
         files = [tuple(item) for item in json.loads(line)]
@@ -88,6 +91,13 @@ def _read(path: str, content_hash: str, cell: str, extractor: Extractor) -> Any:
     if not cell:
         return waveform_N
     return apply_cell(waveform_N, sample_rate, cell, seed_from(content_hash, cell))
+
+
+def _gpu() -> str:
+    """The task's GPU, if torch can use it."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _one_thread() -> None:

@@ -18,6 +18,7 @@ def run_tasks(
     kwargs: Mapping[str, Any],
     *,
     num_cpus: float,
+    num_gpus: float = 0,
     tasks_at_once: int | None = None,
     ordered: bool = False,
 ) -> Iterator[pa.Table]:
@@ -31,6 +32,7 @@ def run_tasks(
         task: importable by the workers; its tables must have equal columns.
         kwargs: sent along with every task.
         num_cpus: CPUs a task asks for; 0 runs where worker groups hold them all.
+        num_gpus: GPUs a task asks for.
         tasks_at_once: the most tasks at a time, as many as fit by default.
         ordered: tables in the order of the items, else as they finish.
     """
@@ -44,6 +46,7 @@ def run_tasks(
         batch_format="pyarrow",
         fn_kwargs=dict(kwargs),
         num_cpus=num_cpus,
+        num_gpus=num_gpus,
         compute=TaskPoolStrategy(size=min(tasks_at_once or len(items), len(items))),
     ).iter_internal_ref_bundles()
     # Not iter_batches: each of its passes may leave a parked prefetching thread behind.

@@ -10,6 +10,7 @@ import ray
 
 from raysearch.errors import DataError, InfrastructureError, QuarantineError
 from raysearch.features.extractor import FeatureConfig
+from raysearch.features.table import build_extractor
 from raysearch.storage.corpora import send_files
 from raysearch.streaming.featurize import publish_chunk
 from raysearch.streaming.ray_tasks import run_tasks
@@ -182,15 +183,24 @@ def _run(
     items = [{"chunk": json.dumps([item.line() for item in chunk])} for chunk in _chunks(missing)]
     audio = send_files(item.utterance.path for item in missing)
     kwargs = {"source": source, "config": config.model_dump(mode="json"), "audio": audio}
-    for table in run_tasks(items, publish_chunk, kwargs, **_room()):
+    for table in run_tasks(items, publish_chunk, kwargs, **_room(config)):
         for line in table["report"].to_pylist():
             yield json.loads(line)
 
 
-def _room() -> dict[str, Any]:
-    """A CPU a task; where other searches hold them all, a few tasks beside those."""
-    total, free = ray.cluster_resources().get("CPU", 0), ray.available_resources().get("CPU", 0)
-    return {"num_cpus": 0, "tasks_at_once": TASKS_AT_ONCE} if total >= 1 > free else {"num_cpus": 1}
+def _room(config: FeatureConfig) -> dict[str, Any]:
+    """What a task asks for.
+
+    A CPU; where other searches hold them all, nothing, and few run beside those. If GPUs are free
+    and of use, one each.
+    """
+    total, free = ray.cluster_resources().get("CPU", 0), ray.available_resources()
+    held = total >= 1 > free.get("CPU", 0)
+    room: dict[str, Any] = {"num_cpus": 1}
+    if held:
+        room = {"num_cpus": 0, "tasks_at_once": TASKS_AT_ONCE}
+    num_gpus = int(free.get("GPU", 0)) if build_extractor(config).wants_gpu else 0
+    return {**room, "num_gpus": 1, "tasks_at_once": num_gpus} if num_gpus else room
 
 
 def _chunks(missing: "list[_Item]") -> "Iterator[list[_Item]]":
