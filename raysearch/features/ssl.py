@@ -185,6 +185,6 @@ def _statistics(x_TF: "Tensor", num_layers: int) -> "Tensor":
     """Mean and deviation over time of each layer's values, (1, 2F)."""
     import torch
 
-    x_TLW = x_TF.unflatten(1, (num_layers, -1))
+    x_TLW = x_TF.reshape(len(x_TF), num_layers, -1)
     parts_L2W = torch.stack([x_TLW.mean(dim=0), x_TLW.std(dim=0, correction=0)], dim=1)
     return parts_L2W.reshape(1, -1)

@@ -1,4 +1,4 @@
-"""The encoder probe: what is stored for it, what learns of an encoder, and that padding does not."""
+"""The encoder probe: what is stored for it, and what learns of an encoder."""
 
 # Axis letters name tensor shapes.
 

@@ -33,7 +33,7 @@ class LowRankUpdates(nn.Module):
         self.down, self.up = nn.ParameterList(), nn.ParameterList()
         for name, weight in encoder.named_parameters():
             if _SINGLE.search(name):
-                self._add(name, 1, *weight.shape, rank)
+                self._add(name, 1, weight.shape[0], weight.shape[1], rank)
             elif _JOINED.search(name):
                 self._add(name, 2, weight.shape[0] // 3, weight.shape[1], rank)
         assert self._names, "the encoder has no query or value projections"

@@ -88,7 +88,8 @@ class SslFrames(nn.Module):
 
     def _one_layer(self, x_BTF: Tensor) -> Tensor:
         if self._layer is not None:
-            x_BTF = x_BTF.unflatten(2, (self._num_layers, -1))[:, :, self._layer]
+            x_BTLF = x_BTF.reshape(*x_BTF.shape[:2], self._num_layers, -1)
+            x_BTF = x_BTLF[:, :, self._layer]
         mixed_BTF: Tensor = self.mixture(x_BTF)
         return mixed_BTF
 
