@@ -65,11 +65,12 @@ class TrialConfig:
 
     @property
     def used_features(self) -> dict[str, "FeatureConfig"]:
-        """The streams that the model reads under these settings."""
+        """The streams that the model reads under these settings, as it wants them."""
         from raysearch.models.table import MODELS
 
-        streams = MODELS.load(self.model.name).required_streams(self.model)
-        return {stream: self.features[stream] for stream in sorted(streams)}
+        model = MODELS.load(self.model.name)
+        settings = model.stream_settings(self.model, self.features)
+        return {name: settings[name] for name in sorted(model.required_streams(self.model))}
 
     def sections(self) -> dict[str, Config]:
         """Dotted section to its config: ``features.mel``, ``model``, ..."""

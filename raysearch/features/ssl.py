@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from raysearch.config.identity import canonical_json
 from raysearch.errors import ConfigError
@@ -55,12 +55,23 @@ class SslConfig(FeatureConfig):
     mode: Literal["frozen", "tuned"] = Field(
         "frozen", description="Run the encoder once, or inside the model, which fine-tunes it."
     )
+    pool: Literal["none", "mean_std"] = Field(
+        "none",
+        description="Store a frozen encoder's frames, or each layer's mean and deviation over the"
+        " utterance: a hundredth of the size.",
+    )
 
     @field_validator("weights")
     @classmethod
     def _absolute(cls, weights: str | None) -> str | None:
         """Workers may run in another folder."""
         return None if weights is None else os.path.abspath(os.path.expanduser(weights))
+
+    @model_validator(mode="after")
+    def _pools_what_it_runs(self) -> "SslConfig":
+        if self.mode == "tuned" and self.pool != "none":
+            raise ValueError("a tuned encoder's frames are not pooled before: set pool to none")
+        return self
 
     @property
     def path(self) -> Path:
@@ -132,12 +143,17 @@ class Ssl(Extractor):
         if config.mode == "tuned":
             self.kind, self.num_bins, self.frames_per_second = "waveform", 1, float(SAMPLE_RATE)
             self.encoder = canonical_json(plan)
+        elif config.pool == "mean_std":
+            self.kind, self.num_bins, self.frames_per_second = "vector", 2 * plan.num_bins, 0.0
+            self.wants_gpu = True
         else:
             self.kind, self.num_bins, self.wants_gpu = "frames", plan.num_bins, True
             self.frames_per_second = SAMPLE_RATE / plan.sizes.hop
 
     def __call__(self, waveforms: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Mono float32 waveforms (N,) at 16 kHz to float32 (T, F), or (N, 1) if tuned.
+
+        Pooled they are one row, each layer's means and then its deviations, layer by layer.
 
         Raises:
             ConfigError: no weights are given.
@@ -148,10 +164,13 @@ class Ssl(Extractor):
         import torch
 
         with torch.inference_mode():
-            return [
-                self._one(torch.tensor(w, dtype=torch.float32, device=self.device)).cpu().numpy()
+            frames = [
+                self._one(torch.tensor(w, dtype=torch.float32, device=self.device))
                 for w in waveforms
             ]
+        if self.config.pool == "mean_std":
+            frames = [_statistics(x_TF, self.num_layers) for x_TF in frames]
+        return [x_TF.cpu().numpy() for x_TF in frames]
 
     def _one(self, x_N: "Tensor") -> "Tensor":
         """Frames (T, F); pieces overlap so that no frame is lost between them."""
@@ -174,3 +193,12 @@ class Ssl(Extractor):
         encoder = SslEncoder(self._plan).eval().requires_grad_(False)
         encoder.load(load_weights(self.config.path))
         return encoder.to(self.device)
+
+
+def _statistics(x_TF: "Tensor", num_layers: int) -> "Tensor":
+    """Mean and deviation over time of each layer's values, (1, 2F)."""
+    import torch
+
+    x_TLW = x_TF.reshape(len(x_TF), num_layers, -1)
+    parts_L2W = torch.stack([x_TLW.mean(dim=0), x_TLW.std(dim=0, correction=0)], dim=1)
+    return parts_L2W.reshape(1, -1)

@@ -28,7 +28,7 @@ class Model(nn.Module):
     Attributes:
         Config: the subclass of ModelConfig that holds its fields.
         streams: the feature streams that ``forward`` reads.
-        stream_fields: fields of the config on which ``required_streams`` depends.
+        stream_fields: fields of the config on which the streams and their settings depend.
         outside_fields: fields of the config on which its ``ready`` depends.
     """
 
@@ -51,6 +51,17 @@ class Model(nn.Module):
         """The streams that ``forward`` reads under ``config``."""
         del config
         return cls.streams
+
+    @classmethod
+    def stream_settings(
+        cls, config: ModelConfig, features: Mapping[str, FeatureConfig]
+    ) -> Mapping[str, FeatureConfig]:
+        """The streams' settings, completed by what follows from the model's own.
+
+        What it changes must depend on ``stream_fields`` alone.
+        """
+        del config
+        return features
 
     @classmethod
     def check(

@@ -22,12 +22,10 @@ from torch import Tensor, nn
 
 from raysearch.features.extractor import FeatureConfig, StreamShape
 from raysearch.features.ssl import SslConfig
-from raysearch.features.ssl_encoder import SslEncoder
-from raysearch.features.ssl_sizes import EncoderPlan
-from raysearch.features.ssl_weights import load_weights
 from raysearch.models.base import Model, ModelConfig
-from raysearch.models.layers.cooperative import GRID, CooperativeAttention, LayerMixture
+from raysearch.models.layers.cooperative import GRID, CooperativeAttention
 from raysearch.models.layers.grf import SpectralBranch
+from raysearch.models.layers.ssl_frames import SslFrames
 
 __all__ = ["Mfhca", "MfhcaConfig"]
 
@@ -88,7 +86,7 @@ class Mfhca(Model):
     ) -> None:
         super().__init__(config, shapes, num_classes)
         used = self.required_streams(config)
-        self.encoder: SslEncoder | None = None
+        self.frames: SslFrames | None = None
         self.spectral: SpectralBranch | None = None
         self.cooperative: CooperativeAttention | None = None
         width = config.fusion_width
@@ -104,16 +102,11 @@ class Mfhca(Model):
         )
 
     def _build_ssl(self, shape: StreamShape) -> None:
-        config, num_frames = self.config, shape.num_frames
-        num_bins = shape.num_bins // shape.num_layers
-        if shape.kind == "waveform":
-            plan = EncoderPlan.model_validate_json(shape.encoder)
-            self.encoder = SslEncoder(plan, config.dropout)
-            num_bins, num_frames = plan.sizes.width, plan.sizes.num_frames(num_frames)
-        self.mixture = LayerMixture(shape.num_layers)
+        config = self.config
+        self.frames = SslFrames(shape, config.dropout)
         self.cooperative = CooperativeAttention(
-            num_bins,
-            num_frames,
+            self.frames.num_bins,
+            self.frames.num_frames,
             config.lstm_hidden,
             config.fusion_width,
             num_features=self.spectral.num_features if self.spectral else None,
@@ -126,38 +119,39 @@ class Mfhca(Model):
         assert isinstance(config, MfhcaConfig)
         return cls.streams if config.modality == "both" else (config.modality,)
 
+    @classmethod
+    def check(
+        cls, config: ModelConfig, features: Mapping[str, FeatureConfig], normalise: str
+    ) -> None:
+        """Refuse statistics: the attention is over frames."""
+        del normalise
+        stream = features.get("ssl")
+        pooled = isinstance(stream, SslConfig) and stream.pool != "none"
+        if pooled and "ssl" in cls.required_streams(config):
+            raise ValueError("MFHCA reads frames: set features.ssl.pool to none")
+
     def forward(self, inputs: dict[str, Tensor], lengths: dict[str, Tensor]) -> Tensor:
         """As ``Model.forward``."""
         parts, vector_BD = [], None
         if self.spectral is not None:
             vector_BD = self.spectral(inputs["mel"], lengths["mel"])
             parts.append(self.project(vector_BD))
-        if self.cooperative is not None:
-            x_BTF, lengths_B = self._frames(inputs["ssl"], lengths["ssl"])
-            parts.append(self.cooperative(self.mixture(x_BTF), lengths_B, vector_BD))
+        if self.frames is not None and self.cooperative is not None:
+            x_BTF, lengths_B = self.frames(inputs["ssl"], lengths["ssl"])
+            parts.append(self.cooperative(x_BTF, lengths_B, vector_BD))
         logits_BK: Tensor = self.classifier(torch.cat(parts, dim=1))
         return logits_BK
 
-    def _frames(self, x_BTF: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
-        """SSL frames of frames, or of the waveform x_BN1."""
-        if self.encoder is None:
-            return x_BTF, lengths_B
-        encoded_BTF, frames_B = self.encoder(x_BTF[:, :, 0], lengths_B)
-        assert frames_B is not None
-        return encoded_BTF, frames_B
-
     def load_pretrained(self, features: Mapping[str, FeatureConfig]) -> None:
         """The encoder's weights, if the model tunes it."""
-        if self.encoder is not None:
-            stream = features["ssl"]
-            assert isinstance(stream, SslConfig)
-            self.encoder.load(load_weights(stream.path))
+        if self.frames is not None:
+            self.frames.load_pretrained(features["ssl"])
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """The rest, and an encoder that is tuned."""
-        if self.encoder is None:
+        backbone = self.frames.tuned_parameters() if self.frames else []
+        if not backbone:
             return super().parameter_groups()
-        backbone = list(self.encoder.parameters())
         known = {id(param) for param in backbone}
         return {
             "backbone": backbone,
@@ -172,8 +166,9 @@ class Mfhca(Model):
 
     def begin_epoch(self, epoch: int) -> None:
         """An encoder that waits gives its frames without dropout."""
-        if self.encoder is not None and epoch < self.config.freeze_epochs:
-            self.encoder.eval()
+        encoder = self.frames.encoder if self.frames else None
+        if encoder is not None and epoch < self.config.freeze_epochs:
+            encoder.eval()
 
 
 def _spectral(config: MfhcaConfig) -> SpectralBranch:

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["Svm", "SvmConfig"]
 
 # In the space's words: the streams, joined by "+".
-SvmInputs = Literal["mel", "mfcc", "egemaps", "mel+prosody", "mfcc+prosody", "egemaps+prosody"]
+SvmInputs = Literal[
+    "mel", "mfcc", "egemaps", "ssl", "mel+prosody", "mfcc+prosody", "egemaps+prosody", "ssl+prosody"
+]
 
 
 class SvmConfig(ModelConfig):

@@ -50,7 +50,7 @@ def spec(request):
 
 
 def test_the_shipped_spaces_are_there():
-    systems = ("cnn", "cnn1d_attention", "emohrnet", "lstm", "resnet34", "svm")
+    systems = ("cnn", "cnn1d_attention", "emohrnet", "lstm", "resnet34", "ssl", "svm")
     assert {*systems, *(f"{name}-gpu" for name in systems if name != "svm")} <= set(SPACES)
 
 

@@ -45,7 +45,7 @@ OWN = {
     },
     "svm": {"training.clip_s": 60.0, "training.epochs": 1},
 }
-SYSTEMS = ("cnn", "cnn1d_attention", "emohrnet", "lstm", "mfhca", "resnet34", "svm")
+SYSTEMS = ("cnn", "cnn1d_attention", "emohrnet", "lstm", "mfhca", "resnet34", "ssl", "svm")
 UNIT = Path(__file__).parents[1] / "unit"
 
 

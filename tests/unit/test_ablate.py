@@ -77,7 +77,7 @@ def test_low_resolution_is_32_by_32(space):
 
 
 def test_no_shipped_system_gets_settings_that_it_refuses():
-    for space in ("emohrnet", "resnet34", "mfhca", "cnn1d_attention", "lstm", "cnn", "svm"):
+    for space in ("emohrnet", "resnet34", "mfhca", "cnn1d_attention", "lstm", "cnn", "svm", "ssl"):
         base = SearchSpec.load(space).base
         for name, changes in CHANGES.items():
             if not isinstance(found := changes(base.fields()), str):

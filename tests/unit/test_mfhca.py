@@ -68,7 +68,7 @@ def test_the_papers_sizes_fall_out_for_3_s_and_hubert_base():
     layers = [layer.weight.shape for layer in model.classifier if isinstance(layer, nn.Linear)]
     assert layers == [(128, 256), (128, 128), (4, 128)]
     # hubert-base has 94,371,712 with the embedding of masked frames, which pre-training used.
-    assert sum(p.numel() for p in model.encoder.parameters()) == 94_371_712 - 768
+    assert sum(p.numel() for p in model.frames.encoder.parameters()) == 94_371_712 - 768
 
 
 @pytest.mark.parametrize(
@@ -134,8 +134,8 @@ def test_a_mixture_of_layers_begins_as_their_mean_and_is_learned():
     shape = StreamShape(3 * WIDTH, 29, frames_per_second=50, kind="frames", num_layers=3)
     model = made({"mel": MEL, "ssl": shape})
     model(*batch(ssl=shape)).square().sum().backward()
-    assert model.mixture.scores_L.grad.any()
-    assert made().mixture.scores_L is None
+    assert model.frames.mixture.scores_L.grad.any()
+    assert made().frames.mixture.scores_L is None
 
 
 @settings(deadline=None)
@@ -204,16 +204,16 @@ def test_a_tuned_encoder_starts_from_its_weights_and_waits(tmp_path):
     model.load_pretrained({"ssl": stream})
     waveform = torch.randn(1, CLIP_SAMPLES, 1) * 0.1
     with torch.no_grad():
-        frames, count = model.eval()._frames(waveform, torch.tensor([CLIP_SAMPLES]))
+        frames, count = model.eval().frames(waveform, torch.tensor([CLIP_SAMPLES]))
     frozen = Ssl(SslConfig(weights=stream.weights))([waveform[0, :, 0].numpy()])[0]
     torch.testing.assert_close(frames[0], torch.from_numpy(frozen), rtol=1e-4, atol=1e-4)
     assert count.tolist() == [29]
     assert [model.rate_factor("backbone", epoch) for epoch in (0, 1)] == [0.0, 0.1]
     assert model.rate_factor("rest", 0) == 1.0
     model.train().begin_epoch(0)
-    assert (model.encoder.training, model.classifier.training) == (False, True)
+    assert (model.frames.encoder.training, model.classifier.training) == (False, True)
     model.train().begin_epoch(1)
-    assert model.encoder.training
+    assert model.frames.encoder.training
 
 
 def test_the_gradient_reaches_every_parameter_of_a_tuned_encoder(tmp_path):
@@ -257,10 +257,10 @@ def test_a_learner_tunes_the_encoder_after_it_has_waited(tmp_path):
         features={"ssl": stream},
     )
     name = "network.encoder.transformer.layers.0.attention.v_proj.weight"
-    history = [learner.model.encoder.state_dict()[name].clone()]
+    history = [learner.model.frames.encoder.state_dict()[name].clone()]
     for _ in range(2):
         learner.run_epoch()
-        history.append(learner.model.encoder.state_dict()[name].clone())
+        history.append(learner.model.frames.encoder.state_dict()[name].clone())
     assert torch.equal(history[0], history[1])
     assert not torch.equal(history[1], history[2])
     learner.save(tmp_path / "checkpoint")
@@ -268,7 +268,7 @@ def test_a_learner_tunes_the_encoder_after_it_has_waited(tmp_path):
     (tmp_path / "encoder.pth").unlink()
     again = made(shapes)
     again.load_state_dict(learner.model.state_dict())
-    torch.testing.assert_close(again.encoder.state_dict()[name], history[2])
+    torch.testing.assert_close(again.frames.encoder.state_dict()[name], history[2])
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -24,6 +24,7 @@ SHAPES = {
     "mfcc": StreamShape(5, 20, kind="frames"),
     "prosody": StreamShape(3, 20, kind="frames"),
     "egemaps": StreamShape(7, 1, frames_per_second=0, kind="vector"),
+    "ssl": StreamShape(8, 1, frames_per_second=0, kind="vector"),
 }
 TRAIN_BIN = TrainingConfig(normalise="train_bin", epochs=5, class_weight="balanced")
 
@@ -56,7 +57,7 @@ def test_it_decides_as_scikit_learn_does(num_classes, kernel, pca):
         np.testing.assert_allclose(logits_NK, pipeline.decision_function(new_ND), atol=1e-3)
 
 
-@pytest.mark.parametrize("inputs", ["mel", "mfcc+prosody", "egemaps", "egemaps+prosody"])
+@pytest.mark.parametrize("inputs", ["mel", "mfcc+prosody", "egemaps", "egemaps+prosody", "ssl"])
 def test_descriptions_see_valid_frames_only(inputs):
     shapes = {name: SHAPES[name] for name in inputs.split("+")}
     model = Svm(SvmConfig(inputs=inputs), shapes, 3)
