@@ -17,6 +17,7 @@ MODELS = Table(
         "cnn": "raysearch.models.cnn:Cnn",
         "cnn1d_attention": "raysearch.models.cnn1d_attention:Cnn1dAttention",
         "emohrnet": "raysearch.models.emohrnet:EmoHRNet",
+        "logistic": "raysearch.models.logistic:Logistic",
         "lstm": "raysearch.models.lstm:Lstm",
         "mfhca": "raysearch.models.mfhca:Mfhca",
         "resnet34": "raysearch.models.resnet34:ResNet34",
