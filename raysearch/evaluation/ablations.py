@@ -11,7 +11,7 @@ __all__ = ["ABLATIONS", "Ablation", "Changes", "check_names"]
 
 Changes = dict[str, Any]
 LOW_RESOLUTION = 32
-_OF_STATISTICS = ("svm",)
+_OF_STATISTICS = ("logistic", "svm")
 _OF_CLIPS: Changes = {
     "spec_augment.freq_mask_count": 0,
     "spec_augment.time_mask_count": 0,
@@ -39,7 +39,7 @@ def _augmentation(fields: Mapping[str, Any]) -> Changes | str:
     off: Changes = {"waveform_augment.cells": "none"}
     if fields["waveform_augment.probability"] == 0:
         off = {}
-    # An SVM takes whole recordings as they are: no mask and no mixture reaches it.
+    # They take whole recordings as they are: no mask and no mixture reaches them.
     if fields["model.name"] not in _OF_STATISTICS:
         off |= _OF_CLIPS
     changed = {name: value for name, value in off.items() if fields[name] != value}

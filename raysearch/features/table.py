@@ -14,6 +14,7 @@ EXTRACTORS = Table(
     "extractor",
     {
         "egemaps": "raysearch.features.opensmile:Egemaps",
+        "functionals": "raysearch.features.functionals:Functionals",
         "log_mel": "raysearch.features.log_mel:LogMel",
         "mfcc": "raysearch.features.mfcc:Mfcc",
         "prosody": "raysearch.features.prosody:Prosody",

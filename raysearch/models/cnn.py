@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from raysearch.features.extractor import StreamShape
+from raysearch.features.extractor import FeatureConfig, StreamShape
 from raysearch.models.base import Model, ModelConfig
 from raysearch.models.layers.beside import Beside
 from raysearch.models.layers.blocks import conv_norm
@@ -68,6 +68,15 @@ class Cnn(Model):
         """``mel``, and ``prosody`` if it is asked for."""
         assert isinstance(config, CnnConfig)
         return ("mel", "prosody") if config.prosody else ("mel",)
+
+    @classmethod
+    def check(
+        cls, config: ModelConfig, features: Mapping[str, FeatureConfig], normalise: str
+    ) -> None:
+        """Refuse prosody of which no statistics can be taken."""
+        del normalise
+        assert isinstance(config, CnnConfig)
+        Beside.check(features, "prosody" if config.prosody else None)
 
     def forward(self, inputs: dict[str, Tensor], lengths: dict[str, Tensor]) -> Tensor:
         """As ``Model.forward``."""

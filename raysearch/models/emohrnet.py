@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from raysearch.features.extractor import StreamShape
+from raysearch.features.extractor import FeatureConfig, StreamShape
 from raysearch.models.base import Model, ModelConfig
 from raysearch.models.layers.attention import AttentionName, build_attention
 from raysearch.models.layers.beside import Beside
@@ -86,6 +86,15 @@ class EmoHRNet(Model):
         """``mel``, and ``prosody`` if it is asked for."""
         assert isinstance(config, EmoHRNetConfig)
         return ("mel", "prosody") if config.prosody else ("mel",)
+
+    @classmethod
+    def check(
+        cls, config: ModelConfig, features: Mapping[str, FeatureConfig], normalise: str
+    ) -> None:
+        """Refuse prosody of which no statistics can be taken."""
+        del normalise
+        assert isinstance(config, EmoHRNetConfig)
+        Beside.check(features, "prosody" if config.prosody else None)
 
     def forward(self, inputs: dict[str, Tensor], lengths: dict[str, Tensor]) -> Tensor:
         """Logits of a batch.

@@ -14,7 +14,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from raysearch.features.extractor import StreamShape
+from raysearch.features.extractor import FeatureConfig, StreamShape
 from raysearch.models.base import Model, ModelConfig
 from raysearch.models.layers.beside import Beside
 from raysearch.models.layers.recurrent import MaskedLstm
@@ -73,6 +73,15 @@ class Lstm(Model):
         """``mel``, and ``prosody`` if it is asked for."""
         assert isinstance(config, LstmConfig)
         return ("mel", "prosody") if config.prosody else ("mel",)
+
+    @classmethod
+    def check(
+        cls, config: ModelConfig, features: Mapping[str, FeatureConfig], normalise: str
+    ) -> None:
+        """Refuse prosody of which no statistics can be taken."""
+        del normalise
+        assert isinstance(config, LstmConfig)
+        Beside.check(features, "prosody" if config.prosody else None)
 
     def forward(self, inputs: dict[str, Tensor], lengths: dict[str, Tensor]) -> Tensor:
         """As ``Model.forward``."""

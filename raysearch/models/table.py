@@ -18,6 +18,7 @@ MODELS = Table(
         "cnn1d_attention": "raysearch.models.cnn1d_attention:Cnn1dAttention",
         "emohrnet": "raysearch.models.emohrnet:EmoHRNet",
         "encoder_probe": "raysearch.models.encoder_probe:EncoderProbe",
+        "logistic": "raysearch.models.logistic:Logistic",
         "lstm": "raysearch.models.lstm:Lstm",
         "mfhca": "raysearch.models.mfhca:Mfhca",
         "resnet34": "raysearch.models.resnet34:ResNet34",

@@ -12,15 +12,15 @@ from raysearch.errors import ConfigError, UserError
 from raysearch.features.extractor import Extractor
 from raysearch.features.log_mel import LogMel, LogMelConfig
 from raysearch.features.mfcc import Mfcc, MfccConfig
-from raysearch.features.prosody import FUNCTIONALS, Prosody, ProsodyConfig
 from raysearch.features.table import EXTRACTORS, build_extractor, feature_config
 
 OWN = "own_extractor:Loudness"
-UTTERANCE_PROSODY = {"extractor": "prosody", "per": "utterance"}
 CONFIGS = [
     *({"extractor": name} for name in EXTRACTORS.names() if name != "ssl"),
     {"extractor": "mfcc", "deltas": 2},
-    UTTERANCE_PROSODY,
+    {"extractor": "prosody", "per": "frame"},
+    {"extractor": "functionals", "groups": "shape"},
+    {"extractor": "functionals", "groups": "voice"},
     {"extractor": OWN},
 ]
 
@@ -139,35 +139,3 @@ def test_mfcc_refuses_what_cannot_be():
         feature_config({"extractor": "mfcc", "n_mels": 30, "n_mfcc": 40})
     with pytest.raises(ConfigError, match="without any of the 256-point FFT"):
         feature_config({"extractor": "mfcc", "n_mels": 128, "window_ms": 10.0})
-
-
-def buzz(hz, seconds=1.0):
-    return (0.3 * np.sign(np.sin(2 * np.pi * hz * np.arange(16000 * seconds) / 16000))).astype("f4")
-
-
-@pytest.mark.parametrize("hz", [80.0, 150.0, 300.0, 500.0])
-def test_pitch_is_within_two_percent(hz):
-    (values,) = Prosody(ProsodyConfig())([buzz(hz)])
-    found_T = 100 * 2 ** (values[3:-3, 0] / 12)
-    assert np.median(found_T) == pytest.approx(hz, rel=0.02)
-    assert (values[3:-3, 1] > 0).all()
-
-
-def test_silence_is_unvoiced_and_quiet():
-    (values,) = Prosody(ProsodyConfig())([np.zeros(16000, np.float32)])
-    assert not values[:, :2].any()
-    np.testing.assert_allclose(values[:, 2], -100)
-
-
-def test_functionals_of_a_tone_between_silences():
-    quiet = np.zeros(8000, np.float32)
-    config = ProsodyConfig(per="utterance")
-    (row,) = Prosody(config)([np.concatenate([quiet, buzz(200.0), quiet])])
-    found = dict(zip(FUNCTIONALS, row[0].tolist(), strict=True))
-    assert found["pitch_mean"] == pytest.approx(12, abs=0.4)
-    assert found["pitch_range"] < 1.5
-    assert found["voiced_share"] == pytest.approx(0.5, abs=0.08)
-    assert found["voiced_segments_per_second"] == pytest.approx(0.5, abs=0.1)
-    assert found["energy_min"] == -100
-    with pytest.raises(ConfigError, match="shorter than two periods"):
-        feature_config({"extractor": "prosody", "window_ms": 20.0})

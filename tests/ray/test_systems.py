@@ -22,7 +22,8 @@ FIXED = {
     "features.mfcc.n_mfcc": 13,
     "features.mfcc.deltas": 0,
     "features.mfcc.hop_ms": 25.0,
-    "features.prosody.hop_ms": 40.0,
+    "features.functionals.hop_ms": 40.0,
+    "features.functionals.groups": "prosody",
     "training.clip_s": 1.0,
     "training.batch_size": 64,
     "model.branches": 2,
@@ -43,9 +44,11 @@ OWN = {
         "waveform_augment.cells": "all",
         "training.epochs": 1,
     },
+    "logistic": {"training.clip_s": 60.0, "training.epochs": 1},
     "svm": {"training.clip_s": 60.0, "training.epochs": 1},
 }
-SYSTEMS = ("cnn", "cnn1d_attention", "emohrnet", "lstm", "mfhca", "resnet34", "ssl", "svm")
+NETWORKS = ("cnn", "cnn1d_attention", "emohrnet", "lstm", "mfhca", "resnet34", "ssl")
+SYSTEMS = (*NETWORKS, "logistic", "svm")
 UNIT = Path(__file__).parents[1] / "unit"
 
 

@@ -21,7 +21,12 @@ def fields(space, *settings):
         ("attention", "emohrnet", ["model.fuse_attention=se"], {"model.fuse_attention": "none"}),
         ("attention", "cnn1d_attention", [], {"model.attention": "none"}),
         ("attention", "lstm", ["model.pooling=attention"], {"model.pooling": "mean"}),
-        ("prosody", "svm", ["model.inputs=mel+prosody"], {"model.inputs": "mel"}),
+        (
+            "prosody",
+            "svm",
+            ["features.prosody.extractor=prosody", "model.inputs=mel+prosody"],
+            {"model.inputs": "mel"},
+        ),
         ("pretrained", "resnet34", [], {"model.pretrained": False}),
         ("mel-only", "mfhca", [], {"model.modality": "mel"}),
         ("ssl-only", "mfhca", [], {"model.modality": "ssl"}),

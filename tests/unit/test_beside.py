@@ -13,7 +13,7 @@ from torch import Tensor
 from raysearch.errors import ConfigError
 from raysearch.features.extractor import StreamShape
 from raysearch.models.base import Model
-from raysearch.models.layers.beside import EPSILON, masked_mean_std
+from raysearch.models.layers.beside import EPSILON, Beside, masked_mean_std
 from raysearch.models.table import build_model, model_config
 from raysearch.spec import SearchSpec, feature_sets
 
@@ -72,6 +72,22 @@ def test_values_beyond_its_own_length_are_not_read(name: str) -> None:
     beyond = torch.arange(16) >= lengths["prosody"][:, None]
     noisy = {**x, "prosody": x["prosody"].masked_fill(beyond[:, :, None], 1e4)}
     torch.testing.assert_close(model(noisy, lengths), before)
+
+
+def test_functionals_are_appended_as_they_are() -> None:
+    shapes = {"prosody": StreamShape(NUM_VALUES, 1, frames_per_second=0, kind="vector")}
+    beside = Beside(shapes, "prosody")
+    x_B1F, pooled_BC = torch.randn(4, 1, NUM_VALUES), torch.randn(4, 3)
+    found = beside(pooled_BC, {"prosody": x_B1F}, {"prosody": torch.ones(4, dtype=torch.long)})
+    assert beside.num_features == NUM_VALUES
+    assert torch.equal(found, torch.cat([pooled_BC, x_B1F[:, 0]], dim=1))
+
+
+@every_network
+def test_curves_whose_mean_would_count_unvoiced_frames_are_refused(name: str) -> None:
+    curves = ["features.prosody.extractor=prosody", "features.prosody.per=frame"]
+    with pytest.raises(ConfigError, match=r"features\.prosody\.per is 'frame'.*utterance"):
+        SearchSpec.load(name, [*curves, "model.prosody=true"])
 
 
 @settings(max_examples=40, deadline=None)

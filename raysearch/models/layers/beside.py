@@ -1,24 +1,25 @@
-"""Statistics of a second stream beside pooled features. Axes: B batch, T frames, F bins."""
+"""A second stream's statistics beside pooled features. Axes: B batch, T frames, F bins."""
 
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-from raysearch.features.extractor import StreamShape
+from raysearch.features.extractor import FeatureConfig, StreamShape
+from raysearch.features.prosody import ProsodyConfig
 
-__all__ = ["Beside", "masked_mean_std"]
+__all__ = ["Beside", "check_statistics", "masked_mean_std"]
 
 # Keeps the root's gradient finite where a bin does not vary.
 EPSILON = 1e-5
 
 
 class Beside(nn.Module):
-    """Mean and deviation of a stream's bins, appended to pooled features; without one, nothing.
+    """A stream's functionals, or mean and deviation of its frames, beside pooled features.
 
     Args:
         shapes: all streams.
-        stream: which one, or None.
+        stream: which one, or None: then nothing is appended.
 
     Attributes:
         num_features: how many are appended.
@@ -27,7 +28,14 @@ class Beside(nn.Module):
     def __init__(self, shapes: Mapping[str, StreamShape], stream: str | None) -> None:
         super().__init__()
         self._stream = stream
-        self.num_features = 2 * shapes[stream].num_bins if stream else 0
+        self._vector = stream is not None and shapes[stream].kind == "vector"
+        self.num_features = shapes[stream].num_bins * (1 if self._vector else 2) if stream else 0
+
+    @staticmethod
+    def check(features: Mapping[str, FeatureConfig], stream: str | None) -> None:
+        """Refuse settings of ``stream`` that statistics cannot be taken of; raises ValueError."""
+        if stream is not None:
+            check_statistics(stream, features[stream])
 
     def forward(
         self, pooled_BC: Tensor, inputs: Mapping[str, Tensor], lengths: Mapping[str, Tensor]
@@ -35,8 +43,27 @@ class Beside(nn.Module):
         """(B, C + num_features)."""
         if self._stream is None:
             return pooled_BC
+        if self._vector:
+            return torch.cat([pooled_BC, inputs[self._stream][:, 0]], dim=1)
         statistics_BF = masked_mean_std(inputs[self._stream], lengths[self._stream])
         return torch.cat([pooled_BC, statistics_BF], dim=1)
+
+
+def check_statistics(stream: str, config: FeatureConfig) -> None:
+    """Refuse frames of which a mean would be wrong.
+
+    Args:
+        stream: the name under ``features``.
+        config: its settings.
+
+    Raises:
+        ValueError: prosody's curves, in which an unvoiced frame has a pitch of 0.
+    """
+    if isinstance(config, ProsodyConfig) and config.per == "frame":
+        raise ValueError(
+            f"features.{stream}.per is 'frame', whose statistics count unvoiced frames as 100 Hz:"
+            " set it to utterance"
+        )
 
 
 def masked_mean_std(x_BTF: Tensor, lengths_B: Tensor) -> Tensor:
