@@ -40,8 +40,6 @@ SYSTEMS = (
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 # A corpus of its own name, or a manifest.
 CORPORA = {"emodb": "emodb", "nemo": "manifest"}
-# More trials than any budget here holds: time ends a search, not their number.
-TRIALS = "200"
 OWN = {"resnet34": ("model.pretrained=false",)}
 ENCODER = ("ssl", "mfhca")
 
@@ -76,7 +74,7 @@ def measure(system: str, arguments: argparse.Namespace) -> dict[str, Any]:
     command = ["run", "--space", system, "--corpus", CORPORA[arguments.corpus]]
     command += ["--data", arguments.data, "--name", run.root.name]
     command += ["--storage", str(arguments.storage), "--seed", "0"]
-    command += ["--core-budget", arguments.core_budget, "--trials", TRIALS]
+    command += ["--core-budget", arguments.core_budget]
     for setting in settings(system, arguments):
         command += ["--set", setting]
     evaluate = ["evaluate", str(run.root), "--nested"]
