@@ -1,13 +1,16 @@
 """A recurrent network over the frames of the mel-spectrogram, a baseline.
 
 One of the baselines of "Amplifying Emotional Signals" (arXiv 2509.00077), which gives no sizes:
-they are fields. LSTM (Hochreiter and Schmidhuber 1997), then the last state, the mean over frames
-or attention over frames (as in Mirsamadi et al. 2017, ICASSP), then one linear layer.
+they are fields. LSTM (Hochreiter and Schmidhuber 1997), then the last state, the mean over frames,
+mean and deviation over frames, or attention over frames (as in Mirsamadi et al. 2017, ICASSP), then
+one linear layer. ``conv_blocks`` puts convolution blocks before the recurrence (as in Trigeorgis
+et al. 2016, ICASSP): a bare LSTM ties what it learns to the pitch and formants of its speakers.
 
 Axes: B batch, T frames, F mel bins, C channels, K emotions.
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import ClassVar, Literal
 
 import torch
@@ -16,7 +19,9 @@ from torch import Tensor, nn
 
 from raysearch.features.extractor import FeatureConfig, StreamShape
 from raysearch.models.base import Model, ModelConfig
-from raysearch.models.layers.beside import Beside
+from raysearch.models.layers.beside import Beside, masked_mean_std
+from raysearch.models.layers.blocks import conv_norm
+from raysearch.models.layers.pooling import frame_mask
 from raysearch.models.layers.recurrent import MaskedLstm
 
 __all__ = ["Lstm", "LstmConfig"]
@@ -29,15 +34,25 @@ class LstmConfig(ModelConfig):
     hidden: int = Field(128, ge=8, le=1024, description="state of one direction")
     layers: int = Field(1, ge=1, le=4, description="recurrent layers")
     bidirectional: bool = Field(True, description="a second direction, from the end")
-    pooling: Literal["last", "mean", "attention"] = Field(
+    pooling: Literal["last", "mean", "attention", "mean_std"] = Field(
         "attention", description="from frames to the utterance"
     )
+    conv_blocks: int = Field(
+        0,
+        ge=0,
+        le=3,
+        description="convolution blocks before the recurrence, each halving both axes",
+    )
+    conv_width: int = Field(16, ge=4, le=64, description="channels of the first such block")
+    input_dropout: float = Field(0.0, ge=0, lt=1, description="dropout of what the LSTM reads")
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout between layers and at the end")
     prosody: bool = Field(False, description="statistics of the prosody stream beside the state")
 
 
 class Lstm(Model):
-    """The network; padding is never read.
+    """The network; the recurrence never reads padding.
+
+    Convolutions in front of it do, as silence, within their receptive field of a row's last frame.
 
     Args:
         config: sizes.
@@ -54,14 +69,16 @@ class Lstm(Model):
         self, config: LstmConfig, shapes: Mapping[str, StreamShape], num_classes: int
     ) -> None:
         super().__init__(config, shapes, num_classes)
+        self.front, num_inputs = _front(config, shapes["mel"].num_bins)
+        self.input_dropout = nn.Dropout(config.input_dropout)
         self.lstm = MaskedLstm(
-            shapes["mel"].num_bins,
+            num_inputs,
             config.hidden,
             layers=config.layers,
             bidirectional=config.bidirectional,
             dropout=config.dropout,
         )
-        width = self.lstm.num_states
+        width = self.lstm.num_states * (2 if config.pooling == "mean_std" else 1)
         # No bias: a constant added to every frame's score changes no weight.
         self.score = nn.Linear(width, 1, bias=False) if config.pooling == "attention" else None
         self.beside = Beside(shapes, "prosody" if config.prosody else None)
@@ -85,11 +102,20 @@ class Lstm(Model):
 
     def forward(self, inputs: dict[str, Tensor], lengths: dict[str, Tensor]) -> Tensor:
         """As ``Model.forward``."""
-        lengths_B = lengths["mel"]
-        pooled_BC = self._pool(self.lstm(inputs["mel"], lengths_B), lengths_B)
+        x_BTF, lengths_B = self._frames(inputs["mel"], lengths["mel"])
+        h_BTC = self.lstm(self.input_dropout(x_BTF), lengths_B)
+        pooled_BC = self._pool(h_BTC, lengths_B)
         features_BC = self.beside(pooled_BC, inputs, lengths)
         logits_BK: Tensor = self.classifier(self.dropout(features_BC))
         return logits_BK
+
+    def _frames(self, x_BTF: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
+        """What the recurrence reads: the frames, or the columns of the map over them."""
+        if not len(self.front):
+            return x_BTF, lengths_B
+        h_BCFT = self.front(x_BTF.transpose(1, 2).unsqueeze(1))
+        columns_B = frame_mask(lengths_B, x_BTF.shape[1], h_BCFT.shape[3]).sum(dim=1)
+        return h_BCFT.flatten(1, 2).transpose(1, 2), columns_B
 
     def _pool(self, h_BTC: Tensor, lengths_B: Tensor) -> Tensor:
         if self.config.pooling == "last":
@@ -97,6 +123,8 @@ class Lstm(Model):
             rows_B = torch.arange(len(h_BTC), device=h_BTC.device)
             onward_BC = h_BTC[rows_B, lengths_B - 1, : self.config.hidden]
             return torch.cat([onward_BC, h_BTC[:, 0, self.config.hidden :]], dim=1)
+        if self.config.pooling == "mean_std":
+            return masked_mean_std(h_BTC, lengths_B)
         positions_T = torch.arange(h_BTC.shape[1], device=h_BTC.device)
         valid_BT = positions_T < lengths_B[:, None]
         scores_BT = h_BTC.new_zeros(valid_BT.shape)
@@ -105,3 +133,14 @@ class Lstm(Model):
         weights_BT = scores_BT.masked_fill(~valid_BT, float("-inf")).softmax(dim=1)
         pooled_BC: Tensor = (h_BTC * weights_BT[:, :, None]).sum(dim=1)
         return pooled_BC
+
+
+def _front(config: LstmConfig, num_bins: int) -> tuple[nn.Sequential, int]:
+    """The convolution blocks, and the values that each of their columns holds."""
+    widths = [1, *(config.conv_width * 2**i for i in range(config.conv_blocks))]
+    blocks = []
+    for num_in, num_out in pairwise(widths):
+        # Rounded up, so that a short clip keeps a column.
+        blocks.append(nn.Sequential(conv_norm(num_in, num_out, 3), nn.MaxPool2d(2, ceil_mode=True)))
+        num_bins = -(-num_bins // 2)
+    return nn.Sequential(*blocks), num_bins * widths[-1]

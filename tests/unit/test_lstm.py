@@ -17,7 +17,7 @@ from raysearch.models.lstm import Lstm, LstmConfig
 
 NUM_BINS, NUM_FRAMES, NUM_CLASSES = 10, 24, 4
 SHAPES = {"mel": StreamShape(NUM_BINS, NUM_FRAMES)}
-POOLINGS = ("last", "mean", "attention")
+POOLINGS = ("last", "mean", "attention", "mean_std")
 
 
 def made(**fields: object) -> Lstm:
@@ -92,6 +92,47 @@ def test_mean_is_over_the_valid_frames() -> None:
     x_TF = torch.randn(NUM_FRAMES, NUM_BINS)
     expected = model.classifier(states(model, x_TF[:17]).mean(dim=0))
     torch.testing.assert_close(run(model, x_TF[None], [17])[0], expected)
+
+
+def test_mean_std_is_over_the_valid_frames() -> None:
+    model = made(pooling="mean_std").eval()
+    x_TF = torch.randn(NUM_FRAMES, NUM_BINS)
+    h_TC = states(model, x_TF[:17])
+    deviation_C = (h_TC.var(dim=0, correction=0) + 1e-5).sqrt()
+    expected = model.classifier(torch.cat([h_TC.mean(dim=0), deviation_C]))
+    torch.testing.assert_close(run(model, x_TF[None], [17])[0], expected)
+
+
+@pytest.mark.parametrize(("blocks", "columns", "values"), [(1, 12, 5 * 4), (3, 3, 2 * 16)])
+def test_convolution_blocks_shorten_what_the_recurrence_reads(
+    blocks: int, columns: int, values: int
+) -> None:
+    model = made(conv_blocks=blocks, conv_width=4)
+    seen = []
+    model.lstm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs))
+    run(model, torch.randn(3, NUM_FRAMES, NUM_BINS), [24, 9, 1]).square().sum().backward()
+    x_BTF, lengths_B = seen[0]
+    assert x_BTF.shape == (3, columns, values)
+    assert lengths_B.tolist() == [columns, -(-9 * columns // NUM_FRAMES), 1]
+    assert all(p.grad is not None and p.grad.any() for p in model.front.parameters())
+
+
+def test_frames_beyond_the_receptive_field_leave_a_convolved_row_alone() -> None:
+    model = made(conv_blocks=1, conv_width=4).eval()
+    x_BTF = torch.randn(1, NUM_FRAMES, NUM_BINS)
+    changed_BTF = x_BTF.clone()
+    changed_BTF[:, 13:] += 1  # 12 frames are six columns; their kernels end at frame 12
+    torch.testing.assert_close(run(model, x_BTF, [12]), run(model, changed_BTF, [12]))
+
+
+def test_input_dropout_is_of_what_the_recurrence_reads() -> None:
+    model = made(input_dropout=0.5)
+    seen = []
+    model.lstm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    run(model, torch.ones(2, NUM_FRAMES, NUM_BINS), [24, 24])
+    assert set(seen[0].flatten().tolist()) == {0.0, 2.0}
+    run(model.eval(), torch.ones(2, NUM_FRAMES, NUM_BINS), [24, 24])
+    assert set(seen[1].flatten().tolist()) == {1.0}
 
 
 def test_attention_without_preference_is_the_mean_and_can_pick_one_frame() -> None:
