@@ -11,7 +11,7 @@ from raysearch.tuning.conductor import Conductor
 from raysearch.tuning.study import Study, num_startup_trials
 from raysearch.tuning.trial import EpochReport
 
-SPACE = SearchSpec.load("emohrnet").space.fields
+SPACE = SearchSpec.load("emohrnet-gpu").space.fields
 
 
 def small_spec(keep=("training.learning_rate", "model.dropout"), **settings):
@@ -24,7 +24,9 @@ def small_spec(keep=("training.learning_rate", "model.dropout"), **settings):
         **{key.replace("__", "."): value for key, value in settings.items()},
     }
     dropped = [(f"space.{field}", None) for field in SPACE if field not in keep]
-    return SearchSpec.load("emohrnet", [*dropped, *settings.items()])
+    # So few that a search proposes some of them twice.
+    widths = [("space.model.width", {"choice": [8, 12, 16]})] if "model.width" in keep else []
+    return SearchSpec.load("emohrnet-gpu", [*dropped, *widths, *settings.items()])
 
 
 def score(config, epoch):
