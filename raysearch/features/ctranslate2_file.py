@@ -26,9 +26,12 @@ SCALE = "_scale"
 
 
 def is_ctranslate2(path: Path) -> bool:
-    """Whether the file begins as a CTranslate2 model does."""
-    with path.open("rb") as file:
-        start = file.read(6 + MAX_NAME)
+    """Whether the file can be read and begins as a CTranslate2 model does."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(6 + MAX_NAME)
+    except OSError:
+        return False
     if len(start) < 8:
         return False
     version, length = struct.unpack_from("<IH", start)

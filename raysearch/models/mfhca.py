@@ -8,7 +8,8 @@ and HuBERT-base. Otherwise than there:
 - the spectrogram has one channel of its own size, not three grey copies resized to 256, and is
   normalised as ``training.normalise`` says, not by min and max and ImageNet's statistics;
 - kernels of even size gain a row instead of losing one; pooling and attention leave padding out;
-- the encoder may stay frozen, and read from any layer or a mixture of layers.
+- the encoder may stay frozen, and be read from any layer or a mixture of layers; another one, such
+  as Whisper, in HuBERT's place makes it a variant.
 
 Axes: B batch, T frames, F bins, N samples, D values of a vector, K emotions.
 """
