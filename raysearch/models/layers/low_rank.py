@@ -13,7 +13,7 @@ from torch import Tensor, nn
 __all__ = ["LowRankUpdates"]
 
 # Projections of their own, or the rows of queries, keys and values in one weight.
-_SINGLE = re.compile(r"(^|\.)(q_proj|v_proj|query|value)\.weight$")
+_SINGLE = re.compile(r"(^|\.)(q_proj|v_proj)\.weight$")
 _JOINED = re.compile(r"(^|\.)in_proj_weight$")
 
 

@@ -4,7 +4,6 @@ Axes: B batch, T frames, F values a frame, N samples.
 """
 
 import math
-import re
 from typing import Literal
 
 from torch import Tensor, nn
@@ -21,8 +20,6 @@ from raysearch.models.layers.low_rank import LowRankUpdates
 __all__ = ["SslFrames", "TunedPart", "layer_at"]
 
 TunedPart = Literal["last_n", "lora", "all"]
-
-_LAYER = re.compile(r"\.layers\.(\d+)\.")
 
 
 def layer_at(depth: float, num_layers: int) -> int:
@@ -72,7 +69,9 @@ class SslFrames(nn.Module):
             if tune == "lora":
                 self.updates = LowRankUpdates(self.encoder, lora_rank, lora_alpha)
             if tune != "all":
-                _freeze(self.encoder, plan.depth - last_n if tune == "last_n" else plan.depth)
+                self.encoder.requires_grad_(False)
+            if tune == "last_n":
+                self.encoder.layers[-last_n:].requires_grad_(True)
         self._num_layers = shape.num_layers
         self._layer = None if depth is None else layer_at(depth, shape.num_layers) - 1
         self.mixture = LayerMixture(shape.num_layers if depth is None else 1)
@@ -103,10 +102,3 @@ class SslFrames(nn.Module):
         """What learns of the encoder, its updates included; the mixture is not part of it."""
         parts = [part for part in (self.encoder, self.updates) if part is not None]
         return [p for part in parts for p in part.parameters() if p.requires_grad]
-
-
-def _freeze(encoder: nn.Module, num_layers: int) -> None:
-    """Everything but the layers from ``num_layers`` on, counted from 0."""
-    for name, param in encoder.named_parameters():
-        layer = _LAYER.search(name)
-        param.requires_grad_(layer is not None and int(layer[1]) >= num_layers)
