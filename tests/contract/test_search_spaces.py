@@ -38,6 +38,9 @@ CNN1D_PAPER = {
 }
 CNN1D_CODE = {
     "training.clip_s": 2.5,
+    # librosa's windows of 2048 and hops of 512 samples, to the millisecond.
+    "features.mfcc.window_ms": 93.0,
+    "features.mfcc.hop_ms": 23.0,
     "features.mfcc.n_mfcc": 20,
     "features.mfcc.deltas": 0,
     "waveform_augment.cells": "noise:paper+pitch:0.7",
@@ -147,11 +150,12 @@ def test_emohrnet_is_as_printed(name):
 
 def test_the_cpu_space_stays_cheap():
     spec = SearchSpec.load("emohrnet")
-    assert spec.space.fields["model.width"][0].distribution.values() == (8, 12, 16)
     assert (spec.training.epochs, spec.training.batch_size, spec.search.trials) == (30, 16, 20)
     published, *own = [(s["mel"].hop_ms, s["mel"].n_mels) for s in feature_sets(spec)]
     assert published == (10, 64)
-    assert own == [(20, 40), (20, 64)]
+    assert own == [(20, 40)]
+    assert spec.model.width == 8
+    assert "model.width" not in spec.space.fields  # cost grows with its square
 
 
 def test_emohrnet_asks_the_papers_own_question():
@@ -177,9 +181,7 @@ def test_cnn1d_attention_is_as_printed_and_released(name):
 
     assert of("paper") == {**CNN1D_PAPER, "training.epochs": 100}
     assert of("code") == CNN1D_CODE
-    stream = spec.features["mfcc"]
-    # librosa's windows of 2048 and hops of 512 samples, to the millisecond.
-    assert (stream.sample_rate, stream.window_ms, stream.hop_ms) == (22050, 93, 23)
+    assert spec.features["mfcc"].sample_rate == 22050
     assert {r.corpus: r.value for r in spec.published.results} == {
         "SAVEE": 97.49,
         "RAVDESS": 99.23,
@@ -219,4 +221,4 @@ def test_a_cpu_space_is_the_gpu_space_in_small(name):
     for field in set(small.space.fields) & set(large.space.fields):
         for few, many in zip(small.space.fields[field], large.space.fields[field], strict=True):
             if few.distribution.values() is not None:
-                assert set(few.distribution.values()) <= set(many.distribution.values())
+                assert all(many.distribution.contains(v) for v in few.distribution.values())
