@@ -14,7 +14,10 @@ MAX_TIME_MASKED = 0.4
 
 
 class SpecAugmentConfig(Config):
-    """SpecAugment (arXiv 1904.08779) and a time shift, as fractions of the input's size."""
+    """SpecAugment (arXiv 1904.08779) and a time shift, as fractions of the input's size.
+
+    Shift and time masks are the same for all streams of a row.
+    """
 
     freq_mask_width: float = Field(
         0.2, ge=0, le=0.5, description="widest frequency mask, share of the bins"
