@@ -2,8 +2,9 @@
 
 Labels go through the committed map on both sides; the classes that both have are scored, and a
 winner chooses among these alone. Features of the target are normalised as in training: by each
-clip, or by the training rows' statistics. The target's own audio gives no statistics, so nothing
-here is transductive. The diagonal is a run's own test figure, of speakers it never met.
+clip, by the training rows' statistics, or, which is transductive, by those of each of the target's
+speakers; transductive and inductive winners do not share a matrix. The diagonal is a run's own test
+figure, of speakers it never met.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,11 +24,13 @@ from raysearch.evaluation.evaluate import own_arm
 from raysearch.evaluation.predict import prediction_table, probabilities
 from raysearch.evaluation.scores import score
 from raysearch.evaluation.stored import stored_evaluations
+from raysearch.evaluation.transductive import check_alike, transductive_notes
 from raysearch.run_folder import RunFolder
 from raysearch.storage.corpora import read_corpus
-from raysearch.streaming.rows import RowTable, SplitRows
+from raysearch.streaming.rows import RowTable, SplitRows, speaker_key
 from raysearch.streaming.shards import ensure_features
 from raysearch.streaming.store import FeatureSource
+from raysearch.training.transductive import is_transductive
 from raysearch.tuning.preparation import feature_store, prepare_features
 from raysearch.tuning.tuner import Watcher
 
@@ -75,7 +78,8 @@ def plan_matrix(runs: Sequence[RunFolder], targets: Sequence[CorpusConfig], stor
         storage: where the demo corpus is kept.
 
     Raises:
-        UserError: fewer than two corpora, one of them twice, or a run that is not evaluated.
+        UserError: fewer than two corpora, one of them twice, a run that is not evaluated, or
+            transductive winners beside inductive ones.
         DataError: two corpora share fewer than two classes, or a label has no common class.
         LeakError: a target holds recordings that a winner has learned from.
     """
@@ -89,6 +93,7 @@ def plan_matrix(runs: Sequence[RunFolder], targets: Sequence[CorpusConfig], stor
     names = _names([*true, *targets])
     of_run = dict(zip(names, runs, strict=False))  # the targets come after them
     arms = {name: own_arm(run, run.spec(), storage) for name, run in of_run.items()}
+    check_alike({name: is_transductive(arm.config) for name, arm in arms.items()})
     for arm in arms.values():
         arm.check_weights()
     own = {name: stored_evaluations(run)["fold"] for name, run in of_run.items()}
@@ -169,6 +174,7 @@ def _score(arm: Arm, one: Crossing, storage: Path, watcher: Watcher) -> dict[str
         ids=tuple(row.id for row in usable),
         hashes=tuple(row.content_hash for row in usable),
         labels=(0,) * len(usable),
+        speakers=tuple(speaker_key(row) for row in usable),
     )
     split = SplitRows(arm.bank.rows.train, table, arm.bank.rows.labels)
     parts = []
@@ -177,7 +183,9 @@ def _score(arm: Arm, one: Crossing, storage: Path, watcher: Watcher) -> dict[str
         parts.append(prediction_table(usable, probs_NK, one.classes, 0, seed))
     notes = [f"classes of both corpora: {', '.join(one.classes)}"]
     notes += [f"{num_unusable} utterance(s) unusable"] if num_unusable else []
-    return score(pa.concat_tables(parts), protocol="cross-corpus", where={}, notes=notes)
+    notes += transductive_notes(arm.config, [pa.concat_tables(parts)])
+    where = {"transductive": is_transductive(arm.config)}
+    return score(pa.concat_tables(parts), protocol="cross-corpus", where=where, notes=notes)
 
 
 def among(probs_NK: np.ndarray, columns: Sequence[Sequence[int]]) -> np.ndarray:

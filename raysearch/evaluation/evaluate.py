@@ -15,6 +15,7 @@ from raysearch.evaluation.paper import paper_arm
 from raysearch.evaluation.predict import predict_arm
 from raysearch.evaluation.scores import score
 from raysearch.evaluation.stored import Mode, evaluation_file, stored_evaluations
+from raysearch.evaluation.transductive import transductive_notes
 from raysearch.files import write_json
 from raysearch.lease import Lease
 from raysearch.protocols.folds import outer_folds
@@ -22,6 +23,7 @@ from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.runs import fetch_published, hold
 from raysearch.training.state import BEST
+from raysearch.training.transductive import is_transductive
 from raysearch.trials import TrialRecord
 from raysearch.tuning.cluster_session import ClusterSession
 from raysearch.tuning.preparation import AuditedSplit, prepare_features, prepare_split
@@ -97,7 +99,7 @@ def evaluate(
         **score(
             table,
             protocol="paper" if mode == "paper" else spec.protocol.name,
-            where=_where(mode, arms),
+            where={**_where(mode, arms), "transductive": is_transductive(own.config)},
             notes=_notes(mode, arms, results),
         ),
     }
@@ -223,6 +225,7 @@ def _notes(
         unseen = sorted(set(table["emotion"].to_pylist()) - known)
         if unseen:
             notes.append(f"never seen in training, always counted wrong: {', '.join(unseen)}")
+    notes += transductive_notes(arms[0].config, [table for table, _ in results])
     if arms[0].spec.corpus.shuffle_labels:
         notes.append("labels were shuffled: chance is the expected score")
     return notes

@@ -12,7 +12,7 @@ import torch
 from raysearch.errors import EmptyCorpusError
 from raysearch.evaluation.arm import Arm
 from raysearch.models.table import build_model
-from raysearch.streaming.rows import RowTable, SplitRows, row_key
+from raysearch.streaming.rows import RowTable, SplitRows, row_key, speaker_key
 from raysearch.streaming.shards import ensure_features
 from raysearch.streaming.store import FeatureSource
 from raysearch.streaming.tiers import open_trial_data
@@ -62,6 +62,7 @@ def predict_arm(
         ids=tuple(u.id for u in test),
         hashes=tuple(row_key(u.content_hash, cell) for u in test),
         labels=(0,) * len(test),  # true emotions are compared below; some may be unknown here
+        speakers=tuple(speaker_key(u) for u in test),
     )
     labels = arm.bank.rows.labels
     rows = SplitRows(train=arm.bank.rows.train, validation=table, labels=labels)
@@ -125,13 +126,19 @@ def probabilities(
 
     Args:
         config: the settings that ``weights`` were trained with.
-        rows: the training rows, whose statistics normalise, and the rows to score beside them.
+        rows: the training rows, whose statistics normalise, and the rows to score beside them;
+            by speaker, the scored rows' own statistics do.
         sources: the streams' stores, which hold all of them.
         weights: a checkpoint's safetensors.
     """
     training, device = config.training, torch.device("cpu")
     with open_trial_data(
-        rows, sources, clip_s=training.clip_s, batch_size=training.batch_size, seed=0
+        rows,
+        sources,
+        clip_s=training.clip_s,
+        batch_size=training.batch_size,
+        seed=0,
+        by_speaker=training.by_speaker,
     ) as data:
         model = build_model(config.model, data.shapes, data.num_classes)
         load_weights(model, load_tensors(weights), str(weights))

@@ -97,7 +97,7 @@ class Svm(SolvedModel):
     ) -> None:
         """Refuse normalisation by utterance: means and deviations would all be 0 and 1."""
         del config, features
-        if normalise != "train_bin":
+        if normalise == "utterance":
             raise ValueError(
                 f"training.normalise is {normalise!r}, which leaves an SVM nothing to learn from:"
                 " set it to train_bin"

@@ -10,6 +10,7 @@ from raysearch.files import write_text
 from raysearch.reporting.wording import cell, figure, metric_name
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
+from raysearch.training.transductive import NOTE, is_transductive, mark
 from raysearch.trials import TrialRecord, Trials
 
 __all__ = ["COLUMNS", "leaderboard_rows", "write_leaderboard"]
@@ -25,6 +26,7 @@ COLUMNS = (
     "epochs",
     "train_s",
     "params",
+    "transductive",
 )
 _METRICS = ("val_uar", "val_wa", "val_macro_f1")
 
@@ -61,6 +63,7 @@ def _row(spec: SearchSpec, base: Mapping[str, Any], record: TrialRecord) -> dict
         "epochs": record.last_epoch,
         "train_s": None if record.copied_from is not None else round(record.train_s, 3),
         "params": best.num_params if best else None,
+        "transductive": is_transductive(spec),
         **{name: record.config.get(name, base[name]) for name in spec.space.fields},
     }
 
@@ -77,7 +80,7 @@ def _markdown(name: str, spec: SearchSpec, trials: Trials, rows: list[dict[str, 
         "#",
         "status",
         "best epoch",
-        *(metric_name(metric) for metric in metrics),
+        *(metric_name(metric) + mark(is_transductive(spec)) for metric in metrics),
         "epochs",
         "seconds",
         "params",
@@ -88,6 +91,7 @@ def _markdown(name: str, spec: SearchSpec, trials: Trials, rows: list[dict[str, 
         "",
         f"By {metric_name(trials.objective)}. Validation figures, used to choose: they flatter. "
         "Test figures come from `raysearch evaluate`.",
+        *([f"Each figure is {NOTE}."] if is_transductive(spec) else []),
         "",
         "| " + " | ".join(head) + " |",
         "|" + "---|" * len(head),

@@ -5,6 +5,7 @@ from typing import Any
 
 from raysearch.reporting.wording import cell, figure, metric_name, one_line
 from raysearch.spec import SearchSpec
+from raysearch.training.transductive import is_transductive
 from raysearch.trials import EpochRecord, TrialRecord
 
 __all__ = ["model_card"]
@@ -59,7 +60,7 @@ Trial {record.number} ({record.trial}), the best of its search by validation{of_
 ## Figures
 
 {_figures(spec, record, epoch)}
-These chose the model, so they flatter it. Test figures: `raysearch evaluate`.
+These chose the model, so they flatter it. Test figures: `raysearch evaluate`.{_kind(spec)}
 
 ## {title}
 
@@ -90,6 +91,15 @@ def _figures(spec: SearchSpec, record: TrialRecord, epoch: EpochRecord) -> str:
     means = f" (means over {folds} validation sets, the weights are the first's)"
     where = means if folds > 1 else ""
     return f"Validation, epoch {epoch.epoch} of {record.last_epoch}: {figures}{where}."
+
+
+def _kind(spec: SearchSpec) -> str:
+    if not is_transductive(spec):
+        return ""
+    return (
+        "\n\nAll figures of this model are transductive: it needs several recordings of a speaker, "
+        "unlabelled,\nto normalise each of them, and must not be ranked with models that need one."
+    )
 
 
 def _licences(spec: SearchSpec) -> str:

@@ -79,6 +79,13 @@ class TrainingConfig(Config):
     clip_s: float = Field(
         3.0, gt=0, le=60, description="training crop and evaluation window, seconds"
     )
-    normalise: Literal["utterance", "train_bin"] = Field(
-        "utterance", description="per bin statistics of the clip, or of all training rows"
+    normalise: Literal["utterance", "train_bin", "speaker"] = Field(
+        "utterance",
+        description="per bin statistics of the clip, of all training rows, or of the speaker's "
+        "own recordings (transductive: a whole search or none of it)",
     )
+
+    @property
+    def by_speaker(self) -> bool:
+        """Whether each speaker's own recordings normalise the speaker's features."""
+        return self.normalise == "speaker"
