@@ -15,6 +15,7 @@ from raysearch.config.spaces import find_space
 from raysearch.corpora.table import CorpusConfig
 from raysearch.errors import ConfigError
 from raysearch.protocols.splits import ProtocolConfig
+from raysearch.training.transductive import FIELD, check_unmixed
 from raysearch.trial_config import TrialConfig, section_of
 
 if TYPE_CHECKING:
@@ -215,7 +216,8 @@ def trial_identity(
 def partner_config(spec: SearchSpec) -> TrialConfig | None:
     """The plain model on functionals that a network's final model is averaged with.
 
-    ``None`` if that is switched off, or if the search is of such a model itself.
+    ``None`` if that is switched off, or if the search is of such a model itself. It is
+    transductive if the search is.
     """
     from raysearch.models.base import SolvedModel
     from raysearch.models.table import MODELS
@@ -224,7 +226,10 @@ def partner_config(spec: SearchSpec) -> TrialConfig | None:
         return None
     if issubclass(MODELS.load(spec.model.name), SolvedModel):
         return None
-    return SearchSpec.load(PARTNER).base
+    partner = SearchSpec.load(PARTNER).base
+    if spec.training.by_speaker:
+        return partner.replace({"training.normalise": spec.training.normalise})
+    return partner
 
 
 def check_ready(spec: SearchSpec) -> None:
@@ -273,6 +278,7 @@ def _variants(spec: SearchSpec, places: Places) -> Iterator[TrialConfig]:
 
 
 def _check(spec: SearchSpec, places: Places) -> None:
+    check_unmixed(spec, _elsewhere(spec, FIELD), places)
     for field, alternatives in spec.space.fields.items():
         if field.startswith("features.") and any(
             a.distribution.values() is None for a in alternatives
@@ -294,6 +300,22 @@ def _check(spec: SearchSpec, places: Places) -> None:
     settings = {field: setting.value for field, setting in spec.published.settings.items()}
     spec.base.replace(settings, places=own)
     _feature_sets(spec, places)
+
+
+def _elsewhere(spec: SearchSpec, field: str) -> dict[str, list[Any]]:
+    """Dotted key to the values that a trial may have of ``field`` beside its section's."""
+    warm = spec.search.warm_start
+    settings = [*(warm.settings if warm else ())]
+    published = spec.published.settings
+    return {
+        f"space.{field}": [
+            value
+            for alternative in spec.space.fields.get(field, ())
+            for value in alternative.distribution.values() or ()
+        ],
+        f"published.settings.{field}": [published[field].value] if field in published else [],
+        "search.warm_start": [one[field] for one in settings if field in one],
+    }
 
 
 def _lookup(base: TrialConfig, places: Places) -> Callable[[str, str], Any]:

@@ -10,6 +10,7 @@ from raysearch.cli.options import add_cluster, add_run, run_at, storage_folder
 from raysearch.cli.terminal import ProgressLine
 from raysearch.run_folder import RunFolder
 from raysearch.storage.replica import shown
+from raysearch.training.transductive import mark
 
 __all__ = ["add"]
 
@@ -81,7 +82,8 @@ def _show(console: Console, found: dict[str, Any]) -> None:
     winner = found["winner"]
     console.print(
         f"[bold]test[/bold]  {winner['protocol']}, fold {winner['fold']}, "
-        f"{winner['num_speakers']} speakers, three seeds each",
+        f"{winner['num_speakers']} speakers, three seeds each"
+        f"{mark(winner.get('transductive', False))}",
         highlight=False,
     )
     table = Table("without", "UA", "difference", "verdict", box=None)

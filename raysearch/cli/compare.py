@@ -41,7 +41,8 @@ def compare_runs(arguments: argparse.Namespace) -> int:
     systems = load_systems(runs, paper=arguments.protocol == "paper")
     found = compare_all({system.name: system.table for system in systems})
     if arguments.json:
-        print(json.dumps([one.to_dict() for one in found], indent=2))
+        kind = {"transductive": systems[0].transductive}
+        print(json.dumps([{**one.to_dict(), **kind} for one in found], indent=2))
     else:
         _show(Console(), systems, found)
     return 0
@@ -51,7 +52,8 @@ def _show(console: Console, systems: "Sequence[System]", found: "Sequence[Compar
     first = systems[0]
     console.print(
         f"[bold]test[/bold]  {first.protocol}, {first.mode}, "
-        f"{first.figures['num_speakers']} speakers; differences from {first.name}",
+        f"{first.figures['num_speakers']} speakers; differences from {first.name}"
+        f"{', transductive' if first.transductive else ''}",
         highlight=False,
     )
     table = Table("system", "protocol", "UA", "difference", "p (Holm)", "verdict", box=None)

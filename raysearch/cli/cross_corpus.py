@@ -13,6 +13,7 @@ from raysearch.config.base import build
 from raysearch.errors import UserError
 from raysearch.files import write_json
 from raysearch.storage.replica import shown
+from raysearch.training.transductive import mark
 
 if TYPE_CHECKING:
     from raysearch.corpora.table import CorpusConfig
@@ -74,7 +75,8 @@ def _target(text: str) -> "CorpusConfig":
 
 
 def _show(console: Console, matrix: dict[str, dict[str, Any]]) -> None:
-    title = "UA (classes), tested across; own: the run's own test speakers"
+    transductive = any(one.get("transductive") for row in matrix.values() for one in row.values())
+    title = f"UA{mark(transductive)} (classes), tested across; own: the run's own test speakers"
     table = Table("trained on", title=title, title_justify="left", box=None)
     targets = list(dict.fromkeys([*matrix, *(name for row in matrix.values() for name in row)]))
     for target in targets:

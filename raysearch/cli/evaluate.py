@@ -11,6 +11,7 @@ from raysearch.cli.options import add_cluster, add_run, run_at, storage_folder
 from raysearch.cli.terminal import ProgressLine
 from raysearch.run_folder import RunFolder
 from raysearch.storage.replica import shown
+from raysearch.training.transductive import mark
 
 __all__ = ["add"]
 
@@ -120,6 +121,7 @@ def _show(console: Console, figures: dict[str, Any]) -> None:
     where = f"fold {figures['fold']}" if "fold" in figures else "all folds"
     note = _TITLES[figures["mode"]]
     note += "" if figures.get("valid", True) else ", invalid"
+    note += ", transductive" if figures.get("transductive") else ""
     console.print(
         f"\n[bold]test[/bold]  {figures['protocol']}, {where} ({note}), "
         f"{figures['num_speakers']} speakers",
@@ -159,9 +161,8 @@ def _show_parts(console: Console, figures: dict[str, Any]) -> None:
 
 
 def _show_noise(console: Console, levels: list[dict[str, Any]]) -> None:
-    table = Table(
-        "SNR", "UA", "WA", "macro-F1", title="white noise", title_justify="left", box=None
-    )
+    title = f"white noise{mark(levels[0].get('transductive', False))}"
+    table = Table("SNR", "UA", "WA", "macro-F1", title=title, title_justify="left", box=None)
     for level in levels:
         values = [f"{100 * level[key]['mean']:.1f}%" for key in ("ua", "wa", "macro_f1")]
         table.add_row("clean" if level["snr_db"] is None else f"{level['snr_db']} dB", *values)

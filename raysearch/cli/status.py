@@ -8,6 +8,7 @@ from raysearch.cli.known_job import kept, known
 from raysearch.cli.options import add_cluster_dashboard, add_job, run_at
 from raysearch.errors import RaysearchError
 from raysearch.reporting.wording import figure, metric_name
+from raysearch.training.transductive import is_transductive, mark
 
 if TYPE_CHECKING:
     from raysearch.service.jobs import Job
@@ -72,6 +73,7 @@ def _progress(place: str) -> str:
     line = f"trials: {ended} of {run.spec().search.trials} ended"
     if ranked := trials.ranked():
         metric = metric_name(trials.objective).replace("val", "validation")
+        metric += mark(is_transductive(run.spec()))
         line += f"; best: trial {ranked[0].number:04d}, {metric} "
         line += figure(trials.objective, ranked[0].best_value)
     return line

@@ -9,6 +9,7 @@ from raysearch.reporting.wording import figure, metric_name
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.replica import shown
+from raysearch.training.transductive import is_transductive, mark
 from raysearch.trials import Status, TrialRecord, Trials
 
 __all__ = ["ProgressLine", "show_outcome"]
@@ -73,6 +74,7 @@ def show_outcome(console: Console, run: RunFolder, spec: SearchSpec, trials: Tri
     ranked = trials.ranked()
     if ranked:
         best, metric = ranked[0], metric_name(trials.objective).replace("val", "validation")
+        metric += mark(is_transductive(spec))
         console.print(
             f"best: trial {best.number:04d}, {metric} {figure(trials.objective, best.best_value)} "
             f"at epoch {best.best_epoch} of {best.last_epoch}",

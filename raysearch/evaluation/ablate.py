@@ -20,11 +20,13 @@ from raysearch.evaluation.evaluate import best_record, winner_arm
 from raysearch.evaluation.markdown import markdown_table, percent
 from raysearch.evaluation.predict import predict_arm
 from raysearch.evaluation.scores import score
+from raysearch.evaluation.transductive import transductive_notes
 from raysearch.files import write_json, write_text
 from raysearch.lease import Lease
 from raysearch.run_folder import RunFolder
 from raysearch.spec import trial_identity
 from raysearch.training.checkpoint import load_json
+from raysearch.training.transductive import is_transductive, mark
 from raysearch.trial_config import TrialConfig
 from raysearch.tuning.cluster_session import ClusterSession
 from raysearch.tuning.sizing import start_pool
@@ -115,7 +117,10 @@ def _applicable(
 def _arm(run: RunFolder, own: Arm, name: str, config: TrialConfig) -> Arm:
     search = own.spec.search
     identity = trial_identity(
-        config, own.audited.split.identity(), search.workers_of_identity, search.seed
+        config,
+        own.audited.split.identity(speakers=config.training.by_speaker),
+        search.workers_of_identity,
+        search.seed,
     )
     folder = run.root / "ablations" / name
     return replace(own, config=config, identity=identity, searched=(), folder=folder)
@@ -125,9 +130,14 @@ def _found(
     arms: Mapping[str, Arm], tables: Mapping[str, pa.Table], changes: Mapping[str, Changes]
 ) -> dict[str, Any]:
     own = arms["winner"]
-    where = {"fold": own.audited.split.fold}
+    where = {"fold": own.audited.split.fold, "transductive": is_transductive(own.config)}
     figures = {
-        name: score(table, protocol=own.spec.protocol.name, where=where, notes=[])
+        name: score(
+            table,
+            protocol=own.spec.protocol.name,
+            where=where,
+            notes=transductive_notes(own.config, [table]),
+        )
         for name, table in tables.items()
     }
     compared = {one.first: one.to_dict() for one in compare_all(tables)}
@@ -149,13 +159,14 @@ def _markdown(name: str, found: Mapping[str, Any]) -> str:
         changes = ", ".join(f"{field}={value}" for field, value in entry["changes"].items())
         gap, verdict = f"{100 * comparison['difference']:+.1f}", comparison["verdict"]
         rows.append((ablation, changes, percent(entry["figures"]["ua"]["mean"]), gap, verdict))
+    ua = f"UA{mark(winner.get('transductive', False))}"
     lines = [
         f"# {name}: the winner without its parts",
         "",
         f"Trial {found['trial']}, test rows of fold {winner['fold']} ({winner['protocol']}, "
         f"{winner['num_speakers']} speakers), three seeds each.",
         "",
-        *markdown_table(("without", "changed", "UA", "difference", "verdict"), rows),
+        *markdown_table(("without", "changed", ua, "difference", "verdict"), rows),
         "",
         *(f"- {entry['comparison']['sentence']}" for entry in found["ablations"].values()),
         *(f"- {ablation}: skipped, {why}" for ablation, why in found["skipped"].items()),

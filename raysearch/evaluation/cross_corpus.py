@@ -2,8 +2,9 @@
 
 Labels go through the committed map on both sides; the classes that both have are scored, and a
 winner chooses among these alone. Features of the target are normalised as in training: by each
-clip, or by the training rows' statistics. The target's own audio gives no statistics, so nothing
-here is transductive. The diagonal is a run's own test figure, of speakers it never met.
+clip, by the training rows' statistics, or, which is transductive, by those of each of the target's
+speakers; transductive and inductive winners do not share a matrix. The diagonal is a run's own test
+figure, of speakers it never met.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,9 +29,11 @@ from raysearch.evaluation.predict import (
 )
 from raysearch.evaluation.scores import score
 from raysearch.evaluation.stored import stored_evaluations
+from raysearch.evaluation.transductive import check_alike, transductive_notes
 from raysearch.run_folder import RunFolder
 from raysearch.storage.corpora import read_corpus
 from raysearch.streaming.shards import ensure_features
+from raysearch.training.transductive import is_transductive
 from raysearch.tuning.preparation import feature_store
 from raysearch.tuning.tuner import Watcher
 
@@ -78,7 +81,8 @@ def plan_matrix(runs: Sequence[RunFolder], targets: Sequence[CorpusConfig], stor
         storage: where the demo corpus is kept.
 
     Raises:
-        UserError: fewer than two corpora, one of them twice, or a run that is not evaluated.
+        UserError: fewer than two corpora, one of them twice, a run that is not evaluated, or
+            transductive winners beside inductive ones.
         DataError: two corpora share fewer than two classes, or a label has no common class.
         LeakError: a target holds recordings that a winner has learned from.
     """
@@ -92,6 +96,7 @@ def plan_matrix(runs: Sequence[RunFolder], targets: Sequence[CorpusConfig], stor
     names = _names([*true, *targets])
     of_run = dict(zip(names, runs, strict=False))  # the targets come after them
     arms = {name: final_arm(run, run.spec(), storage) for name, run in of_run.items()}
+    check_alike({name: is_transductive(arm.config) for name, arm in arms.items()})
     for arm in arms.values():
         arm.check_weights()
     own = {name: stored_evaluations(run)["fold"] for name, run in of_run.items()}
@@ -174,7 +179,9 @@ def _score(arm: Arm, one: Crossing, storage: Path, watcher: Watcher) -> dict[str
         parts.append(prediction_table(usable, probs_NK, one.classes, 0, seed))
     notes = [f"classes of both corpora: {', '.join(one.classes)}"]
     notes += [f"{num_unusable} utterance(s) unusable"] if num_unusable else []
-    return score(pa.concat_tables(parts), protocol="cross-corpus", where={}, notes=notes)
+    notes += transductive_notes(arm.config, [pa.concat_tables(parts)])
+    where = {"transductive": is_transductive(arm.config)}
+    return score(pa.concat_tables(parts), protocol="cross-corpus", where=where, notes=notes)
 
 
 def among(probs_NK: np.ndarray, columns: Sequence[Sequence[int]]) -> np.ndarray:

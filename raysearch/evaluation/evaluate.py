@@ -18,12 +18,14 @@ from raysearch.evaluation.parts import cost_of, parts_of, score_parts
 from raysearch.evaluation.predict import predict_arm
 from raysearch.evaluation.scores import score
 from raysearch.evaluation.stored import Mode, evaluation_file, stored_evaluations
+from raysearch.evaluation.transductive import transductive_notes
 from raysearch.files import write_json
 from raysearch.lease import Lease
 from raysearch.protocols.folds import outer_folds
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.runs import hold
+from raysearch.training.transductive import is_transductive
 from raysearch.trials import TrialRecord
 from raysearch.tuning.cluster_session import ClusterSession
 from raysearch.tuning.preparation import AuditedSplit, prepare_split
@@ -73,18 +75,16 @@ def evaluate(
         UserError: nothing to evaluate, or the data is not the run's.
         DataError: a split leaks, or its audio is unusable.
     """
-    spec = run.spec()
+    spec, final = run.spec(), mode in ("fold", "nested")
+    own = (final_arm if final else winner_arm)(run, spec, storage)
     if mode == "fold":
-        arms = [final_arm(run, spec, storage)]
+        arms = [own]
     elif mode == "paper":
-        own = winner_arm(run, spec, storage)
         arms = [paper_arm(own, run.root / "refits-paper", storage)]
     elif mode == "nested":
-        own = final_arm(run, spec, storage)
         others = _nested_arms(run, spec, own, session, started, storage, watcher)
         arms = _in_order([own, *others])
     else:
-        own = winner_arm(run, spec, storage)
         arms = _in_order([own, *_reused_arms(run, spec, own, storage)])
     arms = [arm.prepared(storage) for arm in arms]
     tasks = [task for arm in arms for task in arm.tasks(run.root.absolute(), lease)]
@@ -96,12 +96,12 @@ def evaluate(
     table = pa.concat_tables([table for table, _ in results], promote_options="default")
     figures = {
         "mode": mode,
-        "trial": arms[0].identity if mode != "nested" else best_record(run).trial,
-        "final": [arm.method for arm in arms] if mode in ("fold", "nested") else ["single"],
+        "trial": own.identity,
+        "final": [arm.method for arm in arms],
         **score(
             table,
             protocol="paper" if mode == "paper" else spec.protocol.name,
-            where=_where(mode, arms),
+            where={**_where(mode, arms), "transductive": is_transductive(own.config)},
             notes=_notes(mode, arms, results),
         ),
         "cost": cost_of(arms[0]),
@@ -255,6 +255,7 @@ def _notes(
         unseen = sorted(set(table["emotion"].to_pylist()) - known)
         if unseen:
             notes.append(f"never seen in training, always counted wrong: {', '.join(unseen)}")
+    notes += transductive_notes(arms[0].config, [table for table, _ in results])
     if arms[0].spec.corpus.shuffle_labels:
         notes.append("labels were shuffled: chance is the expected score")
     return notes

@@ -63,7 +63,7 @@ def fused(
         spec,
         audited,
         config,
-        f"partner-{stable_hash([config.identity(), audited.identity()])}",
+        f"partner-{stable_hash([config.identity(), audited.identity(spec)])}",
         run.root / "final",
         num_inner=1 + len(audited.inner),
         bank=ended.bank,

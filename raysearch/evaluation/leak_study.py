@@ -33,6 +33,7 @@ from raysearch.streaming.rows import RowTable, SplitRows, row_key
 from raysearch.streaming.shards import ensure_features
 from raysearch.streaming.store import FeatureSource
 from raysearch.training.state import BEST
+from raysearch.training.transductive import refuse_transductive
 from raysearch.trial_config import TrialConfig
 from raysearch.tuning.cluster_session import ClusterSession
 from raysearch.tuning.preparation import AuditedSplit, feature_store
@@ -60,6 +61,8 @@ def check_spec(spec: SearchSpec) -> None:
         raise UserError("leak-study splits at random itself, beside --protocol: not paper again")
     if spec.corpus.shuffle_labels:
         raise UserError("leak-study shuffles labels itself, in arm D: not corpus.shuffle_labels")
+    # Two of its arms have speakers on both sides: whose statistics those are would be a fifth.
+    refuse_transductive(spec, "leak-study")
 
 
 def leak_study(

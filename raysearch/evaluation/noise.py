@@ -9,9 +9,11 @@ from raysearch.evaluation.arm import Arm
 from raysearch.evaluation.evaluate import final_arm
 from raysearch.evaluation.predict import predict_arm
 from raysearch.evaluation.scores import score
+from raysearch.evaluation.transductive import transductive_notes
 from raysearch.files import write_json
 from raysearch.run_folder import RunFolder
 from raysearch.training.checkpoint import load_json
+from raysearch.training.transductive import is_transductive
 from raysearch.tuning.tuner import Watcher
 
 __all__ = ["SNRS_DB", "noise_sweep", "stored_noise"]
@@ -28,7 +30,8 @@ def stored_noise(run: RunFolder) -> dict[str, Any] | None:
 def noise_sweep(run: RunFolder, storage: Path, watcher: Watcher) -> dict[str, Any]:
     """Score every seed's weights on clean and on noisy test rows; nothing is retrained.
 
-    The noise is white, at each SNR the same for every system: seeded by the recording.
+    The noise is white, at each SNR the same for every system: seeded by the recording. By speaker,
+    the noisy recordings normalise themselves: clean ones would not be at hand.
 
     Args:
         run: evaluated on its fold before, so that each seed has its weights.
@@ -59,5 +62,6 @@ def _cell(snr_db: int | None) -> str:
 
 
 def _figures(arm: Arm, table: pa.Table) -> dict[str, Any]:
-    where = {"fold": arm.audited.split.fold}
-    return score(table, protocol=arm.spec.protocol.name, where=where, notes=[])
+    where = {"fold": arm.audited.split.fold, "transductive": is_transductive(arm.config)}
+    notes = transductive_notes(arm.config, [table])
+    return score(table, protocol=arm.spec.protocol.name, where=where, notes=notes)

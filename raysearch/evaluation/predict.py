@@ -15,7 +15,7 @@ from raysearch.errors import EmptyCorpusError
 from raysearch.evaluation.arm import Arm
 from raysearch.evaluation.final_model import ALL_ROWS, Net
 from raysearch.models.table import build_model
-from raysearch.streaming.rows import RowTable, SplitRows, row_key
+from raysearch.streaming.rows import RowTable, SplitRows, row_key, speaker_key
 from raysearch.streaming.shards import ensure_features
 from raysearch.streaming.store import FeatureSource
 from raysearch.streaming.tiers import open_trial_data
@@ -89,6 +89,7 @@ def row_table(rows: "Sequence[Utterance]", cell: str = "") -> RowTable:
         ids=tuple(row.id for row in rows),
         hashes=tuple(row_key(row.content_hash, cell) for row in rows),
         labels=(0,) * len(rows),
+        speakers=tuple(speaker_key(row) for row in rows),
     )
 
 
@@ -171,13 +172,19 @@ def log_probabilities(
 
     Args:
         config: the settings that ``weights`` were trained with.
-        rows: the training rows, whose statistics normalise, and the rows to score beside them.
+        rows: the training rows, whose statistics normalise, and the rows to score beside them;
+            by speaker, the scored rows' own statistics do.
         sources: the streams' stores, which hold all of them.
         weights: a checkpoint's safetensors.
     """
     training, device = config.training, torch.device("cpu")
     with open_trial_data(
-        rows, sources, clip_s=training.clip_s, batch_size=training.batch_size, seed=0
+        rows,
+        sources,
+        clip_s=training.clip_s,
+        batch_size=training.batch_size,
+        seed=0,
+        by_speaker=training.by_speaker,
     ) as data:
         model = build_model(config.model, data.shapes, data.num_classes)
         load_weights(model, load_tensors(weights), str(weights))

@@ -31,7 +31,8 @@ def score(
         table: predictions, as :func:`raysearch.evaluation.predict.predict_arm` gives them; the
             folds of a nested evaluation are pooled before anything is divided.
         protocol: its name.
-        where: ``{"fold": k}`` or ``{"nested": n}``, and ``valid`` where a figure may not be.
+        where: ``{"fold": k}`` or ``{"nested": n}``, ``valid`` where a figure may not be, and
+            whether it is ``transductive``.
         notes: what a reader must know, to which the rules add theirs.
 
     Returns:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from raysearch.errors import UserError
+from raysearch.evaluation.transductive import check_alike
 from raysearch.run_folder import RunFolder
 
 __all__ = ["Mode", "System", "evaluation_file", "load_systems", "stored_evaluations"]
@@ -37,6 +38,11 @@ class System:
     protocol: str
     figures: dict[str, Any]
     table: pa.Table
+
+    @property
+    def transductive(self) -> bool:
+        """Whether test speakers' other recordings were used."""
+        return bool(self.figures.get("transductive", False))
 
 
 def evaluation_file(run: RunFolder) -> Path:
@@ -72,7 +78,7 @@ def load_systems(runs: Sequence[Path], *, paper: bool = False) -> list[System]:
 
     Raises:
         UserError: a run is named twice or is not evaluated, no kind is common to all, protocols
-            differ, or a stored file is damaged.
+            differ, transductive figures would meet inductive ones, or a stored file is damaged.
     """
     names = [str(run) for run in runs]
     if len({run.resolve() for run in runs}) < len(runs):
@@ -86,6 +92,7 @@ def load_systems(runs: Sequence[Path], *, paper: bool = False) -> list[System]:
         raise UserError(f"no kind of evaluation is common to all: {has}: {alike}")
     systems = [_system(run, common[0], stored[str(run)][common[0]]) for run in runs]
     _check_protocols(systems)
+    check_alike({system.name: system.transductive for system in systems})
     return systems
 
 

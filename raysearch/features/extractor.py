@@ -20,7 +20,7 @@ StreamKind = Literal["spectrogram", "frames", "vector", "waveform"]
 - ``frames``: bins are unrelated (MFCC, SSL): as above, but no frequency masks;
 - ``vector``: one row of functionals an utterance: normalised by the training rows' statistics
   (an utterance's own would leave zeros), never augmented;
-- ``waveform``: samples: left as they are.
+- ``waveform``: samples: shifted with the row's other streams, otherwise left as they are.
 """
 
 

@@ -65,15 +65,22 @@ class Split:
         yield "validation", self.validation
         yield "test", self.test
 
-    def identity(self) -> dict[str, Any]:
-        """What the split gives a search: train and validation content, no test rows, no paths."""
-        return {
+    def identity(self, *, speakers: bool = False) -> dict[str, Any]:
+        """What the split gives a search: train and validation content, no test rows, no paths.
+
+        Args:
+            speakers: say whose each row is, too, where trials learn differently by it.
+        """
+        identity = {
             "protocol": self.protocol,
             "fold": self.fold,
             "labels": list(self.labels),
             "train": [[row.id, row.content_hash, row.emotion] for row in self.train],
             "validation": [[row.id, row.content_hash, row.emotion] for row in self.validation],
         }
+        if speakers:
+            identity["speakers"] = [row.speaker for row in (*self.train, *self.validation)]
+        return identity
 
     def rows(self) -> list[dict[str, str | int]]:
         """The lines of ``splits.csv``: utterance, speaker, fold, split; ``left out`` comes last."""

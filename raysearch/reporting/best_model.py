@@ -19,6 +19,7 @@ from raysearch.spec import SearchSpec
 from raysearch.storage.runs import fetch_published
 from raysearch.training import checkpoint
 from raysearch.training.state import BEST
+from raysearch.training.transductive import is_transductive
 from raysearch.trials import EpochRecord, TrialRecord, Trials
 
 __all__ = ["write_best"]
@@ -131,6 +132,7 @@ def _texts(
         "trial": record.trial,
         "status": record.status,
         "best_epoch": epoch.epoch,
+        "transductive": is_transductive(spec),
         "validation": dict(epoch.metrics),
     }
     nets = [

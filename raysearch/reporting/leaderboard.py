@@ -11,6 +11,7 @@ from raysearch.files import write_text
 from raysearch.reporting.wording import cell, figure, metric_name
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
+from raysearch.training.transductive import NOTE, is_transductive, mark
 from raysearch.trials import TrialRecord, Trials
 
 __all__ = ["COLUMNS", "leaderboard_rows", "write_leaderboard"]
@@ -27,6 +28,7 @@ COLUMNS = (
     "train_s",
     "params",
     "final_share",
+    "transductive",
 )
 _METRICS = ("val_uar", "val_wa", "val_macro_f1")
 
@@ -75,6 +77,7 @@ def _row(spec: SearchSpec, base: Mapping[str, Any], record: TrialRecord) -> dict
         "epochs": record.last_epoch,
         "train_s": None if record.copied_from is not None else round(record.train_s, 3),
         "params": best.num_params if best else None,
+        "transductive": is_transductive(spec),
         **{name: record.config.get(name, base[name]) for name in spec.space.fields},
     }
 
@@ -97,7 +100,7 @@ def _markdown(
         "#",
         "status",
         "best epoch",
-        *(metric_name(metric) for metric in metrics),
+        *(metric_name(metric) + mark(is_transductive(spec)) for metric in metrics),
         "epochs",
         "seconds",
         "params",
@@ -109,6 +112,7 @@ def _markdown(
         f"By {metric_name(trials.objective)}. Validation figures, used to choose: they flatter. "
         "Test figures come from `raysearch evaluate`.",
         *([f"Final model: {cell(model.describe())}; {cell(model.reason)}."] if model else []),
+        *([f"Each figure is {NOTE}."] if is_transductive(spec) else []),
         "",
         "| " + " | ".join(head) + " |",
         "|" + "---|" * len(head),

@@ -11,6 +11,7 @@ from rich.text import Text
 from raysearch.ledger import TERMINAL, Event
 from raysearch.reporting.wording import figure, metric_name, one_line
 from raysearch.spec import SearchSpec
+from raysearch.training.transductive import is_transductive, mark
 from raysearch.trials import TrialRecord, Trials
 
 __all__ = ["LiveTable"]
@@ -36,6 +37,7 @@ class LiveTable:
         self._last_line = time.time()
         self._num_epochs = 0
         self._objective = spec.search.objective
+        self._metric = metric_name(self._objective) + mark(is_transductive(spec))
         self._keep(Trials(self._objective))
         self._live: Live | None = None
         # A dumb terminal cannot be drawn over: it gets lines.
@@ -82,11 +84,11 @@ class LiveTable:
     def _say(self, trials: Trials, event: Event) -> None:
         record = trials.records[event.number]
         if event.event in TERMINAL:
-            self._line(_ended(record, self._best(trials), self._objective))
+            self._line(_ended(record, self._best(trials), self._objective, self._metric))
         elif event.event == "epoch" and time.time() - self._last_line >= PLAIN_EVERY_S:
-            value = _named(self._objective, event.data["metrics"].get(self._objective))
+            value = figure(self._objective, event.data["metrics"].get(self._objective))
             epochs = f"{event.data['epoch']}/{self._spec.training.epochs}"
-            self._line(f"trial {event.number:04d} epoch {epochs}  {value}")
+            self._line(f"trial {event.number:04d} epoch {epochs}  {self._metric} {value}")
         elif event.event == "resumed":
             epoch = event.data["epoch"]
             self._line(f"trial {event.number:04d} goes on after epoch {epoch}, a new attempt")
@@ -126,8 +128,7 @@ class LiveTable:
 
     def _running(self, trials: Trials) -> Table:
         table = Table(title="running", title_justify="left", box=None, title_style="bold")
-        value = metric_name(self._objective)
-        for name in ("trial", "slot", "epoch", value, "best", "lr", "train loss"):
+        for name in ("trial", "slot", "epoch", self._metric, "best", "lr", "train loss"):
             table.add_column(name, justify="right", no_wrap=True)
         for record in trials.with_status("running"):
             last = record.epochs.get(record.last_epoch)
@@ -145,8 +146,7 @@ class LiveTable:
 
     def _leaders(self, trials: Trials) -> Table:
         table = Table(title="best so far", title_justify="left", box=None, title_style="bold")
-        value = metric_name(self._objective)
-        for name in ("trial", "status", value, "at epoch", "epochs", "lr"):
+        for name in ("trial", "status", self._metric, "at epoch", "epochs", "lr"):
             table.add_column(name, justify="right", no_wrap=True)
         # A repetition is equal to its original: it would only fill the table.
         ended = [r for r in trials.ranked() if r.status != "running" and r.copied_from is None]
@@ -165,7 +165,7 @@ class LiveTable:
         return table
 
 
-def _ended(record: TrialRecord, best: TrialRecord | None, objective: str) -> str:
+def _ended(record: TrialRecord, best: TrialRecord | None, objective: str, metric: str) -> str:
     name = f"trial {record.number:04d}"
     what = "published settings " if record.details.get("published") else ""
     if record.status == "failed":
@@ -173,14 +173,10 @@ def _ended(record: TrialRecord, best: TrialRecord | None, objective: str) -> str
     if record.copied_from is not None:
         return f"{name} repeats trial {record.copied_from:04d}"
     line = f"{name} {what}{record.status} after {record.last_epoch} epochs"
-    line += f"  {_named(objective, record.best_value)}"
+    line += f"  {metric} {figure(objective, record.best_value)}"
     if best is not None and best.number != record.number:
         line += f"  (best {figure(objective, best.best_value)}, trial {best.number:04d})"
     return line
-
-
-def _named(metric: str, value: float | None) -> str:
-    return f"{metric_name(metric)} {figure(metric, value)}"
 
 
 def _rate(record: TrialRecord) -> str:

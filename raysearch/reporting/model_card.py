@@ -6,6 +6,7 @@ from typing import Any
 from raysearch.evaluation.final_model import FinalModel
 from raysearch.reporting.wording import cell, figure, metric_name, one_line
 from raysearch.spec import SearchSpec
+from raysearch.training.transductive import is_transductive
 from raysearch.trials import EpochRecord, TrialRecord
 
 __all__ = ["model_card"]
@@ -63,7 +64,7 @@ Final model: {_made(model)}.
 ## Figures
 
 {_figures(spec, record, epoch, facts)}
-These chose the model, so they flatter it. Test figures: `raysearch evaluate`.
+These chose the model, so they flatter it. Test figures: `raysearch evaluate`.{_kind(spec)}
 
 ## {title}
 
@@ -105,6 +106,15 @@ def _figures(
     where = f" (means over {folds} validation sets)" if folds > 1 else ""
     when = f"trial {record.number}, epoch {epoch.epoch} of {record.last_epoch}"
     return f"Validation, {when}: {figures}{where}."
+
+
+def _kind(spec: SearchSpec) -> str:
+    if not is_transductive(spec):
+        return ""
+    return (
+        "\n\nAll figures of this model are transductive: it needs several recordings of a speaker, "
+        "unlabelled,\nto normalise each of them, and must not be ranked with models that need one."
+    )
 
 
 def _licences(spec: SearchSpec) -> str:

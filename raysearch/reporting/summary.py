@@ -8,6 +8,7 @@ from typing import Any
 from raysearch.files import write_json
 from raysearch.ledger import TERMINAL, Event
 from raysearch.run_folder import RunFolder
+from raysearch.training.transductive import is_transductive
 from raysearch.trials import Trials
 
 __all__ = ["summarize", "trial_overheads", "write_summary"]
@@ -29,6 +30,7 @@ def summarize(run: RunFolder, events: Sequence[Event], trials: Trials) -> dict[s
     return {
         "name": run.root.name,
         "objective": trials.objective,
+        "transductive": is_transductive(run.spec()),
         "best_trial": best.number if best else None,
         "best_value": best.best_value if best else None,
         "best_val_uar": best_epoch.metrics.get("val_uar") if best_epoch else None,

@@ -24,7 +24,7 @@ class RowStats:
     bin_sum: np.ndarray
     bin_sumsq: np.ndarray
 
-    def mean_std(self, rows: slice) -> tuple[np.ndarray, np.ndarray]:
+    def mean_std(self, rows: slice | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of each bin over all frames of ``rows``, float64 (F,)."""
         num_frames = self.num_frames[rows].sum()
         mean_F = self.bin_sum[rows].sum(axis=0) / num_frames

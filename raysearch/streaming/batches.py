@@ -7,9 +7,11 @@ import numpy as np
 import torch
 
 from raysearch.features.extractor import StreamShape
+from raysearch.streaming.arrays import RowStats
 from raysearch.streaming.epoch_plan import cell_choices, crop_positions, global_batches, rank_share
 from raysearch.streaming.readers import WindowReader
 from raysearch.streaming.rows import SplitRows
+from raysearch.streaming.speakers import Side, SpeakerIndex, speaker_mean_std
 from raysearch.streaming.store import FeatureSource
 from raysearch.streaming.windows import WindowBatch, clip_frames, train_windows, validation_windows
 from raysearch.training.data import Batch
@@ -32,6 +34,7 @@ class SplitData:
         cells: augmentation cells that may replace a training row.
         probability: how often one does, in each epoch.
         window_rows: rows up to which an epoch's permutation is uniform.
+        by_speaker: give statistics of each speaker's rows, not of all training rows.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class SplitData:
         cells: Sequence[str] = (),
         probability: float = 0.0,
         window_rows: int = 8192,
+        by_speaker: bool = False,
     ) -> None:
         self.num_train, self.num_validation = len(rows.train), len(rows.validation)
         self.validation_ids: Sequence[str] = rows.validation.ids
@@ -56,10 +60,8 @@ class SplitData:
             rows.train.labels, minlength=self.num_classes
         ).tolist()
         self.floors = {name: source.floor for name, source in sources.items()}
-        self.normalisation = {
-            name: _mean_std(reader.stats[name].mean_std(slice(0, self.num_train)))
-            for name in sources
-        }
+        self._speakers = SpeakerIndex.of(rows) if by_speaker else None
+        self.normalisation = {name: self._statistics(reader.stats[name]) for name in sources}
         self._reader = reader
         self._closed = False
         self._labels = {"train": rows.train.labels, "validation": rows.validation.labels}
@@ -100,7 +102,12 @@ class SplitData:
                     self._frames, self._clips, table_R[mine], mine, positions_R[mine], len(rows)
                 )
             )
-        yield from self._batches(planned, self._labels["train"])
+        yield from self._batches(planned, "train")
+
+    def _statistics(self, stats: RowStats) -> tuple[torch.Tensor, torch.Tensor]:
+        if self._speakers is None:
+            return _float32(stats.mean_std(slice(0, self.num_train)))
+        return _float32(speaker_mean_std(stats, self._speakers.both))
 
     def _table_rows(self, seed: int, epoch: int) -> np.ndarray:
         """Where the reader's table has what each training row is in this epoch."""
@@ -117,7 +124,7 @@ class SplitData:
         _, _, rank, world_size, _ = self._plan
         mine = rank_share(np.arange(self.num_validation), rank, world_size)
         planned = list(validation_windows(self._frames, self._clips, mine + self.num_train, mine))
-        yield from self._batches(planned, self._labels["validation"])
+        yield from self._batches(planned, "validation")
 
     def close(self) -> None:
         """Lets go of the features; the data cannot be read after."""
@@ -135,21 +142,27 @@ class SplitData:
     ) -> None:
         self.close()
 
-    def _batches(self, planned: Sequence[WindowBatch], labels: Sequence[int]) -> Iterator[Batch]:
+    def _batches(self, planned: Sequence[WindowBatch], side: Side) -> Iterator[Batch]:
         if self._closed:
             raise RuntimeError("these data are closed")
-        labels_R = np.asarray(labels, dtype=np.int64)
+        labels_R = np.asarray(self._labels[side], dtype=np.int64)
+        speakers_R = self._speakers.side(side) if self._speakers else None
         for window, inputs in zip(planned, self._reader.read(planned), strict=True):
             device = next(iter(inputs.values())).device
             yield Batch(
                 inputs=inputs,
-                lengths={s: torch.from_numpy(n).to(device) for s, n in window.lengths.items()},
-                labels=torch.from_numpy(labels_R[window.index]).to(device),
+                lengths={s: _to(device, n) for s, n in window.lengths.items()},
+                labels=_to(device, labels_R[window.index]),
                 num_global=window.num_global,
-                index=torch.from_numpy(window.index.astype(np.int64)).to(device),
+                index=_to(device, window.index.astype(np.int64)),
+                speakers=None if speakers_R is None else _to(device, speakers_R[window.index]),
             )
 
 
-def _mean_std(pair: tuple[np.ndarray, np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
-    mean_F, std_F = (torch.from_numpy(item.astype(np.float32)) for item in pair)
-    return mean_F, std_F
+def _to(device: torch.device, values_B: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(values_B).to(device)
+
+
+def _float32(pair: tuple[np.ndarray, np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+    mean, std = (torch.from_numpy(item.astype(np.float32)) for item in pair)
+    return mean, std

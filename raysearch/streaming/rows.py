@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from raysearch.corpora.utterance import Utterance
     from raysearch.protocols.splits import Split
 
-__all__ = ["RowTable", "SplitRows", "row_key", "split_rows"]
+__all__ = ["RowTable", "SplitRows", "row_key", "speaker_key", "split_rows"]
 
 
 def row_key(content_hash: str, cell: str = "") -> str:
@@ -18,13 +18,23 @@ def row_key(content_hash: str, cell: str = "") -> str:
     return f"{content_hash}+{cell}" if cell else content_hash
 
 
+def speaker_key(utterance: "Utterance") -> str:
+    """A speaker's name that is no other corpus' speaker's."""
+    prefix = f"{utterance.corpus}/"  # joined corpora have it already
+    return prefix + utterance.speaker.removeprefix(prefix)
+
+
 @dataclass(frozen=True)
 class RowTable:
-    """Rows in a fixed order: utterance ids, content hashes (the store's keys), class indices."""
+    """Rows in a fixed order: utterance ids, content hashes (the store's keys), class indices.
+
+    ``speakers`` may stay empty where nothing is normalised by speaker.
+    """
 
     ids: tuple[str, ...]
     hashes: tuple[str, ...]
     labels: tuple[int, ...]
+    speakers: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -90,4 +100,5 @@ def _table(
         ids=tuple(u.id for u in kept),
         hashes=tuple(u.content_hash for u in kept),
         labels=tuple(index[u.emotion] for u in kept),
+        speakers=tuple(speaker_key(u) for u in kept),
     )

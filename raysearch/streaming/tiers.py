@@ -47,6 +47,7 @@ def open_trial_data(
     world_size: int = 1,
     cells: Sequence[str] = (),
     probability: float = 0.0,
+    by_speaker: bool = False,
     tier: Tier = "host",
     device: torch.device | str = "cpu",
     cache: Any = None,
@@ -64,6 +65,7 @@ def open_trial_data(
         world_size: workers of the group.
         cells: augmentation cells that may replace a training row.
         probability: how often one does.
+        by_speaker: give statistics of each speaker's rows, not of all training rows.
         tier: where the features live; the batches are the same in each.
         device: of the batches in the device tier; the other tiers give CPU tensors.
         cache: the node's cache actor; by default the one of this node.
@@ -85,6 +87,7 @@ def open_trial_data(
         world_size=world_size,
         cells=cells,
         probability=probability,
+        by_speaker=by_speaker,
     )
 
 

@@ -14,7 +14,10 @@ MAX_TIME_MASKED = 0.4
 
 
 class SpecAugmentConfig(Config):
-    """SpecAugment (arXiv 1904.08779) and a time shift, as fractions of the input's size."""
+    """SpecAugment (arXiv 1904.08779) and a time shift, as fractions of the input's size.
+
+    Shift and time masks are the same for all streams of a row.
+    """
 
     freq_mask_width: float = Field(
         0.2, ge=0, le=0.5, description="widest frequency mask, share of the bins"
@@ -77,6 +80,13 @@ class TrainingConfig(Config):
     clip_s: float = Field(
         3.0, gt=0, le=60, description="training crop and evaluation window, seconds"
     )
-    normalise: Literal["utterance", "train_bin"] = Field(
-        "utterance", description="per bin statistics of the clip, or of all training rows"
+    normalise: Literal["utterance", "train_bin", "speaker"] = Field(
+        "utterance",
+        description="per bin statistics of the clip, of all training rows, or of the speaker's "
+        "own recordings (transductive: a whole search or none of it)",
     )
+
+    @property
+    def by_speaker(self) -> bool:
+        """Whether each speaker's own recordings normalise the speaker's features."""
+        return self.normalise == "speaker"

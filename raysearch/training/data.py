@@ -21,6 +21,8 @@ class Batch:
         labels: class indices, long (B,).
         num_global: rows of the global batch over all ranks.
         index: the utterance's row number, long (B,); windows of one utterance share it.
+        speakers: where the statistics' tables have each row's speaker, long (B,), if they are by
+            speaker.
     """
 
     inputs: dict[str, Tensor]
@@ -28,6 +30,7 @@ class Batch:
     labels: Tensor
     num_global: int
     index: Tensor
+    speakers: Tensor | None = None
 
 
 class TrialData(Protocol):
@@ -41,7 +44,8 @@ class TrialData(Protocol):
         num_classes: emotions (K).
         shapes: what each stream's batches look like.
         floors: the value of silence in each stream.
-        normalisation: mean_F and std_F of each stream, from training rows only.
+        normalisation: mean_F and std_F of each stream, from training rows only; or mean_SF and
+            std_SF, a row a speaker, from each speaker's own rows.
     """
 
     num_train: int

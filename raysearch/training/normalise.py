@@ -33,7 +33,7 @@ def normalise_by_utterance(x_BTF: Tensor, lengths_B: Tensor) -> Tensor:
 
 
 def normalise_by_bin(x_BTF: Tensor, mean_F: Tensor, std_F: Tensor) -> Tensor:
-    """The training rows' mean and deviation of each bin, clamped to +-10."""
+    """A given mean and deviation of each bin, of all rows or (B, 1, F), clamped to +-10."""
     return ((x_BTF - mean_F) / (std_F + EPSILON)).clamp_(-LIMIT, LIMIT)
 
 
@@ -41,16 +41,16 @@ class Normaliser:
     """Brings a batch's inputs and lengths to the device and normalises the inputs.
 
     Args:
-        kind: statistics of each clip, or of all training rows.
-        statistics: mean_F and std_F of each stream, from training rows only.
+        kind: statistics of each clip, of all training rows, or of each speaker's rows.
+        statistics: each stream's mean and deviation, as ``TrialData.normalisation`` has them.
         shapes: the streams; a waveform is left as it is, and a vector, which has no spread of
-            its own, always takes the training rows' statistics.
+            its own, takes the training rows' statistics where others take a clip's.
         device: where the model is.
     """
 
     def __init__(
         self,
-        kind: Literal["utterance", "train_bin"],
+        kind: Literal["utterance", "train_bin", "speaker"],
         statistics: Mapping[str, tuple[Tensor, Tensor]],
         shapes: Mapping[str, StreamShape],
         device: torch.device,
@@ -66,11 +66,17 @@ class Normaliser:
     def __call__(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Normalised x_BTF float32 and lengths (B,) of each stream."""
         inputs, lengths = {}, {}
+        speakers_B = None if batch.speakers is None else batch.speakers.to(self.device)
+        assert (speakers_B is not None) == (self.kind == "speaker"), "statistics of another kind"
         for stream, raw_BTF in batch.inputs.items():
             x_BTF = raw_BTF.to(self.device, torch.float32, non_blocking=True)
             lengths_B = batch.lengths[stream].to(self.device, non_blocking=True)
             if self._streams[stream] == "waveform":
                 inputs[stream] = x_BTF
+            elif speakers_B is not None:
+                mean_SF, std_SF = self._statistics[stream]
+                mean_B1F, std_B1F = mean_SF[speakers_B, None], std_SF[speakers_B, None]
+                inputs[stream] = normalise_by_bin(x_BTF, mean_B1F, std_B1F)
             elif self.kind == "train_bin" or self._streams[stream] == "vector":
                 inputs[stream] = normalise_by_bin(x_BTF, *self._statistics[stream])
             else:

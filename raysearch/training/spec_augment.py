@@ -1,10 +1,14 @@
 """SpecAugment and time shift, batched on the device, on normalised features.
 
-Every draw comes from torch's default generator of the features' device. What is masked or
-shifted in is 0, the mean of a normalised bin. Padding stays where and as it is.
+A row's streams show the same speech, so they share one shift and the same time masks: what is
+drawn are fractions, which each stream turns into its own frames. Frequency masks are a
+spectrogram's own. Every draw comes from torch's default generator of the features' device. What is
+masked or shifted in is 0, the mean of a normalised bin. Padding stays where and as it is.
 
 Axes: B batch, T frames, F bins, M masks.
 """
+
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -12,38 +16,57 @@ from torch import Tensor
 from raysearch.features.extractor import StreamKind
 from raysearch.training.config import SpecAugmentConfig
 
-__all__ = ["mask_bands", "spec_augment", "time_shift"]
+__all__ = ["band_draws", "mask_bands", "spec_augment", "time_shift"]
 
 
 def spec_augment(
-    x_BTF: Tensor,
-    lengths_B: Tensor,
+    inputs: Mapping[str, Tensor],
+    lengths: Mapping[str, Tensor],
     config: SpecAugmentConfig,
-    kind: StreamKind = "spectrogram",
-) -> Tensor:
-    """Shift in time, then mask bins and frames; a new tensor of the same shape.
+    kinds: Mapping[str, StreamKind],
+) -> dict[str, Tensor]:
+    """Shift every stream in time, then mask bins and frames; new tensors of the same shapes.
 
     Args:
-        x_BTF: normalised features.
-        lengths_B: valid frames a row, long.
+        inputs: a stream's normalised features x_BTF; the streams agree in B.
+        lengths: a stream's valid frames a row, long (B,).
         config: widths as fractions of the bins and of the valid frames.
-        kind: vectors and waveforms come back as they are; bins that are not frequencies in
-            order are not masked.
+        kinds: what a stream's values are: a vector comes back as it is, a waveform is shifted
+            only, and bins that are not frequencies in order are not masked.
     """
-    if x_BTF.shape[0] == 0 or kind in ("vector", "waveform"):
-        return x_BTF
-    num_frames, num_bins = x_BTF.shape[1:]
+    moving = [stream for stream in inputs if kinds[stream] != "vector"]
+    num_rows = len(lengths[moving[0]]) if moving else 0
+    if not num_rows:
+        return dict(inputs)
+    device = inputs[moving[0]].device
+    augmented = dict(inputs)
+    # The order of the draws: one shift, each spectrogram's frequency masks, the time masks.
     if config.time_shift > 0:
-        x_BTF = time_shift(x_BTF, lengths_B, config.time_shift)
-    bins_B = torch.full_like(lengths_B, num_bins)
-    num_masks = config.freq_mask_count if kind == "spectrogram" else 0
-    masked_BF = mask_bands(bins_B, num_bins, config.freq_mask_width, num_masks)
-    masked_BT = mask_bands(lengths_B, num_frames, config.time_mask_width, config.time_mask_count)
-    return x_BTF.masked_fill(masked_BF[:, None, :] | masked_BT[:, :, None], 0.0)
+        draws_B = torch.rand(num_rows, device=device)
+        for stream in moving:
+            augmented[stream] = time_shift(
+                inputs[stream], lengths[stream], config.time_shift, draws_B
+            )
+    bins = {s: _masked_bins(inputs[s], config) for s in moving if kinds[s] == "spectrogram"}
+    draws_BM2 = band_draws(num_rows, config.time_mask_count, device)
+    for stream in moving:
+        if kinds[stream] != "waveform":
+            masked_BTF = mask_bands(
+                lengths[stream], inputs[stream].shape[1], config.time_mask_width, draws_BM2
+            )[:, :, None]
+            if stream in bins:
+                masked_BTF = masked_BTF | bins[stream][:, None, :]
+            augmented[stream] = augmented[stream].masked_fill(masked_BTF, 0.0)
+    return augmented
 
 
-def mask_bands(sizes_B: Tensor, axis_size: int, width: float, count: int) -> Tensor:
-    """Positions under at least one of ``count`` bands, bool (B, axis_size).
+def band_draws(num_rows: int, count: int, device: torch.device | None = None) -> Tensor:
+    """What decides ``count`` bands of each row, (B, M, 2) in [0, 1): their widths and places."""
+    return torch.rand(num_rows, count, 2, device=device)
+
+
+def mask_bands(sizes_B: Tensor, axis_size: int, width: float, draws_BM2: Tensor) -> Tensor:
+    """Positions under at least one of a row's bands, bool (B, axis_size).
 
     A band is up to ``width`` of its row's size wide, uniformly, and lies inside that size.
 
@@ -51,10 +74,9 @@ def mask_bands(sizes_B: Tensor, axis_size: int, width: float, count: int) -> Ten
         sizes_B: how much of the axis each row uses, long.
         axis_size: the axis' length, padding included.
         width: the widest band, as a fraction of the row's size.
-        count: bands a row.
+        draws_BM2: as ``band_draws`` gives them; the same for every axis that shares its bands.
     """
     device = sizes_B.device
-    draws_BM2 = torch.rand(sizes_B.shape[0], count, 2, device=device)
     sizes_B1 = sizes_B[:, None].to(draws_BM2.dtype)
     widest_B1 = (width * sizes_B1 + 1e-4).floor()
     widths_BM = (draws_BM2[..., 0] * (widest_B1 + 1)).floor().minimum(widest_B1)
@@ -65,13 +87,18 @@ def mask_bands(sizes_B: Tensor, axis_size: int, width: float, count: int) -> Ten
     return inside.any(dim=1)
 
 
-def time_shift(x_BTF: Tensor, lengths_B: Tensor, fraction: float) -> Tensor:
+def time_shift(x_BTF: Tensor, lengths_B: Tensor, fraction: float, draws_B: Tensor) -> Tensor:
     """Move each row's valid frames by up to ``fraction`` of them; what opens is 0.
 
     Not wrapped round: that would make onsets that nobody spoke.
+
+    Args:
+        x_BTF: features.
+        lengths_B: valid frames a row, long.
+        fraction: of them, the largest shift either way.
+        draws_B: in [0, 1): where between both ends each row's shift lies.
     """
     largest_B = (lengths_B * fraction).floor()
-    draws_B = torch.rand(x_BTF.shape[0], device=x_BTF.device)
     shifts_B = (draws_B * (2 * largest_B + 1)).floor().minimum(2 * largest_B) - largest_B
     positions_T = torch.arange(x_BTF.shape[1], device=x_BTF.device)
     sources_BT = positions_T - shifts_B.long()[:, None]
@@ -80,3 +107,11 @@ def time_shift(x_BTF: Tensor, lengths_B: Tensor, fraction: float) -> Tensor:
     sources_BT = torch.where(valid_BT, sources_BT.clamp(0, x_BTF.shape[1] - 1), positions_T)
     moved_BTF = x_BTF.gather(1, sources_BT[:, :, None].expand_as(x_BTF))
     return moved_BTF.masked_fill((valid_BT & ~spoken_BT)[:, :, None], 0.0)
+
+
+def _masked_bins(x_BTF: Tensor, config: SpecAugmentConfig) -> Tensor:
+    """The bins of each row that are masked over all of its frames, bool (B, F)."""
+    num_rows, _, num_bins = x_BTF.shape
+    draws_BM2 = band_draws(num_rows, config.freq_mask_count, x_BTF.device)
+    bins_B = torch.full((num_rows,), num_bins, dtype=torch.long, device=x_BTF.device)
+    return mask_bands(bins_B, num_bins, config.freq_mask_width, draws_BM2)

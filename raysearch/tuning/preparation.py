@@ -44,10 +44,11 @@ class AuditedSplit:
     audit: Audit
     inner: tuple[Split, ...] = ()
 
-    def identity(self) -> dict[str, Any]:
-        """What of the data decides a search."""
-        identity = self.split.identity()
-        return {**identity, "inner": [s.identity() for s in self.inner]} if self.inner else identity
+    def identity(self, spec: SearchSpec) -> dict[str, Any]:
+        """What of the data decides a search of ``spec``."""
+        by_speaker = spec.training.by_speaker
+        identity, *inner = (s.identity(speakers=by_speaker) for s in (self.split, *self.inner))
+        return {**identity, "inner": inner} if inner else identity
 
 
 @dataclass(frozen=True, slots=True)

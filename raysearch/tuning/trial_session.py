@@ -121,6 +121,7 @@ def _open(
         world_size=world_size,
         cells=selected(config.waveform_augment),
         probability=config.waveform_augment.probability,
+        by_speaker=config.training.by_speaker,
         tier=task["data"]["tier"],
         device=ray.train.torch.get_device(),
     )

@@ -22,6 +22,8 @@ from raysearch.lease import Lease
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.runs import RunSender, open_ledger, publication
+from raysearch.streaming.speakers import speakers_of_one
+from raysearch.training.transductive import NOTE, is_transductive
 from raysearch.trials import Trials
 from raysearch.tuning.adapters import ConductorScheduler, ConductorSearcher
 from raysearch.tuning.cluster_session import ClusterSession
@@ -106,7 +108,7 @@ def run_search(
         InfrastructureError: no slot is left, or none came up.
         DataError: the audio cannot be used, or changed since the run began.
     """
-    _check_data(run, audited)
+    _check_data(spec, run, audited)
     run.add_session(started, lease.fence, _facts(spec, audited, session))
     RunSender(run.root).send()
     outcome = "failed"
@@ -115,7 +117,7 @@ def run_search(
             bank = prepare_features(
                 spec, audited.split, storage, inner=audited.inner, on_progress=watcher.progress
             )
-            _say_bank(bank, watcher.say)
+            _say_bank(spec, bank, watcher.say)
             with open_pool(spec, run, session, watcher.say) as pool:
                 room = "as the cluster has room, up to " if pool.elastic else ""
                 watcher.say(f"starting slots: {room}{pool.plan.describe()}")
@@ -166,7 +168,7 @@ def _conductor(
         ledger,
         pool,
         study,
-        split_identity=audited.identity(),
+        split_identity=audited.identity(spec),
         task={
             **publication(run.root, lease),
             "checkpoint_every_s": spec.search.checkpoint_every_s,
@@ -214,8 +216,8 @@ def _let_tune_run(
         tuner.fit()
 
 
-def _check_data(run: RunFolder, audited: AuditedSplit) -> None:
-    fingerprint = stable_hash(audited.identity())
+def _check_data(spec: SearchSpec, run: RunFolder, audited: AuditedSplit) -> None:
+    fingerprint = stable_hash(audited.identity(spec))
     before = run.info().get("data_fingerprint", fingerprint)
     if before != fingerprint:
         raise RunExistsError(
@@ -233,7 +235,7 @@ def _facts(spec: SearchSpec, audited: AuditedSplit, session: ClusterSession) -> 
         "seed": spec.search.seed,
         "bit_reproducible": spec.search.max_workers is None,
         "num_startup_trials": num_startup_trials(spec.search.trials),
-        "data_fingerprint": stable_hash(audited.identity()),
+        "data_fingerprint": stable_hash(audited.identity(spec)),
         "audit": audited.audit.to_dict(),
         "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
         "commit": _commit(),
@@ -255,9 +257,14 @@ def _commit() -> str | None:
     return None
 
 
-def _say_bank(bank: FeatureBank, say: Callable[[str], None]) -> None:
+def _say_bank(spec: SearchSpec, bank: FeatureBank, say: Callable[[str], None]) -> None:
     sets, rows = len(bank.sources), len(bank.rows.train) + len(bank.rows.validation)
     say(f"features: {sets} set(s) of {rows} utterances; tier {bank.tier}: {bank.tier_reason}")
+    if is_transductive(spec):
+        say(NOTE)
+        sides = {"train": bank.rows.train.speakers, "validation": bank.rows.validation.speakers}
+        if alone := speakers_of_one(sides):
+            say(alone)
     if bank.quarantined:
         name, reason = next(iter(bank.quarantined.items()))
         say(f"quarantined: {len(bank.quarantined)} utterance(s), as {name}: {reason}")

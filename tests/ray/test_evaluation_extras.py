@@ -98,6 +98,24 @@ def test_the_leak_study_has_four_arms(folder):
     assert "not paper" in refused(*other, "--protocol=paper", code=2, cwd=folder)
 
 
+@pytest.mark.slow
+def test_speakers_own_recordings_are_marked_from_the_search_to_the_comparison(folder):
+    speaker = "--set=training.normalise=speaker"
+    mixed = ["--set=space.training.normalise={choice: [speaker, train_bin]}", "--name=mixed"]
+    assert "are not ranked with others" in refused("run", *SMALL, *mixed, code=2, cwd=folder)
+    shown = raysearch("run", *SMALL, *SAMPLED, speaker, "--trials=1", "--name=own", cwd=folder)
+    assert "transductive: every test speaker's own recordings" in shown
+    assert "validation UA (transductive)" in shown
+    assert "the searched fold, transductive)" in raysearch("evaluate", "results/own", cwd=folder)
+    run = folder / "results" / "own"
+    for name in ("evaluation.json", "summary.json", "best/metrics.json"):
+        assert json.loads((run / name).read_text())["transductive"] is True
+    assert "transductive" in (run / "best" / "model_card.md").read_text()
+    raysearch("evaluate", "results/one", cwd=folder)
+    said = refused("compare", "results/one", "results/own", code=2, cwd=folder)
+    assert "own (transductive)" in said
+
+
 def quieter(tree, target):
     """The tree's recordings at half the level: other files, in the same layout."""
     shutil.copytree(tree, target)

@@ -64,7 +64,9 @@ def sources(utterances, store):
 
 def table(items):
     labels = tuple(i % 2 for i in range(len(items)))
-    return RowTable(tuple(u.id for u in items), tuple(u.content_hash for u in items), labels)
+    speakers = tuple(f"s{i % 7}" for i in range(len(items)))
+    hashes = tuple(u.content_hash for u in items)
+    return RowTable(tuple(u.id for u in items), hashes, labels, speakers)
 
 
 @pytest.fixture(scope="module")
@@ -176,14 +178,18 @@ def same(first, second):
     assert first.num_global == second.num_global
     assert torch.equal(first.labels, second.labels)
     assert torch.equal(first.index, second.index)
+    assert (first.speakers is None) == (second.speakers is None)
+    if first.speakers is not None:
+        assert torch.equal(first.speakers, second.speakers)
     for stream in first.inputs:
         assert torch.equal(first.lengths[stream], second.lengths[stream])
         assert torch.equal(first.inputs[stream], second.inputs[stream])
 
 
+@pytest.mark.parametrize("by_speaker", [False, True])
 @pytest.mark.parametrize("tier", ["device", "stream"])
-def test_every_tier_gives_the_host_tiers_batches(rows, sources, tier):
-    shape = {"rank": 1, "world_size": 3}
+def test_every_tier_gives_the_host_tiers_batches(rows, sources, tier, by_speaker):
+    shape = {"rank": 1, "world_size": 3, "by_speaker": by_speaker}
     host = opened(rows, sources, **shape)
     other = opened(rows, sources, tier=tier, **shape)
     for batches in (lambda data: data.train_batches(3), lambda data: data.validation_batches()):

@@ -16,6 +16,8 @@ from raysearch.models.base import Model
 from raysearch.models.layers.beside import EPSILON, Beside, masked_mean_std
 from raysearch.models.table import build_model, model_config
 from raysearch.spec import SearchSpec, feature_sets
+from raysearch.training.config import SpecAugmentConfig
+from raysearch.training.spec_augment import spec_augment
 
 NUM_VALUES = 6
 SHAPES = {
@@ -117,3 +119,24 @@ def test_a_search_asks_for_the_stream_first_and_then_computes_it(name: str) -> N
     )
     asked = {tuple(sorted(streams)) for streams in feature_sets(given_both)}
     assert asked == {("mel",), ("mel", "prosody")}
+
+
+def test_frames_that_are_masked_or_shifted_in_count_as_padding() -> None:
+    """A row's statistics in training are those of the frames that are left, as in a test."""
+    torch.manual_seed(2)
+    beside = Beside(SHAPES, "prosody")
+    x_BTF, lengths_B = 3 + torch.randn(40, 16, NUM_VALUES), torch.arange(40) % 12 + 5
+    config = SpecAugmentConfig(time_mask_width=0.2, time_mask_count=2, time_shift=0.3)
+    masked_BTF = spec_augment(
+        {"prosody": x_BTF}, {"prosody": lengths_B}, config, {"prosody": "frames"}
+    )["prosody"]
+    found = beside(torch.empty(40, 0), {"prosody": masked_BTF}, {"prosody": lengths_B})
+    num_left = []
+    for row, x_TF, length in zip(found, masked_BTF, lengths_B.tolist(), strict=True):
+        left_TF = x_TF[:length][x_TF[:length].any(dim=1)]
+        alone = masked_mean_std(left_TF[None], torch.tensor([len(left_TF)]))[0]
+        torch.testing.assert_close(row, alone)
+        num_left.append(length - len(left_TF))
+    assert max(num_left) > 2
+    # Zeros that counted would pull every mean towards 0.
+    assert (found[:, :NUM_VALUES].mean(dim=0) - 3).abs().max() < 0.3

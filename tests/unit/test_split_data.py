@@ -165,6 +165,8 @@ def test_the_tier_follows_from_the_bytes(num_bytes, device_free, expected):
 class Row:
     id: str
     emotion: str
+    corpus: str = "made"
+    speaker: str = "03"
 
     @property
     def content_hash(self):
@@ -188,6 +190,7 @@ def test_split_rows_leaves_out_the_quarantined():
     assert rows.train.ids == ("a", "b")
     assert rows.train.labels == (1, 0)
     assert rows.validation.hashes == ("hash-d",)
+    assert rows.train.speakers == ("made/03", "made/03")
     with pytest.raises(EmptyCorpusError, match="0 validation rows"):
         split_rows(split, exclude={"d"})
     with pytest.raises(DataError, match="no training row has its emotion 'joy'"):

@@ -86,20 +86,29 @@ def test_the_best_value_is_the_objectives(run):
     assert summary["best_val_uar"] == 0.3, "the UA of the epoch that the loss chose"
 
 
-def test_epochs_without_seconds_count_as_none(tmp_path, clock):
-    ledger = Ledger.open(tmp_path / "trials.jsonl", 1)
+@pytest.fixture
+def fresh(tmp_path):
+    """A run without a trial."""
+    folder = RunFolder(tmp_path)
+    folder.spec_file.write_text(SearchSpec.load("emohrnet").to_yaml())
+    return folder
+
+
+def test_epochs_without_seconds_count_as_none(fresh, clock):
+    ledger = Ledger.open(fresh.ledger_file, 1)
     event = {"trial": "t0", "number": 0, "attempt": 1, "slot": 0}
     ledger.append("started", config={}, **event)
     ledger.append("epoch", epoch=1, metrics=METRICS, train_s=float("nan"), **event)
     ledger.append("completed", **event)
     ledger.close()
     events = ledger.events
-    assert summarize(RunFolder(tmp_path), events, Trials.replay(events))["train_compute_s"] == 0.0
+    assert summarize(fresh, events, Trials.replay(events))["train_compute_s"] == 0.0
     assert trial_overheads(events) == []
 
 
-def test_an_empty_search_has_a_summary(tmp_path):
-    summary = summarize(RunFolder(tmp_path), [], Trials())
+def test_an_empty_search_has_a_summary(fresh):
+    summary = summarize(fresh, [], Trials())
+    assert summary["transductive"] is False
     assert summary["best_trial"] is None
     assert summary["trial_overhead_s"] is None
     assert summary["num_trials"] == 0

@@ -1,4 +1,11 @@
-"""A second stream's statistics beside pooled features. Axes: B batch, T frames, F bins."""
+"""Statistics of a second stream beside pooled features.
+
+What SpecAugment masks or shifts in is 0 in every bin, which no normalised frame is. Counted as
+frames, zeros would pull each statistic to the corpus' mean, and only in training; so they are
+padding, like the frames beyond a row's length.
+
+Axes: B batch, T frames, F bins.
+"""
 
 from collections.abc import Mapping
 
@@ -45,7 +52,9 @@ class Beside(nn.Module):
             return pooled_BC
         if self._vector:
             return torch.cat([pooled_BC, inputs[self._stream][:, 0]], dim=1)
-        statistics_BF = masked_mean_std(inputs[self._stream], lengths[self._stream])
+        x_BTF = inputs[self._stream]
+        valid_BT = _valid(x_BTF, lengths[self._stream]) & (x_BTF != 0).any(dim=2)
+        statistics_BF = _mean_std(x_BTF, valid_BT)
         return torch.cat([pooled_BC, statistics_BF], dim=1)
 
 
@@ -68,8 +77,16 @@ def check_statistics(stream: str, config: FeatureConfig) -> None:
 
 def masked_mean_std(x_BTF: Tensor, lengths_B: Tensor) -> Tensor:
     """Mean, then deviation, of each bin over the valid frames, (B, 2F)."""
+    return _mean_std(x_BTF, _valid(x_BTF, lengths_B))
+
+
+def _valid(x_BTF: Tensor, lengths_B: Tensor) -> Tensor:
     positions_T = torch.arange(x_BTF.shape[1], device=x_BTF.device)
-    mask_BT1 = (positions_T < lengths_B[:, None])[:, :, None].to(x_BTF.dtype)
+    return positions_T < lengths_B[:, None]
+
+
+def _mean_std(x_BTF: Tensor, valid_BT: Tensor) -> Tensor:
+    mask_BT1 = valid_BT[:, :, None].to(x_BTF.dtype)
     num_frames_B1 = mask_BT1.sum(dim=1).clamp(min=1)
     mean_BF = (x_BTF * mask_BT1).sum(dim=1) / num_frames_B1
     spread_BTF = (x_BTF - mean_BF[:, None]).square() * mask_BT1
