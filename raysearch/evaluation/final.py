@@ -24,6 +24,8 @@ from raysearch.evaluation.selection import (
     value,
 )
 from raysearch.lease import Lease
+from raysearch.models.base import SolvedModel
+from raysearch.models.table import MODELS
 from raysearch.protocols.splits import without_validation
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
@@ -132,9 +134,12 @@ class FinalStage:
         """The settings of the trials in ``counts``, learned from all rows; None without time."""
         ready = [slot for slot in ended.pool.slots if slot.staying and slot.ready]
         num_nets = ended.refit.num_seeds(winner, len(ready), ended.left_s)
+        seeds_of = apportioned(counts, num_nets)
+        if issubclass(MODELS.load(self.spec.model.name), SolvedModel):
+            seeds_of = dict.fromkeys(counts, 1)  # another seed would solve to the same
         arms = {
             number: self._refit_arm(ended, ended.trials.records[number], seeds)
-            for number, seeds in apportioned(counts, num_nets).items()
+            for number, seeds in seeds_of.items()
         }
         tasks = [t for a in arms.values() for t in a.tasks(self.run.root.absolute(), self.lease)]
         if tasks:
@@ -145,7 +150,7 @@ class FinalStage:
             self.watcher.say(f"no refit: {error}")
             return None
         nets = [
-            replace(net, trial=number, inner=ALL_ROWS)
+            replace(net, trial=number, inner=ALL_ROWS, weight=counts[number] / seeds_of[number])
             for number, arm in arms.items()
             for variant in arm.variants()
             for net in variant

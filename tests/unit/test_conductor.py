@@ -174,12 +174,13 @@ def test_the_sections_own_settings_are_never_stopped(tmp_path):
 
 
 def test_the_sections_own_settings_are_not_run_twice(tmp_path):
-    plain = small_spec()
+    plain = small_spec(("training.learning_rate",))
     published = [
         item for item in published_values(plain).items() if item[0] not in plain.space.fields
     ]
     settings = {key.replace(".", "__"): value for key, value in published}
-    spec = small_spec(search__trials=2, search__own_first=True, **settings)
+    searched = ("training.learning_rate",)
+    spec = small_spec(searched, search__trials=2, search__own_first=True, **settings)
     records = FakeSearch(tmp_path / "run", spec).run().trials.records
     assert spec.resolve(records[0].config) == spec.base
     assert spec.resolve(records[1].config) != spec.base

@@ -10,13 +10,14 @@ import pytest
 from protocol_corpora import regular
 
 from raysearch.__main__ import main
+from raysearch.config.spaces import shipped_spaces
 from raysearch.errors import ConfigError, UserError
+from raysearch.evaluation.final_model import FinalModel, Net
 from raysearch.evaluation.leak_study import check_spec
 from raysearch.evaluation.scores import score
 from raysearch.evaluation.transductive import check_alike, transductive_notes
 from raysearch.files import write_json
 from raysearch.ledger import Ledger, read
-from raysearch.models.table import MODELS
 from raysearch.protocols.audit import audit
 from raysearch.protocols.splits import ProtocolConfig, make_split
 from raysearch.reporting.leaderboard import write_leaderboard
@@ -33,7 +34,7 @@ PUBLISHED = "published.settings.training.normalise={value: %s, source: paper}"
 WARM = "search.warm_start={origin: a, saw_test: false, settings: [{training.normalise: %s}]}"
 
 
-@pytest.mark.parametrize("name", MODELS.names())
+@pytest.mark.parametrize("name", shipped_spaces())
 def test_one_setting_makes_a_shipped_space_transductive(name: str) -> None:
     spec = SearchSpec.load(name, [SPEAKER])
     assert is_transductive(spec)
@@ -62,7 +63,7 @@ def test_a_search_of_both_kinds_is_refused_in_one_line(settings: list[str]) -> N
 
 def test_an_svm_may_be_normalised_by_speaker_but_not_by_utterance() -> None:
     assert is_transductive(SearchSpec.load("svm", [SPEAKER]))
-    with pytest.raises(ConfigError, match="leaves an SVM nothing to learn from"):
+    with pytest.raises(ConfigError, match="nothing to tell: set it to train_bin"):
         SearchSpec.load("svm", ["training.normalise=utterance"])
 
 
@@ -108,12 +109,13 @@ def test_every_file_of_a_search_says_so(run: RunFolder, capsys: pytest.CaptureFi
     assert NOTE in board
     assert write_summary(run, read(run.ledger_file), trials)["transductive"] is True
     (record,) = trials.records.values()
-    card = model_card(spec, record, record.epochs[1], ["calm", "sad"], {}, first=True)
+    model = FinalModel("single", record.trial, (Net(0, spec.base, run.root),))
+    card = model_card(spec, record, record.epochs[1], ["calm", "sad"], {}, model, first=True)
     assert "All figures of this model are transductive" in card
     plain = SearchSpec.load("cnn")
     write_leaderboard(run, plain, trials)
     assert "ransductive" not in (run.root / "leaderboard.md").read_text()
-    card = model_card(plain, record, record.epochs[1], ["calm", "sad"], {}, first=True)
+    card = model_card(plain, record, record.epochs[1], ["calm", "sad"], {}, model, first=True)
     assert "ransductive" not in card
 
 
