@@ -1,9 +1,9 @@
 """What every feature extractor is: a config class and a function from waveforms to arrays."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -25,7 +25,15 @@ StreamKind = Literal["spectrogram", "frames", "vector", "waveform"]
 
 
 class FeatureConfig(Config):
-    """The part of a stream's config that all extractors share; it names the extractor."""
+    """The part of a stream's config that all extractors share; it names the extractor.
+
+    Attributes:
+        NEUTRAL: fields that came later, each with the value that leaves features as they were
+            without it. At that value they are no part of the identity, so stored features stay
+            valid.
+    """
+
+    NEUTRAL: ClassVar[Mapping[str, float]] = {}
 
     extractor: str = Field(min_length=1, description="Extractor: a table's name or module:Class.")
     sample_rate: int = Field(16000, ge=4000, le=96000, description="Hz; audio is resampled to it.")
@@ -33,6 +41,11 @@ class FeatureConfig(Config):
     def variant(self) -> str:
         """What makes a published system that reads this stream a variant; empty: nothing."""
         return ""
+
+    def identity(self) -> dict[str, Any]:
+        """As ``Config.identity``, without fields of ``NEUTRAL`` that change nothing."""
+        own = super().identity()
+        return {k: v for k, v in own.items() if k not in self.NEUTRAL or v != self.NEUTRAL[k]}
 
 
 @dataclass(frozen=True, slots=True)

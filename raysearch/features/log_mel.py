@@ -4,7 +4,7 @@ Axis letters: N samples, T frames, W window samples, K frequency bins, F mel bin
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -22,7 +22,11 @@ POWER_FLOOR = 1e-10
 
 
 class LogMelConfig(FeatureConfig):
-    """Slaney's mel scale and area normalisation (librosa's defaults), Hann window, power."""
+    """Slaney's mel scale and area normalisation (librosa's defaults), Hann window, power.
+
+    Pre-emphasis, x[n] - a x[n - 1] over the whole waveform with a of 0.97 as a rule, lifts what
+    the voice source lacks towards high frequencies.
+    """
 
     extractor: Literal["log_mel"] = Field("log_mel", description="The log-mel extractor.")
     window_ms: float = Field(25.0, ge=4, le=200, description="Analysis window, milliseconds.")
@@ -30,6 +34,11 @@ class LogMelConfig(FeatureConfig):
     n_mels: int = Field(64, ge=8, le=256, description="Mel bins, F.")
     f_min: float = Field(0.0, ge=0, description="Lowest frequency, Hz.")
     f_max: float | None = Field(None, gt=0, description="Highest frequency, Hz; null: Nyquist.")
+    pre_emphasis: float = Field(
+        0.0, ge=0, lt=1, description="Share of the sample before that is subtracted; 0 is off."
+    )
+
+    NEUTRAL: ClassVar[Mapping[str, float]] = {"pre_emphasis": 0.0}
 
     @model_validator(mode="after")
     def _check(self) -> "LogMelConfig":
@@ -72,6 +81,8 @@ class LogMelConfig(FeatureConfig):
 class LogMel(Extractor):
     """Natural log of mel power, at least ``log(1e-10)``; frame t covers [t*hop, t*hop + W).
 
+    With pre-emphasis a frame reads the sample before it, too.
+
     Each utterance goes through its own matrix products: one product over a whole batch would let
     the neighbours change the last bit, and then where a row was computed would change a trial.
     """
@@ -100,6 +111,9 @@ class LogMel(Extractor):
 
         window_W, filters_KF = self._weights
         missing = self.config.window_samples - x_N.shape[0]
+        if self.config.pre_emphasis:
+            before_N = torch.nn.functional.pad(x_N[:-1], (1, 0))
+            x_N = x_N - self.config.pre_emphasis * before_N
         if missing > 0:
             x_N = torch.nn.functional.pad(x_N, (0, missing))
         frames_TW = x_N.unfold(0, self.config.window_samples, self.config.hop_samples) * window_W

@@ -1,28 +1,26 @@
 """Mel-frequency cepstral coefficients, the input of the attention 1D-CNN (arXiv 2507.03251).
 
 As librosa's ``mfcc`` with ``top_db=None``: the orthonormal DCT-II of the mel power in decibels,
-on this package's own frames (no centring, no padding). Deltas are ``librosa.feature.delta``'s:
-Savitzky-Golay derivatives over nine frames.
+on this package's own frames (no centring, no padding).
 
 Axis letters: N samples, T frames, M mel bins, F coefficients.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 from scipy.fft import dct
-from scipy.signal import savgol_filter
 
+from raysearch.features.derivatives import with_deltas
 from raysearch.features.extractor import Extractor, FeatureConfig, StreamKind
 from raysearch.features.log_mel import LogMel, LogMelConfig
 
-__all__ = ["Mfcc", "MfccConfig", "deltas"]
+__all__ = ["Mfcc", "MfccConfig"]
 
 DECIBELS_PER_NEPER = 10 / math.log(10)
-DELTA_WIDTH = 9
 
 
 class MfccConfig(FeatureConfig):
@@ -36,6 +34,11 @@ class MfccConfig(FeatureConfig):
     f_max: float | None = Field(None, gt=0, description="Highest frequency, Hz; null: Nyquist.")
     n_mfcc: int = Field(20, ge=2, le=128, description="Coefficients, from the first on.")
     deltas: Literal[0, 1, 2] = Field(0, description="Derivatives that are appended as bins.")
+    pre_emphasis: float = Field(
+        0.0, ge=0, lt=1, description="Share of the sample before that is subtracted; 0 is off."
+    )
+
+    NEUTRAL: ClassVar[Mapping[str, float]] = {"pre_emphasis": 0.0}
 
     @model_validator(mode="after")
     def _check(self) -> "MfccConfig":
@@ -50,7 +53,7 @@ class MfccConfig(FeatureConfig):
         return LogMelConfig(**own)
 
 
-_MEL = ("sample_rate", "window_ms", "hop_ms", "n_mels", "f_min", "f_max")
+_MEL = ("sample_rate", "window_ms", "hop_ms", "n_mels", "f_min", "f_max", "pre_emphasis")
 
 
 class Mfcc(Extractor):
@@ -77,14 +80,4 @@ class Mfcc(Extractor):
     def _one(self, mel_TM: np.ndarray) -> np.ndarray:
         power_db_TM = DECIBELS_PER_NEPER * mel_TM
         mfcc_TF = dct(power_db_TM, type=2, norm="ortho", axis=1)[:, : self.config.n_mfcc]
-        parts = [mfcc_TF, *(deltas(mfcc_TF, k) for k in range(1, self.config.deltas + 1))]
-        return np.concatenate(parts, axis=1).astype(np.float32)
-
-
-def deltas(x_TF: np.ndarray, order: int) -> np.ndarray:
-    """The ``order``-th derivative over frames; clips shorter than the filter repeat their ends."""
-    mode = "interp" if len(x_TF) >= DELTA_WIDTH else "nearest"
-    derived: np.ndarray = savgol_filter(
-        x_TF, DELTA_WIDTH, polyorder=order, deriv=order, axis=0, mode=mode
-    )
-    return derived
+        return with_deltas(mfcc_TF, self.config.deltas)

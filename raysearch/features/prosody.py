@@ -14,8 +14,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from raysearch.features.curve_statistics import PROSODY_FUNCTIONALS, prosody_functionals
+from raysearch.features.derivatives import with_deltas
 from raysearch.features.extractor import Extractor, FeatureConfig, StreamKind
-from raysearch.features.mfcc import deltas
 
 __all__ = ["Curves", "PitchConfig", "Prosody", "ProsodyConfig", "pitch_curves"]
 
@@ -91,7 +91,7 @@ class Prosody(Extractor):
         if self.config.per == "utterance":
             return curves.functionals()[None]
         curves_TF = np.stack([curves.pitch_T, curves.voice_T, curves.energy_T], axis=1)
-        return np.concatenate([curves_TF, deltas(curves_TF, 1)], axis=1).astype(np.float32)
+        return with_deltas(curves_TF, 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.signal import lfilter
 
 from raysearch.config.base import Places
 from raysearch.errors import ConfigError, UnknownNameError
 from raysearch.features.log_mel import LogMel, LogMelConfig
+from raysearch.features.mfcc import Mfcc, MfccConfig
 from raysearch.features.table import build_extractor, feature_config
 
 
@@ -82,3 +84,22 @@ def test_unknown_extractor_and_missing_name():
         feature_config({"extractor": "logmel"})
     with pytest.raises(ConfigError, match=r"'features\.mel\.extractor' is missing"):
         feature_config({}, prefix="features.mel")
+
+
+def test_pre_emphasis_is_a_filter_over_the_whole_waveform():
+    waveform_N = np.random.default_rng(0).standard_normal(3200).astype(np.float32)
+    (found,) = LogMel(LogMelConfig(pre_emphasis=0.97))([waveform_N])
+    filtered_N = lfilter([1, -0.97], [1], waveform_N).astype(np.float32)
+    (expected,) = LogMel(LogMelConfig())([filtered_N])
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    coefficients = Mfcc(MfccConfig(pre_emphasis=0.97))([waveform_N])
+    np.testing.assert_allclose(coefficients, Mfcc(MfccConfig())([filtered_N]), atol=1e-2)
+
+
+def test_what_is_off_is_no_part_of_the_identity():
+    """So that features stored before the field existed are found again."""
+    plain = LogMelConfig().identity()
+    assert set(LogMelConfig.model_fields) - set(plain) == set(LogMelConfig.NEUTRAL)
+    assert LogMelConfig(pre_emphasis=0.97).identity() == {**plain, "pre_emphasis": 0.97}
+    assert "pre_emphasis" not in MfccConfig().identity()
+    assert MfccConfig(pre_emphasis=0.9).identity()["pre_emphasis"] == 0.9

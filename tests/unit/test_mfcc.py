@@ -9,7 +9,8 @@ from hypothesis.extra.numpy import arrays
 
 from raysearch.config.base import build
 from raysearch.errors import ConfigError
-from raysearch.features.mfcc import DELTA_WIDTH, Mfcc, MfccConfig, deltas
+from raysearch.features.derivatives import DELTA_WIDTH, deltas
+from raysearch.features.mfcc import Mfcc, MfccConfig
 
 FRAMES = arrays(np.float64, st.tuples(st.integers(1, 40), st.just(3)), elements=st.floats(-99, 99))
 
