@@ -362,11 +362,11 @@ def test_places_fall_back_to_the_parent():
 def test_conditions_on_a_fixed_field_are_not_probed():
     # The space's conditions name cells that the smaller bank no longer has.
     small = ["waveform_augment.bank=[noise:15]", "waveform_augment.cells=all"]
-    spec = SearchSpec.load("resnet34", ["model.pretrained=false", *small])
+    spec = SearchSpec.load("resnet34-gpu", ["model.pretrained=false", *small])
     assert "waveform_augment.probability" in spec.space.fields
     assert "model.freeze_epochs" not in spec.space.fields
     (rate,) = spec.space.fields["training.learning_rate"]
     assert rate.when == {}
     assert rate.distribution.probes()[-1] == 3e-3
     with pytest.raises(ConfigError, match="the bank has no 'pitch'"):
-        SearchSpec.load("resnet34", small[:1])
+        SearchSpec.load("resnet34-gpu", small[:1])
