@@ -40,9 +40,9 @@ def test_data_is_an_absolute_path_or_a_url(tmp_path, monkeypatch):
 
 def test_a_resumption_takes_the_run_s_own_settings(tmp_path):
     run = RunFolder(tmp_path / "one")
-    run.open(SearchSpec.load("cnn", ["model.width=16", "search.trials=7"]), resume=False)
+    run.open(SearchSpec.load("cnn", ["model.width=24", "search.trials=7"]), resume=False)
     found = wanted(options("--resume", "--name=one", "--trials=9"), run)
-    assert (found.model.width, found.search.trials) == (16, 9)
+    assert (found.model.width, found.search.trials) == (24, 9)
     with pytest.raises(UserError, match="nothing to resume there"):
         wanted(options("--resume", "--name=two"), RunFolder(tmp_path / "two"))
     with pytest.raises(UserError, match="is missing; only --resume"):

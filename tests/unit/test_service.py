@@ -21,7 +21,7 @@ def names(folder):
 
 
 def test_the_package_and_the_space_go_along_and_nothing_else(tmp_path):
-    spec = SearchSpec.load("cnn", ["model.width=16"])
+    spec = SearchSpec.load("cnn", ["model.width=24"])
     sent = names(pack(tmp_path, spec))
     assert {SPACE, "raysearch/run.py", "raysearch/corpora/label_map.yaml"} <= sent
     assert not [name for name in sent if "__pycache__" in name or not _expected(name)]
