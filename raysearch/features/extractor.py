@@ -54,6 +54,7 @@ class StreamShape:
         frames_per_second: frames a second of audio.
         kind: what the values are.
         num_layers: equal blocks that the bins fall into, one a layer of an SSL encoder.
+        num_channels: equal blocks that a spectrogram's bins fall into: itself, its derivatives.
         encoder: of a waveform that the network encodes itself, the encoder's sizes as JSON.
     """
 
@@ -62,6 +63,7 @@ class StreamShape:
     frames_per_second: float = 100.0
     kind: StreamKind = "spectrogram"
     num_layers: int = 1
+    num_channels: int = 1
     encoder: str = ""
 
 
@@ -76,13 +78,13 @@ class Extractor(ABC):
         floor: the value that silence has, used as padding.
         frames_per_second: frames a second of audio; 0 for one frame an utterance.
         kind: what the values are.
-        num_layers: equal blocks that the bins fall into.
-        encoder: as in ``StreamShape``.
+        num_layers, num_channels, encoder: as in ``StreamShape``.
     """
 
     Config: ClassVar[type[FeatureConfig]]
     kind: StreamKind = "spectrogram"
     num_layers: int = 1
+    num_channels: int = 1
     encoder: str = ""
     config: FeatureConfig
     num_bins: int
@@ -97,6 +99,7 @@ class Extractor(ABC):
             frames_per_second=self.frames_per_second,
             kind=self.kind,
             num_layers=self.num_layers,
+            num_channels=self.num_channels,
             encoder=self.encoder,
         )
 

@@ -128,8 +128,10 @@ class GradientFit:
     def _loss_sum(self, batch: Batch) -> Tensor:
         inputs, lengths = self._normaliser(batch)
         for stream, x_BTF in inputs.items():
-            kind = self._data.shapes[stream].kind
-            inputs[stream] = spec_augment(x_BTF, lengths[stream], self._augment, kind)
+            shape = self._data.shapes[stream]
+            inputs[stream] = spec_augment(
+                x_BTF, lengths[stream], self._augment, shape.kind, shape.num_channels
+            )
         labels_B = batch.labels.to(self._device, non_blocking=True)
         targets_BK = soft_targets(labels_B, self._weights_K, self._training.label_smoothing)
         if self._training.mixup_alpha > 0:

@@ -20,6 +20,7 @@ def spec_augment(
     lengths_B: Tensor,
     config: SpecAugmentConfig,
     kind: StreamKind = "spectrogram",
+    num_channels: int = 1,
 ) -> Tensor:
     """Shift in time, then mask bins and frames; a new tensor of the same shape.
 
@@ -29,15 +30,17 @@ def spec_augment(
         config: widths as fractions of the bins and of the valid frames.
         kind: vectors and waveforms come back as they are; bins that are not frequencies in
             order are not masked.
+        num_channels: equal blocks of the bins; a frequency is masked in all of them.
     """
     if x_BTF.shape[0] == 0 or kind in ("vector", "waveform"):
         return x_BTF
-    num_frames, num_bins = x_BTF.shape[1:]
+    num_frames, num_bins = x_BTF.shape[1], x_BTF.shape[2] // num_channels
     if config.time_shift > 0:
         x_BTF = time_shift(x_BTF, lengths_B, config.time_shift)
     bins_B = torch.full_like(lengths_B, num_bins)
     num_masks = config.freq_mask_count if kind == "spectrogram" else 0
     masked_BF = mask_bands(bins_B, num_bins, config.freq_mask_width, num_masks)
+    masked_BF = masked_BF.repeat(1, num_channels)
     masked_BT = mask_bands(lengths_B, num_frames, config.time_mask_width, config.time_mask_count)
     return x_BTF.masked_fill(masked_BF[:, None, :] | masked_BT[:, :, None], 0.0)
 
