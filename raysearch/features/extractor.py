@@ -58,6 +58,7 @@ class StreamShape:
         frames_per_second: frames a second of audio.
         kind: what the values are.
         num_layers: equal blocks that the bins fall into, one a layer of an SSL encoder.
+        num_channels: equal blocks that a spectrogram's bins fall into: itself, its derivatives.
         encoder: of a waveform that the network encodes itself, the encoder's sizes as JSON.
     """
 
@@ -66,6 +67,7 @@ class StreamShape:
     frames_per_second: float = 100.0
     kind: StreamKind = "spectrogram"
     num_layers: int = 1
+    num_channels: int = 1
     encoder: str = ""
 
 
@@ -80,8 +82,7 @@ class Extractor(ABC):
         floor: the value that silence has, used as padding.
         frames_per_second: frames a second of audio; 0 for one frame an utterance.
         kind: what the values are.
-        num_layers: equal blocks that the bins fall into.
-        encoder: as in ``StreamShape``.
+        num_layers, num_channels, encoder: as in ``StreamShape``.
         wants_gpu: whether a GPU computes it many times faster.
         device: where it computes; heeded if it wants a GPU, and set before the first call.
     """
@@ -89,6 +90,7 @@ class Extractor(ABC):
     Config: ClassVar[type[FeatureConfig]]
     kind: StreamKind = "spectrogram"
     num_layers: int = 1
+    num_channels: int = 1
     encoder: str = ""
     wants_gpu: bool = False
     device: str = "cpu"
@@ -105,6 +107,7 @@ class Extractor(ABC):
             frames_per_second=self.frames_per_second,
             kind=self.kind,
             num_layers=self.num_layers,
+            num_channels=self.num_channels,
             encoder=self.encoder,
         )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from raysearch.features.derivatives import with_deltas
 from raysearch.features.extractor import Extractor, FeatureConfig
 
 if TYPE_CHECKING:
@@ -31,14 +32,18 @@ class LogMelConfig(FeatureConfig):
     extractor: Literal["log_mel"] = Field("log_mel", description="The log-mel extractor.")
     window_ms: float = Field(25.0, ge=4, le=200, description="Analysis window, milliseconds.")
     hop_ms: float = Field(10.0, ge=1, le=200, description="Step between frames, milliseconds.")
-    n_mels: int = Field(64, ge=8, le=256, description="Mel bins, F.")
+    n_mels: int = Field(64, ge=8, le=256, description="Mel bins.")
     f_min: float = Field(0.0, ge=0, description="Lowest frequency, Hz.")
     f_max: float | None = Field(None, gt=0, description="Highest frequency, Hz; null: Nyquist.")
     pre_emphasis: float = Field(
         0.0, ge=0, lt=1, description="Share of the sample before that is subtracted; 0 is off."
     )
 
-    NEUTRAL: ClassVar[Mapping[str, float]] = {"pre_emphasis": 0.0}
+    deltas: Literal[0, 1, 2] = Field(
+        0, description="Derivatives over time, as further channels beside the spectrogram."
+    )
+
+    NEUTRAL: ClassVar[Mapping[str, float]] = {"pre_emphasis": 0.0, "deltas": 0}
 
     @model_validator(mode="after")
     def _check(self) -> "LogMelConfig":
@@ -81,7 +86,8 @@ class LogMelConfig(FeatureConfig):
 class LogMel(Extractor):
     """Natural log of mel power, at least ``log(1e-10)``; frame t covers [t*hop, t*hop + W).
 
-    With pre-emphasis a frame reads the sample before it, too.
+    With pre-emphasis a frame reads the sample before it, too. Derivatives stand side by side with
+    the spectrogram, as channels of the same mel bins.
 
     Each utterance goes through its own matrix products: one product over a whole batch would let
     the neighbours change the last bit, and then where a row was computed would change a trial.
@@ -92,7 +98,8 @@ class LogMel(Extractor):
 
     def __init__(self, config: LogMelConfig) -> None:
         self.config = config
-        self.num_bins = config.n_mels
+        self.num_channels = 1 + config.deltas
+        self.num_bins = self.num_channels * config.n_mels
         self.floor = math.log(POWER_FLOOR)
         self.frames_per_second = config.sample_rate / config.hop_samples
 
@@ -104,7 +111,8 @@ class LogMel(Extractor):
         import torch
 
         with torch.inference_mode():
-            return [self._one(torch.tensor(w, dtype=torch.float32)).numpy() for w in waveforms]
+            found = [self._one(torch.tensor(w, dtype=torch.float32)).numpy() for w in waveforms]
+        return [with_deltas(x_TF, self.config.deltas) for x_TF in found]
 
     def _one(self, x_N: "torch.Tensor") -> "torch.Tensor":
         import torch

@@ -18,6 +18,7 @@ from raysearch.features.extractor import FeatureConfig, StreamShape
 from raysearch.models.base import Model, ModelConfig
 from raysearch.models.layers.beside import Beside
 from raysearch.models.layers.blocks import conv_norm
+from raysearch.models.layers.mel_map import mel_map
 from raysearch.models.layers.pooling import frame_mask, masked_mean
 
 __all__ = ["Cnn", "CnnConfig"]
@@ -51,7 +52,8 @@ class Cnn(Model):
         self, config: CnnConfig, shapes: Mapping[str, StreamShape], num_classes: int
     ) -> None:
         super().__init__(config, shapes, num_classes)
-        widths = [1, *(config.width * 2**i for i in range(config.blocks))]
+        self._num_channels = shapes["mel"].num_channels
+        widths = [self._num_channels, *(config.width * 2**i for i in range(config.blocks))]
         self.blocks = nn.Sequential(
             *(
                 # Rounded up, so that a short clip keeps a column.
@@ -81,7 +83,7 @@ class Cnn(Model):
     def forward(self, inputs: dict[str, Tensor], lengths: dict[str, Tensor]) -> Tensor:
         """As ``Model.forward``."""
         x_BTF = inputs["mel"]
-        h_BCHW = self.blocks(x_BTF.transpose(1, 2).unsqueeze(1))
+        h_BCHW = self.blocks(mel_map(x_BTF, lengths["mel"], self._num_channels))
         mask_BW = frame_mask(lengths["mel"], x_BTF.shape[1], h_BCHW.shape[3])
         pooled_BC = masked_mean(h_BCHW, mask_BW)
         features_BC = self.beside(pooled_BC, inputs, lengths)

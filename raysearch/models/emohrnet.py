@@ -20,6 +20,7 @@ from raysearch.models.layers.beside import Beside
 from raysearch.models.layers.blocks import Bottleneck, conv_norm
 from raysearch.models.layers.exchange import HRModule, Transition
 from raysearch.models.layers.fuse import FuseLayer
+from raysearch.models.layers.mel_map import mel_map
 from raysearch.models.layers.pooling import frame_mask, masked_mean
 
 __all__ = ["EmoHRNet", "EmoHRNetConfig"]
@@ -69,7 +70,8 @@ class EmoHRNet(Model):
     ) -> None:
         super().__init__(config, shapes, num_classes)
         widths = [config.width * 2**i for i in range(config.branches)]
-        self.stem = _stem(config)
+        self._num_channels = shapes["mel"].num_channels
+        self.stem = _stem(config, self._num_channels)
         self.stage1, width1 = _stage1(config)
         self.stages = nn.ModuleList(_stages(config, width1, widths))
         self.fuse = FuseLayer(widths)
@@ -107,7 +109,7 @@ class EmoHRNet(Model):
             logits_BK.
         """
         x_BTF = inputs["mel"]
-        h_BCHW = self.stage1(self.stem(x_BTF.transpose(1, 2).unsqueeze(1)))
+        h_BCHW = self.stage1(self.stem(mel_map(x_BTF, lengths["mel"], self._num_channels)))
         branches = [h_BCHW]
         for stage in self.stages:
             branches = stage(branches)
@@ -119,8 +121,8 @@ class EmoHRNet(Model):
         return logits_BK
 
 
-def _stem(config: EmoHRNetConfig) -> nn.Sequential:
-    layers = [conv_norm(1, config.stem_width, 3, stride=2)]
+def _stem(config: EmoHRNetConfig, num_channels: int) -> nn.Sequential:
+    layers = [conv_norm(num_channels, config.stem_width, 3, stride=2)]
     if config.stem_stride == 4:
         layers.append(conv_norm(config.stem_width, config.stem_width, 3, stride=2))
     return nn.Sequential(*layers)

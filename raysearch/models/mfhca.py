@@ -92,7 +92,7 @@ class Mfhca(Model):
         self.cooperative: CooperativeAttention | None = None
         width = config.fusion_width
         if "mel" in used:
-            self.spectral = _spectral(config)
+            self.spectral = _spectral(config, shapes["mel"].num_channels)
             self.project = nn.Linear(self.spectral.num_features, width)
         if "ssl" in used:
             self._build_ssl(shapes["ssl"])
@@ -172,7 +172,7 @@ class Mfhca(Model):
             encoder.eval()
 
 
-def _spectral(config: MfhcaConfig) -> SpectralBranch:
+def _spectral(config: MfhcaConfig, num_channels: int) -> SpectralBranch:
     # Even, for the fusion's two halves.
     widths = [max(2, 2 * round(width * config.grf_width / 2)) for width in WIDTHS]
     return SpectralBranch(
@@ -181,6 +181,7 @@ def _spectral(config: MfhcaConfig) -> SpectralBranch:
         config.dilation,
         multi_spatial=config.multi_spatial,
         grf=config.grf,
+        num_channels=num_channels,
     )
 
 

@@ -24,6 +24,7 @@ from raysearch.errors import MissingPathError
 from raysearch.features.extractor import FeatureConfig, StreamShape
 from raysearch.models.base import Model, ModelConfig
 from raysearch.models.layers.blocks import BatchNorm
+from raysearch.models.layers.mel_map import mel_map
 from raysearch.models.layers.pooling import frame_mask, masked_mean
 from raysearch.models.pretrained import (
     check_weights,
@@ -130,15 +131,18 @@ class ResNet34(Model):
         self, config: ResNet34Config, shapes: Mapping[str, StreamShape], num_classes: int
     ) -> None:
         super().__init__(config, shapes, num_classes)
-        self.backbone = _Backbone(1 if config.channels == "sum" else 3)
+        self._num_channels = shapes["mel"].num_channels
+        # Derivatives leave nothing to repeat.
+        self._repeats = self._num_channels == 1 and config.channels == "repeat"
+        self.backbone = _Backbone(3 if self._repeats else self._num_channels)
         self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(NUM_FEATURES, num_classes)
 
     def forward(self, inputs: dict[str, Tensor], lengths: dict[str, Tensor]) -> Tensor:
         """As ``Model.forward``."""
         x_BTF = inputs["mel"]
-        x_BCHW = x_BTF.transpose(1, 2).unsqueeze(1)
-        if self.config.channels == "repeat":
+        x_BCHW = mel_map(x_BTF, lengths["mel"], self._num_channels)
+        if self._repeats:
             x_BCHW = x_BCHW.expand(-1, 3, -1, -1)
         h_BCHW = self.backbone(x_BCHW)
         mask_BW = frame_mask(lengths["mel"], x_BTF.shape[1], h_BCHW.shape[3])
@@ -154,8 +158,11 @@ class ResNet34(Model):
         path = self.config.weights_file()
         assert path is not None
         tensors = _read(path)
-        if self.config.channels == "sum":
-            tensors["conv1.weight"] = tensors["conv1.weight"].sum(dim=1, keepdim=True)
+        if not self._repeats:
+            # Every channel as a grey one, and all of them as strong as one.
+            grey_C1HW = tensors["conv1.weight"].sum(dim=1, keepdim=True)
+            repeated_CKHW = grey_C1HW.repeat(1, self._num_channels, 1, 1)
+            tensors["conv1.weight"] = repeated_CKHW / self._num_channels
         copy_weights(self.backbone, tensors, path)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:

@@ -80,6 +80,7 @@ class SplitData:
                 frames_per_second=source.frames_per_second,
                 kind=source.kind,
                 num_layers=source.num_layers,
+                num_channels=source.num_channels,
                 encoder=source.encoder,
             )
             for name, source in sources.items()

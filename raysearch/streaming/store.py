@@ -60,7 +60,7 @@ class FeatureSource:
         floor: the value of silence, for padding.
         frames_per_second: frames a second of audio; 0 for one frame an utterance.
         kind: what the values are.
-        num_layers: equal blocks that the bins fall into.
+        num_layers, num_channels: equal blocks that the bins fall into.
         encoder: an encoder's sizes, where the network encodes the waveform itself.
         storage: the URL of the storage that the folder is part of; empty for a plain folder.
     """
@@ -73,6 +73,7 @@ class FeatureSource:
     frames_per_second: float
     kind: StreamKind = "spectrogram"
     num_layers: int = 1
+    num_channels: int = 1
     encoder: str = ""
     storage: str = ""
 
@@ -116,6 +117,7 @@ def feature_source(store: Path, corpus: str, stream: str, config: FeatureConfig)
         frames_per_second=extractor.frames_per_second,
         kind=extractor.kind,
         num_layers=extractor.num_layers,
+        num_channels=extractor.num_channels,
         encoder=extractor.encoder,
         storage=replica.objects.url if (replica := replica_of(store)) else "",
     )

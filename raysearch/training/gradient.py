@@ -135,8 +135,7 @@ class GradientFit:
 
     def _loss_sum(self, batch: Batch) -> Tensor:
         inputs, lengths = self._normaliser(batch)
-        kinds = {stream: shape.kind for stream, shape in self._data.shapes.items()}
-        inputs = spec_augment(inputs, lengths, self._augment, kinds)
+        inputs = spec_augment(inputs, lengths, self._augment, self._data.shapes)
         labels_B = batch.labels.to(self._device, non_blocking=True)
         targets_BK = soft_targets(labels_B, self._weights_K, self._training.label_smoothing)
         if self._training.mixup_alpha > 0:

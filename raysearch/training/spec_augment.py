@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from raysearch.features.extractor import StreamKind
+from raysearch.features.extractor import StreamShape
 from raysearch.training.config import SpecAugmentConfig
 
 __all__ = ["band_draws", "mask_bands", "spec_augment", "time_shift"]
@@ -23,7 +23,7 @@ def spec_augment(
     inputs: Mapping[str, Tensor],
     lengths: Mapping[str, Tensor],
     config: SpecAugmentConfig,
-    kinds: Mapping[str, StreamKind],
+    shapes: Mapping[str, StreamShape],
 ) -> dict[str, Tensor]:
     """Shift every stream in time, then mask bins and frames; new tensors of the same shapes.
 
@@ -31,10 +31,11 @@ def spec_augment(
         inputs: a stream's normalised features x_BTF; the streams agree in B.
         lengths: a stream's valid frames a row, long (B,).
         config: widths as fractions of the bins and of the valid frames.
-        kinds: what a stream's values are: a vector comes back as it is, a waveform is shifted
-            only, and bins that are not frequencies in order are not masked.
+        shapes: what a stream's values are: a vector comes back as it is, a waveform is shifted
+            only, bins that are not frequencies in order are not masked, and a frequency is masked
+            in all of its stream's channels.
     """
-    moving = [stream for stream in inputs if kinds[stream] != "vector"]
+    moving = [stream for stream in inputs if shapes[stream].kind != "vector"]
     num_rows = len(lengths[moving[0]]) if moving else 0
     if not num_rows:
         return dict(inputs)
@@ -47,10 +48,14 @@ def spec_augment(
             augmented[stream] = time_shift(
                 inputs[stream], lengths[stream], config.time_shift, draws_B
             )
-    bins = {s: _masked_bins(inputs[s], config) for s in moving if kinds[s] == "spectrogram"}
+    bins = {
+        stream: _masked_bins(inputs[stream], config, shapes[stream].num_channels)
+        for stream in moving
+        if shapes[stream].kind == "spectrogram"
+    }
     draws_BM2 = band_draws(num_rows, config.time_mask_count, device)
     for stream in moving:
-        if kinds[stream] != "waveform":
+        if shapes[stream].kind != "waveform":
             masked_BTF = mask_bands(
                 lengths[stream], inputs[stream].shape[1], config.time_mask_width, draws_BM2
             )[:, :, None]
@@ -109,9 +114,10 @@ def time_shift(x_BTF: Tensor, lengths_B: Tensor, fraction: float, draws_B: Tenso
     return moved_BTF.masked_fill((valid_BT & ~spoken_BT)[:, :, None], 0.0)
 
 
-def _masked_bins(x_BTF: Tensor, config: SpecAugmentConfig) -> Tensor:
+def _masked_bins(x_BTF: Tensor, config: SpecAugmentConfig, num_channels: int) -> Tensor:
     """The bins of each row that are masked over all of its frames, bool (B, F)."""
-    num_rows, _, num_bins = x_BTF.shape
+    num_rows, num_bins = x_BTF.shape[0], x_BTF.shape[2] // num_channels
     draws_BM2 = band_draws(num_rows, config.freq_mask_count, x_BTF.device)
     bins_B = torch.full((num_rows,), num_bins, dtype=torch.long, device=x_BTF.device)
-    return mask_bands(bins_B, num_bins, config.freq_mask_width, draws_BM2)
+    masked_BF = mask_bands(bins_B, num_bins, config.freq_mask_width, draws_BM2)
+    return masked_BF.repeat(1, num_channels)

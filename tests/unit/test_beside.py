@@ -127,9 +127,7 @@ def test_frames_that_are_masked_or_shifted_in_count_as_padding() -> None:
     beside = Beside(SHAPES, "prosody")
     x_BTF, lengths_B = 3 + torch.randn(40, 16, NUM_VALUES), torch.arange(40) % 12 + 5
     config = SpecAugmentConfig(time_mask_width=0.2, time_mask_count=2, time_shift=0.3)
-    masked_BTF = spec_augment(
-        {"prosody": x_BTF}, {"prosody": lengths_B}, config, {"prosody": "frames"}
-    )["prosody"]
+    masked_BTF = spec_augment({"prosody": x_BTF}, {"prosody": lengths_B}, config, SHAPES)["prosody"]
     found = beside(torch.empty(40, 0), {"prosody": masked_BTF}, {"prosody": lengths_B})
     num_left = []
     for row, x_TF, length in zip(found, masked_BTF, lengths_B.tolist(), strict=True):

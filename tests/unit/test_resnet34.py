@@ -74,6 +74,20 @@ def test_repeating_the_input_is_summing_the_kernels(weights):
     torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("num_channels", [2, 3])
+def test_equal_channels_are_as_strong_as_one(weights, num_channels):
+    shape = StreamShape(40 * num_channels, 64, num_channels=num_channels)
+    config = ResNet34Config(weights=str(weights))
+    models = [ResNet34(config, {"mel": s}, 3).eval() for s in (SHAPES["mel"], shape)]
+    for model in models:
+        model.load_pretrained({})
+        model.classifier.load_state_dict(models[0].classifier.state_dict())
+    x_BTF, length = torch.randn(2, 64, 40), {"mel": torch.tensor([64, 64])}
+    first = models[0]({"mel": x_BTF}, length)
+    second = models[1]({"mel": x_BTF.repeat(1, 1, num_channels)}, length)
+    torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("name", ["resnet34-b627a593.pth", "resnet34-333f7ec4.pth"])
 def test_torch_hubs_folder_is_looked_into(weights, tmp_path, name):
     config = ResNet34Config()

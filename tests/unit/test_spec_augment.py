@@ -7,7 +7,7 @@ from torch import Tensor
 
 from raysearch.config.base import build
 from raysearch.errors import ConfigError
-from raysearch.features.extractor import StreamKind
+from raysearch.features.extractor import StreamKind, StreamShape
 from raysearch.training.config import SpecAugmentConfig
 from raysearch.training.spec_augment import band_draws, mask_bands, spec_augment, time_shift
 
@@ -58,7 +58,7 @@ def test_both_directions_and_the_widest_band_occur() -> None:
 
 def alone(x_BTF: Tensor, lengths_B: Tensor, config: SpecAugmentConfig) -> Tensor:
     """One spectrogram, augmented."""
-    return spec_augment({"mel": x_BTF}, {"mel": lengths_B}, config, {"mel": "spectrogram"})["mel"]
+    return spec_augment({"mel": x_BTF}, {"mel": lengths_B}, config, SHAPES)["mel"]
 
 
 def test_masks_are_zero_bands_over_bins_and_frames() -> None:
@@ -101,12 +101,16 @@ def test_masking_most_of_a_clip_is_refused() -> None:
     assert SpecAugmentConfig(time_mask_width=0.2, time_mask_count=2).time_mask_count == 2
 
 
-KINDS: dict[str, StreamKind] = {
-    "mel": "spectrogram",
-    "prosody": "frames",
-    "ssl": "frames",
-    "wave": "waveform",
-    "egemaps": "vector",
+def shape(kind: StreamKind) -> StreamShape:
+    return StreamShape(num_bins=1, num_frames=1, kind=kind)
+
+
+SHAPES = {
+    "mel": shape("spectrogram"),
+    "prosody": shape("frames"),
+    "ssl": shape("frames"),
+    "wave": shape("waveform"),
+    "egemaps": shape("vector"),
 }
 FRAMES_A_SECOND = {"mel": 100, "prosody": 50, "ssl": 50, "wave": 1600, "egemaps": 1}
 
@@ -127,7 +131,7 @@ def test_all_streams_of_a_row_are_shifted_alike(seconds: list[float], seed: int)
     torch.manual_seed(seed)
     config = SpecAugmentConfig(freq_mask_count=0, time_mask_count=0, time_shift=0.3)
     inputs, lengths = streams(seconds)
-    out = spec_augment(inputs, lengths, config, KINDS)
+    out = spec_augment(inputs, lengths, config, SHAPES)
     assert torch.equal(out["egemaps"], inputs["egemaps"])
     # In seconds: how far the first second that is left has moved.
     moved = {}
@@ -148,7 +152,7 @@ def test_all_streams_of_a_row_are_masked_at_the_same_time(seed: int) -> None:
         freq_mask_count=0, time_mask_width=0.4, time_mask_count=1, time_shift=0
     )
     inputs, lengths = streams([3.0, 1.7, 0.9])
-    out = spec_augment(inputs, lengths, config, KINDS)
+    out = spec_augment(inputs, lengths, config, SHAPES)
     assert torch.equal(out["wave"], inputs["wave"])
     assert torch.equal(out["egemaps"], inputs["egemaps"])
     assert torch.equal(out["prosody"], out["ssl"])
@@ -169,7 +173,7 @@ def test_only_spectrograms_are_masked_in_frequency_and_each_by_itself() -> None:
     )
     inputs, lengths = streams([3.0] * 32, num_bins=20)
     inputs["high"], lengths["high"] = inputs["mel"], lengths["mel"]
-    out = spec_augment(inputs, lengths, config, {**KINDS, "high": "spectrogram"})
+    out = spec_augment(inputs, lengths, config, {**SHAPES, "high": SHAPES["mel"]})
     for stream in ("prosody", "ssl", "wave", "egemaps"):
         assert torch.equal(out[stream], inputs[stream])
     assert not torch.equal(out["mel"], out["high"])
@@ -181,5 +185,5 @@ def test_one_stream_alone_and_the_first_of_several_draw_the_same() -> None:
     torch.manual_seed(4)
     single = alone(inputs["mel"], lengths["mel"], SpecAugmentConfig())
     torch.manual_seed(4)
-    beside = spec_augment(inputs, lengths, SpecAugmentConfig(), KINDS)
+    beside = spec_augment(inputs, lengths, SpecAugmentConfig(), SHAPES)
     assert torch.equal(beside["mel"], single)

@@ -16,6 +16,7 @@ from torch.nn import functional
 from raysearch.models.layers.attention import CoordinateAttention
 from raysearch.models.layers.blocks import BasicBlock, BatchNorm, conv_norm
 from raysearch.models.layers.exchange import resize
+from raysearch.models.layers.mel_map import mel_map
 from raysearch.models.layers.pooling import frame_mask
 from raysearch.models.layers.spans import span_weights
 
@@ -29,18 +30,18 @@ HALVES, THIRDS = 2, 3
 class MultiSpatialFusion(nn.Module):
     """A kernel tall in frequency beside one long in time, half of the channels each."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, num_channels: int = 1) -> None:
         super().__init__()
         sizes = (((10, 2), (5, 1)), ((2, 8), (1, 4)))
         self.paths = nn.ModuleList(
-            nn.Conv2d(1, width // 2, kernel, padding=padding, bias=False)
+            nn.Conv2d(num_channels, width // 2, kernel, padding=padding, bias=False)
             for kernel, padding in sizes
         )
         self.norm = BatchNorm(width)
 
-    def forward(self, x_B1HW: Tensor) -> Tensor:
+    def forward(self, x_BCHW: Tensor) -> Tensor:
         """(B, width, H + 1, W + 1)."""
-        joined_BCHW = torch.cat([path(x_B1HW) for path in self.paths], dim=1)
+        joined_BCHW = torch.cat([path(x_BCHW) for path in self.paths], dim=1)
         return functional.relu_(self.norm(joined_BCHW))
 
 
@@ -81,6 +82,7 @@ class SpectralBranch(nn.Module):
         dilation: of the GRF blocks' view of the whole map.
         multi_spatial: False puts one plain 3x3 convolution in the fusion's place.
         grf: False puts plain residual blocks in the GRF blocks' places.
+        num_channels: the spectrogram, and its derivatives if there are any.
 
     Attributes:
         num_features: D.
@@ -94,10 +96,16 @@ class SpectralBranch(nn.Module):
         *,
         multi_spatial: bool,
         grf: bool,
+        num_channels: int = 1,
     ) -> None:
         super().__init__()
         self.num_features = widths[-1] * HALVES * THIRDS
-        self.fusion = MultiSpatialFusion(widths[0]) if multi_spatial else conv_norm(1, widths[0], 3)
+        self._num_channels = num_channels
+        self.fusion = (
+            MultiSpatialFusion(widths[0], num_channels)
+            if multi_spatial
+            else conv_norm(num_channels, widths[0], 3)
+        )
         self.steps = nn.ModuleList(
             conv_norm(before, after, 3) for before, after in pairwise(widths)
         )
@@ -108,7 +116,7 @@ class SpectralBranch(nn.Module):
 
     def forward(self, x_BTF: Tensor, lengths_B: Tensor) -> Tensor:
         """The vector x_BD of normalised features."""
-        h_BCHW = self.fusion(x_BTF.transpose(1, 2)[:, None])
+        h_BCHW = self.fusion(mel_map(x_BTF, lengths_B, self._num_channels))
         h_BCHW = functional.max_pool2d(h_BCHW, 3, stride=2, padding=1)
         mask_BW = frame_mask(lengths_B, x_BTF.shape[1], h_BCHW.shape[3])
         for block, step in zip(self.blocks, [*self.steps, nn.Identity()], strict=True):
