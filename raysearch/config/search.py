@@ -68,8 +68,23 @@ class SearchConfig(Config):
     scheduler: Literal["asha", "median", "none"] = Field(
         "asha", description="What stops unpromising trials early."
     )
-    grace_epochs: int = Field(2, ge=1, description="Epochs that every trial is given.")
-    reduction_factor: int = Field(3, ge=2, description="ASHA keeps one trial in this many.")
+    grace_epochs: int | None = Field(
+        None,
+        ge=1,
+        description="Epochs that every trial is given, its warm-up not counted; null: the share of "
+        "training.epochs after which trials were seen to keep their order.",
+    )
+    reduction_factor: int = Field(
+        3,
+        ge=2,
+        description="ASHA keeps one trial in this many; with no more in a rung it stops none.",
+    )
+    noise: float = Field(
+        1.0,
+        ge=0,
+        description="ASHA stops no trial that is behind by less than so many standard errors of "
+        "the difference of two validation values.",
+    )
     keep_best: int = Field(3, ge=1, description="Checkpoints of the best trials that are kept.")
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of the sampler and of every trial.")
     checkpoint_every_s: float = Field(30, ge=0, description="Least seconds between checkpoints.")

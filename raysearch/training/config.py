@@ -79,3 +79,8 @@ class TrainingConfig(Config):
     normalise: Literal["utterance", "train_bin"] = Field(
         "utterance", description="per bin statistics of the clip, or of all training rows"
     )
+
+    @property
+    def used_warmup_epochs(self) -> int:
+        """Epochs of warm-up as they are trained: no more than half of all."""
+        return min(self.warmup_epochs, self.epochs // 2)

@@ -30,6 +30,7 @@ from raysearch.tuning.preparation import AuditedSplit, FeatureBank, Progress, pr
 from raysearch.tuning.resources import cluster_nodes
 from raysearch.tuning.sizing import open_pool
 from raysearch.tuning.study import Study, num_startup_trials
+from raysearch.tuning.tolerance import ValidationNoise
 from raysearch.tuning.trial import TrialProxy
 
 __all__ = ["Watcher", "run_search"]
@@ -146,6 +147,7 @@ def _conductor(
         },
         data=bank.data,
         slot_cpus=pool.plan.workers * pool.plan.cpus_per_worker,
+        noise=ValidationNoise.of((audited.split, *audited.inner)),
         observers=watcher.observers,
     )
 
