@@ -58,9 +58,9 @@ class SearchConfig(Config):
         None, description="CPUs of all slots x wall time from the first trial on: '8m'."
     )
     objective: Objective = Field(
-        "val_uar",
+        "val_uar_mean3",
         description="What the best trial is best at; val_uar_mean3 is the mean UA of an epoch and "
-        "the two before it, which one lucky epoch does not win.",
+        "the two before it: one lucky epoch does not win it.",
     )
     inner_folds: int = Field(
         1, ge=1, le=10, description="Disjoint validation sets that a trial's value is the mean of."

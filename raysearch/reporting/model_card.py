@@ -83,7 +83,7 @@ languages, rooms and microphones. Not fit for judging people.
 def _figures(spec: SearchSpec, record: TrialRecord, epoch: EpochRecord) -> str:
     names = {"val_uar": "UA", "val_wa": "WA", "val_macro_f1": "macro-F1"}
     objective, folds = spec.search.objective, spec.search.inner_folds
-    shown = {**names, objective: names.get(objective, metric_name(objective).split()[-1])}
+    shown = {**names, objective: names.get(objective, metric_name(objective).replace("val ", ""))}
     figures = ", ".join(
         f"{name} {figure(key, epoch.metrics.get(key))}" for key, name in shown.items()
     )
