@@ -68,9 +68,9 @@ class SearchConfig(Config):
         None, description="CPUs of all slots x wall time from the first trial on: '8m'."
     )
     objective: Objective = Field(
-        "val_uar",
+        "val_uar_mean3",
         description="What the best trial is best at; val_uar_mean3 is the mean UA of an epoch and "
-        "the two before it, which one lucky epoch does not win.",
+        "the two before it: one lucky epoch does not win it.",
     )
     inner_folds: int | None = Field(
         None,
@@ -82,8 +82,23 @@ class SearchConfig(Config):
     scheduler: Literal["asha", "median", "none"] = Field(
         "asha", description="What stops unpromising trials early."
     )
-    grace_epochs: int = Field(2, ge=1, description="Epochs that every trial is given.")
-    reduction_factor: int = Field(3, ge=2, description="ASHA keeps one trial in this many.")
+    grace_epochs: int | None = Field(
+        None,
+        ge=1,
+        description="Epochs that every trial is given, its warm-up not counted; null: the share of "
+        "training.epochs after which trials were seen to keep their order.",
+    )
+    reduction_factor: int = Field(
+        3,
+        ge=2,
+        description="ASHA keeps one trial in this many; with no more in a rung it stops none.",
+    )
+    noise: float = Field(
+        1.0,
+        ge=0,
+        description="ASHA stops no trial that is behind by less than so many standard errors of "
+        "the difference of two validation values.",
+    )
     keep_best: int = Field(
         5, ge=1, description="Checkpoints of the best trials that are kept; an ensemble is of them."
     )

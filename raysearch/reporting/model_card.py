@@ -99,7 +99,7 @@ def _figures(
 ) -> str:
     names = {"val_uar": "UA", "val_wa": "WA", "val_macro_f1": "macro-F1"}
     objective, folds = spec.search.objective, facts.get("validation sets", 1)
-    shown = {**names, objective: names.get(objective, metric_name(objective).split()[-1])}
+    shown = {**names, objective: names.get(objective, metric_name(objective).replace("val ", ""))}
     figures = ", ".join(
         f"{name} {figure(key, epoch.metrics.get(key))}" for key, name in shown.items()
     )

@@ -6,7 +6,7 @@ __all__ = ["cell", "figure", "metric_name", "one_line"]
 
 _NAMES = {
     "val_uar": "val UA",
-    "val_uar_mean3": "val UA, mean of 3 epochs",
+    "val_uar_mean3": "3-epoch val UA",
     "val_wa": "val WA",
     "val_macro_f1": "val F1",
     "val_loss": "val loss",

@@ -90,3 +90,8 @@ class TrainingConfig(Config):
     def by_speaker(self) -> bool:
         """Whether each speaker's own recordings normalise the speaker's features."""
         return self.normalise == "speaker"
+
+    @property
+    def used_warmup_epochs(self) -> int:
+        """Epochs of warm-up as they are trained: no more than half of all."""
+        return min(self.warmup_epochs, self.epochs // 2)

@@ -39,7 +39,7 @@ def learning_rate_at(config: TrainingConfig, step: int, steps_per_epoch: int) ->
 
     The horizon is ``config.epochs`` even if a trial is stopped earlier.
     """
-    warmup_steps = min(config.warmup_epochs, config.epochs // 2) * steps_per_epoch
+    warmup_steps = config.used_warmup_epochs * steps_per_epoch
     if step < warmup_steps:
         return config.learning_rate * (step + 1) / warmup_steps
     if config.schedule == "constant":

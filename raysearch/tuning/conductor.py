@@ -20,6 +20,7 @@ from raysearch.tuning.judge import Judge, resumed_from
 from raysearch.tuning.proposals import Proposals
 from raysearch.tuning.slots import Assignment, Slots, assignment
 from raysearch.tuning.study import Study
+from raysearch.tuning.tolerance import ValidationNoise
 from raysearch.tuning.trial import EpochReport
 
 __all__ = ["Conductor", "Observer"]
@@ -46,6 +47,7 @@ class Conductor:
         data: resolved settings to what opens their data.
         slot_cpus: CPUs of one slot, for a core budget.
         reserve: wall seconds that the end of the search will take, out of its budgets.
+        noise: of the validation sets, for the stop rule.
         observers: whoever watches.
     """
 
@@ -62,13 +64,14 @@ class Conductor:
         data: Callable[[TrialConfig], Mapping[str, Any]],
         slot_cpus: float = 0,
         reserve: Callable[[Trials], float] = lambda trials: 0.0,
+        noise: ValidationNoise | None = None,
         observers: Sequence[Observer] = (),
     ) -> None:
         self._spec, self._search = spec, spec.search
         self._folder, self._ledger, self._slots, self._study = folder, ledger, slots, study
         self._task, self._data, self._observers = task, data, observers
         self._proposals = Proposals(spec, study, split_identity)
-        self._judge = Judge(spec)
+        self._judge = Judge(spec, noise)
         self._budgets = Budgets(self._search, slot_cpus, slots.num_open, ledger.events, reserve)
         self._keeper = CheckpointKeeper(folder, self._search.keep_best)
         self._waiting: deque[int] = deque()

@@ -7,6 +7,7 @@ from raysearch.ledger import Event
 from raysearch.spec import SearchSpec
 from raysearch.trials import Status, TrialRecord, Trials
 from raysearch.tuning.schedulers import StopRule
+from raysearch.tuning.tolerance import ValidationNoise
 
 __all__ = ["Judge", "resumed_from"]
 
@@ -17,15 +18,24 @@ def resumed_from(record: TrialRecord) -> int:
 
 
 class Judge:
-    """The stop rule of ``spec``, fed with each trial's best objective value so far."""
+    """The stop rule of ``spec``, fed with each trial's best objective value so far.
 
-    def __init__(self, spec: SearchSpec) -> None:
+    Args:
+        spec: the search.
+        noise: of its validation sets; none known: every difference means something.
+    """
+
+    def __init__(self, spec: SearchSpec, noise: ValidationNoise | None = None) -> None:
         self._objective = spec.search.objective
+        self._noise, self._errors = noise, spec.search.noise
+        self._spec = spec
+        self._warmups: dict[int, int] = {}
         self._rule = StopRule(
             spec.search.scheduler,
             max_epochs=spec.training.epochs,
             grace_epochs=spec.search.grace_epochs,
             reduction_factor=spec.search.reduction_factor,
+            tolerance=self._tolerance,
         )
 
     def value(self, record: TrialRecord, epoch: int) -> float:
@@ -44,11 +54,12 @@ class Judge:
         Published settings, and those of the sections, are what others are measured against: they
         are never pruned.
         """
-        value = self.value(record, epoch)
+        value, warmup = self.value(record, epoch), self._warmup_of(record)
         if done or record.details.get("exempt"):
-            self._rule.record(record.number, epoch, value)
+            self._rule.record(record.number, epoch, value, warmup=warmup)
             return "completed" if done else None
-        return "pruned" if self._rule.stops(record.number, epoch, value) else None
+        stops = self._rule.stops(record.number, epoch, value, warmup=warmup)
+        return "pruned" if stops else None
 
     def replay(self, events: Sequence[Event], trials: Trials) -> dict[int, Status | None]:
         """Take in what ``events``, which amount to ``trials``, tell of the epochs that count.
@@ -70,8 +81,21 @@ class Judge:
             if record.status == "running" and epoch == reached[record.number]:
                 ends[record.number] = self.end(record, epoch, done=bool(event.data.get("done")))
             else:  # the trial went on from there, or its end is known
-                self._rule.record(record.number, epoch, self.value(record, epoch))
+                value, warmup = self.value(record, epoch), self._warmup_of(record)
+                self._rule.record(record.number, epoch, value, warmup=warmup)
         return ends
+
+    def _warmup_of(self, record: TrialRecord) -> int:
+        """The trial's own, for it may be searched."""
+        if record.number not in self._warmups:
+            training = self._spec.resolve(record.config).training
+            self._warmups[record.number] = training.used_warmup_epochs
+        return self._warmups[record.number]
+
+    def _tolerance(self, value: float, cutoff: float) -> float:
+        if self._noise is None:
+            return 0.0
+        return self._errors * self._noise.of_difference(value, cutoff, self._objective)
 
 
 def _counts(event: Event, record: TrialRecord) -> bool:

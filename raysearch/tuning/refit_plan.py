@@ -1,17 +1,16 @@
 """How long a refit learns, and what that costs, so that a budget can hold it in reserve.
 
 A refit has no validation rows left to choose an epoch by. Its epochs are those that validation
-found: the last epoch that no other beats by more than the validation rows' own error, as a shorter
-training must be worth its shortness; then fewer in proportion as there are more rows, so that it
-takes as many steps.
+found: the last epoch that no other beats by more than chance, as a shorter training must be worth
+its shortness; then fewer in proportion as there are more rows, so that it takes as many steps.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from raysearch.spec import SearchSpec
 from raysearch.trials import TrialRecord, Trials
+from raysearch.tuning.tolerance import ValidationNoise
 
 __all__ = ["RefitPlan"]
 
@@ -23,16 +22,14 @@ class RefitPlan:
     Attributes:
         spec: the search.
         num_train: rows that a trial learns from.
-        validation_counts: validation rows of each class, over all inner folds.
         num_all: rows that a refit learns from.
-        inner_folds: nets of one trial.
+        noise: of the validation sets.
     """
 
     spec: SearchSpec
     num_train: int
-    validation_counts: Sequence[int]
     num_all: int
-    inner_folds: int = 1
+    noise: ValidationNoise
 
     def epochs(self, record: TrialRecord) -> int:
         """Epochs of a refit of the trial's settings."""
@@ -41,7 +38,8 @@ class RefitPlan:
 
     def net_seconds(self, record: TrialRecord) -> float:
         """Seconds that one net of the refit is expected to train on a slot."""
-        an_epoch = record.train_s / max(1, record.last_epoch) / self.inner_folds
+        num_nets = len(self.noise.speakers)  # a trial trains one for each validation set
+        an_epoch = record.train_s / max(1, record.last_epoch) / num_nets
         return an_epoch * self.epochs(record) * self.num_all / self.num_train
 
     def seconds(self, trials: Trials, num_slots: int) -> float:
@@ -64,24 +62,17 @@ class RefitPlan:
         return min(wanted, rounds * num_slots)
 
     def _found(self, record: TrialRecord) -> int:
-        """The last epoch that is as good as the best within the error of the validation rows."""
+        """The last epoch that is as good as the best, as far as chance lets one tell."""
         objective = self.spec.search.objective
         best = record.best_epoch or record.last_epoch
-        value = record.best_value
-        if objective == "val_loss" or value is None:
+        if record.best_value is None:
             return best
-        least = value - self._error(value)
-        return max(
-            (
-                epoch
-                for epoch, entry in record.epochs.items()
-                if (found := entry.metrics.get(objective)) is not None and found >= least
-            ),
-            default=best,
-        )
-
-    def _error(self, recall: float) -> float:
-        """Standard error of a UA of ``recall``: every class' recall is a mean of so many rows."""
-        counts = [count for count in self.validation_counts if count]
-        variance = recall * (1 - recall) * sum(1 / count for count in counts)
-        return math.sqrt(max(0.0, variance)) / len(counts) if counts else 0.0
+        sign = -1 if objective == "val_loss" else 1
+        value = sign * record.best_value
+        least = value - self.noise.of_difference(value, value, objective)
+        good = [
+            epoch
+            for epoch, entry in record.epochs.items()
+            if (found := entry.metrics.get(objective)) is not None and sign * found >= least
+        ]
+        return max(good, default=best)

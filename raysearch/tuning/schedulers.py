@@ -1,18 +1,15 @@
-"""Which trial to stop early: Ray Tune's schedulers, fed by trial number instead of by actor.
+"""Which trial to stop early: a rule of our own, or one of Ray Tune's, fed by trial number.
 
-The schedulers decide from (trial, epoch, best value so far) alone, so a resumed search rebuilds
-their rungs by replaying the ledger through the same public methods.
+The rules decide from (trial, epoch, best value so far) alone, so a resumed search rebuilds their
+rungs by replaying the ledger through the same public methods.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
-from ray.tune.schedulers import (
-    ASHAScheduler,
-    FIFOScheduler,
-    MedianStoppingRule,
-    TrialScheduler,
-)
+from ray.tune.schedulers import MedianStoppingRule, TrialScheduler
+
+from raysearch.tuning.halving import Halving, Tolerance, first_rung
 
 __all__ = ["StopRule"]
 
@@ -31,65 +28,26 @@ class _Controller:
         return []
 
 
-class StopRule:
-    """ASHA (one bracket), the median rule, or none; a higher value is better.
+class _Median:
+    """Ray Tune's median rule; it knows trials by their handles."""
 
-    Args:
-        kind: ``asha``, ``median`` or ``none``.
-        max_epochs: the epochs of a whole trial.
-        grace_epochs: epochs that every trial is given.
-        reduction_factor: ASHA keeps one trial in this many at each rung.
-    """
-
-    def __init__(
-        self, kind: str, *, max_epochs: int, grace_epochs: int, reduction_factor: int
-    ) -> None:
-        grace = min(grace_epochs, max_epochs)
-        self._scheduler: TrialScheduler
-        if kind == "asha":
-            self._scheduler = ASHAScheduler(
-                time_attr="epoch",
-                metric="value",
-                mode="max",
-                max_t=max_epochs,
-                grace_period=grace,
-                reduction_factor=reduction_factor,
-                stop_last_trials=False,
-            )
-        elif kind == "median":
-            self._scheduler = MedianStoppingRule(
-                time_attr="epoch", metric="value", mode="max", grace_period=grace
-            )
-        else:
-            self._scheduler = FIFOScheduler()
+    def __init__(self, grace_epochs: int) -> None:
+        self._scheduler = MedianStoppingRule(
+            time_attr="epoch", metric="value", mode="max", grace_period=grace_epochs
+        )
         self._added: set[int] = set()
-        self._taken: dict[int, int] = {}
 
     def stops(self, number: int, epoch: int, value: float) -> bool:
-        """Take trial ``number``'s ``value`` after ``epoch``; whether it should stop there.
-
-        An epoch that was taken before, in an attempt that was lost, does not stop it.
-        """
-        if not self._is_new(number, epoch):
-            return False
         decision = self._scheduler.on_trial_result(
             _Controller(), self._handle(number), {"epoch": epoch, "value": value}
         )
         return bool(decision == TrialScheduler.STOP)
 
     def record(self, number: int, epoch: int, value: float) -> None:
-        """Take trial ``number``'s ``value`` after ``epoch`` where nothing is to be decided."""
-        if not self._is_new(number, epoch):
-            return
         self._scheduler.on_trial_complete(
             _Controller(), self._handle(number), {"epoch": epoch, "value": value}
         )
-        self._added.discard(number)  # ASHA forgets the trial there, though not its values
-
-    def _is_new(self, number: int, epoch: int) -> bool:
-        before = self._taken.get(number, 0)
-        self._taken[number] = max(before, epoch)
-        return epoch > before
+        self._added.discard(number)
 
     def _handle(self, number: int) -> _Handle:
         handle = _Handle(f"{number:04d}")
@@ -97,3 +55,70 @@ class StopRule:
             self._added.add(number)
             self._scheduler.on_trial_add(_Controller(), handle)
         return handle
+
+
+class StopRule:
+    """Successive halving (``asha``), the median rule, or none; a higher value is better.
+
+    A trial's warm-up does not count: its epochs are those in which it learned at its full rate.
+
+    Args:
+        kind: ``asha``, ``median`` or ``none``.
+        max_epochs: the epochs of a whole trial.
+        grace_epochs: epochs that every trial is given; ``None``: a measured share of all.
+        reduction_factor: ``asha`` keeps one trial in this many at each rung.
+        tolerance: what difference of two values means nothing to ``asha``.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        *,
+        max_epochs: int,
+        grace_epochs: int | None,
+        reduction_factor: int,
+        tolerance: Tolerance = lambda value, cutoff: 0.0,
+    ) -> None:
+        first = first_rung(max_epochs, grace_epochs)
+        self._halving = self._median = None
+        if kind == "asha":
+            self._halving = Halving(
+                max_epochs=max_epochs,
+                first=first,
+                reduction_factor=reduction_factor,
+                tolerance=tolerance,
+            )
+        elif kind == "median":
+            self._median = _Median(first)
+        self._taken: dict[int, int] = {}
+
+    def stops(self, number: int, epoch: int, value: float, *, warmup: int = 0) -> bool:
+        """Take trial ``number``'s ``value`` after ``epoch``; whether it should stop there.
+
+        An epoch that was taken before, in an attempt that was lost, does not stop it.
+
+        Args:
+            number: the trial's.
+            epoch: epochs done, those of the warm-up included.
+            value: the best so far.
+            warmup: how many of the trial's epochs are warm-up.
+        """
+        if not self._is_new(number, epoch) or epoch <= warmup:
+            return False
+        if self._halving:
+            return self._halving.take(epoch - warmup, value)
+        return self._median is not None and self._median.stops(number, epoch - warmup, value)
+
+    def record(self, number: int, epoch: int, value: float, *, warmup: int = 0) -> None:
+        """Take what ``stops`` takes where nothing is to be decided."""
+        if not self._is_new(number, epoch) or epoch <= warmup:
+            return
+        if self._halving:
+            self._halving.take(epoch - warmup, value)
+        if self._median:
+            self._median.record(number, epoch - warmup, value)
+
+    def _is_new(self, number: int, epoch: int) -> bool:
+        before = self._taken.get(number, 0)
+        self._taken[number] = max(before, epoch)
+        return epoch > before

@@ -4,7 +4,6 @@ import platform
 import signal
 import tempfile
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -34,6 +33,7 @@ from raysearch.tuning.refit_plan import RefitPlan
 from raysearch.tuning.resources import cluster_nodes
 from raysearch.tuning.sizing import open_pool
 from raysearch.tuning.study import Study, num_startup_trials
+from raysearch.tuning.tolerance import ValidationNoise
 from raysearch.tuning.trial import TrialProxy
 
 __all__ = ["Ended", "Watcher", "run_search"]
@@ -121,7 +121,7 @@ def run_search(
             with open_pool(spec, run, session, watcher.say) as pool:
                 room = "as the cluster has room, up to " if pool.elastic else ""
                 watcher.say(f"starting slots: {room}{pool.plan.describe()}")
-                refit = _refit_plan(spec, bank)
+                refit = _refit_plan(spec, audited, bank)
                 conductor = _conductor(spec, run, lease, audited, bank, pool, watcher, refit)
                 interrupt.then(conductor.stop)
                 pool.wait_for(1, watcher.say, stopped=lambda: conductor.stopping is not None)
@@ -177,19 +177,14 @@ def _conductor(
         data=bank.data,
         slot_cpus=pool.plan.workers * pool.plan.cpus_per_worker,
         reserve=lambda trials: refit.seconds(trials, pool.num_open()),
+        noise=refit.noise,
         observers=watcher.observers,
     )
 
 
-def _refit_plan(spec: SearchSpec, bank: FeatureBank) -> RefitPlan:
-    labels = Counter(label for rows in bank.inner for label in rows.validation.labels)
-    return RefitPlan(
-        spec,
-        num_train=len(bank.rows.train),
-        validation_counts=tuple(labels.values()),
-        num_all=len(bank.all_rows.train),
-        inner_folds=len(bank.inner),
-    )
+def _refit_plan(spec: SearchSpec, audited: AuditedSplit, bank: FeatureBank) -> RefitPlan:
+    noise = ValidationNoise.of((audited.split, *audited.inner))
+    return RefitPlan(spec, len(bank.rows.train), len(bank.all_rows.train), noise)
 
 
 def _let_tune_run(

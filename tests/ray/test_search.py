@@ -65,7 +65,8 @@ class WorkerWatch:
 def finished(cluster, storage):
     """A whole search with two slots on two CPUs, some of its trials stopped early."""
     watch = WorkerWatch()
-    spec = small_spec(search__trials=10, training__epochs=4, search__grace_epochs=1)
+    hasty = {"search__grace_epochs": 1, "search__noise": 0, "training__warmup_epochs": 0}
+    spec = small_spec(search__trials=10, training__epochs=4, **hasty)
     run, trials = search(spec, storage, "finished", cluster, observers=[watch])
     return spec, run, trials, watch
 

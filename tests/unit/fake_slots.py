@@ -19,6 +19,8 @@ def small_spec(keep=("training.learning_rate", "model.dropout"), **settings):
     settings = {
         "training.epochs": 4,
         "search.trials": 6,
+        "search.objective": "val_uar",
+        **({} if "training.warmup_epochs" in keep else {"training.warmup_epochs": 0}),
         "search.grace_epochs": 1,
         "search.own_first": False,
         **{key.replace("__", "."): value for key, value in settings.items()},
@@ -141,9 +143,12 @@ class FakeSearch:
         spec: the search.
         fence: rises with each search in one folder.
         observers: watch the conductor.
+        noise: of the validation sets.
     """
 
-    def __init__(self, folder, spec, *, fence=1, observers=(), study_name="run", **slots):
+    def __init__(
+        self, folder, spec, *, fence=1, observers=(), study_name="run", noise=None, **slots
+    ):
         self.folder, self.spec = folder, spec
         folder.mkdir(exist_ok=True)
         self.slots = FakeSlots(**slots)
@@ -165,6 +170,7 @@ class FakeSearch:
             task={"run_folder": str(folder), "fence": fence},
             data=lambda config: {},
             slot_cpus=1,
+            noise=noise,
             observers=observers,
         )
         self.assigned = []

@@ -5,8 +5,12 @@ import shutil
 import pytest
 from fake_slots import FakeSearch, small_spec
 
+from raysearch.tuning.tolerance import ValidationNoise
+
 DISCRETE = ("model.width", "training.optimizer")
 CONTINUOUS = ("training.learning_rate", "model.dropout", "training.label_smoothing")
+# Two hundred rows of twenty speakers: differences below about 0.04 mean nothing.
+NOISE = ValidationNoise(((100, 100),), (20,))
 
 
 class Snapshots:
@@ -59,8 +63,17 @@ def test_cut_after_each_line(tmp_path, scheduler):
     assert statuses == {"completed", "pruned", "failed"}, "choose another seed"
 
 
+def test_cut_after_each_line_with_warm_ups_and_noise(tmp_path):
+    fields = ("training.warmup_epochs", "training.learning_rate", "model.dropout")
+    spec = small_spec(fields, search__trials=5, search__reduction_factor=2, search__seed=5)
+    whole = check_all_resumptions(tmp_path, spec, checkpoint_every=2, noise=NOISE)
+    records = whole.trials.records.values()
+    assert len({spec.resolve(r.config).training.used_warmup_epochs for r in records}) > 1
+    assert {record.status for record in records} == {"completed", "pruned"}, "choose another seed"
+
+
 def test_cut_after_each_line_with_repeated_proposals(tmp_path):
-    spec = small_spec(DISCRETE, search__trials=8, search__reduction_factor=2)
+    spec = small_spec(DISCRETE, search__trials=8, search__reduction_factor=2, search__seed=1)
     whole = check_all_resumptions(tmp_path, spec, checkpoint_every=3, fails=fails)
     records = whole.trials.records.values()
     assert {record.status for record in records} == {"completed", "pruned", "failed"}

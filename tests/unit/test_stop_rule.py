@@ -1,14 +1,20 @@
 """When a trial is stopped, now and in a replay."""
 
+import math
+import random
+
 import pytest
 from fake_slots import FakeSearch, small_spec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from raysearch.ledger import Event
+from raysearch.spec import SearchSpec
 from raysearch.trials import Trials
+from raysearch.tuning.halving import GRACE_SHARE, first_rung
 from raysearch.tuning.judge import Judge
 from raysearch.tuning.schedulers import StopRule
+from raysearch.tuning.tolerance import ValidationNoise
 
 
 def rule(kind="asha", max_epochs=9, grace=1, factor=3):
@@ -36,17 +42,70 @@ def test_asha_decides_at_its_rungs_only():
     asha = rule()
     for number in range(6):
         assert stopped_at(asha, number, [0.9] * 9) is None
-    # Rungs at 1, 3 and 9: what is lost at epoch 2 shows at epoch 3.
-    assert stopped_at(asha, 10, [0.9, 0.1, 0.1, 0.1]) == 3
-    assert stopped_at(asha, 11, [0.9, 0.9, 0.9, 0.1, 0.1]) is None
+    # Rungs at 1, 2, 4 and 8: what is lost at epoch 3 shows at epoch 4.
+    assert stopped_at(asha, 10, [0.9, 0.9, 0.1, 0.1, 0.1]) == 4
+    assert stopped_at(asha, 11, [*[0.9] * 8, 0.1]) is None
 
 
-def test_grace_epochs_are_given_to_all():
-    asha = rule(grace=4, max_epochs=4)
+def test_one_in_so_many_is_kept_rounded_up():
+    asha = rule(factor=3)
+    for number, value in enumerate([0.1, 0.2, 0.3]):
+        assert not asha.stops(number, 1, value)
+    # The best two of four, two of five, two of six, three of seven.
+    assert not asha.stops(3, 1, 0.21)
+    assert not asha.stops(4, 1, 0.22)
+    assert asha.stops(5, 1, 0.21)
+    assert not asha.stops(6, 1, 0.21)
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_few_trials_are_not_compared(factor):
+    asha = rule(factor=factor)
+    for number in range(factor):
+        assert stopped_at(asha, number, [0.9 - number / 5] * 9) is None
+    assert stopped_at(asha, 9, [0.0] * 9) == 1
+
+
+def test_a_difference_within_the_tolerance_stops_nobody():
+    def tolerance(value, cutoff):
+        assert value <= 0.9
+        assert cutoff == 0.9
+        return 0.1
+
+    settings = {"max_epochs": 9, "grace_epochs": 1, "reduction_factor": 3}
+    asha = StopRule("asha", **settings, tolerance=tolerance)
     for number in range(6):
-        stopped_at(asha, number, [0.9] * 4)
-    assert stopped_at(asha, 10, [0.0] * 4) == 4
-    assert stopped_at(rule(grace=9, max_epochs=2), 0, [0.0] * 2) is None
+        assert stopped_at(asha, number, [0.9] * 9) is None
+    assert stopped_at(asha, 10, [0.81] * 9) is None
+    assert stopped_at(asha, 11, [0.79] * 9) == 1
+
+
+@pytest.mark.parametrize("kind", ["asha", "median"])
+def test_grace_epochs_are_given_to_all(kind):
+    asha = rule(kind, grace=4)
+    for number in range(6):
+        assert stopped_at(asha, number, [0.5] * 9) is None
+        asha.record(number, 10, 0.5)
+    assert stopped_at(asha, 10, [0.0] * 9) == 4
+    assert stopped_at(rule(kind, grace=9, max_epochs=2), 0, [0.0] * 2) is None
+
+
+@pytest.mark.parametrize("kind", ["asha", "median"])
+def test_warm_up_does_not_count(kind):
+    asha = rule(kind, grace=2)
+    for number in range(6):
+        curve = [0.0] * number + [0.5] * 9  # as many epochs of warm-up as its number says
+        for epoch, value in enumerate(curve, start=1):
+            assert not asha.stops(number, epoch, value, warmup=number)
+        asha.record(number, len(curve) + 1, 0.5, warmup=number)
+    assert next(e for e in range(1, 10) if asha.stops(10, e, 0.0, warmup=3)) == 3 + 2
+
+
+def test_the_first_rung_is_a_share_of_the_epochs_unless_it_is_given():
+    assert [first_rung(epochs, None) for epochs in (1, 2, 30, 100)] == [
+        math.ceil(GRACE_SHARE * epochs) for epochs in (1, 2, 30, 100)
+    ]
+    assert (first_rung(30, 4), first_rung(3, 4)) == (4, 3)
 
 
 def test_the_median_rule():
@@ -112,6 +171,51 @@ def test_recording_is_deciding_without_the_decision(past, live):
             decided.stops(number, epoch, value)
             recorded.record(number, epoch, value)
     assert stopped_at(decided, 100, live) == stopped_at(recorded, 100, live)
+
+
+def noisy_plateaus(bad=()):
+    """Curves of twelve trials of 30 epochs: chance while they warm up, then a noisy plateau."""
+    rng = random.Random(3)
+    return {
+        number: [
+            1 / 7 if epoch <= 3 or number in bad else 0.6 + rng.gauss(0, 0.04)
+            for epoch in range(1, 31)
+        ]
+        for number in range(12)
+    }
+
+
+def judged(curves, noise):
+    """Number to the epoch at which the shipped rule stops it."""
+    judge = Judge(SearchSpec.load("cnn", ["training.warmup_epochs=3", "training.epochs=30"]), noise)
+    stopped = {}
+    for number, curve in curves.items():
+        events = [told("started", number, 1, config={})]
+        for epoch, value in enumerate(curve, start=1):
+            metrics = {"val_uar": value, "val_uar_mean3": value}
+            events.append(told("epoch", number, epoch + 1, epoch=epoch, metrics=metrics))
+            record = Trials.replay(events).records[number]
+            if judge.end(record, epoch, done=epoch == 30) == "pruned":
+                stopped[number] = epoch
+                break
+    return stopped
+
+
+# Two speakers' 119 rows of seven classes.
+SMALL = ValidationNoise(((17,) * 7,), (2,))
+
+
+def test_a_noisy_plateau_after_warm_up_stops_nobody():
+    assert judged(noisy_plateaus(), SMALL) == {}
+
+
+def test_a_bad_trial_is_stopped_where_rank_predicts_the_end_and_not_before():
+    stopped = judged(noisy_plateaus(bad={5, 9}), SMALL)
+    assert stopped == dict.fromkeys((5, 9), 3 + first_rung(30, None))
+
+
+def test_many_rows_tell_more_trials_apart():
+    assert len(judged(noisy_plateaus(), ValidationNoise(((10_000,) * 7,), (1000,)))) > 2
 
 
 def replayed(search, last=None):

@@ -27,7 +27,7 @@ def clock(monkeypatch):
 def run(tmp_path, clock):
     """Two slots; trials 0 and 2 on slot 0, trial 1 on slot 1, trial 3 a copy, trial 4 in flight."""
     folder = RunFolder(tmp_path)
-    spec = SearchSpec.load("emohrnet")
+    spec = SearchSpec.load("emohrnet", [("search.objective", "val_uar")])
     folder.spec_file.write_text(spec.to_yaml())
     write_json(folder.info_file, {"sessions": [{"started": 90.0, "fence": 1, "ended": 140.0}]})
     ledger = Ledger.open(folder.ledger_file, 1)

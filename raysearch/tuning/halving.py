@@ -1,0 +1,65 @@
+"""Successive halving that stops, asynchronously, and waits until it can tell trials apart."""
+
+import math
+from collections.abc import Callable
+
+__all__ = ["GRACE_SHARE", "Halving", "first_rung"]
+
+# Measured on recorded curves, see results/reference/stop_rule.md: the earliest share of a trial's
+# epochs at which trials have the order that they end in, as far as noise lets them have one.
+GRACE_SHARE = 0.3
+# From one rung to the next the epochs of a trial grow by this.
+SPACING = 2
+
+Tolerance = Callable[[float, float], float]
+
+
+def first_rung(max_epochs: int, grace_epochs: int | None) -> int:
+    """The epochs that every trial is given, ``grace_epochs`` or a share of ``max_epochs``."""
+    wanted = grace_epochs or math.ceil(GRACE_SHARE * max_epochs)
+    return min(wanted, max_epochs)
+
+
+class Halving:
+    """The stopping form of ASHA (Li et al. 2020, arXiv 1810.05934, section 3.3), with two scruples.
+
+    At a rung a trial goes on if it is among the best of those that have reached that rung, one in
+    ``reduction_factor`` of them, rounded up. But it also goes on
+
+    - while no more than ``reduction_factor`` trials are in the rung, itself included: the best of
+      two or three is chance, and a search of few trials can spare none; and
+    - if it lies behind the last that is kept by no more than ``tolerance`` says.
+
+    What it decides depends on the values and on the order in which they come, on nothing else.
+
+    Args:
+        max_epochs: the epochs of a whole trial.
+        first: the epochs of the first rung; each further rung has twice those of the one before.
+        reduction_factor: one trial in this many is kept.
+        tolerance: from a trial's value and the cutoff to the difference that means nothing.
+    """
+
+    def __init__(
+        self, *, max_epochs: int, first: int, reduction_factor: int, tolerance: Tolerance
+    ) -> None:
+        self._factor, self._tolerance = reduction_factor, tolerance
+        self._rungs: dict[int, list[float]] = {}
+        while first < max_epochs:
+            self._rungs[first] = []
+            first *= SPACING
+
+    def take(self, epoch: int, value: float) -> bool:
+        """Take the value that a trial has after ``epoch``; whether the trial should stop there.
+
+        Args:
+            epoch: epochs of learning; every one of a trial is told, once.
+            value: higher is better.
+        """
+        rung = self._rungs.get(epoch)
+        if rung is None:
+            return False
+        rung.append(value)
+        if len(rung) <= self._factor:
+            return False
+        cutoff = sorted(rung, reverse=True)[math.ceil(len(rung) / self._factor) - 1]
+        return value < cutoff - self._tolerance(value, cutoff)

@@ -1,0 +1,85 @@
+"""How far two trials' validation values may lie apart by chance alone."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from raysearch.config.search import Objective
+from raysearch.protocols.splits import Split
+
+__all__ = ["ValidationNoise"]
+
+# Two constants, measured on EMO-DB and nEMO (results/reference/stop_rule.md). Trials that are
+# scored on the same rows err on the same rows, so their difference varies less than that of
+# independent scores would; this is how their hits correlate.
+SHARED = 0.4
+# A setting suits one voice better than another: the intraclass correlation, within a speaker, of
+# what one trial gets right and another wrong.
+INTRACLASS = 0.02
+
+
+@dataclass(frozen=True)
+class ValidationNoise:
+    """What of the validation sets decides the noise of a difference between two trials.
+
+    Attributes:
+        counts: for each validation set, the rows of each class that has some.
+        speakers: for each validation set, how many speakers it has.
+    """
+
+    counts: tuple[tuple[int, ...], ...]
+    speakers: tuple[int, ...]
+
+    @classmethod
+    def of(cls, splits: Sequence[Split]) -> "ValidationNoise":
+        """Of the validation rows of ``splits``, over which a trial's value is the mean."""
+        sides = [split.validation for split in splits]
+        counts = [Counter(row.emotion for row in side) for side in sides]
+        return cls(
+            tuple(tuple(number for _, number in sorted(count.items())) for count in counts),
+            tuple(len({row.speaker for row in side}) for side in sides),
+        )
+
+    def of_difference(self, value: float, other: float, objective: Objective) -> float:
+        """The standard error of the difference between two trials' values.
+
+        A recall is a binomial share, so an unweighted mean of K recalls near p has the variance
+        p (1 - p) sum(1 / n_k) / K^2, the accuracy p (1 - p) / N; macro-F1 is taken to vary as the
+        mean recall does. The loss of one row has about its mean as its deviation, as an
+        exponential variable has, so that of N rows has loss^2 / N. All of them are for independent
+        rows of one trial: the difference has twice that, less what trials on the same rows share,
+        times the design effect of rows in clusters, one a speaker (Kish 1965, section 5.4). With
+        few speakers that is a guess: how much voices differ is not seen in two of them.
+
+        Args:
+            value: of one trial, higher is better.
+            other: of another.
+            objective: what they are values of; a loss counts negative.
+
+        Returns:
+            0 where a value is not finite: a trial without a score is behind one with a score.
+        """
+        if not math.isfinite(value) or not math.isfinite(other):
+            return 0.0
+        centre = (value + other) / 2
+        sets = zip(self.counts, self.speakers, strict=True)
+        variances = [
+            _variance(centre, counts, objective) * _design_effect(sum(counts) / num_speakers)
+            for counts, num_speakers in sets
+        ]
+        # Of a mean over disjoint sets.
+        return math.sqrt(2 * (1 - SHARED) * sum(variances)) / len(variances)
+
+
+def _variance(value: float, counts: Sequence[int], objective: Objective) -> float:
+    if objective == "val_loss":
+        return value**2 / sum(counts)
+    p = min(max(value, 0.0), 1.0)
+    if objective == "val_wa":
+        return p * (1 - p) / sum(counts)
+    return p * (1 - p) * sum(1 / number for number in counts) / len(counts) ** 2
+
+
+def _design_effect(rows_a_speaker: float) -> float:
+    return 1 + (rows_a_speaker - 1) * INTRACLASS
