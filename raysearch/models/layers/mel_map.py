@@ -19,7 +19,7 @@ def mel_map(x_BTF: Tensor, lengths_B: Tensor, num_channels: int) -> Tensor:
     """
     if num_channels == 1:
         return x_BTF.transpose(1, 2).unsqueeze(1)
-    x_BCHT = x_BTF.unflatten(2, (num_channels, -1)).permute(0, 2, 3, 1)
+    x_BCHT = x_BTF.reshape(*x_BTF.shape[:2], num_channels, -1).permute(0, 2, 3, 1)
     positions_T = torch.arange(x_BTF.shape[1], device=x_BTF.device)
     padding_BT = positions_T >= lengths_B[:, None]
     derived_BCHT = x_BCHT[:, 1:].masked_fill(padding_BT[:, None, None], 0.0)
