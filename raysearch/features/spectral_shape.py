@@ -81,8 +81,7 @@ def _descriptors(power_TK: np.ndarray, sample_rate: int) -> np.ndarray:
 def _band_db(share_TK: np.ndarray, hz_K: np.ndarray, low: float, high: float) -> np.ndarray:
     """Energy from ``low`` up to below ``high`` Hz, in decibels of the frame's, (T,)."""
     inside_K = (hz_K >= low) & (hz_K < high)
-    share_T: np.ndarray = share_TK[:, inside_K].sum(axis=1)
-    db_T: np.ndarray = 10 * np.log10(np.maximum(share_T, FLOOR))
+    db_T: np.ndarray = 10 * np.log10(np.maximum(share_TK[:, inside_K].sum(axis=1), FLOOR))
     return db_T
 
 
