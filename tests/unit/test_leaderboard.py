@@ -15,7 +15,7 @@ from raysearch.spec import SearchSpec
 from raysearch.trials import Trials
 
 METRICS = {"val_uar": 0.5, "val_wa": 0.6, "val_macro_f1": 0.123456789, "val_loss": 1.5}
-SPEC = SearchSpec.load("emohrnet")
+SPEC = SearchSpec.load("emohrnet-gpu")
 
 
 def trial(number, end="completed", *, config=None, metrics=METRICS, published=False, **data):
