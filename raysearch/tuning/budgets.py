@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 
 from raysearch.config.search import SearchConfig
 from raysearch.ledger import Event
-from raysearch.trials import Trials
+from raysearch.trials import TrialRecord, Trials
 
 __all__ = ["Budgets"]
 
 # Of a budget, at most this is kept for what comes after the trials.
 MAX_RESERVE = 1 / 3
+# A slot's time that the published settings' rerun may take of a time or core budget.
+MAX_PUBLISHED = 1 / 10
 
 
 class Budgets:
@@ -65,6 +67,12 @@ class Budgets:
         if (left_s := self._core_time_left()) is not None and left_s <= kept_s:
             return "core budget"
         return None
+
+    def overspent(self, record: TrialRecord) -> bool:
+        """Whether the published settings, which nothing else stops, have had their part."""
+        limits = [self._seconds, self._core_s / max(1.0, self._slot_cpus) if self._core_s else None]
+        most = min((s for s in limits if s is not None), default=math.inf)
+        return bool(record.details.get("published")) and record.train_s > MAX_PUBLISHED * most
 
     def left_s(self) -> float | None:
         """Seconds of wall time until the first of the budgets is used up; ``None``: no limit."""

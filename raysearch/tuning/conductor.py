@@ -183,6 +183,10 @@ class Conductor:
             self._finish(record)
             self._prune(record)
             return True
+        if self._budgets.overspent(record):
+            self._finish(record)
+            self._end(record, "pruned", reason="a rerun of published settings has had its part")
+            return True
         return False
 
     def stop(self, reason: str) -> None:

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from raysearch.features.extractor import StreamShape
 from raysearch.ledger import Ledger
 from raysearch.models.table import build_model
 from raysearch.reporting.best_model import WEIGHTS, write_best
@@ -36,7 +37,7 @@ def run(tmp_path):
         ledger.append("epoch", epoch=1, metrics=metrics, train_s=1.0, **event)
         path = f"checkpoints/{number:04d}/epoch-0001-attempt-1"
         torch.manual_seed(number)
-        model = build_model(spec.resolve(config).model, {"mel": 64}, len(LABELS))
+        model = build_model(spec.resolve(config).model, {"mel": StreamShape(64, 64)}, len(LABELS))
         publish(tmp_path / path, model.state_dict())
         ledger.append("checkpoint", path=path, epoch=1, **event)
         ledger.append("completed", **event)
@@ -54,7 +55,9 @@ def test_the_winner_can_be_loaded_from_best_alone(run):
     config = TrialConfig.from_dict(json.loads((folder / "config.json").read_text()))
     assert config.model.width == 12
     labels = json.loads((folder / "labels.json").read_text())
-    model = build_model(config.model, {"mel": config.features["mel"].n_mels}, len(labels))
+    model = build_model(
+        config.model, {"mel": StreamShape(config.features["mel"].n_mels, 64)}, len(labels)
+    )
     load_weights(model, load_tensors(folder / WEIGHTS), "best")
     assert json.loads((folder / "metrics.json").read_text())["number"] == 1
 

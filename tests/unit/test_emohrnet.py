@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from raysearch.config.base import Places
 from raysearch.errors import ConfigError, UnknownNameError
+from raysearch.features.extractor import StreamShape
 from raysearch.models.emohrnet import EmoHRNet, EmoHRNetConfig
 from raysearch.models.layers.attention import build_attention
 from raysearch.models.layers.exchange import ExchangeUnit, HRModule, resize
@@ -29,7 +30,7 @@ def branches(num: int, size: tuple[int, int], width: int = 4) -> list[Tensor]:
 
 
 def small(**fields: object) -> EmoHRNet:
-    return EmoHRNet(EmoHRNetConfig(**{**SMALL, **fields}), {"mel": 32}, 5)
+    return EmoHRNet(EmoHRNetConfig(**{**SMALL, **fields}), {"mel": StreamShape(32, 64)}, 5)
 
 
 def run(model: nn.Module, x_BTF: Tensor, lengths: list[int] | None = None) -> Tensor:

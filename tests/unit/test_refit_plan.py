@@ -104,3 +104,13 @@ def test_without_a_budget_nothing_is_reserved():
     budgets.begin()
     assert budgets.spent(Trials()) is None
     assert budgets.left_s() is None
+
+
+@pytest.mark.parametrize(("published", "seconds"), [(True, 12.0), (True, 8.0), (False, 90.0)])
+def test_a_rerun_of_published_settings_has_its_part_of_a_budget(published, seconds):
+    search = SearchSpec.load("cnn", [("search.core_budget", "200s")]).search
+    one = record([0.5], seconds=seconds)
+    one.details["published"] = published
+    # Of 200 core-seconds on slots of two CPUs a tenth is 10 s of a slot.
+    assert Budgets(search, 2.0, lambda: 1).overspent(one) == (published and seconds > 10)
+    assert not Budgets(SearchSpec.load("cnn").search, 2.0, lambda: 1).overspent(one)

@@ -73,7 +73,7 @@ def test_cut_after_each_line_with_warm_ups_and_noise(tmp_path):
 
 
 def test_cut_after_each_line_with_repeated_proposals(tmp_path):
-    spec = small_spec(DISCRETE, search__trials=8, search__reduction_factor=2, search__seed=1)
+    spec = small_spec(DISCRETE, search__trials=8, search__reduction_factor=2, search__seed=3)
     whole = check_all_resumptions(tmp_path, spec, checkpoint_every=3, fails=fails)
     records = whole.trials.records.values()
     assert {record.status for record in records} == {"completed", "pruned", "failed"}
