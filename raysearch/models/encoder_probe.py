@@ -1,9 +1,9 @@
 """A pretrained speech encoder with a small head, as SUPERB and EmoBox probe them.
 
-One of the encoder's layers is read, or a learned mixture of all (SUPERB, arXiv 2105.01051, section
-3.1); frames become one vector, and a linear layer or one hidden layer classifies it. What learns
-of the encoder is ``tune``: nothing, its last layers, low-rank updates of its attention (LoRA, arXiv
-2106.09685), or all of it.
+One of the encoder's layers is read, all of them side by side, or a learned mixture (SUPERB, arXiv
+2105.01051, section 3.1); frames become one vector, and a linear layer or one hidden layer
+classifies it. What learns of the encoder is ``tune``: nothing, its last layers, low-rank updates of
+its attention (LoRA, arXiv 2106.09685), or all of it.
 
 A frozen encoder runs once: where pooling needs no frames, the stream holds each layer's mean and
 deviation over the whole utterance, and a trial takes seconds. How ``features.ssl`` is stored
@@ -41,9 +41,10 @@ class EncoderProbeConfig(ModelConfig):
         description="what learns of the encoder: nothing, its last layers, low-rank updates of its"
         " attention, or all of it",
     )
-    depth: Literal["mixture"] | Annotated[float, Field(gt=0, le=1)] = Field(
+    depth: Literal["all", "mixture"] | Annotated[float, Field(gt=0, le=1)] = Field(
         0.5,
-        description="which layer is read, as a share of all (1 is the last), or a learned mixture",
+        description="which layer is read, as a share of their number (1 is the last); all of them"
+        " side by side; or a learned mixture",
     )
     last_n: int = Field(
         2, ge=1, le=96, description="last_n: how many of the layers that are run learn"
@@ -101,7 +102,6 @@ class EncoderProbe(Model):
             num_features = self.pool.num_features
         elif config.pooling == "mean":
             num_features //= 2
-        self._num_features = num_features
         self.classifier = _head(num_features, config, num_classes)
 
     @classmethod
@@ -118,7 +118,7 @@ class EncoderProbe(Model):
         if config.tune != "frozen" or config.pooling == "attentive":
             change["mode"] = "frozen" if config.tune == "frozen" else "tuned"
             change["pool"] = "none"
-            if config.depth != "mixture":
+            if not isinstance(config.depth, str):
                 change["layer"] = layer_at(config.depth, stream.plan().sizes.num_layers)
         return {**features, "ssl": stream.model_copy(update=change)}
 
@@ -152,7 +152,10 @@ class EncoderProbe(Model):
             # Stored frames were normalised by the training rows; these have no such statistics.
             x_BTF = functional.layer_norm(x_BTF, x_BTF.shape[2:])
         if self.pool is None:
-            pooled_BF = x_BTF[:, 0, : self._num_features]
+            # Of each layer that is kept its mean, then its deviation.
+            x_BL2W = x_BTF.reshape(len(x_BTF), self.frames.num_blocks, 2, -1)
+            kept = 1 if self.config.pooling == "mean" else 2
+            pooled_BF = x_BL2W[:, :, :kept].flatten(1)
         else:
             pooled_BF = self.pool(x_BTF, lengths_B)
         logits_BK: Tensor = self.classifier(pooled_BF)

@@ -338,3 +338,13 @@ def test_statistics_are_refused_where_frames_are_needed():
         SearchSpec.load("mfhca", ["features.ssl.mode=tuned", "features.ssl.pool=mean_std"])
     with pytest.raises(ConfigError, match=r"MFHCA reads frames: set features\.ssl\.pool to none"):
         SearchSpec.load("mfhca", ["features.ssl.pool=mean_std"])
+
+
+@pytest.mark.parametrize(("pooling", "kept"), [("mean_std", slice(None)), ("mean", slice(0, 1))])
+def test_all_layers_stand_side_by_side(pooling, kept):
+    num_bins = NUM_LAYERS * 2 * WIDTH  # a layer's mean, then its deviation
+    shape = StreamShape(num_bins, 1, kind="vector", num_layers=NUM_LAYERS)
+    model = made(shape, depth="all", pooling=pooling, dropout=0.0).eval()
+    x_B1F = torch.randn(3, 1, num_bins)
+    read_BF = x_B1F.reshape(3, NUM_LAYERS, 2, WIDTH)[:, :, kept].flatten(1)
+    torch.testing.assert_close(run(model, x_B1F, [1, 1, 1]), model.classifier(read_BF))

@@ -33,7 +33,8 @@ class SslFrames(nn.Module):
     Args:
         shape: of the stream; a waveform brings its encoder's sizes.
         dropout: inside an encoder that is tuned.
-        depth: of several layers, which one is read, as ``layer_at`` counts; None: a mixture.
+        depth: of several layers, which one is read, as ``layer_at`` counts; ``all``: each, side by
+            side; None: a mixture.
         tune: which part of that encoder learns: its last layers, low-rank updates of its
             attention, or all of it.
         last_n: how many layers, of which only those that are run count.
@@ -42,7 +43,8 @@ class SslFrames(nn.Module):
 
     Attributes:
         encoder: None if the stream holds frames.
-        num_bins: F of a layer.
+        num_bins: F of the layer, the mixture or all layers.
+        num_blocks: equal blocks that the bins fall into, one a layer.
         num_frames: T of a clip.
     """
 
@@ -51,7 +53,7 @@ class SslFrames(nn.Module):
         shape: StreamShape,
         dropout: float,
         *,
-        depth: float | None = None,
+        depth: float | Literal["all"] | None = None,
         tune: TunedPart = "all",
         last_n: int = 1,
         lora_rank: int = 8,
@@ -73,7 +75,11 @@ class SslFrames(nn.Module):
             if tune == "last_n":
                 self.encoder.layers[-last_n:].requires_grad_(True)
         self._num_layers = shape.num_layers
-        self._layer = None if depth is None else layer_at(depth, shape.num_layers) - 1
+        self.num_blocks = shape.num_layers if depth == "all" else 1
+        self.num_bins *= self.num_blocks
+        self._layer: int | None = None
+        if depth is not None and depth != "all":
+            self._layer = layer_at(depth, shape.num_layers) - 1
         self.mixture = LayerMixture(shape.num_layers if depth is None else 1)
 
     def forward(self, x_BTF: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
@@ -89,6 +95,8 @@ class SslFrames(nn.Module):
         if self._layer is not None:
             x_BTLF = x_BTF.reshape(*x_BTF.shape[:2], self._num_layers, -1)
             x_BTF = x_BTLF[:, :, self._layer]
+        if self.num_blocks > 1:
+            return x_BTF
         mixed_BTF: Tensor = self.mixture(x_BTF)
         return mixed_BTF
 
