@@ -1,11 +1,11 @@
 """A search's specification: every section put together and validated as a whole."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from raysearch.config.base import ConfigT, Places, build, nearest
-from raysearch.config.identity import canonical_json, stable_hash
+from raysearch.config.identity import stable_hash
 from raysearch.config.loader import dump_yaml, read_yaml
 from raysearch.config.overrides import apply_overrides
 from raysearch.config.published import SHOWN_ONLY, PublishedConfig
@@ -14,6 +14,7 @@ from raysearch.config.space import Space, parse_space
 from raysearch.config.spaces import find_space
 from raysearch.corpora.table import CorpusConfig
 from raysearch.errors import ConfigError
+from raysearch.prerequisites import feature_sets
 from raysearch.protocols.splits import ProtocolConfig
 from raysearch.training.transductive import FIELD, check_unmixed
 from raysearch.trial_config import TrialConfig, section_of
@@ -26,20 +27,14 @@ if TYPE_CHECKING:
     from raysearch.training.config import SpecAugmentConfig, TrainingConfig
 
 __all__ = [
-    "MAX_FEATURE_SETS",
     "RESUMABLE_KEYS",
     "SearchSpec",
     "TrialConfig",
-    "check_ready",
-    "feature_sets",
     "own_values",
-    "partner_config",
     "published_values",
     "trial_identity",
 ]
 
-MAX_FEATURE_SETS = 12
-PARTNER = "logistic"
 
 # What may differ between a run and its resumption: paths, budgets, and how the machine is used.
 # None of it is part of a trial's identity.
@@ -187,17 +182,6 @@ def own_values(spec: SearchSpec) -> dict[str, Any]:
     return values
 
 
-def feature_sets(spec: SearchSpec) -> list[dict[str, "FeatureConfig"]]:
-    """Every distinct map of streams that a trial of ``spec`` can ask for, at most 12.
-
-    That of the published settings comes first if they are run at all, then that of the sections.
-
-    Raises:
-        ConfigError: more than 12, or a combination that an extractor refuses.
-    """
-    return _feature_sets(spec, Places(f"space {spec.name}"))
-
-
 def trial_identity(
     config: TrialConfig, split_identity: Mapping[str, Any], workers: int | str, seed: int
 ) -> str:
@@ -211,70 +195,6 @@ def trial_identity(
     """
     content = {"config": config.identity(), "split": dict(split_identity)}
     return stable_hash({**content, "workers": workers, "seed": seed})
-
-
-def partner_config(spec: SearchSpec) -> TrialConfig | None:
-    """The plain model on functionals that a network's final model is averaged with.
-
-    ``None`` if that is switched off, or if the search is of such a model itself. It is
-    transductive if the search is.
-    """
-    from raysearch.models.base import SolvedModel
-    from raysearch.models.table import MODELS
-
-    if not spec.search.fusion or spec.search.final == "single":
-        return None
-    if issubclass(MODELS.load(spec.model.name), SolvedModel):
-        return None
-    partner = SearchSpec.load(PARTNER).base
-    if spec.training.by_speaker:
-        return partner.replace({"training.normalise": spec.training.normalise})
-    return partner
-
-
-def check_ready(spec: SearchSpec) -> None:
-    """Look for what any trial of ``spec`` needs from outside, such as pretrained weights.
-
-    Raises:
-        UserError: something is not there; the message says where to get it.
-    """
-    for config in _variants(spec, Places(f"space {spec.name}")):
-        for section in (config.model, *config.used_features.values()):
-            section.ready()
-
-
-def _feature_sets(spec: SearchSpec, places: Places) -> list[dict[str, "FeatureConfig"]]:
-    found: dict[str, dict[str, FeatureConfig]] = {}
-    for config in _variants(spec, places):
-        streams = config.used_features
-        found.setdefault(canonical_json(streams), streams)
-        if len(found) > MAX_FEATURE_SETS:
-            fields = [field for field in spec.space.fields if field.startswith("features.")]
-            raise ConfigError(
-                f"{places.of('space')}: 'space' asks for more than {MAX_FEATURE_SETS} feature "
-                f"sets ({', '.join(fields)}): search fewer of their values"
-            )
-    return list(found.values())
-
-
-def _variants(spec: SearchSpec, places: Places) -> Iterator[TrialConfig]:
-    """Every combination of the fields that choose what is computed or read before training."""
-    from raysearch.models.table import MODELS
-
-    model = MODELS.load(spec.model.name)
-    chosen = {f"model.{name}" for name in (*model.stream_fields, *model.outside_fields)}
-
-    def counts(field: str) -> bool:
-        return field.startswith("features.") or field in chosen
-
-    place = Places(places.of("space"))
-    if spec.search.published_first and spec.published.settings:
-        published = {k: v for k, v in spec.published.values().items() if counts(k)}
-        yield spec.base.replace(published, places=place)
-    if spec.search.own_first:
-        yield spec.base
-    for values in spec.space.combinations(counts):
-        yield spec.base.replace(values, places=place)
 
 
 def _check(spec: SearchSpec, places: Places) -> None:
@@ -299,7 +219,7 @@ def _check(spec: SearchSpec, places: Places) -> None:
         own.note(field, place)
     settings = {field: setting.value for field, setting in spec.published.settings.items()}
     spec.base.replace(settings, places=own)
-    _feature_sets(spec, places)
+    feature_sets(spec, places)
 
 
 def _elsewhere(spec: SearchSpec, field: str) -> dict[str, list[Any]]:

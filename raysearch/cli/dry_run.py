@@ -5,8 +5,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from raysearch.prerequisites import feature_sets
 from raysearch.protocols.splits import Split
-from raysearch.spec import SearchSpec, TrialConfig, feature_sets
+from raysearch.spec import SearchSpec, TrialConfig
 
 __all__ = ["explain"]
 

@@ -12,7 +12,8 @@ from rich.padding import Padding
 from raysearch.config.base import Config
 from raysearch.config.spaces import shipped_spaces
 from raysearch.errors import UserError
-from raysearch.spec import SearchSpec, check_ready
+from raysearch.prerequisites import check_ready
+from raysearch.spec import SearchSpec
 
 __all__ = ["add"]
 

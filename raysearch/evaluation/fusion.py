@@ -19,9 +19,10 @@ from raysearch.evaluation.arm import Arm, retrain
 from raysearch.evaluation.final_model import ALL_ROWS, FinalModel, Net
 from raysearch.evaluation.selection import value
 from raysearch.lease import Lease
+from raysearch.partner import partner_config
 from raysearch.protocols.splits import without_validation
 from raysearch.run_folder import RunFolder
-from raysearch.spec import SearchSpec, partner_config
+from raysearch.spec import SearchSpec
 from raysearch.training.inner_folds import inner_prefix
 from raysearch.training.predictions import PREDICTIONS, Predictions
 from raysearch.tuning.preparation import AuditedSplit

@@ -9,9 +9,11 @@ import ray
 
 from raysearch.config.identity import canonical_json
 from raysearch.corpora.utterance import Corpus
+from raysearch.partner import partner_config
+from raysearch.prerequisites import check_ready, feature_sets
 from raysearch.protocols.audit import Audit, audit, check_siblings
 from raysearch.protocols.splits import Split, inner_splits, without_validation
-from raysearch.spec import SearchSpec, TrialConfig, check_ready, feature_sets, partner_config
+from raysearch.spec import SearchSpec, TrialConfig
 from raysearch.storage.corpora import read_corpus
 from raysearch.streaming.node_cache import start_node_caches
 from raysearch.streaming.rows import SplitRows, split_rows

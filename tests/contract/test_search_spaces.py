@@ -8,7 +8,8 @@ from raysearch.config.published import SHOWN_ONLY
 from raysearch.config.spaces import shipped_spaces
 from raysearch.features.table import build_extractor
 from raysearch.models.table import build_model
-from raysearch.spec import MAX_FEATURE_SETS, SearchSpec, feature_sets, published_values
+from raysearch.prerequisites import MAX_FEATURE_SETS, feature_sets
+from raysearch.spec import SearchSpec, published_values
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 

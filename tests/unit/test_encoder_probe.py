@@ -17,7 +17,8 @@ from raysearch.models.encoder_probe import EncoderProbe, EncoderProbeConfig
 from raysearch.models.layers.beside import masked_mean_std
 from raysearch.models.layers.ssl_frames import layer_at
 from raysearch.models.layers.statistics_pooling import StatisticsPooling
-from raysearch.spec import SearchSpec, feature_sets
+from raysearch.prerequisites import feature_sets
+from raysearch.spec import SearchSpec
 from raysearch.training.checkpoint import load_tensors, load_weights, save_tensors
 from raysearch.training.config import SpecAugmentConfig, TrainingConfig
 from raysearch.training.data import Batch

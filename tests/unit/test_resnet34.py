@@ -16,7 +16,8 @@ from raysearch.errors import DataError, MissingPathError
 from raysearch.features.extractor import StreamShape
 from raysearch.models import resnet34 as module
 from raysearch.models.resnet34 import ResNet34, ResNet34Config
-from raysearch.spec import SearchSpec, check_ready
+from raysearch.prerequisites import check_ready
+from raysearch.spec import SearchSpec
 from raysearch.training.config import SpecAugmentConfig, TrainingConfig
 from raysearch.training.learner import Learner
 

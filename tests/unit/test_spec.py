@@ -8,14 +8,8 @@ from hypothesis import strategies as st
 from raysearch.config.base import Places
 from raysearch.config.search import parse_duration
 from raysearch.errors import ConfigError, MissingPathError, UnknownNameError
-from raysearch.spec import (
-    RESUMABLE_KEYS,
-    SearchSpec,
-    TrialConfig,
-    feature_sets,
-    published_values,
-    trial_identity,
-)
+from raysearch.prerequisites import feature_sets
+from raysearch.spec import RESUMABLE_KEYS, SearchSpec, TrialConfig, published_values, trial_identity
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 

@@ -25,7 +25,8 @@ from raysearch.errors import ConfigError, DataError, MissingPathError
 from raysearch.features.ssl import Ssl, SslConfig
 from raysearch.features.ssl_sizes import HUBERT_BASE, EncoderSizes
 from raysearch.features.ssl_weights import inspect_weights
-from raysearch.spec import SearchSpec, check_ready
+from raysearch.prerequisites import check_ready
+from raysearch.spec import SearchSpec
 
 
 def noise(num_samples, seed=0):

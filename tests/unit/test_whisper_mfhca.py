@@ -13,7 +13,8 @@ from raysearch.cli.systems import _describe
 from raysearch.features.extractor import StreamShape
 from raysearch.features.ssl import Ssl, SslConfig
 from raysearch.models.mfhca import Mfhca, MfhcaConfig
-from raysearch.spec import SearchSpec, check_ready
+from raysearch.prerequisites import check_ready
+from raysearch.spec import SearchSpec
 
 MEL = StreamShape(40, 60)
 CLIP_SAMPLES = 9600

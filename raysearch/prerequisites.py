@@ -1,0 +1,80 @@
+"""What the trials of a search need before one can train: feature sets, and files from outside."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from raysearch.config.base import Places
+from raysearch.config.identity import canonical_json
+from raysearch.errors import ConfigError
+from raysearch.trial_config import TrialConfig
+
+if TYPE_CHECKING:
+    from raysearch.features.extractor import FeatureConfig
+    from raysearch.spec import SearchSpec
+
+__all__ = ["MAX_FEATURE_SETS", "check_ready", "feature_sets"]
+
+MAX_FEATURE_SETS = 12
+
+
+def feature_sets(
+    spec: "SearchSpec", places: Places | None = None
+) -> list[dict[str, "FeatureConfig"]]:
+    """Every distinct map of streams that a trial of ``spec`` can ask for, at most 12.
+
+    That of the published settings comes first if they are run at all, then that of the sections.
+
+    Args:
+        spec: the search.
+        places: where its keys were written.
+
+    Raises:
+        ConfigError: more than 12, or a combination that an extractor refuses.
+    """
+    places = places or _place(spec)
+    found: dict[str, dict[str, FeatureConfig]] = {}
+    for config in _variants(spec, places):
+        streams = config.used_features
+        found.setdefault(canonical_json(streams), streams)
+        if len(found) > MAX_FEATURE_SETS:
+            fields = [field for field in spec.space.fields if field.startswith("features.")]
+            raise ConfigError(
+                f"{places.of('space')}: 'space' asks for more than {MAX_FEATURE_SETS} feature "
+                f"sets ({', '.join(fields)}): search fewer of their values"
+            )
+    return list(found.values())
+
+
+def check_ready(spec: "SearchSpec") -> None:
+    """Look for what any trial of ``spec`` needs from outside, such as pretrained weights.
+
+    Raises:
+        UserError: something is not there; the message says where to get it.
+    """
+    for config in _variants(spec, _place(spec)):
+        for section in (config.model, *config.used_features.values()):
+            section.ready()
+
+
+def _place(spec: "SearchSpec") -> Places:
+    return Places(f"space {spec.name}")
+
+
+def _variants(spec: "SearchSpec", places: Places) -> Iterator[TrialConfig]:
+    """Every combination of the fields that choose what is computed or read before training."""
+    from raysearch.models.table import MODELS
+
+    model = MODELS.load(spec.model.name)
+    chosen = {f"model.{name}" for name in (*model.stream_fields, *model.outside_fields)}
+
+    def counts(field: str) -> bool:
+        return field.startswith("features.") or field in chosen
+
+    place = Places(places.of("space"))
+    if spec.search.published_first and spec.published.settings:
+        published = {k: v for k, v in spec.published.values().items() if counts(k)}
+        yield spec.base.replace(published, places=place)
+    if spec.search.own_first:
+        yield spec.base
+    for values in spec.space.combinations(counts):
+        yield spec.base.replace(values, places=place)
