@@ -25,6 +25,8 @@ from raysearch.tuning.slot import Slot
 
 __all__ = ["NUM_SEEDS", "Arm", "retrain"]
 
+# The trial of a net that was trained apart from any search.
+OF_NO_SEARCH = -1
 # The searched weights and two retrainings, or three retrainings where nothing was searched.
 NUM_SEEDS = 3
 
@@ -85,9 +87,17 @@ class Arm:
 
     def variants(self) -> list[tuple[Net, ...]]:
         """The nets of each training of the whole: the search's first, then the retrainings'."""
-        folds, share = range(self.num_inner), 1 / self.num_inner
+        # A partner has no seeds: it stands beside each training with the same share.
+        partner = tuple(net for net in self.searched if net.trial is None)
+        share = (1 - sum(net.weight for net in partner)) / self.num_inner
         retrained = [
-            tuple(Net(None, self.config, self._refit(seed), fold, share) for fold in folds)
+            (
+                *(
+                    Net(OF_NO_SEARCH, self.config, self._refit(seed), fold, share)
+                    for fold in range(self.num_inner)
+                ),
+                *partner,
+            )
             for seed in range(self._num_retrained)
         ]
         return [self.searched, *retrained] if self.searched else retrained

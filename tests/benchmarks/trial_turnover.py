@@ -39,7 +39,13 @@ from raysearch.tuning.cluster_session import cluster_session
 from raysearch.tuning.preparation import prepare_features, prepare_split
 
 SLOTS, EPOCHS = 2, 2
-SETTINGS = {"features.mel.n_mels": 40, "features.mel.hop_ms": 20, "search.scheduler": "none"}
+SETTINGS = {
+    "features.mel.n_mels": 40,
+    "features.mel.hop_ms": 20,
+    "search.scheduler": "none",
+    "search.inner_folds": 1,
+    "search.final": "single",
+}
 
 
 def warm_groups(storage: Path, trials: int) -> tuple[RunFolder, dict]:

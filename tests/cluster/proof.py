@@ -26,6 +26,7 @@ SEARCH = (
     "--set=model.branches=2",
     "--set=model.blocks=1",
     "--set=model.stem_width=16",
+    "--set=model.stem_stride=4",
 )
 # Trials of a minute or less, for as long as it takes to miss a host, take up its trial and have the
 # host back, on a fast machine or a slow one.

@@ -21,6 +21,9 @@ SETTINGS = {
     "model.branches": 2,
     "model.blocks": 1,
     "model.stem_width": 16,
+    "model.stem_stride": 4,
+    "search.inner_folds": 1,
+    "search.final": "single",
     "search.checkpoint_every_s": 0,
 }
 
@@ -43,8 +46,9 @@ class Driver:
     ):
         command = [sys.executable, "-m", "raysearch.run", "--space", "emohrnet"]
         command += ["--storage", str(storage), "--name", name, "--slots", "1"]
-        command += ["--trials", str(trials), "--max-epochs", str(epochs), *options]
+        command += ["--trials", str(trials), "--max-epochs", str(epochs)]
         command += [f"--set={key}={value}" for key, value in SETTINGS.items()]
+        command += options
         environment = dict(os.environ)
         if machine is not None:
             environment["XDG_CACHE_HOME"] = str(machine)

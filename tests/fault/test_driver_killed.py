@@ -1,5 +1,6 @@
 """The driver is killed at any point; the search goes on as if it had not been."""
 
+import json
 import random
 
 import pytest
@@ -62,3 +63,34 @@ def test_killed_while_featurizing(storage, tmp_path, expected):
     driver.wait_until(featurizing)
     driver.kill()
     check_resumed(Driver(tmp_path, "featurizing", "--resume"), expected)
+
+
+def refitting(driver):
+    """One net of the final model is there, the model is not."""
+    return any(driver.run.glob("final/*/seed-1/weights/best.safetensors"))
+
+
+def test_killed_while_the_final_model_is_made(storage):
+    """What was refitted before is kept, and the model is the one of an undisturbed search."""
+    options = ("--set=search.final=refit", "--set=search.final_seeds=2")
+    whole = Driver(storage, "refit-undisturbed", *options, trials=2)
+    assert whole.finish() == 0, whole.log.read_text()
+    driver = Driver(storage, "refit", *options, trials=2)
+    driver.wait_until(refitting)
+    driver.kill()
+    assert not (driver.run / "final.json").exists()
+    kept = {path: path.stat().st_mtime_ns for path in driver.run.glob("final/*/*/*/best.*")}
+    assert kept
+    resumed = Driver(storage, "refit", *options, "--resume", trials=2)
+    assert resumed.finish() == 0, resumed.log.read_text()
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept, "refitted again"
+    assert nets(resumed) == nets(whole)
+
+
+def nets(driver):
+    """Each net of the final model: its share and its weights' bytes."""
+    found = json.loads((driver.run / "final.json").read_text())["nets"]
+    return [
+        (net["weight"], (driver.run / net["folder"] / "best.safetensors").read_bytes())
+        for net in found
+    ]

@@ -12,4 +12,5 @@ SMALL = [
     "--set=model.branches=2",
     "--set=model.blocks=1",
     "--set=model.stem_width=16",
+    "--set=model.stem_stride=4",
 ]

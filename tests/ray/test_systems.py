@@ -29,6 +29,7 @@ FIXED = {
     "model.branches": 2,
     "model.blocks": 2,
     "model.stem_width": 32,
+    "model.stem_stride": 4,
     "search.slots": 1,
     "search.inner_folds": 1,
     "search.final": "single",

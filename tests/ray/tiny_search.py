@@ -23,6 +23,7 @@ SMALL = {
     "model.branches": 2,
     "model.blocks": 1,
     "model.stem_width": 16,
+    "model.stem_stride": 4,
     "training.epochs": 2,
     "search.trials": 4,
     "search.own_first": False,
