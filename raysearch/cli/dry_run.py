@@ -11,7 +11,7 @@ from raysearch.spec import SearchSpec, TrialConfig, feature_sets
 __all__ = ["explain"]
 
 # Of recorded trials, twelve a search; see results/reference/stop_rule.md.
-ASHA_SHARE = 0.65
+ASHA_SHARE = 0.7
 
 
 def explain(spec: SearchSpec, storage: Path, console: Console, *, local: bool) -> int:

@@ -160,10 +160,10 @@ class Shuffled:
     def __init__(self, curves: Curves, seed: int, most: int) -> None:
         others = [run for run in range(len(curves.values)) if run != curves.own]
         order = np.random.default_rng(seed).permutation(others).tolist()
-        self._order = [curves.own, *order][:most]
+        self.order = [curves.own, *order][:most]
 
     def propose(self, number: int) -> int | None:
-        return self._order[number] if number < len(self._order) else None
+        return self.order[number] if number < len(self.order) else None
 
     def tell(self, number: int, epoch: int, value: float, whole: bool) -> None:
         """Nothing is learned."""

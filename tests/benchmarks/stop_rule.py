@@ -8,6 +8,7 @@ epoch costs one.
 """
 
 import argparse
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,23 @@ from recorded_curves import Curves, noise_lines, rank_lines, read_curves, read_t
 from replayed_search import Shuffled, Tpe, replay, rules
 
 MOMENTS = (0.1, 0.25, 0.5, 1.0)
+HEAD = """# When a trial may be judged
+
+`python tests/benchmarks/stop_rule.py --tables FOLDER --curves FILE ... --output OUT.md`, with the
+TaskSet tables as republished with DyHPO (text classifiers, 1,000 runs of 50 epochs each), and with
+curves of real trials, each of which is one line:
+
+COMMANDS
+
+Real trials are the space's own settings and random draws, trained to their end on fold 0, judged by
+`val_uar_mean3` on its validation speakers (two of EMO-DB's, one of nEMO's). They are few: read the
+real rows for their direction. TaskSet's losses hardly have noise, and no validation rows that could
+tell it, so there the rule stops by rank alone.
+
+- *stopped*, *epochs*: trials that a search stopped, and its share of all epochs of its trials;
+- *UA points lost*: the best trial of the search, had all run to their end, less the winner;
+- *best lost*: how often the winner was another than that best trial;
+- *regret*: (best loss seen - the table's best) / (the table's median - its best)."""
 
 
 def table_rows(tables: Sequence[Curves], seeds: int) -> list[str]:
@@ -62,16 +80,24 @@ def curve_rows(found: Sequence[Curves], orders: int, most: int, whole: float | N
                 draw = Shuffled(curves, seed, most)
                 budget = round((whole or most) * num_epochs)
                 search = replay(curves, draw.propose, draw.tell, rules(curves)[name], budget)
-                best = max(end_r[draw._order])
+                best = max(end_r[draw.order])
                 gaps.append(best - end_r[search.run_of[search.winner]])
                 firsts.append(search.winner == 0)
                 lost.append(gaps[-1] > 0)
                 stopped.append(search.stopped)
-                spent.append(len(search.seen) / (most * num_epochs))
+                spent.append(len(search.seen) / (len(draw.order) * num_epochs))
         cells = [f"{np.mean(stopped):.1f}", f"{np.mean(spent):.0%}", f"{100 * np.mean(gaps):.1f}"]
         cells += [f"{np.mean(lost):.0%}", f"{np.mean(firsts):.0%}"]
         rows.append(f"| {name} | {' | '.join(cells)} |")
     return rows
+
+
+def command_of(path: Path) -> str:
+    """What recorded the trials of a file."""
+    found = json.loads(path.read_text())
+    settings = " ".join(f"--set {setting}" for setting in found["settings"])
+    size = f"--trials {len(found['trials'])} --epochs {found['epochs']}"
+    return f"record_curves.py {found['space']} {found['corpus']} DATA {size} {settings}"
 
 
 def main() -> None:
@@ -86,16 +112,23 @@ def main() -> None:
     paths = sorted(arguments.tables.glob("*.parquet")) if arguments.tables else []
     tables = [read_table(path) for path in paths]
     curves = [read_curves(path) for path in arguments.curves]
-    lines = ["# When a trial may be judged", "", "## Rank", "", *rank_lines([*curves, *tables])]
+    told = "\n".join(f"    {command_of(path)}" for path in arguments.curves)
+    lines = [
+        *HEAD.replace("COMMANDS", told).splitlines(),
+        "",
+        "## Rank",
+        "",
+        *rank_lines([*curves, *tables]),
+    ]
     if curves:
         lines += ["", "## Noise", "", *noise_lines(arguments.curves)]
         head = [
             "| rule | stopped | epochs | UA points lost | best lost | winner is the own |",
             "|---|---:|---:|---:|---:|---:|",
         ]
-        lines += ["", "## Recorded trials, twelve a search", "", *head]
+        lines += ["", "## Real trials, twelve a search", "", *head]
         lines += curve_rows(curves, arguments.orders, 12, None)
-        lines += ["", "## Recorded trials, sixteen in the time of six whole ones", "", *head]
+        lines += ["", "## Real trials, up to sixteen in the time of six whole ones", "", *head]
         lines += curve_rows(curves, arguments.orders, 16, 6)
     if tables:
         lines += ["", "## TaskSet, TPE, a budget of twenty whole trials", ""]

@@ -176,8 +176,7 @@ def noisy_plateaus(bad=()):
     rng = random.Random(3)
     return {
         number: [
-            rng.gauss(1 / 7 if epoch <= 3 or number in bad else 0.6, 0.04)
-            for epoch in range(1, 31)
+            rng.gauss(1 / 7 if epoch <= 3 or number in bad else 0.6, 0.04) for epoch in range(1, 31)
         ]
         for number in range(12)
     }
