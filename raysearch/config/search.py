@@ -85,8 +85,8 @@ class SearchConfig(Config):
     grace_epochs: int | None = Field(
         None,
         ge=1,
-        description="Epochs that every trial is given, its warm-up not counted; null: the share of "
-        "training.epochs after which trials were seen to keep their order.",
+        description="Epochs that every trial is given, its warm-up not counted; null: a fifth of "
+        "training.epochs, before which trials were seen to change places.",
     )
     reduction_factor: int = Field(
         3,

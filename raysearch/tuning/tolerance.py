@@ -13,10 +13,10 @@ __all__ = ["ValidationNoise"]
 # Two constants, measured on EMO-DB and nEMO (results/reference/stop_rule.md). Trials that are
 # scored on the same rows err on the same rows, so their difference varies less than that of
 # independent scores would; this is how their hits correlate.
-SHARED = 0.4
+SHARED = 0.5
 # A setting suits one voice better than another: the intraclass correlation, within a speaker, of
-# what one trial gets right and another wrong.
-INTRACLASS = 0.02
+# what one trial gets right and another wrong. Of two speakers a set, so no more than its size.
+INTRACLASS = 0.01
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """When a trial is stopped, now and in a replay."""
 
-import math
 import random
+import statistics
 
 import pytest
 from fake_slots import FakeSearch, small_spec
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from raysearch.ledger import Event
 from raysearch.spec import SearchSpec
 from raysearch.trials import Trials
-from raysearch.tuning.halving import GRACE_SHARE, first_rung
+from raysearch.tuning.halving import first_rung
 from raysearch.tuning.judge import Judge
 from raysearch.tuning.schedulers import StopRule
 from raysearch.tuning.tolerance import ValidationNoise
@@ -102,9 +102,7 @@ def test_warm_up_does_not_count(kind):
 
 
 def test_the_first_rung_is_a_share_of_the_epochs_unless_it_is_given():
-    assert [first_rung(epochs, None) for epochs in (1, 2, 30, 100)] == [
-        math.ceil(GRACE_SHARE * epochs) for epochs in (1, 2, 30, 100)
-    ]
+    assert [first_rung(epochs, None) for epochs in (1, 2, 8, 30, 101)] == [1, 2, 3, 6, 21]
     assert (first_rung(30, 4), first_rung(3, 4)) == (4, 3)
 
 
@@ -178,8 +176,7 @@ def noisy_plateaus(bad=()):
     rng = random.Random(3)
     return {
         number: [
-            1 / 7 if epoch <= 3 or number in bad else 0.6 + rng.gauss(0, 0.04)
-            for epoch in range(1, 31)
+            rng.gauss(1 / 7 if epoch <= 3 or number in bad else 0.6, 0.04) for epoch in range(1, 31)
         ]
         for number in range(12)
     }
@@ -192,7 +189,8 @@ def judged(curves, noise):
     for number, curve in curves.items():
         events = [told("started", number, 1, config={})]
         for epoch, value in enumerate(curve, start=1):
-            metrics = {"val_uar": value, "val_uar_mean3": value}
+            mean = statistics.fmean(curve[max(0, epoch - 3) : epoch])
+            metrics = {"val_uar": value, "val_uar_mean3": mean}
             events.append(told("epoch", number, epoch + 1, epoch=epoch, metrics=metrics))
             record = Trials.replay(events).records[number]
             if judge.end(record, epoch, done=epoch == 30) == "pruned":
