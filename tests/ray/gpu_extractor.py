@@ -53,7 +53,8 @@ def given(paths, store, wants_gpu):
 
 if __name__ == "__main__":
     paths = [Path(line.strip()) for line in sys.stdin]
-    ray.init(num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False)
+    loopback = {"address": "local", "_node_ip_address": "127.0.0.1"}
+    ray.init(**loopback, num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False)
     answer = {wants: given(paths, paths[0].parent / "store", wants) for wants in (True, False)}
     ray.shutdown()
     print(json.dumps({str(wants): values for wants, values in answer.items()}))
