@@ -91,7 +91,7 @@ def fused(
     if model.method == "refit":
         (found,) = everyone.variants()
         partner = [replace(net, inner=ALL_ROWS) for net in found]
-    weighted = [replace(net, weight=net.weight * share) for net in partner]
+    weighted = [replace(net, trial=None, weight=net.weight * share) for net in partner]
     own = [replace(net, weight=net.weight * (1 - share)) for net in model.nets]
     labels_N = np.concatenate([one.labels for one in beside])
     before = value(log_probs_NK, labels_N)[0]

@@ -48,16 +48,34 @@ def test_each_method_has_its_nets(run):
     best = run.trials().ranked()[0].number
     single, bag, ensemble, refit, auto = (use(run, method) for method in METHODS)
     assert [(net.trial, net.inner) for net in single.nets] == [(best, 0)]
-    assert [(net.trial, net.inner) for net in bag.nets] == [(best, 0), (best, 1)]
-    assert [(net.trial, net.inner) for net in refit.nets] == [(best, ALL_ROWS)] * 2
-    assert {net.inner for net in ensemble.nets} == {0, 1}, "each member brings all its inner nets"
+    assert own(bag) == [(best, 0), (best, 1)]
+    assert own(refit) == [(best, ALL_ROWS)] * 2
+    assert {inner for _, inner in own(ensemble)} == {0, 1}, "each member brings all its inner nets"
     assert auto.method == "refit"
     for model in (single, bag, ensemble, refit, auto):
         assert sum(net.weight for net in model.nets) == pytest.approx(1)
 
 
+def own(model):
+    """The trials' nets; a partner on functionals stands beside them."""
+    return [(net.trial, net.inner) for net in model.nets if net.trial is not None]
+
+
+def test_a_partner_has_a_share_that_inner_validation_chose(run):
+    for method, inner in (("bag", {0, 1}), ("refit", {ALL_ROWS})):
+        model = use(run, method)
+        partner = [net for net in model.nets if net.trial is None]
+        assert sum(net.weight for net in partner) == pytest.approx(
+            model.validation["partner_share"]
+        )
+        assert {net.config.model.name for net in partner} == {"logistic"}
+        assert {net.inner for net in partner} == inner
+        assert model.others["without partner"]
+        assert "a partner on functionals" in model.describe()
+
+
 def test_a_refits_seeds_differ_and_learn_from_every_row(run):
-    first, second = use(run, "refit").nets
+    first, second = (net for net in use(run, "refit").nets if net.trial is not None)
     one, two = (load_tensors(net.weights) for net in (first, second))
     assert any(not np.array_equal(one[name], two[name]) for name in one)
     means = [load_inputs(net.inputs)[1]["mel"][0] for net in (first, use(run, "single").nets[0])]
@@ -72,10 +90,11 @@ def test_best_holds_every_net_and_can_be_used_alone(run, method):
     assert (described["method"], described["size"]) == (model.method, len(model.nets))
     for entry, net in zip(described["nets"], model.nets, strict=True):
         assert load_tensors(folder / entry["weights"]).keys() == load_tensors(net.weights).keys()
-        assert load_inputs(folder / entry["inputs"])[0]["mel"].num_bins == 20
+        assert load_inputs(folder / entry["inputs"])[0].keys() == net.config.used_features.keys()
     assert f"Final model: {model.method}" in (folder / "model_card.md").read_text()
     rows = leaderboard_rows(run.spec(), run.trials(), model.members)
-    assert sum(row["final_share"] or 0 for row in rows) == pytest.approx(1, abs=1e-5)
+    partner = sum(net.weight for net in model.nets if net.trial is None)
+    assert sum(row["final_share"] or 0 for row in rows) == pytest.approx(1 - partner, abs=1e-5)
 
 
 def test_a_refit_is_evaluated_as_the_mean_of_its_nets(run, cluster, storage):
@@ -86,16 +105,16 @@ def test_a_refit_is_evaluated_as_the_mean_of_its_nets(run, cluster, storage):
         )
     assert figures["final"] == ["refit"]
     assert len(figures["ua"]["per_seed"]) == 1
-    assert {"single", "bag", "ensemble", OWN} <= set(figures["parts"])
+    assert {"single", "bag", "ensemble", "without partner", OWN} <= set(figures["parts"])
     (gain,) = figures["parts"][OWN]["gain_by_fold"].values()
     (final,) = figures["per_fold_ua"].values()
     (own,) = figures["parts"][OWN]["per_fold_ua"].values()
     assert gain == pytest.approx(final - own)
     arm = final_arm(run, run.spec(), storage).prepared(storage)
     rows = row_table(arm.audited.split.test)
-    apart = [mean_probabilities([net], arm.bank, rows) for net in model.nets]
     together = mean_probabilities(model.nets, arm.bank, rows)
-    expected = np.exp((0.5 * np.log(apart[0])) + 0.5 * np.log(apart[1]))
+    logs = [net.weight * np.log(mean_probabilities([net], arm.bank, rows)) for net in model.nets]
+    expected = np.exp(sum(logs))
     np.testing.assert_allclose(
         together, expected / expected.sum(axis=1, keepdims=True), rtol=1e-5, atol=1e-9
     )
