@@ -86,6 +86,7 @@ def measure(system: str, arguments: argparse.Namespace) -> dict[str, Any]:
     raysearch(evaluate)
     figures = json.loads((run.root / "evaluation.json").read_text())
     shown = {arguments.data: "DATA", arguments.weights or "": "WEIGHTS"}
+    shown[str(arguments.storage)] = "results"
     return {
         "name": name,
         "system": system,

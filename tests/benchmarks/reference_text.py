@@ -46,6 +46,12 @@ BEFORE = {
     },
 }
 
+# What a reader must know of one measurement.
+NOTES = {
+    ("emodb", "ssl"): "Whisper tiny.en, frozen. Measured while tests ran on the same two cores: on "
+    "idle ones more of its 40 trials fit into a fold's budget.",
+}
+
 COLUMNS = (
     "system",
     "UA % (trainings)",
@@ -84,7 +90,7 @@ def markdown(corpus: str, pieces: Sequence[Piece], absent: Sequence[str]) -> str
         shown = [f"{n} (before: {before[n]:.1f})" if n in before else n for n in absent]
         lines += ["", f"Not measured yet: {', '.join(shown)}."]
     for piece in ordered:
-        lines += ["", *_details(piece)]
+        lines += ["", *_details(piece, NOTES.get((corpus, piece["name"])))]
     return "\n".join(lines) + "\n"
 
 
@@ -136,7 +142,7 @@ def _row(piece: Piece, before: dict[str, float]) -> list[str]:
     ]
 
 
-def _details(piece: Piece) -> list[str]:
+def _details(piece: Piece, note: str | None) -> list[str]:
     """A system's seconds, winners and commands."""
     head = (
         "fold",
@@ -163,7 +169,7 @@ def _details(piece: Piece) -> list[str]:
                 f"{one['final']}; best trial {one['number']:04d}{own}",
             ]
         )
-    lines = [f"## {piece['name']}", "", *_table(head, rows)]
+    lines = [f"## {piece['name']}", "", *([note, ""] if note else []), *_table(head, rows)]
     if piece.get("paper"):
         valid = "" if piece["paper"].get("valid", True) else " (invalid: test rows chose the epoch)"
         lines += [
