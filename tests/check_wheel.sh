@@ -21,6 +21,7 @@ raysearch="$work/venv/bin/raysearch"
 "$raysearch" systems >systems.txt
 "$raysearch" run --space emohrnet-gpu --dry-run
 "$raysearch" run --space emohrnet --name wheel --trials 2 --max-epochs 1 --set model.width=8 \
-  --set features.mel.n_mels=40 --set features.mel.hop_ms=20 --set model.blocks=1
+  --set features.mel.n_mels=40 --set features.mel.hop_ms=20 --set model.blocks=1 \
+  --set model.stem_stride=4 --set search.published_first=false
 test -s results/wheel/best/ensemble.json
 echo "the wheel works from an empty folder"
