@@ -12,7 +12,11 @@ HEADS = {
 
 The recordings are a copy of EMO-DB resampled to 22,050 Hz and cut or padded to 2.0 s: figures are
 not comparable to the literature's, and length leaks a little (122 of 535 files end in more than
-20 ms of padding: fear 42%, sadness 5%). Five outer folds of two speakers.""",
+20 ms of padding: fear 42%, sadness 5%). Five outer folds of two speakers.
+
+For scale, measured earlier on the same copy and kind of folds: a plain timm ResNet10 on 64-mel log
+spectrograms, SpecAugment, 25 epochs, one fixed setting, last epoch: 71.6% UA, 72.5% WA (about 215 s
+of two cores a fold).""",
     "nemo": """# nEMO, a part: every system, equal budgets, speaker-independent
 
 1,057 of the 4,481 recordings of nEMO (acted Polish, nine speakers, six emotions; CC BY-NC-SA 4.0):
