@@ -77,16 +77,17 @@ def cluster_session(
     if local:
         for name, value in _LOCAL_ENV.items():
             os.environ.setdefault(name, value)
-    with _ray_logs_to(log_folder / "driver.log"), _free_gcs_port(local) as gcs_address:
+    with _ray_logs_to(log_folder / "driver.log"):
         before = _children()
         try:
-            context = ray.init(
-                address="local" if local else address,
-                namespace=NAMESPACE,
-                log_to_driver=False,
-                logging_level=logging.WARNING,
-                **_init_options(local, gcs_address, num_cpus),
-            )
+            with _free_gcs_port(local) as gcs_address:
+                context = ray.init(
+                    address="local" if local else address,
+                    namespace=NAMESPACE,
+                    log_to_driver=False,
+                    logging_level=logging.WARNING,
+                    **_init_options(local, gcs_address, num_cpus),
+                )
         except (ConnectionError, RuntimeError, OSError, RayError) as error:
             what = "Ray did not start" if local else f"no Ray cluster answers at {address!r}"
             raise InfrastructureError(f"{what}: {_one_line(error)}") from error
@@ -146,6 +147,7 @@ def _init_options(local: bool, gcs_address: str | None, num_cpus: int | None) ->
 
 @contextlib.contextmanager
 def _free_gcs_port(local: bool) -> Iterator[str | None]:
+    # Only for ray.init: a process started later would take the variable for its own Ray's port.
     if not local:
         yield None
         return

@@ -15,8 +15,11 @@ pytestmark = pytest.mark.ray
 HERE = Path(__file__).parent
 
 
-def test_a_gpu_goes_to_tasks_whose_features_want_one(tmp_path):
-    """Ray believes in two, torch finds none: the task falls back to its CPU."""
+def test_a_gpu_goes_to_tasks_whose_features_want_one(cluster, tmp_path):
+    """Ray believes in two, torch finds none: the task falls back to its CPU.
+
+    The process starts a Ray of its own beside this one's.
+    """
     rng, paths = np.random.default_rng(0), [tmp_path / f"u{number}.wav" for number in range(70)]
     for path in paths:
         soundfile.write(path, rng.uniform(-0.5, 0.5, 400), 16000)
