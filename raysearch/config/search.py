@@ -108,7 +108,7 @@ class SearchConfig(Config):
         description="Average a network with a plain model on functionals, by a share that inner "
         "validation chooses.",
     )
-    final_seeds: int = Field(3, ge=1, le=20, description="Nets that a refit is the mean of.")
+    final_seeds: int = Field(4, ge=1, le=20, description="Nets that a refit is the mean of.")
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of the sampler and of every trial.")
     checkpoint_every_s: float = Field(30, ge=0, description="Least seconds between checkpoints.")
     warm_start: WarmStart | None = Field(None, description="Settings of an earlier run.")

@@ -19,7 +19,7 @@ from raysearch.training.inner_folds import inner_prefix
 from raysearch.training.predictions import PREDICTIONS, Predictions
 from raysearch.trials import TrialRecord, Trials
 
-__all__ = ["Kept", "inner_predictions", "kept_candidates", "kept_records"]
+__all__ = ["Kept", "inner_predictions", "kept_candidates", "kept_records", "own_record"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,14 @@ class Kept:
 def kept_records(trials: Trials) -> list[TrialRecord]:
     """Trials with a checkpoint, best first; of equal settings the first alone."""
     return [r for r in trials.ranked() if r.checkpoint and r.copied_from is None]
+
+
+def own_record(trials: Trials) -> TrialRecord | None:
+    """The trial of the space's own settings, if it was run and its weights are there."""
+    for record in trials.records.values():
+        if record.details.get("exempt") and not record.details.get("published"):
+            return record if record.checkpoint else None
+    return None
 
 
 def kept_candidates(run: RunFolder, trials: Trials, inner: Sequence[Split]) -> Kept | None:

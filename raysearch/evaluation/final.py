@@ -1,10 +1,11 @@
 """From a search's trials to its final model, by inner validation alone.
 
 ``auto`` weighs the greedy ensemble against the best trial on validation speakers that chose
-neither: that decides whose settings it is made of. Their nets have never learned from their own
-validation speakers; so what was chosen learns again from training and validation rows together,
-with several seeds. Where the budget has no time left for it, the nets that are there are used: the
-ensemble, or the winner's inner folds together.
+neither: that decides whose settings it is made of. A best trial that is not clearly better than the
+space's own settings owes its place to luck as much as to merit, so both are used. Their nets have
+never learned from their own validation speakers; so what was chosen learns again from training and
+validation rows together, with several seeds. Where the budget has no time left for it, the nets
+that are there are used: the ensemble, or the winner's inner folds together.
 """
 
 from collections.abc import Mapping
@@ -13,11 +14,17 @@ from typing import Any
 
 from raysearch.errors import TrialError
 from raysearch.evaluation.arm import Arm, retrain
-from raysearch.evaluation.candidates import Kept, kept_candidates, kept_records
+from raysearch.evaluation.candidates import (
+    Kept,
+    kept_candidates,
+    kept_records,
+    own_record,
+)
 from raysearch.evaluation.final_model import ALL_ROWS, FinalModel, Net, save_final
 from raysearch.evaluation.fusion import fused
 from raysearch.evaluation.selection import (
     Comparison,
+    clearly_ahead,
     compare_with_single,
     mean_log_probs,
     select,
@@ -91,18 +98,23 @@ class FinalStage:
         asked, num_inner = self.spec.search.final, 1 + len(self.audited.inner)
         single = single_model(self.run, self.spec, winner)
         made = {"single": single, "bag": self._bag(winner, num_inner)}
-        counts, figures, why = {winner.number: 1}, _value_of(kept), ""
+        counts, figures, why, pays = {winner.number: 1}, _value_of(kept), "", False
         if kept is not None:
             chosen = select(kept.candidates, kept.labels)
             made["ensemble"] = self._ensemble(ended, winner, chosen)
             compared = compare_with_single(kept.candidates, kept.labels, kept.speakers)
             pays, why, more = _judged(compared)
             figures |= more
-            counts = chosen if pays and asked == "auto" else counts
+            pays = pays and asked == "auto"
+            if pays:
+                counts = chosen
+            elif asked == "auto" and (own := _equal(ended, winner, kept)) is not None:
+                counts[own] = 1
+                why += "; the best trial is not clearly better than the space's own settings"
         if asked in ("auto", "refit"):
             model = self._refit(ended, winner, counts)
             if model is None:
-                model = made["bag"] if len(counts) == 1 else made["ensemble"]
+                model = made["ensemble"] if pays else made["bag"]
         else:
             model = made.get(asked, single)
         reason = f"{model.reason}; {why}" if why and asked in ("auto", "ensemble") else model.reason
@@ -201,6 +213,17 @@ def apportioned(counts: Mapping[int, int], num_nets: int) -> dict[int, int]:
         number = max(counts, key=lambda n: (counts[n] / (given[n] + 1), -n))
         given[number] += 1
     return {number: seeds for number, seeds in given.items() if seeds}
+
+
+def _equal(ended: Ended, winner: TrialRecord, kept: Kept) -> int | None:
+    """The trial of the space's own settings, unless the winner is clearly better."""
+    own = own_record(ended.trials)
+    if own is None or own.number == winner.number:
+        return None
+    of = {candidate.number: candidate for candidate in kept.candidates}
+    if own.number not in of or clearly_ahead(of[winner.number], of[own.number], kept.labels):
+        return None
+    return own.number
 
 
 def _judged(compared: Comparison | None) -> tuple[bool, str, dict[str, Any]]:

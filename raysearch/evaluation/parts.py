@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from raysearch.evaluation.arm import Arm
+from raysearch.evaluation.candidates import own_record
 from raysearch.evaluation.final import single_model
 from raysearch.evaluation.final_model import FinalModel, Net
 from raysearch.evaluation.predict import (
@@ -24,19 +25,10 @@ from raysearch.evaluation.predict import (
 from raysearch.evaluation.scores import score
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
-from raysearch.trials import TrialRecord, Trials
 
-__all__ = ["OWN", "TOGETHER", "cost_of", "own_record", "parts_of", "score_parts"]
+__all__ = ["OWN", "TOGETHER", "cost_of", "parts_of", "score_parts"]
 
 OWN, TOGETHER = "own settings", "trainings together"
-
-
-def own_record(trials: Trials) -> TrialRecord | None:
-    """The trial of the space's own settings, if it was run and its weights are there."""
-    for record in trials.records.values():
-        if record.details.get("exempt") and not record.details.get("published"):
-            return record if record.checkpoint else None
-    return None
 
 
 def parts_of(run: RunFolder, spec: SearchSpec, model: FinalModel) -> dict[str, tuple[Net, ...]]:

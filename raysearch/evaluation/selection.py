@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 
 from raysearch.training.metrics import confusion_matrix, uar
 
-__all__ = ["Candidate", "Comparison", "compare_with_single", "mean_log_probs", "select", "value"]
+__all__ = [
+    "Candidate",
+    "Comparison",
+    "clearly_ahead",
+    "compare_with_single",
+    "mean_log_probs",
+    "select",
+    "value",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -26,6 +34,8 @@ Ints = NDArray[np.int64]
 MAX_SIZE = 10
 # Of how many of the best models, together, the search for an ensemble starts.
 MAX_START = 3
+# The best of some tens of equals is seldom more standard errors ahead of one of them by luck alone.
+LUCK = 3.0
 
 
 @dataclass(frozen=True)
@@ -130,6 +140,19 @@ def compare_with_single(
     num_classes = candidates[0].log_probs.shape[1]
     ua = [float(uar(confusion_matrix(labels_N, p, num_classes))) for p in (single_N, ensemble_N)]
     return Comparison(ua[0], ua[1], _error(labels_N, single_N, ensemble_N))
+
+
+def clearly_ahead(best: Candidate, other: Candidate, labels_N: Ints) -> bool:
+    """Whether the best of a search is better than ``other`` by more than the luck of being chosen.
+
+    Args:
+        best: what was chosen by these rows.
+        other: what was not.
+        labels_N: true class indices.
+    """
+    gain = value(best.log_probs, labels_N)[0] - value(other.log_probs, labels_N)[0]
+    best_N, other_N = best.log_probs.argmax(axis=1), other.log_probs.argmax(axis=1)
+    return gain > LUCK * _error(labels_N, other_N, best_N)
 
 
 def _error(labels_N: Ints, first_N: Ints, second_N: Ints) -> float:

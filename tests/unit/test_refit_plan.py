@@ -54,8 +54,8 @@ def test_its_seconds_are_those_of_its_steps():
 def test_seeds_are_as_many_as_time_allows():
     curve = record([0.1, 0.9], seconds=3.0)
     net_s = plan().net_seconds(curve)
-    assert plan().num_seeds(curve, 2, None) == 3
-    assert plan().num_seeds(curve, 2, 2.1 * net_s) == 3
+    assert plan().num_seeds(curve, 2, None) == 4
+    assert plan().num_seeds(curve, 2, 2.1 * net_s) == 4
     assert plan().num_seeds(curve, 2, 1.1 * net_s) == 2
     assert plan().num_seeds(curve, 1, 0.0) == 0
 

@@ -6,6 +6,7 @@ import pytest
 from raysearch.evaluation.selection import (
     MAX_SIZE,
     Candidate,
+    clearly_ahead,
     compare_with_single,
     mean_log_probs,
     select,
@@ -88,3 +89,23 @@ def test_the_error_is_that_of_a_paired_difference():
     first, second = candidate(0, range(0, 60, 6)), candidate(1, [])
     compared = compare_with_single([first, second], LABELS, SPEAKERS)
     assert compared.error == pytest.approx(0.0)  # both choices are the second model
+
+
+def test_a_best_trial_is_clearly_ahead_only_if_luck_does_not_explain_it():
+    other = candidate(0, range(30))
+    assert clearly_ahead(candidate(1, []), other, LABELS)
+    assert clearly_ahead(candidate(1, range(20)), other, LABELS), "it errs on the same rows"
+    apart = candidate(1, range(33, 60))
+    assert value(apart.log_probs, LABELS) > value(other.log_probs, LABELS)
+    assert not clearly_ahead(apart, other, LABELS), "3 rows more, 57 decided differently"
+    assert not clearly_ahead(other, other, LABELS)
+
+
+def test_the_best_of_forty_equals_is_not_clearly_ahead():
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(50):
+        models = [candidate(n, np.flatnonzero(rng.random(60) < 0.3)) for n in range(40)]
+        best = max(models, key=lambda c: value(c.log_probs, LABELS))
+        found.append(clearly_ahead(best, models[0], LABELS))
+    assert np.mean(found) < 0.1
