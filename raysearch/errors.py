@@ -6,7 +6,8 @@ RaysearchError
 │   ├── UnknownNameError      a space, corpus, extractor or model that does not exist
 │   ├── MissingPathError      a file or folder that is not there
 │   ├── ResourceError         workers that can never fit on this machine or cluster
-│   └── RunExistsError        a run of that name, or a changed spec, without permission
+│   ├── RunExistsError        a run of that name, or a changed spec, without permission
+│   └── StorageRefusedError   a store that does not let these credentials in
 ├── DataError                 exit 3: the data cannot support an honest search
 │   ├── EmptyCorpusError      no usable utterance
 │   ├── QuarantineError       too large a share of the audio is unreadable
@@ -30,6 +31,7 @@ __all__ = [
     "ResourceError",
     "RunExistsError",
     "SearchInterruptedError",
+    "StorageRefusedError",
     "TrialError",
     "UnknownNameError",
     "UserError",
@@ -66,6 +68,10 @@ class ResourceError(UserError):
 
 class RunExistsError(UserError):
     """A run that exists, or whose settings differ, where that was not asked for."""
+
+
+class StorageRefusedError(UserError):
+    """A store that does not let these credentials in; while a search runs that may pass."""
 
 
 class DataError(RaysearchError):

@@ -11,6 +11,7 @@ slot``; the rest depends on the event:
     resumed     epoch: the checkpoint's epoch that a new attempt goes on from, 0 for none
 """
 
+import errno
 import json
 import math
 import os
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from raysearch.errors import DataError, InfrastructureError
+from raysearch.patience import no_room, patiently
 
 __all__ = ["EVENTS", "TERMINAL", "Event", "Ledger", "LedgerStore", "parse_event", "read"]
 
@@ -152,7 +154,7 @@ class Ledger:
 
         Raises:
             DataError: the event lacks something, or its trial has already ended.
-            InfrastructureError: the disk is full, or somebody else has written.
+            InfrastructureError: the disk stays full, or somebody else has written.
         """
         seq = self._events[-1].seq + 1 if self._events else 1
         entry = Event(event, seq, trial, number, attempt, self.fence, time.time(), slot, data)
@@ -160,7 +162,12 @@ class Ledger:
         parsed = parse_event(line, f"{self.path}: event {seq}")
         if number in self._ended and event != "checkpoint":
             raise DataError(f"{self.path}: trial {number} has ended: no {event!r} after that")
-        self._write(line, sync)
+        try:
+            patiently(lambda: self._write(line), no_room)
+            if sync:
+                os.fsync(self._file)
+        except OSError as error:
+            raise InfrastructureError(f"{self.path}: {error.strerror}") from error
         self._events.append(parsed)
         if event in TERMINAL:
             self._ended.add(number)
@@ -172,19 +179,14 @@ class Ledger:
             os.close(self._file)
             self._file = -1
 
-    def _write(self, line: bytes, sync: bool) -> None:
-        try:
-            if os.fstat(self._file).st_size != self._size:
-                raise InfrastructureError(f"{self.path}: another driver has written to it")
-            written = os.write(self._file, line)
-            if written != len(line):
-                os.ftruncate(self._file, self._size)
-                raise InfrastructureError(f"{self.path}: the disk is full")
-            self._size += written
-            if sync:
-                os.fsync(self._file)
-        except OSError as error:
-            raise InfrastructureError(f"{self.path}: {error.strerror}") from error
+    def _write(self, line: bytes) -> None:
+        if os.fstat(self._file).st_size != self._size:
+            raise InfrastructureError(f"{self.path}: another driver has written to it")
+        written = os.write(self._file, line)
+        if written != len(line):
+            os.ftruncate(self._file, self._size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._size += written
 
 
 def read(path: Path) -> list[Event]:

@@ -19,6 +19,7 @@ from raysearch.lease import Lease
 from raysearch.spec import SearchSpec, TrialConfig
 from raysearch.storage.runs import publication
 from raysearch.training.state import BEST
+from raysearch.tuning.faults import Fault
 from raysearch.tuning.pool import WorkerPool
 from raysearch.tuning.preparation import AuditedSplit, FeatureBank, prepare_features
 from raysearch.tuning.slot import Slot
@@ -152,7 +153,7 @@ def retrain(pool: WorkerPool, tasks: Sequence[dict[str, Any]], say: Callable[[st
 
     Raises:
         TrialError: a retraining failed.
-        InfrastructureError: its slot was lost.
+        InfrastructureError: its slot was lost, or its storage is full or away.
     """
     if not tasks:
         return
@@ -192,6 +193,7 @@ def _train(pool: WorkerPool, slot: Slot, task: dict[str, Any]) -> None:
         answer = ray.get(slot.host.step.remote(lease, index))
         index += 1
     if "failed" in answer:
-        kind = InfrastructureError if answer.get("slot_lost") else TrialError
+        lost = answer.get("slot_lost") or answer.get("fault") in (Fault.SLOT, Fault.STORAGE)
+        kind = InfrastructureError if lost else TrialError
         raise kind(f"retraining in {task['folder']}: {answer['failed']}")
     ray.get(named_task)

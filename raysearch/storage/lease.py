@@ -17,7 +17,7 @@ from typing import Any
 from raysearch.errors import InfrastructureError, RaysearchError, RunExistsError
 from raysearch.storage.objects import ObjectStore, Tag, Version
 
-__all__ = ["EXPIRY_S", "ObjectLease", "check_object_fence"]
+__all__ = ["EXPIRY_S", "ObjectLease", "check_object_fence", "current_fence"]
 
 KEY = "lease.json"
 EXPIRY_S = 60.0
@@ -34,7 +34,7 @@ class ObjectLease:
 
     def __init__(self, objects: ObjectStore, run: str, fence: int, tag: Tag) -> None:
         self._objects, self._key, self.fence, self._tag = objects, f"{run}/{KEY}", fence, tag
-        self._lost: RaysearchError | None = None
+        self._lost: InfrastructureError | None = None
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._renew, name=f"lease {run}", daemon=True)
         self._thread.start()
@@ -95,7 +95,7 @@ class ObjectLease:
         self._done.set()
         self._thread.join()
         if self._lost is None:
-            with contextlib.suppress(InfrastructureError):  # it runs out by itself
+            with contextlib.suppress(RaysearchError):  # it runs out by itself
                 self._objects.swap(self._key, _content(self.fence, released=True), self._tag)
 
     def __enter__(self) -> "ObjectLease":
@@ -109,11 +109,10 @@ class ObjectLease:
             try:
                 tag = self._objects.swap(self._key, _content(self.fence), self._tag)
                 tag = tag or self._own_tag()
-            except InfrastructureError:
-                continue  # the store is away for a moment; it may be back before the lease ends
-            except RaysearchError as error:
-                self._lost = error
-                return
+            except RaysearchError:
+                # The store is away, or refuses, for a moment; whoever takes the run over meanwhile
+                # raises its fence.
+                continue
             if tag is None:
                 self._lost = InfrastructureError(
                     f"{self._objects.url}/{self._key}: taken over by another driver"
@@ -135,12 +134,17 @@ def check_object_fence(objects: ObjectStore, run: str, fence: int) -> None:
     Raises:
         InfrastructureError: the run's fence has moved on.
     """
-    found = objects.read(f"{run}/{KEY}")
-    current = _holder(found, f"{objects.url}/{run}/{KEY}")["fence"] if found else None
+    current = current_fence(objects, run)
     if current != fence:
         raise InfrastructureError(
             f"{objects.url}/{run}: taken over by another driver (fence {current}, ours is {fence})"
         )
+
+
+def current_fence(objects: ObjectStore, run: str) -> int | None:
+    """The fence of whoever took the run last; ``None`` if nobody ever did."""
+    found = objects.read(f"{run}/{KEY}")
+    return int(_holder(found, f"{objects.url}/{run}/{KEY}")["fence"]) if found else None
 
 
 def _watched(

@@ -25,7 +25,7 @@ from obstore.exceptions import (
 )
 from obstore.store import from_url
 
-from raysearch.errors import ConfigError, InfrastructureError, UserError
+from raysearch.errors import ConfigError, InfrastructureError, StorageRefusedError
 
 if TYPE_CHECKING:
     from obstore import UpdateVersion
@@ -149,7 +149,7 @@ class ObjectStore:
         """Put and remove a small object.
 
         Raises:
-            UserError: it may not be written.
+            StorageRefusedError: it may not be written.
             InfrastructureError: it cannot be reached.
         """
         self.now()
@@ -168,7 +168,7 @@ class ObjectStore:
         try:
             yield
         except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
-            raise UserError(
+            raise StorageRefusedError(
                 f"{self.url}: may not be {what} with these credentials: {_first_line(error)}"
             ) from None
         except (BaseError, OSError) as error:

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from raysearch.errors import MissingPathError
+from raysearch.errors import MissingPathError, RaysearchError, StorageRefusedError
 from raysearch.lease import Lease, RunLease, check_fence, is_held
 from raysearch.ledger import Ledger, LedgerStore
+from raysearch.patience import patiently
 from raysearch.run_folder import RunFolder
 from raysearch.storage.folders import fetch_folder, forget_folders, send_folder
 from raysearch.storage.lease import ObjectLease, check_object_fence
@@ -147,9 +148,20 @@ def hold(folder: Path, say: Callable[[str], None] | None = None) -> Iterator[Lea
             _fetch(replica, folder)
             try:
                 yield lease
-            finally:
-                lease.check()  # what a replaced driver holds is older than its successor's
-                RunSender(folder).send()
+            except BaseException:
+                with contextlib.suppress(RaysearchError):  # what ended the search is told instead
+                    _send_last(folder, lease)
+                raise
+            _send_last(folder, lease)
+
+
+def _send_last(folder: Path, lease: Lease) -> None:
+    patiently(lease.check, _is_refusal)  # a replaced driver's files are older than its successor's
+    patiently(RunSender(folder).send, _is_refusal)
+
+
+def _is_refusal(error: Exception) -> bool:
+    return isinstance(error, StorageRefusedError)
 
 
 def ensure_current(folder: Path, fence: int) -> None:

@@ -25,6 +25,7 @@ from raysearch.models.base import Model
 __all__ = [
     "MANIFEST",
     "cpu_copy",
+    "former_of",
     "load_json",
     "load_tensors",
     "load_weights",
@@ -73,7 +74,7 @@ def verify(folder: Path) -> None:
     Raises:
         DataError: no such folder, or a file that is missing or differs.
     """
-    former = _former(folder)
+    former = former_of(folder)
     if former.is_dir() and not folder.exists():
         former.rename(folder)
     manifest = load_json(folder / MANIFEST)
@@ -83,6 +84,11 @@ def verify(folder: Path) -> None:
             raise DataError(f"{folder}: checkpoint file {name!r} is missing")
         if _digest(path) != digest:
             raise DataError(f"{path}: does not match its manifest; the checkpoint is damaged")
+
+
+def former_of(folder: Path) -> Path:
+    """Where ``folder`` lies while it is being replaced."""
+    return folder.with_name(f".{folder.name}.former")
 
 
 def save_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -154,7 +160,7 @@ def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], source: str) -
 
 
 def _swap(stage: Path, folder: Path) -> None:
-    former = _former(folder)
+    former = former_of(folder)
     if folder.exists():
         shutil.rmtree(former, ignore_errors=True)
         folder.rename(former)
@@ -166,10 +172,6 @@ def _swap(stage: Path, folder: Path) -> None:
         raise
     _sync(folder.parent)
     shutil.rmtree(former, ignore_errors=True)
-
-
-def _former(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.former")
 
 
 def _files(folder: Path) -> list[Path]:

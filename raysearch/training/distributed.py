@@ -7,7 +7,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-__all__ = ["average_buffers", "idle_inputs", "sum_over_ranks", "wrap"]
+__all__ = ["all_agree", "average_buffers", "idle_inputs", "sum_over_ranks", "wrap"]
 
 # Frames of the row that an empty share sends through the network.
 IDLE_FRAMES = 32
@@ -18,6 +18,15 @@ def sum_over_ranks(values: Tensor, world_size: int) -> Tensor:
     if world_size > 1:
         dist.all_reduce(values)
     return values
+
+
+def all_agree(word: bool, world_size: int) -> bool:
+    """Whether every rank says True."""
+    if world_size == 1:
+        return word
+    words: list[bool | None] = [None] * world_size
+    dist.all_gather_object(words, word)
+    return all(words)
 
 
 def wrap(model: nn.Module, world_size: int, device: torch.device) -> nn.Module:

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from raysearch.storage.runs import forget_published, published_below
+from raysearch.training.checkpoint import former_of
 from raysearch.trials import Trials
 
 __all__ = ["CheckpointKeeper"]
@@ -40,7 +41,9 @@ class CheckpointKeeper:
         """No worker runs yet, so whatever is not kept was left behind by an earlier driver."""
         self._known = self._kept(trials)
         folder = self._folder / "checkpoints"
-        for path in {*folder.glob("*/*"), *published_below(folder)} - self._known:
+        # A replacement that was cut short left the only copy under another name.
+        kept = self._known | {former_of(path) for path in self._known if not path.exists()}
+        for path in {*folder.glob("*/*"), *published_below(folder)} - kept:
             _remove(path)
 
     def _kept(self, trials: Trials) -> set[Path]:

@@ -4,33 +4,28 @@ It knows no Tune and starts nothing; :mod:`raysearch.tuning.adapters` shows it t
 searcher and a scheduler. Every decision is written to the ledger before it is acted on.
 """
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from raysearch.config.identity import seed_from
 from raysearch.errors import InfrastructureError
 from raysearch.ledger import Event, LedgerStore
 from raysearch.spec import SearchSpec, TrialConfig
 from raysearch.trials import TrialRecord, Trials
 from raysearch.tuning.budgets import Budgets
 from raysearch.tuning.checkpoint_keeper import CheckpointKeeper
+from raysearch.tuning.chronicle import Chronicle, Observer
+from raysearch.tuning.faults import Fault
 from raysearch.tuning.judge import Judge, resumed_from
 from raysearch.tuning.proposals import Proposals
 from raysearch.tuning.slots import Assignment, Slots, assignment
 from raysearch.tuning.study import Study
 from raysearch.tuning.tolerance import ValidationNoise
 from raysearch.tuning.trial import EpochReport
+from raysearch.tuning.waiting import SlotHealth, Waiting
 
-__all__ = ["Conductor", "Observer"]
-
-
-class Observer(Protocol):
-    """Whoever watches a search: the live table, TensorBoard, the leaderboard."""
-
-    def changed(self, trials: Trials, event: Event) -> None:
-        """``event`` was written and ``trials`` holds it."""
+__all__ = ["Conductor"]
 
 
 class Conductor:
@@ -68,16 +63,17 @@ class Conductor:
         observers: Sequence[Observer] = (),
     ) -> None:
         self._spec, self._search = spec, spec.search
-        self._folder, self._ledger, self._slots, self._study = folder, ledger, slots, study
-        self._task, self._data, self._observers = task, data, observers
+        self._folder, self._slots, self._study = folder, slots, study
+        self._task, self._data = task, data
         self._proposals = Proposals(spec, study, split_identity)
         self._judge = Judge(spec, noise)
         self._budgets = Budgets(self._search, slot_cpus, slots.num_open, ledger.events, reserve)
         self._keeper = CheckpointKeeper(folder, self._search.keep_best)
-        self._waiting: deque[int] = deque()
+        self._waiting, self._health = Waiting(), SlotHealth()
         self._on_slot: dict[int, int] = {}
         self._identities: dict[str, int] = {}
         self.trials = Trials(self._search.objective)
+        self._chronicle = Chronicle(ledger, self.trials, observers, self._on_slot)
         self.stopping: str | None = None
         self.error: Exception | None = None
         self._take_up(ledger.events)
@@ -88,8 +84,11 @@ class Conductor:
     def finished(self) -> bool:
         """Whether no further trial will be proposed."""
         self._check_budgets()
-        all_proposed = self._budgets.all_proposed(self.trials) and not self._waiting
-        return self.stopping is not None or all_proposed
+        return self.stopping is not None or (self._all_proposed and not self._waiting)
+
+    @property
+    def _all_proposed(self) -> bool:
+        return self._budgets.all_proposed(self.trials)
 
     @property
     def budget_left_s(self) -> float | None:
@@ -103,29 +102,28 @@ class Conductor:
 
     def next_trial(self) -> Assignment | None:
         """The next trial and its slot, or ``None`` while no slot is free."""
-        while not self.finished and (slot := self._slots.claim()) is not None:
-            number = self._waiting.popleft() if self._waiting else self._propose()
+        while not self.finished and (slot := self._slots.claim(self._avoided())) is not None:
+            number = self._waiting.take(slot, alone=self._alone)
+            if number is None and not self._all_proposed:
+                number = self._propose()
             if number is not None:
                 self._budgets.begin()
                 return self._assign(self.trials.records[number], slot)
             self._slots.release(slot)
         return None
 
+    @property
+    def _alone(self) -> bool:
+        return self._slots.num_open() < 2
+
+    def _avoided(self) -> AbstractSet[int]:
+        """The slots that nothing is left for: the suspects that wait were lost on them."""
+        return self._waiting.avoided() if self._all_proposed and not self._alone else frozenset()
+
     def _propose(self) -> int | None:
         """Ask for the next settings and write them down; ``None`` if they ended at once."""
         number = len(self.trials.records)
-        proposal = self._proposals.next(number)
-        self._write(
-            "started",
-            proposal.trial,
-            number,
-            1,
-            config=proposal.values,
-            seed=seed_from(proposal.trial),
-            published=proposal.published,
-            exempt=proposal.exempt,
-        )
-        record = self.trials.records[number]
+        record = self._chronicle.started(number, self._proposals.next(number))
         return None if self._refused(record) or self._copied(record) else number
 
     def _refused(self, record: TrialRecord) -> bool:
@@ -152,7 +150,12 @@ class Conductor:
             slot,
             self._folder,
             config,
-            {**self._task, "objective": self._search.objective, "data": self._data(config)},
+            {
+                **self._task,
+                "objective": self._search.objective,
+                "data": self._data(config),
+                "suspect": self._waiting.is_suspect(record.number),
+            },
         )
 
     # ---- judging -----------------------------------------------------------------------------
@@ -168,6 +171,7 @@ class Conductor:
         if self._told_before(record, report) and not report.done:
             return False
         self._epoch(record, report)
+        self._health.trained(self._on_slot[record.number])
         if report.checkpoint:
             self._checkpoint(record, report.checkpoint, report.checkpoint_epoch)
         if report.done:
@@ -208,7 +212,7 @@ class Conductor:
         if self._slots.alive(self._on_slot[number]):
             self._end(record, "failed", reason="its Tune actor died too often")
         else:
-            died = "its slot's host died"
+            died = "its host died"
             self._failed(record, EpochReport(number, record.attempts, failed=died, slot_lost=True))
 
     def _told_before(self, record: TrialRecord, report: EpochReport) -> bool:
@@ -219,42 +223,41 @@ class Conductor:
 
     def _epoch(self, record: TrialRecord, report: EpochReport) -> None:
         if report.attempt > record.attempts:
-            self._resumed(record, report.attempt, report.epoch - 1)
+            self._chronicle.resumed(record, report.attempt, report.epoch - 1)
         if self._told_before(record, report):
             return  # resumed from its last epoch, which is counted already
-        told: dict[str, Any] = {"workers": report.workers} if report.workers else {}
-        if report.done:
-            told["done"] = True
-        self._write(
-            "epoch",
-            record.trial,
-            record.number,
-            record.attempts,
-            epoch=report.epoch,
-            metrics=report.metrics,
-            train_s=report.train_s,
-            num_params=report.num_params,
-            **told,
-        )
+        self._chronicle.epoch(record, report)
         value = self._judge.value(record, report.epoch)
         self._study.report(record.number, report.epoch, value)
 
     def _failed(self, record: TrialRecord, report: EpochReport) -> None:
-        if not report.slot_lost:
-            self._end(record, "failed", reason=report.failed)
-            return
+        """Whose fault it is decides what becomes of the trial and of the slot."""
+        slot, reason = self._on_slot[record.number], report.failed or "ended"
         if report.checkpoint:
             self._checkpoint(record, report.checkpoint, report.checkpoint_epoch)
-        if not self._slots.lose(self._on_slot.pop(record.number)):
+        if report.slot_lost:
+            self._elsewhere(record, report, self._slots.lose(slot, reason))
+        elif report.fault is Fault.STORAGE:
+            self._elsewhere(record, report, self._slots.rest(slot, reason))
+        elif report.fault is Fault.SLOT and not self._waiting.suspect(record.number, slot):
+            self._slots.release(slot)
+            self._elsewhere(record, report, True)
+        else:
+            barren = not record.epochs and self._health.failed(slot) and not self._alone
+            self._end(record, "failed", reason=reason)
+            if barren:
+                self._slots.lose(slot, f"trial after trial fails there alone, the last: {reason}")
+
+    def _elsewhere(self, record: TrialRecord, report: EpochReport, any_slot: bool) -> None:
+        """Let the trial wait for another slot, or for this one, if there still is ``any_slot``."""
+        del self._on_slot[record.number]
+        if any_slot:
+            attempt = max(record.attempts, report.attempt) + 1
+            self._chronicle.resumed(record, attempt, resumed_from(record))
+            self._waiting.add(record.number)
+        else:
             self.error = InfrastructureError(f"no slot is left: {report.failed}")
             self.stopping = "lost infrastructure"
-        else:
-            attempt = max(record.attempts, report.attempt) + 1
-            self._resumed(record, attempt, resumed_from(record))
-            self._waiting.append(record.number)
-
-    def _resumed(self, record: TrialRecord, attempt: int, epoch: int) -> None:
-        self._write("resumed", record.trial, record.number, attempt, epoch=epoch)
 
     def _finish(self, record: TrialRecord) -> None:
         """Have the slot publish what it holds, so that the end is written after the weights."""
@@ -264,9 +267,7 @@ class Conductor:
 
     def _checkpoint(self, record: TrialRecord, path: str, epoch: int) -> None:
         relative = str(Path(path).relative_to(self._folder))
-        self._write(
-            "checkpoint", record.trial, record.number, record.attempts, path=relative, epoch=epoch
-        )
+        self._chronicle.checkpoint(record, relative, epoch)
         self._keeper.add(relative)
         self._keeper.discard(self.trials)
 
@@ -275,7 +276,7 @@ class Conductor:
 
     def _end(self, record: TrialRecord, status: str, **data: Any) -> None:
         slot = self._on_slot.get(record.number)
-        self._write(status, record.trial, record.number, record.attempts, sync=True, **data)
+        self._chronicle.ended(record, status, **data)
         self._close_in_study(record)
         if slot is not None:
             self._leave(record)
@@ -313,21 +314,10 @@ class Conductor:
         elif end == "pruned":
             self._prune(record)
         else:
-            self._resumed(record, record.attempts + 1, resumed_from(record))
-            self._waiting.append(record.number)
+            self._chronicle.resumed(record, record.attempts + 1, resumed_from(record))
+            self._waiting.add(record.number)
 
     # ---- small things ------------------------------------------------------------------------
-
-    def _write(
-        self, event: str, trial: str, number: int, attempt: int, *, sync: bool = False, **data: Any
-    ) -> None:
-        slot = self._on_slot.get(number)
-        written = self._ledger.append(
-            event, trial=trial, number=number, attempt=attempt, slot=slot, sync=sync, **data
-        )
-        self.trials.apply(written)
-        for observer in self._observers:
-            observer.changed(self.trials, written)
 
     def _tell_study(self, number: int, source: TrialRecord, last: int) -> None:
         """Give trial ``number`` of the study ``source``'s epochs up to ``last``."""

@@ -1,8 +1,9 @@
 """A mailbox that the ranks of a worker group and their host share.
 
 The ranks of one incarnation of a group carry out numbered commands together and report. An error
-that every rank reports leaves the group as it is; an error of some ranks only, one after which a
-process is not to be trusted, or a new incarnation's arrival means that the group was lost.
+that every rank reports leaves the group as it is, unless it is the slot's own or one of memory
+(see :mod:`raysearch.tuning.faults`). Such a one, an error of some ranks only, or a new
+incarnation's arrival means that the group was lost.
 """
 
 import asyncio
@@ -12,7 +13,9 @@ from typing import Any
 
 import ray
 
-__all__ = ["Command", "GroupLostError", "Mailbox", "Outcome", "untold"]
+from raysearch.tuning.faults import Fault
+
+__all__ = ["Command", "FaultError", "GroupLostError", "Mailbox", "Outcome", "untold"]
 
 # The dashboard's task list is for trials; what keeps them going would bury them there.
 untold = ray.method(enable_task_events=False)
@@ -33,18 +36,34 @@ class Outcome:
     Attributes:
         result: rank 0's answer.
         error: what went wrong, in one line.
-        fatal: the rank's process is no longer to be trusted (out of memory, CUDA error).
-        blameless: the trial did nothing wrong; its storage, say, is out of reach from here.
+        fault: whose it is.
     """
 
     result: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
-    fatal: bool = False
-    blameless: bool = False
+    fault: Fault = Fault.SETTINGS
 
 
-class GroupLostError(Exception):
+class FaultError(Exception):
+    """A command failed, and the group can take another."""
+
+    def __init__(self, reason: str, fault: Fault = Fault.SETTINGS) -> None:
+        super().__init__(reason)
+        self.fault = fault
+
+
+class GroupLostError(FaultError):
     """The group did not survive a command."""
+
+    def __init__(self, reason: str, fault: Fault = Fault.SLOT) -> None:
+        super().__init__(reason, fault)
+
+
+def _lost(worst: Outcome | None) -> GroupLostError:
+    """A loss as the worst of the ranks tells it; the dead tell nothing."""
+    return (
+        GroupLostError(worst.error or "", worst.fault) if worst else GroupLostError("a worker died")
+    )
 
 
 class Mailbox:
@@ -181,7 +200,7 @@ class Mailbox:
 
         Raises:
             GroupLostError: the group did not survive the command.
-            RuntimeError: every rank reported an error, or the slot is given up.
+            FaultError: every rank reported an error, or the slot is given up.
         """
         await self._until_whole()
         self._check_given_up()
@@ -191,19 +210,16 @@ class Mailbox:
             self._changed.notify_all()
         await self._until(lambda: self._done(token, index) or self._given_up is not None)
         self._check_given_up()
+        worst = self._worst(index)
         if token != self._token:
-            raise GroupLostError("a worker died")
-        outcomes = self._outcomes[index]
-        if blameless := next((o.error for o in outcomes.values() if o.blameless), None):
-            await self.give_up(blameless)
-            self._check_given_up()
+            raise _lost(worst)
         if self._broken(index):
             self._retire()
-            raise GroupLostError(next(o.error for o in outcomes.values() if o.error))
+            raise _lost(worst)
         self._outcomes.pop(index - 1, None)  # every rank has read the verdict before this one
-        if outcomes[0].error:
-            raise RuntimeError(outcomes[0].error)
-        return outcomes[0].result
+        if worst:
+            raise FaultError(worst.error or "", worst.fault)
+        return self._outcomes[index][0].result
 
     async def _until_whole(self) -> None:
         """Wait for all ranks; a group that was there and does not come back is given up."""
@@ -234,10 +250,22 @@ class Mailbox:
 
     def _broken(self, index: int) -> bool:
         """Whether the outcomes of a finished command end the group rather than the trial."""
-        outcomes = self._outcomes.get(index, {}).values()
-        errors = [outcome for outcome in outcomes if outcome.error]
-        return bool(errors) and (len(errors) < self._num_workers or any(o.fatal for o in errors))
+        errors = self._errors(index)
+        ends_it = any(outcome.fault in (Fault.SLOT, Fault.MEMORY) for outcome in errors)
+        return bool(errors) and (len(errors) < self._num_workers or ends_it)
+
+    def _worst(self, index: int) -> Outcome | None:
+        """The error that says most; a rank alone with one has left the others in a collective."""
+        errors = self._errors(index)
+        telling = [o for o in errors if o.fault in (Fault.STORAGE, Fault.MEMORY)] or errors
+        if telling and telling[0].fault is Fault.SETTINGS and len(errors) < self._num_workers:
+            return Outcome(error=telling[0].error, fault=Fault.SLOT)
+        return telling[0] if telling else None
+
+    def _errors(self, index: int) -> list[Outcome]:
+        outcomes = self._outcomes.get(index, {})
+        return [outcomes[rank] for rank in sorted(outcomes) if outcomes[rank].error]
 
     def _check_given_up(self) -> None:
         if self._given_up:
-            raise RuntimeError(self._given_up)
+            raise FaultError(self._given_up, Fault.SLOT)

@@ -8,6 +8,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ __all__ = ["WorkerPool"]
 START_TIMEOUT_S = 900.0
 ANSWER_S = 10.0
 MAX_LOSSES = 5
+# A disk that is full for ten seconds costs a pause or two; one that stays full, half a minute.
+FIRST_REST_S, MAX_RESTS = 2.0, 4
 
 
 class WorkerPool:
@@ -35,6 +38,7 @@ class WorkerPool:
         max_attempts: starts of one trial before it has failed.
         elastic: begin with no slot and follow ``resize``; a lost slot will be replaced.
         rejoin_s: how long an elastic pool's slot may be without its workers before it is lost.
+        say: takes a line for the user when a slot rests or is given up.
 
     Attributes:
         plan, elastic: as given; a pool that is closing is no longer elastic.
@@ -51,13 +55,14 @@ class WorkerPool:
         max_attempts: int = 3,
         elastic: bool = False,
         rejoin_s: float = 120.0,
+        say: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.plan, self.limit = plan, plan.slots
         self._name = name
         self._scratch = scratch
         self._limits = {"max_attempts": max_attempts, "rejoin_s": rejoin_s if elastic else None}
         self.elastic = elastic
-        self._losses = 0
+        self._losses, self._say = 0, say
         self._lock = threading.RLock()
         self.slots: list[Slot] = []
         if not elastic:
@@ -128,18 +133,19 @@ class WorkerPool:
             say(f"still starting: {state}")
 
     def free(self) -> list[int]:
-        """Open slots without a trial whose workers have joined."""
+        """Open slots without a trial whose workers have joined, and that do not rest."""
         with self._lock:
-            return [s.index for s in self.slots if s.staying and not s.busy and s.ready]
+            idle = [s for s in self.slots if s.staying and not s.busy and s.ready]
+            return [s.index for s in idle if s.rests_until <= time.monotonic()]
 
     def num_open(self) -> int:
         """Slots that are up, or on their way."""
         return sum(slot.staying for slot in self.slots)
 
-    def claim(self) -> int | None:
-        """A free slot, which is kept for a trial from now on; None if there is none."""
+    def claim(self, avoid: AbstractSet[int] = frozenset()) -> int | None:
+        """A free slot, none of ``avoid``, kept for a trial from now on; None if there is none."""
         with self._lock:  # between finding and taking it, it could be closed
-            free = self.free()
+            free = [slot for slot in self.free() if slot not in avoid]
             if not free:
                 return None
             self.slots[free[0]].busy = True
@@ -158,16 +164,33 @@ class WorkerPool:
         with self._lock:
             taken = self.slots[slot]
             taken.busy = False
+            taken.num_rests = 0
             self._losses = 0
             if taken.leaving:
                 taken.close()
 
-    def lose(self, slot: int) -> bool:
+    def rest(self, slot: int, reason: str) -> bool:
+        """As ``lose``, but ``slot`` takes trials again after a while, unless that never helps."""
+        with self._lock:
+            taken = self.slots[slot]
+            if taken.num_rests == MAX_RESTS:
+                return self.lose(slot, reason)
+            pause = FIRST_REST_S * 2**taken.num_rests
+            taken.busy, taken.num_rests = False, taken.num_rests + 1
+            taken.rests_until = time.monotonic() + pause
+            self._say(f"slot {slot} rests for {pause:g} s: {reason}")
+            if taken.leaving:
+                taken.close()
+            return True
+
+    def lose(self, slot: int, reason: str) -> bool:
         """``slot`` gives its trial back and takes no more; whether others are left or will come."""
         with self._lock:
             taken = self.slots[slot]
             taken.busy = False
-            self._losses += not taken.leaving
+            if not taken.leaving:
+                self._losses += 1
+                self._say(f"slot {slot} takes no more trials: {reason}")
             taken.close()
             will_come = self.elastic and self._losses <= MAX_LOSSES
             return will_come or any(s.staying for s in self.slots)

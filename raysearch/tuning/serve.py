@@ -19,7 +19,8 @@ from ray.train.v2._internal.execution.callback import (
 )
 from ray.train.v2._internal.execution.controller.state import ResizingState
 
-from raysearch.errors import InfrastructureError
+from raysearch.errors import RaysearchError
+from raysearch.tuning.faults import Fault, fault_of
 from raysearch.tuning.trial_session import TrialSession
 from raysearch.tuning.worker_group import Command, Outcome
 
@@ -100,11 +101,10 @@ class _Server:
             return Outcome(result=getattr(self, f"_{command.kind}")(command.payload))
         except Exception as error:
             self.drop()
-            told = f"{type(error).__name__}: {error}".splitlines()[0]
-            if isinstance(error, InfrastructureError):
-                return Outcome(error=str(error).splitlines()[0], blameless=True)
-            fatal = isinstance(error, torch.OutOfMemoryError) or "CUDA error" in str(error)
-            return Outcome(error=told, fatal=fatal)
+            text = (str(error).splitlines() or [""])[0]
+            fault = fault_of(error)
+            ours = fault is Fault.STORAGE and isinstance(error, RaysearchError)
+            return Outcome(error=text if ours else f"{type(error).__name__}: {text}", fault=fault)
 
     def drop(self) -> None:
         """Forget the trial and its memory."""
@@ -119,7 +119,7 @@ class _Server:
     def _start(self, task: dict[str, Any]) -> dict[str, Any]:
         self.drop()
         self._session = TrialSession(task, self._rank, self._world_size)
-        return {"epoch": self._session.epoch}
+        return {"epoch": self._session.epoch, "afresh": self._session.afresh}
 
     def _epoch(self, _: Any) -> dict[str, Any]:
         session = self._held()

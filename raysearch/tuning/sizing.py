@@ -53,6 +53,7 @@ def open_pool(
             Path(scratch),
             max_attempts=search.max_attempts,
             elastic=not session.local,
+            say=say,
         )
         claim = Claim(name, search.priority, search.share, plan, held=0, arrived=0)
         try:

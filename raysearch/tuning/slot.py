@@ -47,6 +47,8 @@ class Slot:
         busy: whether it has a trial.
         leaving: whether it is to close once it has none.
         lease: the last trial's number here.
+        num_rests: pauses since the last trial that ended here.
+        rests_until: when, of ``time.monotonic()``, it can take a trial again.
     """
 
     def __init__(self, index: int, pool: str, plan: Plan, scratch: Path, **limits: Any) -> None:
@@ -54,6 +56,7 @@ class Slot:
         self.opened = time.monotonic()
         self.busy = self.leaving = False
         self.lease = -1
+        self.num_rests, self.rests_until = 0, 0.0
         self._plan, self._scratch = plan, scratch
         self._closing = threading.Event()
         actor = ray.remote(num_cpus=0, max_concurrency=1000)(WorkerGroupHost)

@@ -1,6 +1,7 @@
 """Where trials run, as the conductor sees it."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -50,8 +51,8 @@ def assignment(
 class Slots(Protocol):
     """What the conductor asks of the pool of worker groups."""
 
-    def claim(self) -> int | None:
-        """A slot that can take a trial now, which is kept for it; None if there is none."""
+    def claim(self, avoid: AbstractSet[int] = frozenset()) -> int | None:
+        """A slot, none of ``avoid``, that can take a trial now and is kept for it, or None."""
 
     def num_open(self) -> int:
         """Slots that are up, or on their way."""
@@ -62,8 +63,11 @@ class Slots(Protocol):
     def alive(self, slot: int) -> bool:
         """Whether ``slot`` can be talked to."""
 
-    def lose(self, slot: int) -> bool:
+    def lose(self, slot: int, reason: str) -> bool:
         """``slot`` gives its trial back and takes no more; whether others are left or will come."""
+
+    def rest(self, slot: int, reason: str) -> bool:
+        """``slot`` gives its trial back and takes none for a while; whether any are left."""
 
     def finish(self, slot: int, number: int) -> dict[str, Any]:
         """Have ``slot`` publish the checkpoint of trial ``number`` and let it go."""

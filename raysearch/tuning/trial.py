@@ -6,6 +6,8 @@ from typing import Any
 import ray
 from ray import tune
 
+from raysearch.tuning.faults import Fault
+
 __all__ = ["EpochReport", "TrialProxy"]
 
 
@@ -27,6 +29,7 @@ class EpochReport:
         checkpoint_epoch: epochs that the checkpoint holds.
         done: the trial trained all its epochs, or ran out of patience, or failed.
         failed: why the trial failed.
+        fault: whose fault that is.
         slot_lost: the slot takes no more trials.
     """
 
@@ -43,6 +46,7 @@ class EpochReport:
     checkpoint_epoch: int = 0
     done: bool = False
     failed: str | None = None
+    fault: Fault = Fault.SETTINGS
     slot_lost: bool = False
 
 
@@ -71,7 +75,8 @@ class TrialProxy(tune.Trainable):
             answer = ray.get(self._host.step.remote(self._lease_id, self._num_steps))
             self._num_steps += 1
         if "failed" in answer:
-            answer = {**answer, "done": True}
+            fault = Fault(answer.get("fault", Fault.SETTINGS))
+            answer = {**answer, "fault": fault, "done": True}
         report = EpochReport(number=self._number, **answer)
         return {
             "epoch": report.epoch,

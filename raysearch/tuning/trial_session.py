@@ -1,5 +1,6 @@
 """One trial inside one worker: its data, its learner, and the checkpoints it publishes."""
 
+import logging
 import shutil
 import socket
 import time
@@ -10,6 +11,7 @@ from typing import Any
 import ray
 import ray.train.torch
 
+from raysearch.errors import DataError, InfrastructureError
 from raysearch.features.waveform_augment import selected
 from raysearch.spec import TrialConfig
 from raysearch.storage.replica import open_storage
@@ -17,10 +19,14 @@ from raysearch.storage.runs import ensure_current, fetch_published, send_publish
 from raysearch.streaming.batches import SplitData
 from raysearch.streaming.rows import SplitRows
 from raysearch.streaming.tiers import open_trial_data
+from raysearch.training.distributed import all_agree
 from raysearch.training.inner_folds import InnerFolds
 from raysearch.training.learner import Learner
+from raysearch.tuning.faults import Fault, fault_of
 
 __all__ = ["TrialSession"]
+
+logger = logging.getLogger("ray.raysearch")
 
 
 class TrialSession:
@@ -32,6 +38,9 @@ class TrialSession:
             the folder stands for, or None; with ``elastic`` the results tell the world size.
         rank: this worker's rank in its group.
         world_size: ranks of the group.
+
+    Attributes:
+        afresh: whether the checkpoint to resume from could not be read, so that it starts anew.
     """
 
     def __init__(self, task: Mapping[str, Any], rank: int, world_size: int) -> None:
@@ -40,15 +49,35 @@ class TrialSession:
         if task.get("storage"):
             open_storage(task["storage"])  # on this machine as well
         config = TrialConfig.from_dict(task["config"])
-        self._data: list[SplitData] = []
-        learners = []
-        for rows in ray.get(task["data"]["rows"]):
-            self._data.append(_open(task, config, rows, rank, world_size))
-            learners.append(_learner(task, config, self._data[-1], rank, world_size))
-        self._trial = InnerFolds(learners)
-        if task["resume"]:
-            self._trial.load(fetch_published(Path(task["resume"])))
+        sides = ray.get(task["data"]["rows"])
+        self._data = [_open(task, config, rows, rank, world_size) for rows in sides]
+        self._trial = self._fresh(config)
+        self.afresh = bool(task["resume"]) and not self._loaded(Path(task["resume"]))
+        if self.afresh:
+            self._trial.close()
+            self._trial = self._fresh(config)
         self._published_at = time.monotonic()
+
+    def _fresh(self, config: TrialConfig) -> InnerFolds:
+        """A trial that has learned nothing yet."""
+        group = (self._rank, self._world_size)
+        return InnerFolds([_learner(self._task, config, data, *group) for data in self._data])
+
+    def _loaded(self, folder: Path) -> bool:
+        """Whether every rank could read the checkpoint; a damaged one is not the trial's fault.
+
+        Raises:
+            InfrastructureError: what holds it is away, which it may not be for long.
+        """
+        try:
+            self._trial.load(fetch_published(folder))
+            read = True
+        except DataError as error:
+            if error.__context__ and fault_of(error.__context__) is Fault.STORAGE:
+                raise InfrastructureError(str(error)) from error
+            logger.warning("trial %s begins again: %s", self._task["trial"], error)
+            read = False
+        return all_agree(read, self._world_size)
 
     @property
     def epoch(self) -> int:

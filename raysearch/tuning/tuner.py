@@ -25,8 +25,9 @@ from raysearch.streaming.speakers import speakers_of_one
 from raysearch.training.transductive import NOTE, is_transductive
 from raysearch.trials import Trials
 from raysearch.tuning.adapters import ConductorScheduler, ConductorSearcher
+from raysearch.tuning.chronicle import Observer
 from raysearch.tuning.cluster_session import ClusterSession
-from raysearch.tuning.conductor import Conductor, Observer
+from raysearch.tuning.conductor import Conductor
 from raysearch.tuning.pool import WorkerPool
 from raysearch.tuning.preparation import AuditedSplit, FeatureBank, Progress, prepare_features
 from raysearch.tuning.refit_plan import RefitPlan

@@ -6,10 +6,11 @@ from their host (``start``, ``epoch``, ``finish``, ``drop``, ``exit``), carry ea
 together, and report. The host never imports torch, so a slot costs one bare process beside its
 workers.
 
-Failures are told apart by who reports them. An error that every rank reports is the trial's (a bad
-setting, a loss that is not finite): the trial fails and the group stays warm. An error of some
-ranks only, or the death of a worker, is the group's: Ray Train starts the group again, and the
-trial in flight continues from its last checkpoint as a new attempt.
+Failures are told apart by whose fault they are (:mod:`raysearch.tuning.faults`). An error that is
+the trial's own fails it, and the group stays warm. One of the slot, one that some ranks alone
+report, or the death of a worker ends the group: Ray Train starts it again, and the trial in flight
+continues from its last checkpoint as a new attempt; what is over when that does not help is told
+with its fault, and the driver decides.
 """
 
 import asyncio
@@ -17,8 +18,9 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import Any
 
+from raysearch.tuning.faults import Fault
 from raysearch.tuning.gauges import SlotGauges
-from raysearch.tuning.mailbox import Command, GroupLostError, Mailbox, Outcome, untold
+from raysearch.tuning.mailbox import Command, FaultError, GroupLostError, Mailbox, Outcome, untold
 
 __all__ = ["Command", "Outcome", "WorkerGroupHost"]
 
@@ -32,19 +34,26 @@ class _Running:
     attempt: int
     checkpoint: str | None
     token: str | None = None
-    epoch: int = 0
     resizes: int = 0
+    short_of_memory: int = 0
     results: list[dict[str, Any]] = field(default_factory=list)
     reason: str | None = None
+    fault: Fault = Fault.SETTINGS
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def number(self) -> int:
         return int(self.task["number"])
 
-    def end(self, reason: str | None = None) -> None:
+    @property
+    def starts(self) -> int:
+        """On this slot, those that changed only the group's size or had no memory left out."""
+        extra = self.resizes + self.short_of_memory
+        return self.attempt - int(self.task["attempt"]) + 1 - extra
+
+    def end(self, reason: str | None = None, fault: Fault = Fault.SETTINGS) -> None:
         if not self.ended.is_set():
-            self.reason = reason
+            self.reason, self.fault = reason, fault
             self.ended.set()
 
 
@@ -53,8 +62,9 @@ class WorkerGroupHost(Mailbox):
 
     Args:
         num_workers: ranks of the group.
-        max_attempts: starts of one trial before it is given up.
-        max_restarts: group restarts without a finished epoch before the slot is given up.
+        max_attempts: starts of one trial here before it is given up.
+        max_restarts: group restarts without a finished epoch before the slot is given up: those of
+            three trials.
         error_grace_s: how long a rank's error waits for the other ranks to report theirs.
         gauges: run and slot that each epoch is shown under, if it is to be shown.
         rejoin_s: how long a lost group may take to come back before the slot is given up; without
@@ -65,7 +75,7 @@ class WorkerGroupHost(Mailbox):
         self,
         num_workers: int,
         max_attempts: int = 3,
-        max_restarts: int = 5,
+        max_restarts: int = 8,
         error_grace_s: float = 10.0,
         gauges: tuple[str, int] | None = None,
         rejoin_s: float | None = None,
@@ -99,7 +109,8 @@ class WorkerGroupHost(Mailbox):
         whose lease has passed is told so: Tune may start a proxy and then use another.
 
         Returns:
-            ``{"attempt": n}``, with ``failed`` (the reason) if it could not be started.
+            ``{"attempt": n}``, with ``failed`` (the reason) and ``fault`` if it could not be
+            started.
         """
         await self._until(lambda: self._lease >= lease)
         async with self._busy:
@@ -125,8 +136,8 @@ class WorkerGroupHost(Mailbox):
 
         A result is kept until the next trial, so a caller that takes over reads from the start
         what its predecessor may have lost. The result carries ``attempt``; the last one carries
-        ``done``. A failed trial returns ``failed`` with the reason, so that the caller stays
-        alive for the next trial.
+        ``done``. A failed trial returns ``failed`` with the reason and its ``fault``, so that the
+        caller stays alive for the next trial.
         """
         async with self._busy:
             running = self._current
@@ -144,7 +155,6 @@ class WorkerGroupHost(Mailbox):
                 self._restarts = 0
                 if self._gauges:
                     self._gauges.show(running.number, result)
-                running.epoch = result["epoch"]
                 running.checkpoint = result.get("checkpoint") or running.checkpoint
                 if result["done"]:
                     running.end()
@@ -156,13 +166,13 @@ class WorkerGroupHost(Mailbox):
 
         Returns:
             rank 0's ``checkpoint`` (a path) and ``checkpoint_epoch``; empty if the trial no
-            longer runs.
+            longer runs, or its workers are gone: what they held is not trained again for this.
         """
         async with self._busy:
             running = self._current
             if running is None or running.number != number or running.ended.is_set():
                 return {}
-            result = await self._guarded(running, "finish")
+            result = await self._published(running)
             running.end()
             return result
 
@@ -198,59 +208,79 @@ class WorkerGroupHost(Mailbox):
         try:
             while True:
                 try:
-                    await self._ensure_started(running, catch_up=kind == "finish")
+                    await self._ensure_started(running)
                     result = await self._execute(kind) if kind else {}
                     return {**result, "attempt": running.attempt}
                 except GroupLostError as lost:
-                    await self._count_loss(running, str(lost))
-        except RuntimeError as error:
-            running.end(str(error))
+                    await self._after_loss(running, lost)
+        except FaultError as error:
+            running.end(str(error), error.fault)
             return self._failure(running)
 
     async def _hand_over(self, running: _Running, reason: str) -> dict[str, Any]:
         """Publish what was trained here, if anything was, and end the trial on this slot."""
-        result: dict[str, Any] = {"attempt": running.attempt}
-        if running.results:
-            result = await self._guarded(running, "finish")
-        else:
+        result = await self._published(running) if running.results else {}
+        if not running.results:
             await self._drop_on_workers(running)
         running.end(reason)
-        return {**result, "failed": running.reason, "slot_lost": True}
+        return {**self._failure(running), **result, "slot_lost": True}
+
+    async def _published(self, running: _Running) -> dict[str, Any]:
+        """Rank 0's checkpoint; nothing if what the workers held is gone."""
+        if running.token == self._token:
+            with contextlib.suppress(FaultError):
+                return await self._execute("finish")
+        return {}
 
     def _failure(self, running: _Running) -> dict[str, Any]:
-        failure = {"failed": running.reason or "ended", "attempt": running.attempt}
+        failure = {
+            "failed": running.reason or "ended",
+            "attempt": running.attempt,
+            "fault": running.fault.value,
+        }
         lost = self._given_up or self._leaving
         return {**failure, "slot_lost": True} if lost else failure
 
-    async def _ensure_started(self, running: _Running, *, catch_up: bool) -> None:
-        """Start the trial in this incarnation; ``catch_up`` to the last epoch it reported."""
+    async def _ensure_started(self, running: _Running) -> None:
+        """Start the trial in this incarnation, from its last checkpoint."""
         if running.token is not None:
             if running.token != self._token:
                 raise GroupLostError("a worker died")  # while nothing was to be done
             return
         task = {**running.task, "attempt": running.attempt, "resume": running.checkpoint}
-        epoch = (await self._execute("start", task))["epoch"]
+        started = await self._execute("start", task)
         running.token = self._token
-        while catch_up and epoch < running.epoch:
-            epoch = (await self._execute("epoch"))["epoch"]
+        if started.get("afresh"):
+            self._next_attempt(running)  # its checkpoint could not be read
 
-    async def _count_loss(self, running: _Running, cause: str) -> None:
+    async def _after_loss(self, running: _Running, lost: GroupLostError) -> None:
+        """Make the next attempt ready; raises what the trial ends with if there is to be none."""
         running.token = None
         if self._leaving:
             await self.give_up(self._leaving)
             self._check_given_up()
         if self._resizing:
             self._resizing = False
-            running.attempt += 1
             running.resizes += 1
-            self._attempts[running.number] = running.attempt
-            return
+        elif lost.fault is Fault.STORAGE:
+            raise FaultError(str(lost), Fault.STORAGE)
+        elif lost.fault is Fault.MEMORY:
+            if running.short_of_memory:
+                raise FaultError(f"{lost} (twice)")
+            running.short_of_memory += 1
+        else:
+            await self._count_restart(running, str(lost))
+        self._next_attempt(running)
+
+    async def _count_restart(self, running: _Running, cause: str) -> None:
         self._restarts += 1
         if self._restarts > self._max_restarts:
             await self.give_up(f"the worker group was lost {self._restarts} times: {cause}")
-        starts = running.attempt - int(running.task["attempt"]) + 1 - running.resizes
-        if starts >= self._max_attempts:
-            raise RuntimeError(f"given up after {self._max_attempts} attempts: {cause}")
+        most = 1 if running.task.get("suspect") else self._max_attempts
+        if running.starts >= most:
+            raise FaultError(f"given up after {most} attempt(s): {cause}", Fault.SLOT)
+
+    def _next_attempt(self, running: _Running) -> None:
         running.attempt += 1
         self._attempts[running.number] = running.attempt
 
@@ -263,5 +293,5 @@ class WorkerGroupHost(Mailbox):
 
     async def _drop_on_workers(self, running: _Running) -> None:
         if running.token == self._token:
-            with contextlib.suppress(GroupLostError, RuntimeError):
+            with contextlib.suppress(FaultError):
                 await self._execute("drop")

@@ -28,6 +28,7 @@ class FakeGroup:
         self.host, self.world, self.epochs = host, world, epochs
         self.faults, self.checkpoint_every = faults or {}, checkpoint_every
         self.incarnation, self.run_again = 0, True
+        self.unreadable = set()  # checkpoints
         self.ends = []  # (incarnation, rank, why)
         self.seen = []  # (incarnation, kind, payload) of rank 0
 
@@ -87,6 +88,8 @@ class FakeGroup:
     def _carry_out(self, command, epoch):
         if command.kind == "start":
             resume = command.payload["resume"]
+            if resume in self.unreadable:
+                return 0, {"epoch": 0, "afresh": True}
             epoch = int(resume.removeprefix("at-")) if resume else 0
             return epoch, {"epoch": epoch}
         if command.kind == "epoch":

@@ -99,6 +99,7 @@ class FakeSlots:
         self.num_slots, self.checkpoint_every = num_slots, checkpoint_every
         self.fails, self.curve = fails, curve
         self.busy, self.lost, self.dead, self.workers = set(), set(), set(), {}
+        self.rested, self.most_rests = [], None
 
     def free(self):
         return [s for s in range(self.num_slots) if s not in self.busy | self.lost]
@@ -106,8 +107,8 @@ class FakeSlots:
     def num_open(self):
         return self.num_slots - len(self.lost)
 
-    def claim(self):
-        free = self.free()
+    def claim(self, avoid=frozenset()):
+        free = [slot for slot in self.free() if slot not in avoid]
         if not free:
             return None
         self.busy.add(free[0])
@@ -119,8 +120,15 @@ class FakeSlots:
     def release(self, slot):
         self.busy.remove(slot)
 
-    def lose(self, slot):
+    def rest(self, slot, reason):
+        if self.rested.count(slot) == self.most_rests:
+            return self.lose(slot, reason)
         self.busy.remove(slot)
+        self.rested.append(slot)
+        return True
+
+    def lose(self, slot, reason):
+        self.busy.discard(slot)
         self.lost.add(slot)
         return self.num_open() > 0
 

@@ -3,6 +3,7 @@
 import pytest
 
 from raysearch.ledger import Event
+from raysearch.training.checkpoint import former_of
 from raysearch.trials import Trials
 from raysearch.tuning.checkpoint_keeper import CheckpointKeeper
 
@@ -49,3 +50,13 @@ def test_what_the_ledger_does_not_know_is_left_while_workers_run(run):
         keeper.add(f"checkpoints/t{number}/1-1")
     keeper.discard(trials)
     assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["t1", "t4"]
+
+
+def test_the_only_copy_of_a_checkpoint_outlives_a_sweep(run):
+    """A driver was killed between the two renames of a replacement."""
+    folder, trials = run
+    kept = folder / "checkpoints" / "t1" / "1-1"
+    kept.rename(former_of(kept))
+    CheckpointKeeper(folder, 1).sweep(trials)
+    assert former_of(kept).is_dir()
+    assert not (folder / "checkpoints" / "t4").exists()

@@ -1,5 +1,6 @@
 """The conductor on slots that train nothing: proposals, stops, failures, budgets."""
 
+import errno
 import time
 
 import optuna
@@ -9,6 +10,7 @@ from fake_slots import FakeSearch, small_spec
 from raysearch.errors import InfrastructureError
 from raysearch.ledger import read
 from raysearch.spec import published_values
+from raysearch.tuning.faults import Fault
 from raysearch.tuning.trial import EpochReport
 
 DISCRETE = ("model.width",)
@@ -460,3 +462,89 @@ def test_a_dead_host_costs_its_slot_and_no_trial(tmp_path):
     assert search.slots.lost == {1}
     assert {ends[-1] for ends in search.ends().values()} == {"completed"}
     assert search.trials.records[number].attempts == 2
+
+
+def faulty(search, slot, fault, reason="broken"):
+    number = search.slots.workers[slot].task["number"]
+    assert search.take(slot, EpochReport(number, attempt=1, failed=reason, fault=fault, done=True))
+    return number
+
+
+def drive(search, sick):
+    """As Tune does; every trial on a slot of ``sick`` ends with that fault."""
+    while not (search.conductor.finished and search.conductor.idle):
+        search.fill()
+        for slot in sorted(search.slots.workers):
+            if slot in sick:
+                faulty(search, slot, sick[slot])
+            else:
+                search.step(slot)
+
+
+def test_storage_that_fails_everywhere_fails_no_trial(tmp_path):
+    search = FakeSearch(tmp_path / "run", small_spec(search__scheduler="none"), num_slots=2)
+    search.fill()
+    for slot in (0, 1):
+        faulty(search, slot, Fault.STORAGE)
+    assert search.slots.rested == [0, 1]
+    search.run()
+    assert search.trials.with_status("failed") == []
+    assert {record.status for record in search.trials.records.values()} == {"completed"}
+
+
+@pytest.mark.parametrize("fault", [Fault.SLOT, Fault.STORAGE])
+def test_a_sick_slot_burns_no_trial(tmp_path, fault):
+    spec = small_spec(search__scheduler="none", search__trials=8)
+    search = FakeSearch(tmp_path / "run", spec, num_slots=2)
+    search.slots.most_rests = 3
+    drive(search, {0: fault})
+    assert {record.status for record in search.trials.records.values()} == {"completed"}
+
+
+def test_a_trial_that_loses_two_slots_has_failed(tmp_path):
+    search = FakeSearch(tmp_path / "run", small_spec(search__trials=3), num_slots=2)
+    search.fill()
+    number = faulty(search, 0, Fault.SLOT, "a worker died")
+    search.fill()
+    assert search.slots.workers[0].task["number"] != number
+    while number not in {worker.task["number"] for worker in search.slots.workers.values()}:
+        search.step(1)
+        search.fill()
+    assert search.slots.workers[1].task["suspect"]
+    faulty(search, 1, Fault.SLOT, "a worker died")
+    assert search.trials.records[number].status == "failed"
+    search.run()
+    statuses = [record.status for record in search.trials.records.values()]
+    assert statuses.count("failed") == 1
+
+
+def test_the_only_slot_tries_a_suspect_once_more_and_lives(tmp_path):
+    search = FakeSearch(tmp_path / "run", small_spec(search__trials=2, search__scheduler="none"))
+    search.fill()
+    first = faulty(search, 0, Fault.SLOT)
+    search.fill()
+    assert search.slots.workers[0].task["number"] == first
+    faulty(search, 0, Fault.SLOT)
+    search.run()
+    statuses = [record.status for record in search.trials.records.values()]
+    assert statuses == ["failed", "completed"]
+
+
+def test_a_slot_whose_failures_look_like_the_settings_is_given_up(tmp_path):
+    spec = small_spec(search__trials=12, search__scheduler="none")
+    search = FakeSearch(tmp_path / "run", spec, num_slots=2)
+    drive(search, {0: Fault.SETTINGS})
+    assert search.slots.lost == {0}
+    statuses = [record.status for record in search.trials.records.values()]
+    assert (statuses.count("failed"), statuses.count("completed")) == (3, 9)
+
+
+def test_an_observer_whose_disk_is_full_ends_no_search(tmp_path):
+    def full():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    observer = At(lambda event: event.event == "epoch", full)
+    search = FakeSearch(tmp_path / "run", small_spec(search__trials=2), observers=(observer,))
+    search.run()
+    assert observer.done
+    assert search.ends().keys() == {0, 1}

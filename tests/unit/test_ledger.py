@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from raysearch import patience
 from raysearch.errors import DataError, InfrastructureError, RunExistsError
 from raysearch.lease import RunLease, check_fence
 from raysearch.ledger import Ledger, parse_event, read
@@ -320,3 +321,28 @@ def test_a_damaged_lease_is_not_guessed(tmp_path):
         RunLease.acquire(tmp_path)
     with pytest.raises(InfrastructureError, match=r"lease\.json"):
         check_fence(tmp_path / "absent", 1)
+
+
+def test_a_disk_that_is_full_for_a_moment_is_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(patience, "PAUSE_S", 0.01)
+    ledger, write, torn = Ledger.open(tmp_path / "t.jsonl", 1), os.write, []
+
+    def full_twice(file, line):
+        if len(torn) < 2:
+            torn.append(line)
+            return write(file, line[:7])  # as many bytes as there is room for
+        return write(file, line)
+
+    monkeypatch.setattr(os, "write", full_twice)
+    ledger.append("started", trial="ab", number=0, attempt=1, config={})
+    monkeypatch.undo()
+    assert len(torn) == 2
+    assert [event.event for event in read(tmp_path / "t.jsonl")] == ["started"]
+
+
+def test_a_disk_that_stays_full_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(patience, "PATIENCE_S", 0)
+    ledger = Ledger.open(tmp_path / "t.jsonl", 1)
+    monkeypatch.setattr(os, "write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
+    with pytest.raises(InfrastructureError, match="No space left"):
+        ledger.append("started", trial="ab", number=0, attempt=1, config={})

@@ -20,6 +20,7 @@ class FakeSlot:
             False,
             False,
         )
+        self.num_rests, self.rests_until = 0, 0.0
 
     @property
     def staying(self):
@@ -90,7 +91,7 @@ def test_an_idle_slot_waits_for_the_trial_of_a_vacated_one(pool):
         pool.resize(1)
     assert pool.free() == [1]
     assert len(pool.slots) == 2
-    assert pool.lose(0)
+    assert pool.lose(0, "its node went away")
     assert pool.claim() == 1
     pool.close_idle()
     assert pool.num_open() == 1
@@ -99,9 +100,45 @@ def test_an_idle_slot_waits_for_the_trial_of_a_vacated_one(pool):
 def test_it_is_at_an_end_after_too_many_losses_in_a_row(pool):
     def go_wrong():
         pool.resize(1)
-        return pool.lose(pool.claim())
+        return pool.lose(pool.claim(), "no workers")
 
     assert [go_wrong() for _ in range(4)] == [True] * 4
     pool.resize(1)
     pool.release(pool.claim())  # a trial that ended
     assert [go_wrong() for _ in range(6)] == [True] * 5 + [False]
+
+
+def test_a_slot_rests_longer_each_time_and_is_then_given_up(pool, monkeypatch):
+    now, said = [100.0], []
+    monkeypatch.setattr(pool_module.time, "monotonic", lambda: now[0])
+    pool._say = said.append
+    pool.resize(2)
+    pauses = []
+    for _ in range(pool_module.MAX_RESTS):
+        assert pool.claim() == 0
+        assert pool.rest(0, "No space left on device")
+        assert pool.free() == [1]
+        pauses.append(pool.slots[0].rests_until - now[0])
+        now[0] = pool.slots[0].rests_until
+        assert pool.free() == [0, 1]
+    assert pauses == [2, 4, 8, 16]
+    assert said[0] == "slot 0 rests for 2 s: No space left on device"
+    pool.claim()
+    assert pool.rest(0, "No space left on device"), "there is another"
+    assert pool.slots[0].closed
+    assert said[-1] == "slot 0 takes no more trials: No space left on device"
+
+
+def test_a_trial_that_ends_on_a_slot_forgives_its_rests(pool):
+    pool.resize(1)
+    pool.claim()
+    pool.rest(0, "403")
+    pool.slots[0].rests_until = 0
+    pool.release(pool.claim())
+    assert pool.slots[0].num_rests == 0
+
+
+def test_a_slot_can_be_avoided(pool):
+    pool.resize(2)
+    assert pool.claim({0}) == 1
+    assert pool.claim({0}) is None

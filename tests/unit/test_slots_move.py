@@ -4,7 +4,7 @@ import asyncio
 
 from fake_group import DIES, HANGS, asynchronous, begin, serving, settle, task
 
-from raysearch.tuning.worker_group import Outcome, WorkerGroupHost
+from raysearch.tuning.worker_group import WorkerGroupHost
 
 
 @asynchronous
@@ -86,17 +86,6 @@ async def test_a_group_lost_after_its_slot_was_vacated_is_not_waited_for():
         result = await lost
         assert result["slot_lost"]
         assert result["failed"] == "its node is being taken away"
-
-
-@asynchronous
-async def test_storage_out_of_reach_costs_the_slot_and_no_trial():
-    away = Outcome(error="s3://bucket: cannot be written: no route", blameless=True)
-    async with serving(faults={(0, 0, "epoch", 1): away}) as (host, _):
-        await begin(host, 7)
-        assert (await host.step(0, 0))["epoch"] == 1
-        result = await host.step(0, 1)
-        assert result["slot_lost"]
-        assert result["failed"] == "s3://bucket: cannot be written: no route"
 
 
 @asynchronous

@@ -3,13 +3,16 @@
 import io
 import shutil
 import socket
+import time
 
 import obstore
 import pytest
 
-from raysearch.errors import ConfigError, InfrastructureError
+from raysearch import patience
+from raysearch.errors import ConfigError, DataError, InfrastructureError, StorageRefusedError
 from raysearch.ledger import Ledger, read
 from raysearch.storage import lease as lease_module
+from raysearch.storage import segments as segments_module
 from raysearch.storage.lease import ObjectLease
 from raysearch.storage.objects import ObjectStore
 from raysearch.storage.replica import open_storage, replica_of
@@ -79,6 +82,89 @@ def test_a_segment_whose_answer_was_lost_is_ours(objects, tmp_path, monkeypatch)
     ledger.append("started", **{**START, "number": 1}, sync=True)
     fetch_ledger(objects, "one", tmp_path / "there.jsonl")
     assert [event.number for event in read(tmp_path / "there.jsonl")] == [0, 1]
+
+
+def test_a_driver_that_slept_through_its_successor_does_not_write(run, objects, tmp_path):
+    with hold(run) as lease:
+        stale = SegmentLedger.open(tmp_path / "one.jsonl", lease.fence, objects, "one")
+        stale.append("started", **START)
+        replace_driver(objects)
+        with pytest.raises(InfrastructureError, match="another driver has it"):
+            stale.append("started", **{**START, "number": 1, "trial": "def"})
+        assert len(objects.keys("one/ledger")) == 1
+        objects.write("one/lease.json", lease_module._content(lease.fence))  # for the end of hold
+
+
+def test_what_a_stale_driver_wrote_all_the_same_is_void(objects, tmp_path, monkeypatch):
+    """It looked at the fence, slept, and wrote once its successor had begun."""
+    objects.write("one/lease.json", lease_module._content(1))
+    stale = SegmentLedger.open(tmp_path / "stale.jsonl", 1, objects, "one")
+    stale.append("started", **START)
+    objects.write("one/lease.json", lease_module._content(2))
+    living = SegmentLedger.open(tmp_path / "living.jsonl", 2, objects, "one")
+    with monkeypatch.context() as patch:
+        patch.setattr(segments_module, "current_fence", lambda *_: 1)
+        for number in (1, 2):
+            stale.append("started", **{**START, "number": number, "trial": f"stale{number}"})
+    living.append("resumed", trial="abc", number=0, attempt=2, epoch=0)
+    living.append("started", **{**START, "number": 1, "trial": "living"})
+    fetch_ledger(objects, "one", tmp_path / "two.jsonl")
+    assert [(e.event, e.trial) for e in read(tmp_path / "two.jsonl")] == [
+        ("started", "abc"),
+        ("resumed", "abc"),
+        ("started", "living"),
+    ]
+
+
+def test_a_refusal_does_not_end_the_renewal(run, objects, monkeypatch):
+    """A token that ran out for a moment, say; the driver goes on, and its lease must."""
+    monkeypatch.setattr(lease_module, "RENEW_S", 0.05)
+    refused, put = [], ObjectStore.swap
+
+    def refuse_twice(self, key, *rest):
+        if len(refused) < 2:
+            refused.append(key)
+            raise StorageRefusedError("403")
+        return put(self, key, *rest)
+
+    with ObjectLease.acquire(objects, "one") as lease:
+        before = objects.read("one/lease.json").tag
+        monkeypatch.setattr(ObjectStore, "swap", refuse_twice)
+        deadline = time.monotonic() + 10
+        while objects.read("one/lease.json").tag == before and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert objects.read("one/lease.json").tag != before
+        lease.check()
+
+
+def test_a_refusal_does_not_hide_how_the_search_ended(run, monkeypatch):
+    def ends():
+        with hold(run):
+            monkeypatch.setattr(RunSender, "send", refuse)
+            raise DataError("a leak")
+
+    def refuse(self):
+        raise StorageRefusedError("403")
+
+    monkeypatch.setattr(patience, "PATIENCE_S", 0)
+    with pytest.raises(DataError, match="a leak"):
+        ends()
+
+
+def test_the_last_files_are_sent_once_a_refusal_has_passed(run, objects, monkeypatch):
+    monkeypatch.setattr(patience, "PAUSE_S", 0.01)
+    refused, send = [], RunSender.send
+
+    def refuse_twice(self):
+        if len(refused) < 2:
+            refused.append(1)
+            raise StorageRefusedError("403")
+        send(self)
+
+    with hold(run):
+        write(run, "summary.json", "last")
+        monkeypatch.setattr(RunSender, "send", refuse_twice)
+    assert objects.read("one/summary.json").data == b"last"
 
 
 def test_lines_that_never_got_there_leave_no_gap(objects, tmp_path):

@@ -5,11 +5,16 @@ import asyncio
 import pytest
 from fake_group import DIES, HANGS, asynchronous, begin, serving, settle, task
 
+from raysearch.tuning.faults import Fault
 from raysearch.tuning.worker_group import Outcome, WorkerGroupHost
 
 EVERY_RANK = {
     (0, rank, "epoch", 1): Outcome(error="NonFiniteLossError: loss is nan") for rank in (0, 1)
 }
+
+
+def failure(reason):
+    return {"failed": reason, "attempt": 1, "fault": "slot"}
 
 
 async def steps(host, count, lease=0, first=0):
@@ -55,8 +60,9 @@ async def test_an_error_of_every_rank_fails_the_trial_and_keeps_the_group():
         await begin(host, 0)
         await host.step(0, 0)
         reason = "NonFiniteLossError: loss is nan"
-        assert await host.step(0, 1) == {"failed": reason, "attempt": 1}
-        assert await host.begin(0) == {"failed": reason, "attempt": 1}
+        failure = {"failed": reason, "attempt": 1, "fault": "settings"}
+        assert await host.step(0, 1) == failure
+        assert await host.begin(0) == failure
         group.faults = {}
         assert await begin(host, 1, lease=1) == {"attempt": 1}
         assert [r["epoch"] for r in await steps(host, 3, lease=1)] == [1, 2, 3]
@@ -91,31 +97,94 @@ async def test_a_resumed_trial_tells_the_lost_epochs_again():
 
 
 @asynchronous
-async def test_a_fatal_error_of_the_only_rank_restarts_the_group():
-    fatal = Outcome(error="OutOfMemoryError: CUDA", fatal=True)
-    async with serving(world=1, epochs=2, faults={(0, 0, "epoch", 1): fatal}) as (host, group):
+async def test_an_error_of_the_slot_restarts_the_group_of_one_rank():
+    broken = Outcome(error="RuntimeError: CUDA error", fault=Fault.SLOT)
+    async with serving(world=1, epochs=2, faults={(0, 0, "epoch", 1): broken}) as (host, group):
         await begin(host)
         assert [(r["epoch"], r["attempt"]) for r in await steps(host, 2)] == [(1, 1), (2, 2)]
         assert group.ends == [(0, 0, "told to end")]
 
 
 @asynchronous
-async def test_an_error_that_is_not_fatal_of_the_only_rank_fails_the_trial():
+async def test_an_error_of_the_settings_fails_the_trial_of_one_rank():
     faults = {(0, 0, "start", 0): Outcome(error="ValueError: no")}
     async with serving(world=1, faults=faults) as (host, group):
-        assert await begin(host) == {"failed": "ValueError: no", "attempt": 1}
-        assert (await host.step(0, 0))["failed"] == "ValueError: no"
+        failure = {"failed": "ValueError: no", "attempt": 1, "fault": "settings"}
+        assert await begin(host) == failure
+        assert await host.step(0, 0) == failure
         assert group.ends == []
 
 
 @asynchronous
-async def test_a_fatal_error_of_every_rank_is_the_group_s():
-    fatal = Outcome(error="OutOfMemoryError: CUDA", fatal=True)
-    faults = {(0, rank, "epoch", 0): fatal for rank in (0, 1)}
+async def test_an_error_of_the_slot_of_every_rank_restarts_the_group():
+    broken = Outcome(error="DistNetworkError: reset by peer", fault=Fault.SLOT)
+    faults = {(0, rank, "epoch", 0): broken for rank in (0, 1)}
     async with serving(epochs=1, faults=faults) as (host, group):
         await begin(host)
         assert (await host.step(0, 0))["attempt"] == 2
         assert group.incarnation == 1
+
+
+@asynchronous
+async def test_out_of_memory_has_one_more_try_and_costs_no_slot():
+    full = Outcome(error="OutOfMemoryError: CUDA out of memory", fault=Fault.MEMORY)
+    faults = {(None, 0, "epoch", 0): full}
+    async with serving(world=1, epochs=1, faults=faults, max_restarts=1) as (host, group):
+        for lease in range(5):
+            await begin(host, lease, lease=lease)
+            result = await host.step(lease, 0)
+            assert result["failed"] == "OutOfMemoryError: CUDA out of memory (twice)"
+            assert (result["attempt"], result["fault"]) == (2, "settings")
+            assert "slot_lost" not in result
+        group.faults = {}
+        await begin(host, 5, lease=5)
+        assert (await host.step(5, 0))["done"]
+        assert group.incarnation == 10
+
+
+@asynchronous
+async def test_storage_that_is_full_is_nobodys_fault_and_the_group_goes_on():
+    full = Outcome(error="OSError: No space left on device", fault=Fault.STORAGE)
+    async with serving(faults={(0, rank, "start", 0): full for rank in (0, 1)}) as (host, group):
+        failure = {"failed": full.error, "attempt": 1, "fault": "storage"}
+        assert await begin(host, 3) == failure
+        group.faults = {}
+        assert await begin(host, 4, lease=1) == {"attempt": 1}
+        assert group.ends == []
+
+
+@asynchronous
+async def test_storage_that_is_full_for_one_rank_restarts_the_group():
+    """The other rank waits in a collective that will never be joined."""
+    full = Outcome(error="OSError: No space left on device", fault=Fault.STORAGE)
+    faults = {(0, 0, "epoch", 1): full, (0, 1, "epoch", 1): HANGS}
+    async with serving(faults=faults, error_grace_s=0.05) as (host, group):
+        await begin(host, 3)
+        await host.step(0, 0)
+        assert (await host.step(0, 1))["fault"] == "storage"
+        await begin(host, 4, lease=1)
+        assert (await host.step(1, 0))["epoch"] == 1
+        assert group.incarnation == 1
+
+
+@asynchronous
+async def test_a_suspect_has_one_attempt():
+    async with serving(faults={(None, 1, "epoch", 0): DIES}) as (host, group):
+        await host.assign({**task(3), "suspect": True}, 0)
+        await host.begin(0)
+        result = await host.step(0, 0)
+        assert result["failed"] == "given up after 1 attempt(s): a worker died"
+        assert result["fault"] == "slot"
+        assert group.incarnation == 1
+
+
+@asynchronous
+async def test_a_trial_whose_checkpoint_cannot_be_read_begins_afresh():
+    async with serving(epochs=2) as (host, group):
+        group.unreadable = {"at-1"}
+        assert await begin(host, 3, attempt=4, resume="at-1") == {"attempt": 5}
+        results = await steps(host, 2)
+        assert [(r["epoch"], r["attempt"]) for r in results] == [(1, 5), (2, 5)]
 
 
 @asynchronous
@@ -198,7 +267,8 @@ async def test_attempts_run_out():
     async with serving(faults=faults, max_attempts=2, max_restarts=9) as (host, group):
         await begin(host, 3)
         result = await host.step(0, 0)
-        assert result == {"failed": "given up after 2 attempts: a worker died", "attempt": 2}
+        reason = "given up after 2 attempt(s): a worker died"
+        assert result == {"failed": reason, "attempt": 2, "fault": "slot"}
         group.faults = {}
         # The slot goes on: an earlier trial's attempts are not the next one's.
         assert await begin(host, 4, lease=1) == {"attempt": 1}
@@ -232,15 +302,14 @@ async def test_a_finished_epoch_is_progress():
 
 
 @asynchronous
-async def test_finish_after_a_loss_catches_up():
+async def test_what_a_lost_group_held_is_not_trained_again_to_be_published():
     faults = {(0, 1, "finish", 3): DIES}
     async with serving(epochs=9, faults=faults, checkpoint_every=2) as (host, group):
         await begin(host)
         await steps(host, 3)
-        result = await host.finish(0)
-        assert result["checkpoint"] == "at-3"
-        assert group.kinds(1) == ["start", "epoch", "finish"]
-        assert group.seen[-3][2]["resume"] == "at-2"
+        assert await host.finish(0) == {}
+        await begin(host, 1, lease=1)
+        assert group.kinds(1) == ["start"], "of the next trial"
 
 
 @asynchronous
@@ -322,7 +391,7 @@ async def test_giving_up_ends_whatever_waits():
     await host.give_up("no workers")
     await host.give_up("a later reason")
     begun, pids = await asyncio.gather(*waiting)
-    assert begun == {"failed": "no workers", "attempt": 1, "slot_lost": True}
+    assert begun == {**failure("no workers"), "slot_lost": True}
     assert pids == {0: 0}
     assert (await host.next_command("half a group", 0)).kind == "exit"
 
@@ -335,7 +404,7 @@ async def test_giving_up_in_an_epoch_ends_it():
         step = asyncio.create_task(host.step(0, 1))
         await settle()
         await host.give_up("Ray Train gave up")
-        assert await step == {"failed": "Ray Train gave up", "attempt": 1, "slot_lost": True}
+        assert await step == {**failure("Ray Train gave up"), "slot_lost": True}
 
 
 @asynchronous

@@ -1,0 +1,108 @@
+"""The ledger as it is written, and whoever follows it."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from raysearch.config.identity import seed_from
+from raysearch.errors import InfrastructureError, StorageRefusedError
+from raysearch.ledger import Event, LedgerStore
+from raysearch.trials import TrialRecord, Trials
+from raysearch.tuning.proposals import Proposal
+from raysearch.tuning.trial import EpochReport
+
+__all__ = ["Chronicle", "Observer"]
+
+logger = logging.getLogger("ray.raysearch")
+
+
+class Observer(Protocol):
+    """Whoever watches a search: the live table, TensorBoard, the leaderboard."""
+
+    def changed(self, trials: Trials, event: Event) -> None:
+        """``event`` was written and ``trials`` holds it."""
+
+
+class Chronicle:
+    """Writes events down, then shows them.
+
+    Args:
+        ledger: where they go.
+        trials: what they amount to.
+        observers: are told of each.
+        on_slot: the slot of each trial in flight, kept by whoever assigns them.
+    """
+
+    def __init__(
+        self,
+        ledger: LedgerStore,
+        trials: Trials,
+        observers: Sequence[Observer],
+        on_slot: Mapping[int, int],
+    ) -> None:
+        self._ledger, self._trials, self._observers = ledger, trials, observers
+        self._on_slot = on_slot
+
+    def started(self, number: int, proposal: Proposal) -> TrialRecord:
+        """The trial is proposed."""
+        self._write(
+            "started",
+            trial=proposal.trial,
+            number=number,
+            attempt=1,
+            config=proposal.values,
+            seed=seed_from(proposal.trial),
+            published=proposal.published,
+            exempt=proposal.exempt,
+        )
+        return self._trials.records[number]
+
+    def epoch(self, record: TrialRecord, report: EpochReport) -> None:
+        """The trial trained an epoch."""
+        told: dict[str, Any] = {"workers": report.workers} if report.workers else {}
+        if report.done:
+            told["done"] = True
+        self._tell(
+            "epoch",
+            record,
+            epoch=report.epoch,
+            metrics=report.metrics,
+            train_s=report.train_s,
+            num_params=report.num_params,
+            **told,
+        )
+
+    def checkpoint(self, record: TrialRecord, path: str, epoch: int) -> None:
+        """A checkpoint is published; the one before goes next, so this must outlive the machine."""
+        self._tell("checkpoint", record, sync=True, path=path, epoch=epoch)
+
+    def resumed(self, record: TrialRecord, attempt: int, epoch: int) -> None:
+        """Attempt ``attempt`` goes on from the end of ``epoch``."""
+        self._tell("resumed", record, attempt=attempt, epoch=epoch)
+
+    def ended(self, record: TrialRecord, status: str, **data: Any) -> None:
+        """The trial is over."""
+        self._tell(status, record, sync=True, **data)
+
+    def _tell(
+        self, event: str, record: TrialRecord, attempt: int | None = None, **data: Any
+    ) -> None:
+        slot = self._on_slot.get(record.number)
+        self._write(
+            event,
+            trial=record.trial,
+            number=record.number,
+            attempt=attempt or record.attempts,
+            slot=slot,
+            **data,
+        )
+
+    def _write(self, event: str, *, sync: bool = False, **data: Any) -> None:
+        # What observers draw can be drawn again: a disk that is full for them ends no search.
+        written = self._ledger.append(event, sync=sync, **data)
+        self._trials.apply(written)
+        for observer in self._observers:
+            try:
+                observer.changed(self._trials, written)
+            except (OSError, InfrastructureError, StorageRefusedError) as error:
+                logger.warning("%s: %s", type(observer).__name__, error)

@@ -1,0 +1,80 @@
+"""Trials that wait to be started again, and what is held against them and against the slots."""
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Set as AbstractSet
+
+__all__ = ["SlotHealth", "Waiting"]
+
+# Trials in a row that may fail on a slot without an epoch while others train elsewhere.
+MAX_BARREN = 3
+
+
+class Waiting:
+    """First in, first out, but that no trial goes back to a slot that it was lost on.
+
+    A trial that costs a slot its workers again and again may be at fault, or the slot may: it is a
+    suspect until another slot, or the same one if it is the last, has tried it once more.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: deque[int] = deque()
+        self._lost_on: defaultdict[int, set[int]] = defaultdict(set)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def add(self, number: int) -> None:
+        """The trial waits."""
+        self._numbers.append(number)
+
+    def suspect(self, number: int, slot: int) -> bool:
+        """The trial was lost on ``slot``; whether that had happened to it before."""
+        before = bool(self._lost_on[number])
+        self._lost_on[number].add(slot)
+        return before
+
+    def is_suspect(self, number: int) -> bool:
+        """Whether one more loss is its end."""
+        return bool(self._lost_on.get(number))
+
+    def take(self, slot: int, *, alone: bool) -> int | None:
+        """The next trial for ``slot``; ``None`` if there is none.
+
+        Args:
+            slot: where it would go.
+            alone: no other slot is open, so that a suspect has to take this one.
+        """
+        number = next((n for n in self._numbers if alone or slot not in self._lost_on[n]), None)
+        if number is not None:
+            self._numbers.remove(number)
+        return number
+
+    def avoided(self) -> AbstractSet[int]:
+        """The slots that none of the trials that wait may go to."""
+        sets = [self._lost_on.get(number, set()) for number in self._numbers]
+        return frozenset(set.intersection(*sets)) if sets else frozenset()
+
+
+class SlotHealth:
+    """Which slots fail trials that others would train.
+
+    What looks like a fault of the settings can be one of a slot that nobody has thought of. It is
+    told by what the others do: where no other trains either, the settings are bad.
+    """
+
+    def __init__(self) -> None:
+        self._barren: Counter[int] = Counter()
+        self._fruitful: set[int] = set()
+
+    def trained(self, slot: int) -> None:
+        """An epoch ended on ``slot``."""
+        self._barren[slot] = 0
+        self._fruitful.add(slot)
+
+    def failed(self, slot: int) -> bool:
+        """A trial failed on ``slot`` before its first epoch; whether the slot is to be given up."""
+        self._barren[slot] += 1
+        if self._barren[slot] < MAX_BARREN or not self._fruitful - {slot}:
+            return False
+        self._fruitful.discard(slot)
+        return True

@@ -1,0 +1,54 @@
+"""Which trial goes to which slot after a loss, and which slot is given up."""
+
+from raysearch.tuning.waiting import MAX_BARREN, SlotHealth, Waiting
+
+
+def test_first_in_first_out():
+    waiting = Waiting()
+    for number in (4, 2, 9):
+        waiting.add(number)
+    assert len(waiting) == 3
+    assert [waiting.take(0, alone=False) for _ in range(4)] == [4, 2, 9, None]
+
+
+def test_a_suspect_does_not_go_back_to_its_slot_while_there_is_another():
+    waiting = Waiting()
+    assert not waiting.suspect(4, 0)
+    waiting.add(4)
+    waiting.add(5)
+    assert waiting.avoided() == set()
+    assert waiting.take(0, alone=False) == 5
+    assert waiting.avoided() == {0}
+    assert waiting.take(0, alone=False) is None
+    assert waiting.is_suspect(4)
+    assert not waiting.is_suspect(5)
+    assert waiting.take(1, alone=False) == 4
+    assert waiting.suspect(4, 1), "it was one already"
+
+
+def test_a_suspect_takes_the_last_slot():
+    waiting = Waiting()
+    waiting.suspect(4, 0)
+    waiting.add(4)
+    assert waiting.take(0, alone=True) == 4
+
+
+def test_a_slot_that_fails_what_others_train_is_given_up():
+    health = SlotHealth()
+    health.trained(1)
+    assert [health.failed(0) for _ in range(MAX_BARREN)] == [False] * (MAX_BARREN - 1) + [True]
+
+
+def test_an_epoch_makes_up_for_failures():
+    health = SlotHealth()
+    health.trained(1)
+    for _ in range(3 * MAX_BARREN):
+        assert not health.failed(0)
+        health.trained(0)
+
+
+def test_settings_that_fail_everywhere_cost_no_slot():
+    health = SlotHealth()
+    assert not any(health.failed(slot) for _ in range(9) for slot in (0, 1))
+    health.trained(0)
+    assert not any(health.failed(0) for _ in range(9)), "it alone has trained"
