@@ -4,7 +4,7 @@ import argparse
 import csv
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from raysearch.cli.options import (
 )
 from raysearch.cli.terminal import ProgressLine, show_outcome
 from raysearch.config.overrides import parse_override
-from raysearch.errors import TrialError, UserError
+from raysearch.errors import RaysearchError, TrialError, UserError
 from raysearch.files import write_text
 from raysearch.ledger import Event, read
 from raysearch.reporting.best_model import write_best
@@ -177,15 +177,22 @@ def _files(
 ) -> Iterator[tuple[Any, ...]]:
     """The run's files, kept up to date while it runs and written a last time however it ends."""
     board = TensorBoardObserver(run.root / "tensorboard")
-    try:
-        yield (board, _FilesObserver(run, spec))
-    finally:
+
+    def write_all() -> None:
         board.close()
         if run.ledger_file.exists():
             trials = run.trials()
             write_leaderboard(run, spec, trials)
             write_best(run, spec, trials, labels, facts)
             write_summary(run, read(run.ledger_file), trials)
+
+    try:
+        yield (board, _FilesObserver(run, spec))
+    except BaseException:
+        with suppress(OSError, RaysearchError):  # what ended the search is told instead
+            write_all()
+        raise
+    write_all()
 
 
 class _FilesObserver:

@@ -86,10 +86,11 @@ def show_outcome(console: Console, run: RunFolder, spec: SearchSpec, trials: Tri
             console.print(line, highlight=False, markup=False)
         settings = ", ".join(f"{key} {_short(value)}" for key, value in best.config.items())
         console.print(f"settings: {settings}", highlight=False, markup=False)
-    for line in (
-        f"results: {shown(run.root)}",
-        f"validation chose this model; for test figures: raysearch evaluate {shown(run.root)}",
-    ):
+    lines = [f"results: {shown(run.root)}"]
+    if ranked:
+        figures = f"raysearch evaluate {shown(run.root)}"
+        lines.append(f"validation chose this model; for test figures: {figures}")
+    for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 

@@ -1,5 +1,7 @@
 """Every trial's curves for TensorBoard, written as the ledger grows."""
 
+import contextlib
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -20,29 +22,52 @@ class TensorBoardObserver:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._writers: dict[int, Any] = {}
+        # A writer tells of a full disk twice: by a traceback of its thread, and when next used.
+        self._hook, threading.excepthook = threading.excepthook, self._thread_ended
 
     def changed(self, trials: Trials, event: Event) -> None:
-        """Write an epoch's metrics; close the file when the trial, or its attempt, ends."""
+        """Write an epoch's metrics; close the file when the trial, or its attempt, ends.
+
+        Raises:
+            OSError: the disk is full, say; the trial's next epoch begins another file.
+        """
+        try:
+            self._write(trials, event)
+        except OSError:
+            self._close(event.number)
+            raise
+
+    def _write(self, trials: Trials, event: Event) -> None:
         if event.event == "epoch":
             writer = self._writer(event.number, trials)
             for name, value in event.data["metrics"].items():
                 if value is not None:
                     writer.add_scalar(name, value, event.data["epoch"])
             writer.flush()
-        elif event.event in TERMINAL and event.number in self._writers:
-            self._writers.pop(event.number).close()
+        elif event.event in TERMINAL:
+            self._close(event.number)
         elif event.event == "resumed":
             self._resume(event, trials)
 
     def close(self) -> None:
         """Close what is still open."""
         for number in list(self._writers):
-            self._writers.pop(number).close()
+            self._close(number)
+        threading.excepthook = self._hook
+
+    def _close(self, number: int) -> None:
+        with contextlib.suppress(OSError):  # what is lost is a curve, which the ledger has
+            if number in self._writers:
+                self._writers.pop(number).close()
+
+    def _thread_ended(self, told: threading.ExceptHookArgs) -> None:
+        writes = type(told.thread).__name__ == "_AsyncWriterThread"
+        if not (writes and isinstance(told.exc_value, OSError)):
+            self._hook(told)
 
     def _resume(self, event: Event, trials: Trials) -> None:
         """Hide the epochs that the attempt before had reached and this one repeats."""
-        if event.number in self._writers:
-            self._writers.pop(event.number).close()
+        self._close(event.number)
         if self._path(event.number).exists():
             self._writer(event.number, trials, purge_step=event.data["epoch"] + 1).flush()
 

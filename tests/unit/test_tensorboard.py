@@ -1,7 +1,10 @@
 """TensorBoard's files hold the history that counts, and none stays open."""
 
+import errno
+
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.summary.writer.record_writer import RecordWriter
 
 from raysearch.ledger import Event
 from raysearch.reporting.tensorboard import TensorBoardObserver
@@ -81,3 +84,21 @@ def test_a_trial_without_epochs_leaves_nothing(tmp_path):
     board("failed", reason="x")
     board.observer.close()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_costs_points_and_no_traceback(tmp_path, monkeypatch, capfd):
+    def full(self, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    board = Board(tmp_path)
+    board("started", config={"a": 1})
+    board.epoch(1, 0.1)
+    with monkeypatch.context() as patch:
+        patch.setattr(RecordWriter, "write", full)
+        with pytest.raises(OSError, match="No space left"):
+            board.epoch(2, 0.2)
+    board.epoch(3, 0.3)
+    board("completed")
+    board.observer.close()
+    assert curve(tmp_path / "0000") == [(1, 0.1), (3, 0.3)]
+    assert capfd.readouterr().err == ""
