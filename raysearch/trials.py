@@ -56,6 +56,11 @@ class TrialRecord:
     ended: float | None = None
 
     @property
+    def is_own(self) -> bool:
+        """Whether its settings are the space's own, which a search is measured by."""
+        return bool(self.details.get("exempt")) and not self.details.get("published")
+
+    @property
     def last_epoch(self) -> int:
         """Epochs done; 0 before the first."""
         return max(self.epochs, default=0)

@@ -44,10 +44,8 @@ def kept_records(trials: Trials) -> list[TrialRecord]:
 
 def own_record(trials: Trials) -> TrialRecord | None:
     """The trial of the space's own settings, if it was run and its weights are there."""
-    for record in trials.records.values():
-        if record.details.get("exempt") and not record.details.get("published"):
-            return record if record.checkpoint else None
-    return None
+    own = next((record for record in trials.records.values() if record.is_own), None)
+    return own if own and own.checkpoint else None
 
 
 def kept_candidates(run: RunFolder, trials: Trials, inner: Sequence[Split]) -> Kept | None:

@@ -32,7 +32,8 @@ class Driver:
     """``raysearch run`` in a process of its own.
 
     ``storage`` is a folder, or a URL; then ``machine`` is a folder that makes it a machine of its
-    own, which knows nothing of what others did.
+    own, which knows nothing of what others did. What it prints goes to ``log``, by default into
+    the storage.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Driver:
         trials: int = 4,
         epochs: int = 3,
         machine: Path | None = None,
+        log: Path | None = None,
     ):
         command = [sys.executable, "-m", "raysearch.run", "--space", "emohrnet"]
         command += ["--storage", str(storage), "--name", name, "--slots", "1"]
@@ -57,7 +59,7 @@ class Driver:
         else:
             folder = Path(storage)
         self.run = folder / name
-        self.log = folder / f"{name}.out"
+        self.log = log or folder / f"{name}.out"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
 

@@ -7,7 +7,7 @@ import pytest
 from raysearch.spec import SearchSpec
 from raysearch.trials import EpochRecord, TrialRecord, Trials
 from raysearch.tuning.budgets import MAX_RESERVE, Budgets
-from raysearch.tuning.refit_plan import RefitPlan
+from raysearch.tuning.refit_plan import PARTNER_S, RefitPlan
 from raysearch.tuning.tolerance import ValidationNoise
 
 
@@ -60,10 +60,20 @@ def test_seeds_are_as_many_as_time_allows():
     assert plan().num_seeds(curve, 1, 0.0) == 0
 
 
-def trials_of(curve):
+def trials_of(*curves):
     trials = Trials()
-    trials.records[0] = curve
+    trials.records = dict(enumerate(curves))
     return trials
+
+
+def test_time_is_kept_for_the_dearer_of_the_best_and_the_own_settings():
+    best, own = record([0.5, 0.9], seconds=1.0), record([0.4, 0.5], seconds=5.0)
+    own.number, one = 1, plan(**{"search.final_seeds": 4})
+    cheap = one.seconds(trials_of(best, own), 2)
+    assert cheap == pytest.approx(2 * one.net_seconds(best) + PARTNER_S)
+    own.details["exempt"] = True
+    dear = one.seconds(trials_of(best, own), 2)
+    assert dear == pytest.approx(2 * one.net_seconds(own) + PARTNER_S)
 
 
 @pytest.mark.parametrize(("final", "kept"), [("auto", True), ("refit", True), ("ensemble", False)])
