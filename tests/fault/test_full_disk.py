@@ -1,5 +1,6 @@
 """A disk that is full while a search runs costs time, and no trial."""
 
+import contextlib
 import os
 import subprocess
 import time
@@ -23,7 +24,7 @@ def disk(tmp_path):
 
 
 def fill(disk):
-    with pytest.raises(OSError, match="No space left"), (disk / "ballast").open("wb", 0) as file:
+    with contextlib.suppress(OSError), (disk / "ballast").open("wb", buffering=0) as file:
         while True:
             file.write(bytes(4096))
 
