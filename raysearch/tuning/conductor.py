@@ -14,7 +14,7 @@ from raysearch.errors import InfrastructureError
 from raysearch.ledger import Event, LedgerStore
 from raysearch.spec import SearchSpec, TrialConfig
 from raysearch.trials import TrialRecord, Trials
-from raysearch.tuning.budgets import Budgets
+from raysearch.tuning.budgets import NOTHING, Budgets, Spent
 from raysearch.tuning.checkpoint_keeper import CheckpointKeeper
 from raysearch.tuning.judge import Judge, resumed_from
 from raysearch.tuning.proposals import Proposals
@@ -48,6 +48,8 @@ class Conductor:
         slot_cpus: CPUs of one slot, for a core budget.
         reserve: wall seconds that the end of the search will take, out of its budgets.
         noise: of the validation sets, for the stop rule.
+        common: values that every trial has, but for the published settings.
+        spent: what the budgets have paid for before the first trial.
         observers: whoever watches.
     """
 
@@ -65,14 +67,18 @@ class Conductor:
         slot_cpus: float = 0,
         reserve: Callable[[Trials], float] = lambda trials: 0.0,
         noise: ValidationNoise | None = None,
+        common: Mapping[str, Any] | None = None,
+        spent: Spent = NOTHING,
         observers: Sequence[Observer] = (),
     ) -> None:
         self._spec, self._search = spec, spec.search
         self._folder, self._ledger, self._slots, self._study = folder, ledger, slots, study
         self._task, self._data, self._observers = task, data, observers
-        self._proposals = Proposals(spec, study, split_identity)
+        self._proposals = Proposals(spec, study, split_identity, common)
         self._judge = Judge(spec, noise)
-        self._budgets = Budgets(self._search, slot_cpus, slots.num_open, ledger.events, reserve)
+        self._budgets = Budgets(
+            self._search, slot_cpus, slots.num_open, ledger.events, reserve, spent
+        )
         self._keeper = CheckpointKeeper(folder, self._search.keep_best)
         self._waiting: deque[int] = deque()
         self._on_slot: dict[int, int] = {}

@@ -10,6 +10,7 @@ from typing import Any
 import ray
 import ray.train.torch
 
+from raysearch.errors import DataError
 from raysearch.features.waveform_augment import selected
 from raysearch.spec import TrialConfig
 from raysearch.storage.replica import open_storage
@@ -19,6 +20,7 @@ from raysearch.streaming.rows import SplitRows
 from raysearch.streaming.tiers import open_trial_data
 from raysearch.training.inner_folds import InnerFolds
 from raysearch.training.learner import Learner
+from raysearch.training.start import PRETRAINED, WEIGHTS, Start, read_start
 
 __all__ = ["TrialSession"]
 
@@ -44,7 +46,7 @@ class TrialSession:
         learners = []
         for rows in ray.get(task["data"]["rows"]):
             self._data.append(_open(task, config, rows, rank, world_size))
-            learners.append(_learner(task, config, self._data[-1], rank, world_size))
+            learners.append(_learner(task, config, self._data[-1], rank, world_size, rows.labels))
         self._trial = InnerFolds(learners)
         if task["resume"]:
             self._trial.load(fetch_published(Path(task["resume"])))
@@ -127,8 +129,25 @@ def _open(
     )
 
 
+def _start(task: Mapping[str, Any], config: TrialConfig) -> Start | None:
+    """What the trial starts from; a checkpoint holds it already."""
+    wanted = config.training.pretrained
+    if wanted is None or task["resume"]:
+        return None
+    folder = fetch_published(Path(task["run_folder"]) / PRETRAINED)
+    start = read_start(folder / WEIGHTS)
+    if start.digest != wanted:
+        raise DataError(f"{folder}: not the weights that the trial starts from: {start.digest}")
+    return start
+
+
 def _learner(
-    task: Mapping[str, Any], config: TrialConfig, data: SplitData, rank: int, world_size: int
+    task: Mapping[str, Any],
+    config: TrialConfig,
+    data: SplitData,
+    rank: int,
+    world_size: int,
+    labels: tuple[str, ...],
 ) -> Learner:
     return Learner(
         config.model,
@@ -141,4 +160,6 @@ def _learner(
         device=ray.train.torch.get_device(),
         objective=task["objective"],
         features=config.features,
+        start=_start(task, config),
+        labels=labels,
     )
