@@ -24,7 +24,6 @@ from raysearch.config.overrides import parse_override
 from raysearch.errors import TrialError, UserError
 from raysearch.files import write_text
 from raysearch.ledger import Event, read
-from raysearch.protocols.learned import LEARNED_FROM, Learned
 from raysearch.reporting.best_model import write_best
 from raysearch.reporting.leaderboard import write_leaderboard
 from raysearch.reporting.live import LiveTable
@@ -139,7 +138,7 @@ def _search(
     from raysearch.tuning.resources import local_node
     from raysearch.tuning.shared import check_shared
     from raysearch.tuning.sizing import plan_for
-    from raysearch.tuning.start_source import outline
+    from raysearch.tuning.start_source import outline, write_learned
     from raysearch.tuning.tuner import Watcher, run_search
 
     if not arguments.address:
@@ -166,7 +165,7 @@ def _search(
         run.open(spec, resume=bool(arguments.resume))
         with recorded(run.root, arguments.job):
             _write_splits(run, audited.split)
-            _write_learned(run, audited.split, source)
+            write_learned(run, audited.split, source)
             progress.say(f"run: {shown(run.root)}")
             for line in (*audited.audit.brief(), *about, *_dashboard(session.dashboard_url)):
                 progress.say(line)
@@ -177,9 +176,8 @@ def _search(
                 watcher = Watcher(progress.say, progress.update, (live, *files))
                 begin = None
                 if source is not None:
-                    labels = audited.split.labels
                     begin = PretrainStage(
-                        run, spec, lease, labels, source, arguments.storage, watcher
+                        run, spec, lease, audited, source, arguments.storage, watcher
                     )
                 trials = run_search(
                     spec,
@@ -236,10 +234,10 @@ class _FilesObserver:
 
 
 def _start_fact(run: RunFolder) -> dict[str, str]:
-    from raysearch.tuning.start_record import kept_folder, kept_record
+    from raysearch.tuning.start_record import record_of
 
-    folder = kept_folder(run) if run.spec().pretrain.wanted else None
-    return {"started from": kept_record(folder).line()} if folder else {}
+    record = record_of(run)
+    return {"started from": record.line()} if record else {}
 
 
 def _facts(audited: Any) -> dict[str, Any]:
@@ -259,14 +257,6 @@ def _write_splits(run: RunFolder, split: Any) -> None:
     writer.writeheader()
     writer.writerows(split.rows())
     write_text(run.splits_file, text.getvalue())
-
-
-def _write_learned(run: RunFolder, split: Any, source: "Source | None") -> None:
-    """Record what the run's models learn from or are chosen by, for whoever starts from them."""
-    learned = Learned.of((*split.train, *split.validation))
-    if source is not None:
-        learned |= source.learned
-    write_text(run.root / LEARNED_FROM, learned.to_csv())
 
 
 def _dashboard(url: str | None) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from raysearch.config.base import Config
 from raysearch.corpora.joined import joined
@@ -56,7 +56,10 @@ class PretrainConfig(Config):
             raise ValueError(
                 "pretrain.on and pretrain.weights are two things to start from: give one"
             )
-        _ = self.corpora  # raises what a corpus section refuses
+        try:
+            _ = self.corpora
+        except ValidationError as error:  # what a corpus section refuses, in its words
+            raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
         return self
 
     @property

@@ -104,9 +104,9 @@ def plan_matrix(runs: Sequence[RunFolder], targets: Sequence[CorpusConfig], stor
     named = zip(names, [*true, *targets], strict=True)
     corpora = {name: read_corpus(config, storage) for name, config in named}
     started = {name: learned_by(run) for name, run in of_run.items()}
-    known = {name: found[1].hashes for name, found in started.items() if found}
+    heard = {name: found[1].hashes for name, found in started.items() if found}
     crossings = {
-        (source, target): crossing(source, arm, target, corpus, known.get(source, frozenset()))
+        (source, target): crossing(source, arm, target, corpus, heard.get(source, frozenset()))
         for source, arm in arms.items()
         for target, corpus in corpora.items()
         if target != source
@@ -132,11 +132,11 @@ def crossing(
     arm: Arm,
     target: str,
     corpus: Corpus,
-    known: frozenset[str] = frozenset(),
+    heard: frozenset[str] = frozenset(),
 ) -> Crossing:
     """What ``arm``'s winner is scored on in ``corpus``; raises as ``plan_matrix`` does.
 
-    ``known`` holds the content of the recordings that its start had learned from.
+    ``heard`` holds the content of the recordings that its start had learned from.
     """
     labels = arm.audited.split.labels
     of_class: dict[str, tuple[int, ...]] = {}
@@ -155,7 +155,7 @@ def crossing(
         )
     rows = keep_classes(mapped, classes, "not of both corpora").utterances
     split = arm.audited.split
-    learned = {row.content_hash for row in (*split.train, *split.validation)} | known
+    learned = {row.content_hash for row in (*split.train, *split.validation)} | heard
     if known := [row.id for row in rows if row.content_hash in learned]:
         raise LeakError(
             f"{source} -> {target}: {len(known)} recordings of {target} are among those that the "

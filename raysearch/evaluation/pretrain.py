@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray.exceptions import RayActorError
 
 from raysearch.config.identity import seed_from, stable_hash
 from raysearch.config.published import PublishedConfig
+from raysearch.config.search import SearchConfig
 from raysearch.config.space import Space
 from raysearch.corpora.pretrain import PretrainConfig
 from raysearch.corpora.table import CorpusConfig
@@ -23,7 +25,7 @@ from raysearch.errors import DataError, InfrastructureError, TrialError
 from raysearch.evaluation.started import begun_by
 from raysearch.files import write_json
 from raysearch.lease import Lease
-from raysearch.protocols.learned import LEARNED_FROM
+from raysearch.protocols.learned import LEARNED_FROM, Learned
 from raysearch.protocols.splits import Split
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
@@ -40,7 +42,7 @@ from raysearch.training.state import BEST
 from raysearch.trial_config import TrialConfig
 from raysearch.tuning.budgets import MAX_PRETRAINING
 from raysearch.tuning.pool import WorkerPool
-from raysearch.tuning.preparation import FeatureBank, prepare_features
+from raysearch.tuning.preparation import AuditedSplit, FeatureBank, prepare_features
 from raysearch.tuning.start_record import (
     RECORD,
     StartRecord,
@@ -51,12 +53,13 @@ from raysearch.tuning.start_record import (
 from raysearch.tuning.start_source import Source, taken_of
 from raysearch.tuning.tuner import Begun, Watcher
 
-__all__ = ["PretrainStage"]
+__all__ = ["PretrainStage", "over"]
 
 FOLDER = "pretraining"
 SPENT = "spent.json"
 # Of no trial: a host counts the attempts of each number.
 NUMBER = -1
+LOST: dict[str, Any] = {"failed": "its slot's host died", "slot_lost": True}
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class PretrainStage:
         run: the run; its lease is held.
         spec: its settings.
         lease: of the run's folder.
-        labels: the classes that its trials tell apart.
+        audited: its data.
         source: what they start from, audited.
         storage: where features are kept.
         watcher: who is told.
@@ -76,7 +79,7 @@ class PretrainStage:
     run: RunFolder
     spec: SearchSpec
     lease: Lease
-    labels: tuple[str, ...]
+    audited: AuditedSplit
     source: Source
     storage: Path
     watcher: Watcher
@@ -87,6 +90,7 @@ class PretrainStage:
         Raises:
             DataError: nothing fits a trial's network, or trials began and what they start from is
                 gone.
+            LeakError: what is there knows a held-out row; corpora may have changed since.
             TrialError: the pre-training failed.
             InfrastructureError: no slot is left to train on.
         """
@@ -100,7 +104,10 @@ class PretrainStage:
                 self._learn(pool)
             else:
                 self._keep(self.source.folder / self.source.weights, self.source.labels)
-        record = kept_record(self.run.root / PRETRAINED)
+        folder = self.run.root / PRETRAINED
+        record = kept_record(folder)
+        for split in (self.audited.split, *self.audited.inner):
+            Learned.read(folder / LEARNED_FROM).check(split, record.origin)
         self.watcher.say(f"trials start from {record.line()}")
         return begun_by(self.run)
 
@@ -171,7 +178,7 @@ class PretrainStage:
             record = StartRecord(
                 origin=self.source.origin,
                 learned=self.source.learned.describe(),
-                taken=taken_of(self.spec, start, self.labels).describe(),
+                taken=taken_of(self.spec, start, self.audited.split.labels).describe(),
                 digest=start.digest,
                 **cost,
             )
@@ -199,6 +206,7 @@ class _Training:
     def run(self, pool: WorkerPool) -> tuple[Path, int, tuple[float, float]]:
         """Train on whatever slot there is; the checkpoint, its epochs, and what all of it took."""
         stage, spent_file = self.stage, self.stage.run.root / FOLDER / SPENT
+        spent_file.parent.mkdir(parents=True, exist_ok=True)
         before = load_json(spent_file) if spent_file.is_file() else {"wall_s": 0.0, "core_s": 0.0}
         resume = _newest_whole(stage.checkpoints())
         spent = (float(before["wall_s"]), float(before["core_s"]))
@@ -209,7 +217,7 @@ class _Training:
             cpus = _cpus(pool)
             spent = (spent[0] + seconds, spent[1] + seconds * cpus)
             write_json(spent_file, {"wall_s": spent[0], "core_s": spent[1]})
-            return _over(stage.spec, *spent)
+            return over(stage.spec.search, *spent)
 
         while True:
             pool.wait_for(1, stage.watcher.say)
@@ -236,20 +244,24 @@ class _Training:
         host = pool.slots[slot].host
         lease = pool.assign(slot, self._task(resume))["lease"]
         last, index = time.monotonic(), 0
-        answer: dict[str, Any] = ray.get(host.begin.remote(lease))
-        named_task = host.trial.options(name=f"pretraining {self.config.model.name}").remote(NUMBER)
-        while "failed" not in answer and not answer.get("done"):
-            answer = ray.get(host.step.remote(lease, index))
-            index += 1
-            now = time.monotonic()
-            over, last = tick(now - last), now
-            if answer.get("checkpoint"):
-                self.stage.forget(self.stage.checkpoints()[:-1])
-            if over and "failed" not in answer and not answer["done"]:
-                answer = pool.finish(slot, NUMBER)
-                break
-        if "failed" not in answer:
-            ray.get(named_task)
+        name = f"pretraining {self.config.model.name}"
+        try:
+            answer: dict[str, Any] = ray.get(host.begin.remote(lease))
+            named_task = host.trial.options(name=name).remote(NUMBER)
+            while "failed" not in answer and not answer.get("done"):
+                answer = ray.get(host.step.remote(lease, index))
+                index += 1
+                now = time.monotonic()
+                enough, last = tick(now - last), now
+                if answer.get("checkpoint"):
+                    self.stage.forget(self.stage.checkpoints()[:-1])
+                if enough and "failed" not in answer and not answer["done"]:
+                    answer = pool.finish(slot, NUMBER) or LOST
+                    break
+            if "failed" not in answer:
+                ray.get(named_task)
+        except RayActorError:
+            return LOST
         return answer
 
     def _task(self, resume: Path | None) -> dict[str, Any]:
@@ -286,8 +298,7 @@ def _cpus(pool: WorkerPool) -> float:
     return pool.num_open() * pool.plan.workers * pool.plan.cpus_per_worker
 
 
-def _over(spec: SearchSpec, wall_s: float, core_s: float) -> bool:
-    """Whether pre-training has had its part of a budget."""
-    search = spec.search
+def over(search: SearchConfig, wall_s: float, core_s: float) -> bool:
+    """Whether pre-training that took so long has had its part of a budget."""
     limits = ((wall_s, search.time_budget_s), (core_s, search.core_budget_s))
     return any(most is not None and used > MAX_PRETRAINING * most for used, most in limits)

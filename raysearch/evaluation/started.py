@@ -51,9 +51,10 @@ def begin_as(outer: RunFolder, inner: RunFolder) -> Callable[[WorkerPool], Begun
         if kept_folder(inner) is None:
             folder = kept_folder(outer)
             assert folder is not None  # the split was audited by it
+            files = list(folder.iterdir())
 
             def copy(stage: Path) -> None:
-                for path in folder.iterdir():
+                for path in files:
                     if path.name != MANIFEST:
                         shutil.copyfile(path, stage / path.name)
 

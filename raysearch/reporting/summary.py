@@ -10,7 +10,7 @@ from raysearch.ledger import TERMINAL, Event
 from raysearch.run_folder import RunFolder
 from raysearch.training.transductive import is_transductive
 from raysearch.trials import Trials
-from raysearch.tuning.start_record import kept_folder, kept_record
+from raysearch.tuning.start_record import record_of
 
 __all__ = ["summarize", "trial_overheads", "write_summary"]
 
@@ -51,8 +51,8 @@ def summarize(run: RunFolder, events: Sequence[Event], trials: Trials) -> dict[s
 
 def _pretraining_s(run: RunFolder) -> float | None:
     """Seconds of pre-training, which ``startup_s`` of its session holds, too."""
-    folder = kept_folder(run)
-    return kept_record(folder).wall_s if folder else None
+    record = record_of(run)
+    return record.wall_s if record else None
 
 
 def write_summary(run: RunFolder, events: Sequence[Event], trials: Trials) -> dict[str, Any]:

@@ -13,7 +13,15 @@ from raysearch.storage.runs import fetch_published, send_published
 from raysearch.training import checkpoint
 from raysearch.training.start import PRETRAINED
 
-__all__ = ["RECORD", "StartRecord", "kept_folder", "kept_record", "learned_by", "publish_start"]
+__all__ = [
+    "RECORD",
+    "StartRecord",
+    "kept_folder",
+    "kept_record",
+    "learned_by",
+    "publish_start",
+    "record_of",
+]
 
 RECORD = "start.json"
 
@@ -58,6 +66,14 @@ def kept_record(folder: Path) -> StartRecord:
         return build(StartRecord, checkpoint.load_json(path), places=Places(str(path)))
     except ConfigError as error:
         raise DataError(str(error)) from None
+
+
+def record_of(run: RunFolder) -> StartRecord | None:
+    """What the run's trials started from; ``None``: from nothing, or it is not there yet."""
+    if not run.spec_file.is_file() or not run.spec().pretrain.wanted:
+        return None
+    folder = kept_folder(run)
+    return kept_record(folder) if folder else None
 
 
 def learned_by(run: RunFolder) -> tuple[StartRecord, Learned] | None:

@@ -19,6 +19,7 @@ from raysearch.corpora.utterance import Corpus
 from raysearch.errors import ConfigError, DataError, MissingPathError, RaysearchError, UserError
 from raysearch.features.extractor import FeatureConfig
 from raysearch.features.table import build_extractor
+from raysearch.files import write_text
 from raysearch.models.table import MODELS, build_model
 from raysearch.protocols.learned import LEARNED_FROM, Learned
 from raysearch.protocols.splits import Split
@@ -32,7 +33,7 @@ from raysearch.training.start import PRETRAINED, WEIGHTS, Start, Taken, take_ove
 from raysearch.trial_config import TrialConfig
 from raysearch.tuning.start_record import kept_folder, kept_record
 
-__all__ = ["Source", "find_source", "fitted", "outline", "taken_of"]
+__all__ = ["Source", "find_source", "fitted", "outline", "taken_of", "write_learned"]
 
 ENSEMBLE = "ensemble.json"
 
@@ -233,6 +234,14 @@ def outline(
     return lines + (
         [f"fixed, as the weights go with them: {', '.join(settings)}"] if settings else []
     )
+
+
+def write_learned(run: RunFolder, split: Split, source: Source | None) -> None:
+    """Record what the run's models learn from or are chosen by, for whoever starts from them."""
+    learned = Learned.of((*split.train, *split.validation))
+    if source is not None:
+        learned |= source.learned
+    write_text(run.root / LEARNED_FROM, learned.to_csv())
 
 
 def taken_of(spec: SearchSpec, start: Start, labels: tuple[str, ...]) -> Taken:

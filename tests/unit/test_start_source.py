@@ -1,4 +1,4 @@
-"""Where a search's trials start: which runs say enough, and which settings go with their weights."""
+"""Where trials start: which runs say enough of themselves, and which settings go with weights."""
 
 import json
 import shutil
@@ -190,11 +190,11 @@ def test_every_class_of_every_corpus_is_learned():
     def read(config: CorpusConfig) -> Corpus:
         emotions = {"savee": ("sad", "angry"), "tess": ("sad", "disgust")}[config.name]
         assert config.label_map == "common"
-        rows = [row(e, "01", e) for e in emotions]
-    
+        rows = tuple(row(e, "01", e, corpus=config.name) for e in emotions)
+        return Corpus(config.name, config.data or "", rows, ())
+
     corpus = pretraining_corpus(PretrainConfig(on="savee,tess", data="x,y"), read)
     assert corpus.emotions == ("angry", "disgust", "sad")
     assert corpus.speakers == ("savee/01", "tess/01")
     learned = Learned.of(corpus.utterances)
     assert learned.speakers == {"savee/01", "tess/01"}, "as they are called alone"
-
