@@ -12,6 +12,7 @@ from raysearch.config.published import SHOWN_ONLY, PublishedConfig
 from raysearch.config.search import SearchConfig
 from raysearch.config.space import Space, parse_space
 from raysearch.config.spaces import find_space
+from raysearch.corpora.pretrain import PretrainConfig
 from raysearch.corpora.table import CorpusConfig
 from raysearch.errors import ConfigError
 from raysearch.prerequisites import feature_sets
@@ -41,6 +42,7 @@ __all__ = [
 RESUMABLE_KEYS = frozenset(
     {
         "corpus.data",
+        "pretrain.data",
         "search.checkpoint_every_s",
         "search.core_budget",
         "search.cpus_per_worker",
@@ -59,9 +61,14 @@ RESUMABLE_KEYS = frozenset(
 )
 
 _TRIAL_SECTIONS = ("features", "waveform_augment", "spec_augment", "model", "training")
-_SECTIONS = ("name", "corpus", "protocol", *_TRIAL_SECTIONS, "search", "space", "published")
-# These choose which other fields there are, or how long every trial may take.
-_NOT_SEARCHABLE = frozenset({"model.name", "training.epochs", "waveform_augment.bank"})
+_SECTIONS = (
+    *("name", "corpus", "protocol", "pretrain"),
+    *(*_TRIAL_SECTIONS, "search", "space", "published"),
+)
+# These choose which other fields there are, how long every trial may take, or what all start from.
+_NOT_SEARCHABLE = frozenset(
+    {"model.name", "training.epochs", "training.pretrained", "waveform_augment.bank"}
+)
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,7 @@ class SearchSpec:
     name: str
     corpus: CorpusConfig
     protocol: ProtocolConfig
+    pretrain: PretrainConfig
     features: Mapping[str, "FeatureConfig"]
     waveform_augment: "WaveformAugmentConfig"
     spec_augment: "SpecAugmentConfig"
@@ -115,6 +123,7 @@ class SearchSpec:
             name=name,
             corpus=section(CorpusConfig, "corpus"),
             protocol=section(ProtocolConfig, "protocol"),
+            pretrain=section(PretrainConfig, "pretrain"),
             **{key: getattr(base, key) for key in _TRIAL_SECTIONS},
             search=section(SearchConfig, "search"),
             space=space,
@@ -148,6 +157,7 @@ class SearchSpec:
             "name": self.name,
             "corpus": self.corpus.model_dump(mode="json"),
             "protocol": self.protocol.model_dump(mode="json"),
+            "pretrain": self.pretrain.model_dump(mode="json"),
             **self.base.to_dict(),
             "search": self.search.model_dump(mode="json"),
             "space": self.space.to_dict(),
@@ -199,6 +209,7 @@ def trial_identity(
 
 def _check(spec: SearchSpec, places: Places) -> None:
     check_unmixed(spec, _elsewhere(spec, FIELD), places)
+    _check_start(spec, places)
     for field, alternatives in spec.space.fields.items():
         if field.startswith("features.") and any(
             a.distribution.values() is None for a in alternatives
@@ -220,6 +231,23 @@ def _check(spec: SearchSpec, places: Places) -> None:
     settings = {field: setting.value for field, setting in spec.published.settings.items()}
     spec.base.replace(settings, places=own)
     feature_sets(spec, places)
+
+
+def _check_start(spec: SearchSpec, places: Places) -> None:
+    """Refuse a start where nothing could be taken over, and a digest that was not learned."""
+    from raysearch.models.base import SolvedModel
+    from raysearch.models.table import MODELS
+
+    if spec.training.pretrained is not None:
+        raise ConfigError(
+            f"{places.of('training.pretrained')}: 'training.pretrained' is set by the search: "
+            "give pretrain.weights or pretrain.on"
+        )
+    if spec.pretrain.wanted and issubclass(MODELS.load(spec.model.name), SolvedModel):
+        raise ConfigError(
+            f"{places.of('pretrain')}: {spec.model.name!r} is solved in one go and starts from "
+            "nothing: leave pretrain out"
+        )
 
 
 def _elsewhere(spec: SearchSpec, field: str) -> dict[str, list[Any]]:

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -9,14 +10,31 @@ from raysearch.prerequisites import feature_sets
 from raysearch.protocols.splits import Split
 from raysearch.spec import SearchSpec, TrialConfig
 
+if TYPE_CHECKING:
+    from raysearch.tuning.start_source import Source
+
 __all__ = ["explain"]
 
 # Of recorded trials, twelve a search; see results/reference/stop_rule.md.
 ASHA_SHARE = 0.7
 
 
-def explain(spec: SearchSpec, storage: Path, console: Console, *, local: bool) -> int:
+def explain(
+    spec: SearchSpec,
+    storage: Path,
+    console: Console,
+    *,
+    local: bool,
+    start: "tuple[Source | None, list[str]]" = (None, []),
+) -> int:
     """Print the plan and an estimate measured here; nothing of the search is started.
+
+    Args:
+        spec: the search.
+        storage: where the demo corpus is kept.
+        console: where to.
+        local: whether it would run on this machine alone.
+        start: what its trials start from, and the settings that go with it.
 
     Raises:
         UserError, DataError, ResourceError: as the search itself would.
@@ -24,6 +42,7 @@ def explain(spec: SearchSpec, storage: Path, console: Console, *, local: bool) -
     from raysearch.tuning.preparation import prepare_split
     from raysearch.tuning.resources import local_node
     from raysearch.tuning.sizing import plan_for
+    from raysearch.tuning.start_source import outline
 
     audited = prepare_split(spec, storage)
     split, sets = audited.split, feature_sets(spec)
@@ -36,6 +55,11 @@ def explain(spec: SearchSpec, storage: Path, console: Console, *, local: bool) -
     say(f"corpus {spec.corpus.name}, {split.protocol} fold {split.fold}: {sizes}")
     for line in audited.audit.brief():
         say(line)
+    source, settings = start
+    if source is not None:
+        source.check((split, *audited.inner))
+        for line in outline(spec, source, split.labels, settings):
+            say(line)
     say(f"feature sets: {len(sets)}")
     search, epochs = spec.search, spec.training.epochs
     say(f"trials: {search.trials} of at most {epochs} epochs, scheduler {search.scheduler}")

@@ -10,6 +10,7 @@ from rich.table import Table
 from raysearch.cli.options import add_cluster, add_data, add_resources, add_storage, overrides
 from raysearch.cli.terminal import ProgressLine
 from raysearch.config.overrides import parse_override
+from raysearch.errors import UserError
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.replica import shown
@@ -69,6 +70,8 @@ def _study(
     from raysearch.tuning.preparation import prepare_split
     from raysearch.tuning.tuner import Watcher
 
+    if spec.pretrain.wanted:
+        raise UserError("a leak study's arms start from nothing: leave pretrain out")
     audited = prepare_split(spec, arguments.storage)
     with hold(run.root) as lease:
         # A second study of the same name continues the first, and must be of the same settings.

@@ -23,10 +23,14 @@ __all__ = [
     "storage_folder",
 ]
 
+_PATHS = ("data", "pretrain_data", "pretrained")
 # Option name to the setting it stands for.
 _SETTINGS = {
     "corpus": "corpus.name",
     "data": "corpus.data",
+    "pretrain_on": "pretrain.on",
+    "pretrain_data": "pretrain.data",
+    "pretrained": "pretrain.weights",
     "protocol": "protocol.name",
     "fold": "protocol.fold",
     "trials": "search.trials",
@@ -77,12 +81,34 @@ def add_search(parser: argparse.ArgumentParser) -> None:
         metavar="RUN",
         help="try the three best settings of an earlier run of the same model first",
     )
+    _add_start(parser)
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="KEY=VALUE",
         help="any setting, as training.epochs=30; a searched field that is set is fixed",
+    )
+
+
+def _add_start(parser: argparse.ArgumentParser) -> None:
+    """What trials start from."""
+    group = parser.add_argument_group("start")
+    group.add_argument(
+        "--pretrain-on",
+        metavar="NAME",
+        help="first learn one net of these corpora (A,B), none of whose speakers is tested on; "
+        "every trial starts from it",
+    )
+    group.add_argument(
+        "--pretrain-data",
+        metavar="DIR|FILE|URL",
+        help="their folders or files; of several, DIR,DIR",
+    )
+    group.add_argument(
+        "--pretrained",
+        metavar="RUN",
+        help="start every trial from an earlier run's model: the run, its best/, or weights there",
     )
 
 
@@ -199,7 +225,7 @@ def overrides(arguments: argparse.Namespace) -> dict[str, Any]:
     given = {}
     for option, key in _SETTINGS.items():
         if (value := getattr(arguments, option, None)) is not None:
-            given[key] = _absolute(value) if option == "data" else value
+            given[key] = _absolute(value) if option in _PATHS else value
     if isinstance(workers := given.get("search.workers"), tuple):
         given["search.workers"], given["search.max_workers"] = workers
     return given

@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 from rich.console import Console
@@ -34,6 +34,9 @@ from raysearch.spec import SearchSpec
 from raysearch.storage.replica import check_writable, shown
 from raysearch.trials import Trials
 
+if TYPE_CHECKING:
+    from raysearch.tuning.start_source import Source
+
 __all__ = ["add", "wanted"]
 
 
@@ -60,13 +63,21 @@ def search(arguments: argparse.Namespace) -> int:
             raise UserError("--resume auto asks for --name RUN")
         arguments.resume = named.spec_file.is_file()
     spec = wanted(arguments, named if arguments.resume else None)
+    source, settings = None, list[str]()
+    if spec.pretrain.wanted:
+        from raysearch.tuning.start_source import find_source, fitted
+
+        source = find_source(spec, arguments.storage, named if arguments.resume else None)
+        spec, settings = fitted(spec, source)
     if arguments.dry_run:
         from raysearch.cli.dry_run import explain
 
-        return explain(spec, arguments.storage, console, local=not arguments.address)
+        return explain(
+            spec, arguments.storage, console, local=not arguments.address, start=(source, settings)
+        )
     run = _run_folder(arguments, spec)
     with ProgressLine(console, quiet=arguments.quiet) as progress:
-        _search(arguments, spec, run, started, console, progress)
+        _search(arguments, spec, run, started, console, progress, (source, settings))
     return 0
 
 
@@ -116,8 +127,10 @@ def _search(
     started: float,
     console: Console,
     progress: ProgressLine,
+    start: "tuple[Source | None, list[str]]",
 ) -> None:
     from raysearch.evaluation.final import FinalStage
+    from raysearch.evaluation.pretrain import PretrainStage
     from raysearch.service.record import recorded
     from raysearch.storage.runs import hold
     from raysearch.tuning.cluster_session import cluster_session
@@ -125,12 +138,18 @@ def _search(
     from raysearch.tuning.resources import local_node
     from raysearch.tuning.shared import check_shared
     from raysearch.tuning.sizing import plan_for
+    from raysearch.tuning.start_source import outline, write_learned
     from raysearch.tuning.tuner import Watcher, run_search
 
     if not arguments.address:
         plan_for(spec, [local_node()])  # what can never fit is refused before anything starts
     check_writable(arguments.storage)
     audited = prepare_split(spec, arguments.storage)
+    source, settings = start
+    about = []
+    if source is not None:
+        source.check((audited.split, *audited.inner))
+        about = outline(spec, source, audited.split.labels, settings)
     if arguments.warm_start:
         from raysearch.tuning.warm_start import warm_start
 
@@ -146,14 +165,20 @@ def _search(
         run.open(spec, resume=bool(arguments.resume))
         with recorded(run.root, arguments.job):
             _write_splits(run, audited.split)
+            write_learned(run, audited.split, source)
             progress.say(f"run: {shown(run.root)}")
-            for line in (*audited.audit.brief(), *_dashboard(session.dashboard_url)):
+            for line in (*audited.audit.brief(), *about, *_dashboard(session.dashboard_url)):
                 progress.say(line)
             with (
                 LiveTable(spec, console, quiet=arguments.quiet) as live,
                 _files(run, spec, audited.split.labels, _facts(audited)) as files,
             ):
                 watcher = Watcher(progress.say, progress.update, (live, *files))
+                begin = None
+                if source is not None:
+                    begin = PretrainStage(
+                        run, spec, lease, audited, source, arguments.storage, watcher
+                    )
                 trials = run_search(
                     spec,
                     run,
@@ -163,6 +188,7 @@ def _search(
                     started=started,
                     storage=arguments.storage,
                     watcher=watcher,
+                    begin=begin,
                     finish=FinalStage(run, spec, lease, audited, watcher),
                 )
             show_outcome(console, run, spec, trials)
@@ -183,7 +209,7 @@ def _files(
         if run.ledger_file.exists():
             trials = run.trials()
             write_leaderboard(run, spec, trials)
-            write_best(run, spec, trials, labels, facts)
+            write_best(run, spec, trials, labels, {**facts, **_start_fact(run)})
             write_summary(run, read(run.ledger_file), trials)
 
     try:
@@ -212,6 +238,13 @@ class _FilesObserver:
         if event.event in ("completed", "pruned", "failed"):
             write_leaderboard(self._run, self._spec, trials)
             self._sender.send()
+
+
+def _start_fact(run: RunFolder) -> dict[str, str]:
+    from raysearch.tuning.start_record import record_of
+
+    record = record_of(run)
+    return {"started from": record.line()} if record else {}
 
 
 def _facts(audited: Any) -> dict[str, Any]:

@@ -105,12 +105,13 @@ def send(
 
 
 def _checked(arguments: argparse.Namespace) -> SearchSpec:
-    for path in (arguments.data or "").split(","):
-        if path and not Path(path).is_absolute() and "://" not in path:
-            raise UserError(
-                f"--data {path}: name the corpus as every node does: an absolute path of a folder "
-                "that they share, or a URL"
-            )
+    for option in ("data", "pretrain_data", "pretrained"):
+        for path in (getattr(arguments, option) or "").split(","):
+            if path and not Path(path).is_absolute() and "://" not in path:
+                raise UserError(
+                    f"--{option.replace('_', '-')} {path}: name it as every node does: an absolute "
+                    "path of a folder that they share, or a URL"
+                )
     return wanted(arguments)
 
 

@@ -10,12 +10,16 @@ from raysearch.errors import ConfigError
 __all__ = ["joined"]
 
 
-def joined(corpora: Sequence[Corpus]) -> Corpus:
+def joined(corpora: Sequence[Corpus], *, all_classes: bool = False) -> Corpus:
     """The utterances of all ``corpora``; their classes are already common ones.
 
     Ids, speakers and sessions become ``<corpus>/<id>``; ``Utterance.corpus`` stays. A class that
-    one corpus lacks would give that corpus away, so only shared classes are kept. The columns
-    ``fold`` and ``split`` are kept only if every corpus has them.
+    one corpus lacks would give that corpus away, so only shared classes are kept, unless nothing
+    is tested on them. The columns ``fold`` and ``split`` are kept only if every corpus has them.
+
+    Args:
+        corpora: at least one.
+        all_classes: keep the classes that any corpus has.
 
     Raises:
         ConfigError: two corpora of one name, or no class that all have.
@@ -24,7 +28,8 @@ def joined(corpora: Sequence[Corpus]) -> Corpus:
     for name in names:
         if names.count(name) > 1:
             raise ConfigError(f"corpus.name names {name!r} twice: join its data into one folder")
-    shared = set.intersection(*(set(corpus.emotions) for corpus in corpora))
+    classes = [set(corpus.emotions) for corpus in corpora]
+    shared = set.union(*classes) if all_classes else set.intersection(*classes)
     if not shared:
         listed = "; ".join(f"{one.name}: {', '.join(one.emotions)}" for one in corpora)
         raise ConfigError(f"no class is in every corpus ({listed}): give a corpus.label_map")

@@ -41,6 +41,12 @@ class Utterance:
     fold: str | None = None
     split: str | None = None
 
+    @property
+    def speaker_anywhere(self) -> str:
+        """The speaker's name, ``<corpus>/<speaker>``, that is no other corpus' speaker's."""
+        prefix = f"{self.corpus}/"  # joined corpora have it already
+        return prefix + self.speaker.removeprefix(prefix)
+
 
 @dataclass(frozen=True, slots=True)
 class Dropped:

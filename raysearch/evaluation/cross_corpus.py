@@ -35,6 +35,7 @@ from raysearch.storage.corpora import read_corpus
 from raysearch.streaming.shards import ensure_features
 from raysearch.training.transductive import is_transductive
 from raysearch.tuning.preparation import feature_store
+from raysearch.tuning.start_record import learned_by
 from raysearch.tuning.tuner import Watcher
 
 __all__ = ["Crossing", "Plan", "among", "crossing", "plan_matrix", "score_matrix"]
@@ -102,8 +103,10 @@ def plan_matrix(runs: Sequence[RunFolder], targets: Sequence[CorpusConfig], stor
     own = {name: stored_evaluations(run)["fold"] for name, run in of_run.items()}
     named = zip(names, [*true, *targets], strict=True)
     corpora = {name: read_corpus(config, storage) for name, config in named}
+    started = {name: learned_by(run) for name, run in of_run.items()}
+    heard = {name: found[1].hashes for name, found in started.items() if found}
     crossings = {
-        (source, target): crossing(source, arm, target, corpus)
+        (source, target): crossing(source, arm, target, corpus, heard.get(source, frozenset()))
         for source, arm in arms.items()
         for target, corpus in corpora.items()
         if target != source
@@ -124,8 +127,17 @@ def _names(configs: Sequence[CorpusConfig]) -> list[str]:
     return unique
 
 
-def crossing(source: str, arm: Arm, target: str, corpus: Corpus) -> Crossing:
-    """What ``arm``'s winner is scored on in ``corpus``; raises as ``plan_matrix`` does."""
+def crossing(
+    source: str,
+    arm: Arm,
+    target: str,
+    corpus: Corpus,
+    heard: frozenset[str] = frozenset(),
+) -> Crossing:
+    """What ``arm``'s winner is scored on in ``corpus``; raises as ``plan_matrix`` does.
+
+    ``heard`` holds the content of the recordings that its start had learned from.
+    """
     labels = arm.audited.split.labels
     of_class: dict[str, tuple[int, ...]] = {}
     common = committed_label_map().classes
@@ -143,7 +155,7 @@ def crossing(source: str, arm: Arm, target: str, corpus: Corpus) -> Crossing:
         )
     rows = keep_classes(mapped, classes, "not of both corpora").utterances
     split = arm.audited.split
-    learned = {row.content_hash for row in (*split.train, *split.validation)}
+    learned = {row.content_hash for row in (*split.train, *split.validation)} | heard
     if known := [row.id for row in rows if row.content_hash in learned]:
         raise LeakError(
             f"{source} -> {target}: {len(known)} recordings of {target} are among those that the "

@@ -17,6 +17,7 @@ from raysearch.evaluation.paper import paper_arm
 from raysearch.evaluation.parts import cost_of, parts_of, score_parts
 from raysearch.evaluation.predict import predict_arm
 from raysearch.evaluation.scores import score
+from raysearch.evaluation.started import begin_as, check_start, start_notes
 from raysearch.evaluation.stored import Mode, evaluation_file, stored_evaluations
 from raysearch.evaluation.transductive import transductive_notes
 from raysearch.files import write_json
@@ -81,6 +82,7 @@ def evaluate(
         arms = [own]
     elif mode == "paper":
         arms = [paper_arm(own, run.root / "refits-paper", storage)]
+        check_start(run, arms[0].audited)
     elif mode == "nested":
         others = _nested_arms(run, spec, own, session, started, storage, watcher)
         arms = _in_order([own, *others])
@@ -102,7 +104,7 @@ def evaluate(
             table,
             protocol="paper" if mode == "paper" else spec.protocol.name,
             where={**_where(mode, arms), "transductive": is_transductive(own.config)},
-            notes=_notes(mode, arms, results),
+            notes=[*_notes(mode, arms, results), *start_notes(run)],
         ),
         "cost": cost_of(arms[0]),
         "parts": score_parts(arms, table, storage),
@@ -113,13 +115,20 @@ def evaluate(
 
 def winner_arm(run: RunFolder, spec: SearchSpec, storage: Path) -> Arm:
     """The run's best trial, alone, on the fold that it was searched on."""
-    record, audited = best_record(run), prepare_split(spec, storage)
+    record, audited = best_record(run), _split(run, spec, storage)
     return _arm(run, spec, audited, single_model(run, spec, record))
 
 
 def final_arm(run: RunFolder, spec: SearchSpec, storage: Path) -> Arm:
     """The run's final model on the fold that it was searched on."""
-    return _final_arm(run, spec, prepare_split(spec, storage))
+    return _final_arm(run, spec, _split(run, spec, storage))
+
+
+def _split(run: RunFolder, spec: SearchSpec, storage: Path) -> AuditedSplit:
+    """A split of which the weights that ``run`` started from know nothing that is held out."""
+    audited = prepare_split(spec, storage)
+    check_start(run, audited)
+    return audited
 
 
 def _final_arm(run: RunFolder, spec: SearchSpec, audited: AuditedSplit) -> Arm:
@@ -164,7 +173,7 @@ def _reused_arms(run: RunFolder, spec: SearchSpec, own: Arm, storage: Path) -> l
     arms = []
     for other in _other_specs(spec, own):
         folder = run.root / "refits-reused" / f"fold-{other.protocol.fold}"
-        audited = prepare_split(other, storage)
+        audited = _split(run, other, storage)
         arms.append(Arm(other, audited, own.config, own.identity, folder))
     return arms
 
@@ -184,7 +193,7 @@ def _nested_arms(
         inner = RunFolder(run.root / "nested" / f"fold-{other.protocol.fold}")
         with hold(inner.root) as lease:
             inner.open(other, resume=inner.spec_file.exists())
-            audited = prepare_split(other, storage)
+            audited = _split(run, other, storage)
             if not _complete(inner, other):
                 watcher.say(f"searching inside fold {other.protocol.fold}")
                 run_search(
@@ -196,6 +205,7 @@ def _nested_arms(
                     started=started,
                     storage=storage,
                     watcher=watcher,
+                    begin=begin_as(run, inner) if other.pretrain.wanted else None,
                     finish=FinalStage(inner, other, lease, audited, watcher),
                 )
             arms.append(_final_arm(inner, other, audited))

@@ -30,12 +30,15 @@ class Model(nn.Module):
         streams: the feature streams that ``forward`` reads.
         stream_fields: fields of the config on which the streams and their settings depend.
         outside_fields: fields of the config on which its ``ready`` depends.
+        learning_fields: fields of the config that change how it learns, and neither the shapes nor
+            the meaning of its weights: a net that starts from others' may have its own.
     """
 
     Config: ClassVar[type[ModelConfig]] = ModelConfig
     streams: ClassVar[tuple[str, ...]] = ()
     stream_fields: ClassVar[tuple[str, ...]] = ()
     outside_fields: ClassVar[tuple[str, ...]] = ()
+    learning_fields: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self, config: ModelConfig, shapes: Mapping[str, StreamShape], num_classes: int

@@ -47,6 +47,7 @@ class Cnn(Model):
     Config: ClassVar[type[ModelConfig]] = CnnConfig
     streams: ClassVar[tuple[str, ...]] = ("mel",)
     stream_fields: ClassVar[tuple[str, ...]] = ("prosody",)
+    learning_fields: ClassVar[tuple[str, ...]] = ("dropout",)
 
     def __init__(
         self, config: CnnConfig, shapes: Mapping[str, StreamShape], num_classes: int

@@ -62,6 +62,7 @@ class Cnn1dAttention(Model):
     Config: ClassVar[type[ModelConfig]] = Cnn1dAttentionConfig
     config: Cnn1dAttentionConfig
     streams: ClassVar[tuple[str, ...]] = ("mfcc",)
+    learning_fields: ClassVar[tuple[str, ...]] = ("l2", "dropout")
 
     def __init__(
         self, config: Cnn1dAttentionConfig, shapes: Mapping[str, StreamShape], num_classes: int

@@ -64,6 +64,7 @@ class EmoHRNet(Model):
     Config: ClassVar[type[ModelConfig]] = EmoHRNetConfig
     streams: ClassVar[tuple[str, ...]] = ("mel",)
     stream_fields: ClassVar[tuple[str, ...]] = ("prosody",)
+    learning_fields: ClassVar[tuple[str, ...]] = ("dropout",)
 
     def __init__(
         self, config: EmoHRNetConfig, shapes: Mapping[str, StreamShape], num_classes: int

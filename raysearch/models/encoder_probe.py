@@ -80,6 +80,7 @@ class EncoderProbe(Model):
     config: EncoderProbeConfig
     streams: ClassVar[tuple[str, ...]] = ("ssl",)
     stream_fields: ClassVar[tuple[str, ...]] = ("tune", "pooling", "depth")
+    learning_fields: ClassVar[tuple[str, ...]] = ("encoder_rate", "encoder_dropout", "dropout")
 
     def __init__(
         self, config: EncoderProbeConfig, shapes: Mapping[str, StreamShape], num_classes: int

@@ -64,6 +64,7 @@ class Lstm(Model):
     config: LstmConfig
     streams: ClassVar[tuple[str, ...]] = ("mel",)
     stream_fields: ClassVar[tuple[str, ...]] = ("prosody",)
+    learning_fields: ClassVar[tuple[str, ...]] = ("input_dropout", "dropout")
 
     def __init__(
         self, config: LstmConfig, shapes: Mapping[str, StreamShape], num_classes: int

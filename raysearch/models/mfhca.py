@@ -81,6 +81,7 @@ class Mfhca(Model):
     config: MfhcaConfig
     streams: ClassVar[tuple[str, ...]] = ("mel", "ssl")
     stream_fields: ClassVar[tuple[str, ...]] = ("modality",)
+    learning_fields: ClassVar[tuple[str, ...]] = ("dropout", "backbone_rate", "freeze_epochs")
 
     def __init__(
         self, config: MfhcaConfig, shapes: Mapping[str, StreamShape], num_classes: int

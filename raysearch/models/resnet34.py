@@ -126,6 +126,10 @@ class ResNet34(Model):
     config: ResNet34Config
     streams: ClassVar[tuple[str, ...]] = ("mel",)
     outside_fields: ClassVar[tuple[str, ...]] = ("pretrained", "weights")
+    learning_fields: ClassVar[tuple[str, ...]] = (
+        *("pretrained", "weights", "backbone_rate", "freeze_epochs"),
+        "dropout",
+    )
 
     def __init__(
         self, config: ResNet34Config, shapes: Mapping[str, StreamShape], num_classes: int

@@ -13,6 +13,7 @@ from typing import Any
 
 from raysearch.errors import DataError
 from raysearch.evaluation.final_model import FinalModel, Net, load_final
+from raysearch.protocols.learned import LEARNED_FROM
 from raysearch.reporting.model_card import model_card
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
@@ -68,6 +69,8 @@ def write_best(
             shutil.copyfile(net.weights, stage / name)
             if net.inputs.is_file():  # a checkpoint of an earlier version has none
                 shutil.copyfile(net.inputs, stage / _inputs(name))
+        if (record_of := run.root / LEARNED_FROM).is_file():
+            shutil.copyfile(record_of, stage / LEARNED_FROM)
         for name, text in texts.items():
             (stage / name).write_text(text, encoding="utf-8")
 

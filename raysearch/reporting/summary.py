@@ -10,6 +10,7 @@ from raysearch.ledger import TERMINAL, Event
 from raysearch.run_folder import RunFolder
 from raysearch.training.transductive import is_transductive
 from raysearch.trials import Trials
+from raysearch.tuning.start_record import record_of
 
 __all__ = ["summarize", "trial_overheads", "write_summary"]
 
@@ -34,6 +35,7 @@ def summarize(run: RunFolder, events: Sequence[Event], trials: Trials) -> dict[s
         "best_trial": best.number if best else None,
         "best_value": best.best_value if best else None,
         "best_val_uar": best_epoch.metrics.get("val_uar") if best_epoch else None,
+        "pretraining_s": _pretraining_s(run),
         "wall_s": sum(_wall(session, events) for session in sessions),
         "startup_s": _startup(sessions[-1], events) if sessions else None,
         "train_compute_s": sum(_train_s(e) for e in events if e.event == "epoch"),
@@ -45,6 +47,12 @@ def summarize(run: RunFolder, events: Sequence[Event], trials: Trials) -> dict[s
         "num_failed": len(trials.with_status("failed")),
         "num_unfinished": len(trials.with_status("running")),
     }
+
+
+def _pretraining_s(run: RunFolder) -> float | None:
+    """Seconds of pre-training, which ``startup_s`` of its session holds, too."""
+    record = record_of(run)
+    return record.wall_s if record else None
 
 
 def write_summary(run: RunFolder, events: Sequence[Event], trials: Trials) -> dict[str, Any]:

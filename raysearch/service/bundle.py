@@ -53,7 +53,7 @@ def _dotted(data: Any) -> Iterator[str]:
     """The values ``package.module:Class`` of the settings that name something to load."""
     if isinstance(data, dict):
         for key, value in data.items():
-            if key in ("name", "extractor") and isinstance(value, str) and ":" in value:
+            if key in ("name", "extractor", "on") and isinstance(value, str) and ":" in value:
                 yield value
             else:
                 yield from _dotted(value)

@@ -36,7 +36,7 @@ __all__ = [
 
 # Kept by other means, or of this machine alone.
 _NOT_SENT = ("trials.jsonl", "lease.json", "lease.lock", "study.journal")
-_OWN_FOLDERS = ("checkpoints", "ledger", "nested", "objects")
+_OWN_FOLDERS = ("checkpoints", "ledger", "nested", "objects", "pretraining")
 SPEC = "spec.yaml"
 
 

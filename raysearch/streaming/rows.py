@@ -20,8 +20,7 @@ def row_key(content_hash: str, cell: str = "") -> str:
 
 def speaker_key(utterance: "Utterance") -> str:
     """A speaker's name that is no other corpus' speaker's."""
-    prefix = f"{utterance.corpus}/"  # joined corpora have it already
-    return prefix + utterance.speaker.removeprefix(prefix)
+    return utterance.speaker_anywhere
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The fields of training and of SpecAugment."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -85,6 +85,17 @@ class TrainingConfig(Config):
         description="per bin statistics of the clip, of all training rows, or of the speaker's "
         "own recordings (transductive: a whole search or none of it)",
     )
+    pretrained: str | None = Field(
+        None,
+        pattern="^[0-9a-f]{16}$",
+        description="digest of the weights in the run's pretrained/ that a trial starts from; "
+        "the search sets it (see pretrain)",
+    )
+
+    def identity(self) -> dict[str, Any]:
+        """As it is; a trial that starts from nothing is what it was before it could."""
+        fields = super().identity()
+        return fields if self.pretrained else {k: v for k, v in fields.items() if k != "pretrained"}
 
     @property
     def by_speaker(self) -> bool:

@@ -6,7 +6,7 @@ continues from a checkpoint equals an uninterrupted one without any saved random
 
 import math
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from raysearch.training.scoring import (
     validation_metrics,
 )
 from raysearch.training.solver import SolverFit
+from raysearch.training.start import Start, take_over
 from raysearch.training.state import TrialState
 from raysearch.training.stopwatch import Stopwatch
 
@@ -75,6 +76,8 @@ class Learner:
         device: where the model lives.
         objective: the validation metric that chooses the best epoch.
         features: the streams' settings, for a model that loads pretrained weights by them.
+        start: weights that an earlier training left, to start from.
+        labels: the classes in order, to compare with those of ``start``.
 
     Attributes:
         epoch: epochs done.
@@ -85,7 +88,7 @@ class Learner:
         model: the bare network.
 
     Raises:
-        DataError: no training rows.
+        DataError: no training rows, or nothing of ``start`` fits.
     """
 
     def __init__(
@@ -101,6 +104,8 @@ class Learner:
         device: torch.device,
         objective: Objective = "val_uar",
         features: Mapping[str, FeatureConfig] | None = None,
+        start: Start | None = None,
+        labels: Sequence[str] = (),
     ) -> None:
         if not data.num_train:
             raise DataError("no training rows: there is nothing to learn from")
@@ -113,13 +118,22 @@ class Learner:
         self._best: dict[str, Tensor] = {}
         self._scores: Scores | None = None
         self._best_predictions: Predictions | None = None
-        self._build(model, features or {})
+        self._build(model, features or {}, start, labels)
 
-    def _build(self, config: ModelConfig, features: Mapping[str, FeatureConfig]) -> None:
+    def _build(
+        self,
+        config: ModelConfig,
+        features: Mapping[str, FeatureConfig],
+        start: Start | None,
+        labels: Sequence[str],
+    ) -> None:
         torch.manual_seed(seed_from(self.seed, "init"))
         layout = torch.channels_last if self.training.channels_last else torch.contiguous_format
         self.model = build_model(config, self.data.shapes, self.data.num_classes)
         self.model.load_pretrained(features)
+        if start is not None:
+            shapes = self.data.shapes
+            take_over(self.model, start, labels, lambda num: build_model(config, shapes, num))
         self.model.to(device=self.device, memory_format=layout)  # type: ignore[call-overload]
         self._normaliser = Normaliser(
             self.training.normalise, self.data.normalisation, self.data.shapes, self.device

@@ -3,24 +3,39 @@
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from raysearch.config.search import SearchConfig
 from raysearch.ledger import Event
 from raysearch.trials import TrialRecord, Trials
 
-__all__ = ["Budgets"]
+__all__ = ["MAX_PRETRAINING", "NOTHING", "Budgets", "Spent"]
 
 # Of a budget, at most this is kept for what comes after the trials.
 MAX_RESERVE = 1 / 3
 # A slot's time that the published settings' rerun may take of a time or core budget.
 MAX_PUBLISHED = 1 / 10
+# Of a time or core budget, what pre-training may take.
+MAX_PRETRAINING = 1 / 3
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a search took before its first trial: seconds of wall time, and of one CPU."""
+
+    wall_s: float = 0.0
+    core_s: float = 0.0
+
+
+NOTHING = Spent()
 
 
 class Budgets:
     """The limits of ``search``.
 
     Time runs from the first trial that is started, as a search may have to wait for its turn: wall
-    time anew on each resumption, core time on from what earlier drivers used.
+    time anew on each resumption, core time on from what earlier drivers used. What was spent
+    before the first trial is paid for as well.
 
     Args:
         search: the limits.
@@ -28,6 +43,7 @@ class Budgets:
         num_slots: how many are open; that may change.
         events: the ledger so far.
         reserve: wall seconds that the end of the search will take, for which time is kept.
+        spent: before the first trial; its wall time counts for the driver that begins the ledger.
     """
 
     def __init__(
@@ -37,6 +53,7 @@ class Budgets:
         num_slots: Callable[[], int] = lambda: 0,
         events: Sequence[Event] = (),
         reserve: Callable[[Trials], float] = lambda trials: 0.0,
+        spent: Spent = NOTHING,
     ) -> None:
         self._num_trials = search.trials
         self._num_epochs = search.epoch_budget
@@ -44,7 +61,8 @@ class Budgets:
         self._began: float | None = None
         self._core_s = search.core_budget_s
         self._slot_cpus, self._num_slots = slot_cpus, num_slots
-        self._used_core_s = slot_cpus * _slot_seconds(events)
+        self._used_core_s = slot_cpus * _slot_seconds(events) + spent.core_s
+        self._used_s = 0.0 if events else spent.wall_s
         self._counted: float | None = None
         self._reserve = reserve
 
@@ -89,7 +107,8 @@ class Budgets:
     def _time_left(self) -> float | None:
         if self._seconds is None:
             return None
-        return self._seconds - (time.monotonic() - self._began if self._began else 0.0)
+        used_s = time.monotonic() - self._began if self._began else 0.0
+        return self._seconds - self._used_s - used_s
 
     def _core_time_left(self) -> float | None:
         """Wall time that the core budget still holds, with as many slots as there are now."""

@@ -13,7 +13,7 @@ from raysearch.errors import InfrastructureError
 from raysearch.ledger import Event, LedgerStore
 from raysearch.spec import SearchSpec, TrialConfig
 from raysearch.trials import TrialRecord, Trials
-from raysearch.tuning.budgets import Budgets
+from raysearch.tuning.budgets import NOTHING, Budgets, Spent
 from raysearch.tuning.checkpoint_keeper import CheckpointKeeper
 from raysearch.tuning.chronicle import Chronicle, Observer
 from raysearch.tuning.faults import Fault
@@ -43,6 +43,8 @@ class Conductor:
         slot_cpus: CPUs of one slot, for a core budget.
         reserve: wall seconds that the end of the search will take, out of its budgets.
         noise: of the validation sets, for the stop rule.
+        common: values that every trial has, but for the published settings.
+        spent: what the budgets have paid for before the first trial.
         observers: whoever watches.
     """
 
@@ -60,14 +62,18 @@ class Conductor:
         slot_cpus: float = 0,
         reserve: Callable[[Trials], float] = lambda trials: 0.0,
         noise: ValidationNoise | None = None,
+        common: Mapping[str, Any] | None = None,
+        spent: Spent = NOTHING,
         observers: Sequence[Observer] = (),
     ) -> None:
         self._spec, self._search = spec, spec.search
         self._folder, self._slots, self._study = folder, slots, study
         self._task, self._data = task, data
-        self._proposals = Proposals(spec, study, split_identity)
+        self._proposals = Proposals(spec, study, split_identity, common)
         self._judge = Judge(spec, noise)
-        self._budgets = Budgets(self._search, slot_cpus, slots.num_open, ledger.events, reserve)
+        self._budgets = Budgets(
+            self._search, slot_cpus, slots.num_open, ledger.events, reserve, spent
+        )
         self._keeper = CheckpointKeeper(folder, self._search.keep_best)
         self._waiting, self._health = Waiting(), SlotHealth()
         self._on_slot: dict[int, int] = {}

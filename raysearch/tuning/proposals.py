@@ -40,24 +40,33 @@ class Proposals:
         spec: the search.
         study: the sampler; trials are asked of it, or taken up, in order of their numbers.
         split_identity: what of the data belongs to a trial's identity.
+        common: values that every trial has, but for the published settings.
     """
 
-    def __init__(self, spec: SearchSpec, study: Study, split_identity: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        spec: SearchSpec,
+        study: Study,
+        split_identity: Mapping[str, Any],
+        common: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._common = dict(common or {})
         self._spec, self._study, self._split_identity = spec, study, split_identity
         wanted = spec.search.published_first and bool(spec.published.settings)
         given = [(PUBLISHED, published_values(spec))] if wanted else []
-        own = own_values(spec)
+        own = {**own_values(spec), **self._common}
         repeated = any(spec.resolve(values) == spec.resolve(own) for _, values in given)
         if spec.search.own_first and not repeated:
             given.append((OWN, own))
         warm = spec.search.warm_start
-        given += [("warm start", dict(values)) for values in (warm.settings if warm else ())]
+        settings = warm.settings if warm else ()
+        given += [("warm start", {**values, **self._common}) for values in settings]
         self._given = given
 
     def next(self, number: int) -> Proposal:
         """The settings of trial ``number``, which nobody has proposed yet."""
         if number >= len(self._given):
-            values = self._study.propose(number)
+            values = {**self._study.propose(number), **self._common}
             return Proposal(values, self._identity(values), published=False)
         label, values = self._given[number]
         self._enqueue(number, values, label)

@@ -22,6 +22,7 @@ from raysearch.streaming.tiers import open_trial_data
 from raysearch.training.distributed import all_agree
 from raysearch.training.inner_folds import InnerFolds
 from raysearch.training.learner import Learner
+from raysearch.training.start import PRETRAINED, WEIGHTS, Start, read_start
 from raysearch.tuning.faults import Fault, fault_of
 
 __all__ = ["TrialSession"]
@@ -50,6 +51,7 @@ class TrialSession:
             open_storage(task["storage"])  # on this machine as well
         config = TrialConfig.from_dict(task["config"])
         sides = ray.get(task["data"]["rows"])
+        self._labels = [rows.labels for rows in sides]
         self._data = [_open(task, config, rows, rank, world_size) for rows in sides]
         self._trial = self._fresh(config)
         self.afresh = bool(task["resume"]) and not self._loaded(Path(task["resume"]))
@@ -61,7 +63,10 @@ class TrialSession:
     def _fresh(self, config: TrialConfig) -> InnerFolds:
         """A trial that has learned nothing yet."""
         group = (self._rank, self._world_size)
-        return InnerFolds([_learner(self._task, config, data, *group) for data in self._data])
+        sides = zip(self._data, self._labels, strict=True)
+        return InnerFolds(
+            [_learner(self._task, config, data, *group, labels) for data, labels in sides]
+        )
 
     def _loaded(self, folder: Path) -> bool:
         """Whether every rank could read the checkpoint; a damaged one is not the trial's fault.
@@ -156,8 +161,25 @@ def _open(
     )
 
 
+def _start(task: Mapping[str, Any], config: TrialConfig) -> Start | None:
+    """What the trial starts from; a checkpoint holds it already."""
+    wanted = config.training.pretrained
+    if wanted is None or task["resume"]:
+        return None
+    folder = fetch_published(Path(task["run_folder"]) / PRETRAINED)
+    start = read_start(folder / WEIGHTS)
+    if start.digest != wanted:
+        raise DataError(f"{folder}: not the weights that the trial starts from: {start.digest}")
+    return start
+
+
 def _learner(
-    task: Mapping[str, Any], config: TrialConfig, data: SplitData, rank: int, world_size: int
+    task: Mapping[str, Any],
+    config: TrialConfig,
+    data: SplitData,
+    rank: int,
+    world_size: int,
+    labels: tuple[str, ...],
 ) -> Learner:
     return Learner(
         config.model,
@@ -170,4 +192,6 @@ def _learner(
         device=ray.train.torch.get_device(),
         objective=task["objective"],
         features=config.features,
+        start=_start(task, config),
+        labels=labels,
     )

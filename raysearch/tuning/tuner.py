@@ -4,9 +4,9 @@ import platform
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from raysearch.streaming.speakers import speakers_of_one
 from raysearch.training.transductive import NOTE, is_transductive
 from raysearch.trials import Trials
 from raysearch.tuning.adapters import ConductorScheduler, ConductorSearcher
+from raysearch.tuning.budgets import NOTHING, Spent
 from raysearch.tuning.chronicle import Observer
 from raysearch.tuning.cluster_session import ClusterSession
 from raysearch.tuning.conductor import Conductor
@@ -37,7 +38,7 @@ from raysearch.tuning.study import Study, num_startup_trials
 from raysearch.tuning.tolerance import ValidationNoise
 from raysearch.tuning.trial import TrialProxy
 
-__all__ = ["Ended", "Watcher", "run_search"]
+__all__ = ["Begun", "Ended", "Watcher", "run_search"]
 
 PROXY_RESTARTS = 3
 
@@ -55,6 +56,19 @@ class Watcher:
     say: Callable[[str], None]
     progress: Progress
     observers: Sequence[Observer] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What the trials of a search have in common beside its settings.
+
+    Attributes:
+        common: dotted field to value, of every trial but the published settings.
+        spent: what it took.
+    """
+
+    common: Mapping[str, Any] = field(default_factory=dict)
+    spent: Spent = NOTHING
 
 
 @dataclass(frozen=True)
@@ -86,6 +100,7 @@ def run_search(
     started: float,
     storage: Path,
     watcher: Watcher,
+    begin: Callable[[WorkerPool], Begun] | None = None,
     finish: Callable[[Ended], None] | None = None,
 ) -> Trials:
     """Run, or continue, the search of ``run`` until its trials or budgets are spent.
@@ -99,6 +114,7 @@ def run_search(
         started: when the command began, in seconds since 1970.
         storage: where the feature store lies.
         watcher: who is told.
+        begin: makes what the trials start from, on slots that it waits for.
         finish: makes the final model of the trials; not called after an interruption.
 
     Returns:
@@ -123,7 +139,8 @@ def run_search(
                 room = "as the cluster has room, up to " if pool.elastic else ""
                 watcher.say(f"starting slots: {room}{pool.plan.describe()}")
                 refit = _refit_plan(spec, audited, bank)
-                conductor = _conductor(spec, run, lease, audited, bank, pool, watcher, refit)
+                begun = begin(pool) if begin else Begun()
+                conductor = _conductor(spec, run, lease, audited, bank, pool, watcher, refit, begun)
                 interrupt.then(conductor.stop)
                 pool.wait_for(1, watcher.say, stopped=lambda: conductor.stopping is not None)
                 _let_tune_run(conductor, pool, run, keep_slots=finish is not None)
@@ -152,6 +169,7 @@ def _conductor(
     pool: WorkerPool,
     watcher: Watcher,
     refit: RefitPlan,
+    begun: Begun,
 ) -> Conductor:
     ledger = open_ledger(run.ledger_file, lease.fence)
     if ledger.message:
@@ -179,6 +197,8 @@ def _conductor(
         slot_cpus=pool.plan.workers * pool.plan.cpus_per_worker,
         reserve=lambda trials: refit.seconds(trials, pool.num_open()),
         noise=refit.noise,
+        common=begun.common,
+        spent=begun.spent,
         observers=watcher.observers,
     )
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from raysearch.evaluation.final import FinalStage
 from raysearch.evaluation.final_model import FINAL
+from raysearch.evaluation.pretrain import PretrainStage
 from raysearch.lease import RunLease
 from raysearch.ledger import TERMINAL, read
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.tuning.preparation import prepare_split
+from raysearch.tuning.start_source import find_source, fitted, write_learned
 from raysearch.tuning.tuner import Watcher, run_search
 
 SMALL = {
@@ -38,16 +40,34 @@ def small_spec(**settings):
     return SearchSpec.load("emohrnet", list({**fixed, **given}.items()))
 
 
-def search(spec, storage: Path, name: str, cluster, observers=(), resume=False, finals=()):
+def search(
+    spec,
+    storage: Path,
+    name: str,
+    cluster,
+    observers=(),
+    resume=False,
+    finals=(),
+    start=False,
+    say=lambda line: None,
+):
     """Run ``spec`` to its end; the run's folder and the trials.
 
-    Each of ``finals`` makes a final model of the same trials; its record is ``METHOD.json``.
+    Each of ``finals`` makes a final model of the same trials; its record is ``METHOD.json``. With
+    ``start`` the trials start from what ``spec.pretrain`` says.
     """
     run = RunFolder(storage / name)
+    source = find_source(spec, storage, run) if start else None
+    spec, _ = fitted(spec, source)
     with RunLease.acquire(run.root) as lease:
         run.open(spec, resume=resume)
         audited = prepare_split(spec, storage)
-        watcher = Watcher(lambda line: None, lambda *counts: None, observers)
+        write_learned(run, audited.split, source)
+        watcher = Watcher(say, lambda *counts: None, observers)
+        begin = None
+        if source is not None:
+            source.check((audited.split, *audited.inner))
+            begin = PretrainStage(run, spec, lease, audited, source, storage, watcher)
 
         def finish(ended):
             for method in finals:
@@ -64,6 +84,7 @@ def search(spec, storage: Path, name: str, cluster, observers=(), resume=False, 
             started=time.time(),
             storage=storage,
             watcher=watcher,
+            begin=begin,
             finish=finish if finals else None,
         )
     return run, trials

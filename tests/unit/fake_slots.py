@@ -152,10 +152,20 @@ class FakeSearch:
         fence: rises with each search in one folder.
         observers: watch the conductor.
         noise: of the validation sets.
+        common: what all trials have but the published settings.
     """
 
     def __init__(
-        self, folder, spec, *, fence=1, observers=(), study_name="run", noise=None, **slots
+        self,
+        folder,
+        spec,
+        *,
+        fence=1,
+        observers=(),
+        study_name="run",
+        noise=None,
+        common=None,
+        **slots,
     ):
         self.folder, self.spec = folder, spec
         folder.mkdir(exist_ok=True)
@@ -179,6 +189,7 @@ class FakeSearch:
             data=lambda config: {},
             slot_cpus=1,
             noise=noise,
+            common=common,
             observers=observers,
         )
         self.assigned = []

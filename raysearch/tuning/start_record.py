@@ -1,0 +1,99 @@
+"""``pretrained/`` in a run's folder: what its trials start from, and what that has learned from."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import Field
+
+from raysearch.config.base import Config, Places, build
+from raysearch.errors import ConfigError, DataError
+from raysearch.protocols.learned import LEARNED_FROM, Learned
+from raysearch.run_folder import RunFolder
+from raysearch.storage.runs import fetch_published, send_published
+from raysearch.training import checkpoint
+from raysearch.training.start import PRETRAINED
+
+__all__ = [
+    "RECORD",
+    "StartRecord",
+    "kept_folder",
+    "kept_record",
+    "learned_by",
+    "publish_start",
+    "record_of",
+]
+
+RECORD = "start.json"
+
+
+class StartRecord(Config):
+    """What ``start.json`` says of the weights beside it."""
+
+    origin: str = Field(min_length=1, description="where they are from")
+    learned: str = Field(min_length=1, description="what they learned from, in a few words")
+    taken: str = Field(min_length=1, description="how much of a trial's network they give")
+    digest: str = Field(min_length=1, description="of the weights, as in a trial's settings")
+    epochs: int = Field(0, ge=0, description="epochs of pre-training; 0: an earlier run's weights")
+    wall_s: float = Field(0.0, ge=0, description="seconds that the pre-training took")
+    core_s: float = Field(0.0, ge=0, description="CPUs of all slots times these seconds")
+
+    def line(self) -> str:
+        """One line for the terminal, the model card and the notes of an evaluation."""
+        cost = f"; {self.epochs} epochs, {self.core_s:.0f} core-s" if self.epochs else ""
+        return (
+            f"{self.origin}: {self.taken}, learned from {self.learned}, of whom none is tested or "
+            f"validated on{cost}"
+        )
+
+
+def kept_folder(run: RunFolder) -> Path | None:
+    """The run's ``pretrained/``, whole and undamaged; ``None`` if there is none yet.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    folder = fetch_published(run.root / PRETRAINED)
+    if not folder.is_dir():
+        return None
+    checkpoint.verify(folder)
+    return folder
+
+
+def kept_record(folder: Path) -> StartRecord:
+    """What a ``pretrained/`` says of itself; raises DataError if it is damaged."""
+    path = folder / RECORD
+    try:
+        return build(StartRecord, checkpoint.load_json(path), places=Places(str(path)))
+    except ConfigError as error:
+        raise DataError(str(error)) from None
+
+
+def record_of(run: RunFolder) -> StartRecord | None:
+    """What the run's trials started from; ``None``: from nothing, or it is not there yet."""
+    if not run.spec_file.is_file() or not run.spec().pretrain.wanted:
+        return None
+    folder = kept_folder(run)
+    return kept_record(folder) if folder else None
+
+
+def learned_by(run: RunFolder) -> tuple[StartRecord, Learned] | None:
+    """What a run's trials started from and what that had learned from; ``None``: from nothing.
+
+    Raises:
+        DataError: it is gone or damaged.
+    """
+    if not run.spec_file.is_file() or not run.spec().pretrain.wanted:
+        return None
+    folder = kept_folder(run)
+    if folder is None:
+        raise DataError(f"{run.root / PRETRAINED}: what the trials start from is gone: search anew")
+    return kept_record(folder), Learned.read(folder / LEARNED_FROM)
+
+
+def publish_start(
+    run: RunFolder, write: Callable[[Path], None], guard: Callable[[], None] | None = None
+) -> None:
+    """Put what ``write`` writes into the run's ``pretrained/`` and its storage."""
+    folder = run.root / PRETRAINED
+    checkpoint.publish(folder, write, guard=guard)
+    send_published(folder)
