@@ -30,7 +30,8 @@ from raysearch.tuning.tuner import Ended
 
 __all__ = ["best_share", "fused"]
 
-SHARES = tuple(step / 10 for step in range(9))
+SHARES = tuple(step / 10 for step in range(10))
+TEMPERATURES = tuple(2 ** (step / 4) for step in range(-8, 9))
 
 
 def fused(
@@ -102,7 +103,11 @@ def fused(
 
 
 def best_share(log_probs_NK: NDArray[np.float64], partner: Sequence[Predictions]) -> float:
-    """The partner's share with the least log-loss.
+    """The partner's share with the least log-loss, at whatever temperature suits it best.
+
+    Networks are surer than they have reason to be, and any second opinion makes a mean less so: at
+    the temperatures that they come with, a share would be bought for that alone (Guo et al. 2017,
+    "On calibration of modern neural networks", section 4.2, scales logits likewise).
 
     Args:
         log_probs_NK: of the rows of ``partner``, fold after fold.
@@ -110,7 +115,12 @@ def best_share(log_probs_NK: NDArray[np.float64], partner: Sequence[Predictions]
     """
     labels_N = np.concatenate([one.labels for one in partner])
     beside_NK = _together(partner)
-    return max(SHARES, key=lambda share: value(_mixed(log_probs_NK, beside_NK, share), labels_N)[1])
+
+    def worth(share: float) -> float:
+        mixed_NK = _mixed(log_probs_NK, beside_NK, share)
+        return max(value(mixed_NK / t, labels_N)[1] for t in TEMPERATURES)
+
+    return max(SHARES, key=worth)  # of equals the smallest
 
 
 def _together(partner: Sequence[Predictions]) -> NDArray[np.float64]:
