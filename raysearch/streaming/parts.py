@@ -116,7 +116,8 @@ def write_part(path: Path, rows: Sequence[PartRow], identity: str, *, half: bool
 
 def _halved(values_TF: np.ndarray) -> np.ndarray:
     largest = np.finfo(np.float16).max
-    return np.clip(values_TF, -largest, largest).astype(np.float16)
+    halved: np.ndarray = np.clip(values_TF, -largest, largest).astype(np.float16)
+    return halved
 
 
 def _lists(arrays: Sequence[np.ndarray], kind: pa.DataType) -> pa.Array:
