@@ -83,6 +83,7 @@ class Extractor(ABC):
         frames_per_second: frames a second of audio; 0 for one frame an utterance.
         kind: what the values are.
         num_layers, num_channels, encoder: as in ``StreamShape``.
+        half: whether float16 is exact enough to store it in: 11 bits, up to 65504.
         wants_gpu: whether a GPU computes it many times faster.
         device: where it computes; heeded if it wants a GPU, and set before the first call.
     """
@@ -92,6 +93,7 @@ class Extractor(ABC):
     num_layers: int = 1
     num_channels: int = 1
     encoder: str = ""
+    half: bool = False
     wants_gpu: bool = False
     device: str = "cpu"
     config: FeatureConfig

@@ -130,6 +130,7 @@ class Ssl(Extractor):
     """The encoder's frames, or the waveform for a model that encodes it itself.
 
     Utterances go through one at a time, so that neighbours cannot change a bit. Padding is 0.
+    Frames, which fill disks, are stored in half precision; an utterance's statistics are not.
     """
 
     Config: ClassVar[type[SslConfig]] = SslConfig
@@ -148,6 +149,7 @@ class Ssl(Extractor):
             self.wants_gpu = True
         else:
             self.kind, self.num_bins, self.wants_gpu = "frames", plan.num_bins, True
+            self.half = True
             self.frames_per_second = SAMPLE_RATE / plan.sizes.hop
 
     def __call__(self, waveforms: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -72,7 +72,7 @@ def _publish(
         rows += [PartRow(*key, values) for key, values in zip(kept, arrays, strict=True)]
     if rows:
         target = Path(source.folder) / part_name(row.content_hash for row in rows)
-        write_part(target, rows, source.identity)
+        write_part(target, rows, source.identity, half=extractor.half)
         send_parts(source, [target.name])
     return quarantined
 

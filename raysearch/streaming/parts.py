@@ -1,7 +1,8 @@
 """One Parquet part of a feature store: its columns, how it is published, how it is read.
 
 A part holds whole utterances, unnormalised, as plain lists beside explicit shapes: portable, and
-nothing in it can run code. Axis letters: R rows, T frames, F bins.
+nothing in it can run code. Values are float32, or float16 where an extractor says that it is exact
+enough; whoever reads them is given float32. Axis letters: R rows, T frames, F bins.
 """
 
 import hashlib
@@ -38,6 +39,8 @@ SCHEMA = pa.schema(
         ("bin_sumsq", pa.list_(pa.float64())),
     ]
 )
+_VALUES = SCHEMA.get_field_index("values")
+HALF_SCHEMA = SCHEMA.set(_VALUES, pa.field("values", pa.list_(pa.float16())))
 METADATA_KEY = b"raysearch_features"
 # Few rows a group: a streamed epoch reads rows in random order, and a group is the least it reads.
 ROWS_PER_GROUP = 4
@@ -71,19 +74,28 @@ def part_name(hashes: Iterable[str]) -> str:
     return f"part-{digest[:20]}.parquet"
 
 
-def write_part(path: Path, rows: Sequence[PartRow], identity: str) -> None:
-    """Publishes ``rows`` at ``path`` whole or not at all; ``identity`` goes into its metadata."""
-    arrays_TF = [row.values for row in rows]
+def write_part(path: Path, rows: Sequence[PartRow], identity: str, *, half: bool = False) -> None:
+    """Publishes ``rows`` at ``path`` whole or not at all.
+
+    Args:
+        path: the part's file.
+        rows: its rows, in order.
+        identity: goes into its metadata.
+        half: store values as float16; what is beyond its range becomes its largest value. Sums
+            are of the values as stored.
+    """
+    arrays_TF = [_halved(row.values) if half else row.values for row in rows]
+    schema = HALF_SCHEMA if half else SCHEMA
     columns: list[pa.Array] = [
         pa.array([row.id for row in rows], pa.string()),
         pa.array([row.content_hash for row in rows], pa.string()),
         pa.array([a.shape[0] for a in arrays_TF], pa.int32()),
         pa.array([a.shape[1] for a in arrays_TF], pa.int32()),
-        _lists([a.ravel() for a in arrays_TF], pa.float32()),
+        _lists([a.ravel() for a in arrays_TF], schema.field(_VALUES).type.value_type),
         _lists([a.sum(axis=0, dtype=np.float64) for a in arrays_TF], pa.float64()),
         _lists([np.square(a, dtype=np.float64).sum(axis=0) for a in arrays_TF], pa.float64()),
     ]
-    schema = SCHEMA.with_metadata({METADATA_KEY: identity.encode()})
+    schema = schema.with_metadata({METADATA_KEY: identity.encode()})
     staged = path.with_name(f".staged-{uuid.uuid4().hex}")
     try:
         with staged.open("wb") as file:
@@ -100,6 +112,12 @@ def write_part(path: Path, rows: Sequence[PartRow], identity: str) -> None:
         staged.replace(path)
     finally:
         staged.unlink(missing_ok=True)
+
+
+def _halved(values_TF: np.ndarray) -> np.ndarray:
+    largest = np.finfo(np.float16).max
+    halved: np.ndarray = np.clip(values_TF, -largest, largest).astype(np.float16)
+    return halved
 
 
 def _lists(arrays: Sequence[np.ndarray], kind: pa.DataType) -> pa.Array:
@@ -122,7 +140,8 @@ def open_part(path: Path, identity: str) -> pq.ParquetFile:
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: not a readable Parquet part ({error})") from error
     schema = part.schema_arrow
-    if not schema.equals(SCHEMA) or part.metadata.num_rows > MAX_PART_ROWS:
+    known = schema.equals(SCHEMA) or schema.equals(HALF_SCHEMA)
+    if not known or part.metadata.num_rows > MAX_PART_ROWS:
         raise DataError(f"{path}: not a feature part (columns or row count differ)")
     if (schema.metadata or {}).get(METADATA_KEY) != identity.encode():
         raise DataError(f"{path}: holds features of another configuration")
@@ -148,7 +167,9 @@ def read_index(path: Path, identity: str, num_bins: int) -> PartIndex:
 def read_rows(
     path: Path, identity: str, rows: Sequence[int], num_bins: int
 ) -> dict[int, tuple[str, np.ndarray]]:
-    """The asked rows of the part: row to (content hash, values (T, F)); whole groups are read.
+    """The asked rows of the part: row to (content hash, float32 values (T, F)).
+
+    Whole groups are read.
 
     Raises:
         DataError: as ``open_part``, or a row that is absent or whose values miss its shape.
@@ -187,7 +208,7 @@ def _sound(table: pa.Table) -> bool:
 
 
 def _row(table: pa.Table, row: int, num_bins: int, path: Path) -> tuple[str, np.ndarray]:
-    values = table["values"][row].values.to_numpy()
+    values = table["values"][row].values.to_numpy().astype(np.float32, copy=False)
     num_frames = table["num_frames"][row].as_py()
     if table["num_bins"][row].as_py() != num_bins or values.size != num_frames * num_bins:
         raise DataError(f"{path}: a row's values do not have its shape")

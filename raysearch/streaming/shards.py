@@ -76,7 +76,7 @@ class FeatureSet:
 
     @property
     def num_bytes(self) -> int:
-        """Bytes of the values, as float32."""
+        """Bytes of the values as trials read them, float32."""
         return sum(frames for _, _, frames in self.rows.values()) * self.source.num_bins * 4
 
 

@@ -100,14 +100,16 @@ class StoreIndex:
 
 def feature_source(store: Path, corpus: str, stream: str, config: FeatureConfig) -> FeatureSource:
     """The source that ``config`` stands for; nothing is read or written."""
-    identity = {
+    identity: dict[str, Any] = {
         "version": STORE_VERSION,
         "corpus": corpus,
         "stream": stream,
         "config": config.identity(),
     }
-    label = "-".join(re.sub(r"[^A-Za-z0-9_]+", "_", name) for name in (corpus, stream))
     extractor = build_extractor(config)
+    if extractor.half:  # what was stored as float32 before there was a choice stays valid
+        identity["values"] = "float16"
+    label = "-".join(re.sub(r"[^A-Za-z0-9_]+", "_", name) for name in (corpus, stream))
     return FeatureSource(
         stream=stream,
         folder=str(store.absolute() / f"{label}-{stable_hash(identity)}"),

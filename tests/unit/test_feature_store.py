@@ -10,6 +10,7 @@ import pytest
 
 from raysearch.errors import DataError
 from raysearch.features.log_mel import LogMelConfig
+from raysearch.features.ssl import SslConfig
 from raysearch.streaming.parts import (
     PartRow,
     part_name,
@@ -55,6 +56,44 @@ def test_rows_come_back_bit_equal(source):
         values = item.values.astype(np.float64)
         np.testing.assert_allclose(index.bin_sum[i], values.sum(axis=0))
         np.testing.assert_allclose(index.bin_sumsq[i], (values**2).sum(axis=0))
+
+
+def test_half_precision_halves_the_bytes_and_rounds_little(source):
+    items = rows(40, num_bins=64)
+    items[0].values[0, :2] = 1e6, -1e6  # beyond float16
+    paths = [Path(source.folder) / f"part-{name}.parquet" for name in ("whole", "half")]
+    for path, half in zip(paths, (False, True), strict=True):
+        write_part(path, items, source.identity, half=half)
+    whole, half = (read_rows(path, source.identity, range(40), 64) for path in paths)
+    for row in range(1, 40):
+        assert half[row][1].dtype == np.float32
+        np.testing.assert_array_equal(whole[row][1], items[row].values)
+        np.testing.assert_allclose(half[row][1], whole[row][1], rtol=2**-11, atol=1e-7)
+    assert half[0][1][0, :2].tolist() == [65504.0, -65504.0]
+    index = read_index(paths[1], source.identity, 64)
+    for row in range(40):
+        stored = half[row][1].astype(np.float64)
+        np.testing.assert_allclose(index.bin_sum[row], stored.sum(axis=0), err_msg="as stored")
+    values, small = (pq.read_metadata(path) for path in paths)
+    sizes = [_bytes_of_values(found) for found in (values, small)]
+    assert sizes[1] < 0.51 * sizes[0]
+
+
+def _bytes_of_values(metadata):
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    columns = [group.column(i) for group in groups for i in range(group.num_columns)]
+    found = [c.total_uncompressed_size for c in columns if c.path_in_schema.startswith("values")]
+    assert found
+    return sum(found)
+
+
+def test_only_an_encoders_frames_are_stored_in_half_precision(tmp_path):
+    frozen, pooled = SslConfig(), SslConfig(pool="mean_std")
+    kinds = {
+        name: feature_source(tmp_path, "demo", "ssl", config).identity
+        for name, config in {"frames": frozen, "pooled": pooled, "mel": LogMelConfig()}.items()
+    }
+    assert [name for name, identity in kinds.items() if "float16" in identity] == ["frames"]
 
 
 def test_parts_are_plain_parquet(source):
