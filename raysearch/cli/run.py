@@ -1,10 +1,8 @@
 """``raysearch run``: a search, from nothing to the best model."""
 
 import argparse
-import csv
-import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -19,10 +17,10 @@ from raysearch.cli.options import (
     overrides,
     run_at,
 )
-from raysearch.cli.terminal import ProgressLine, show_outcome
+from raysearch.cli.terminal import ProgressLine, plain_console, show_outcome
 from raysearch.config.overrides import parse_override
+from raysearch.corpora.spelling import spelling_notes
 from raysearch.errors import TrialError, UserError
-from raysearch.files import write_text
 from raysearch.ledger import Event, read
 from raysearch.reporting.best_model import write_best
 from raysearch.reporting.leaderboard import write_leaderboard
@@ -53,7 +51,7 @@ def add(verbs: Any) -> None:
 def search(arguments: argparse.Namespace) -> int:
     """Carry the verb out."""
     started = psutil.Process().create_time()
-    console = Console()
+    console = plain_console()
     named = _named(arguments) if arguments.resume else None
     if arguments.resume == "auto":
         if named is None:
@@ -99,7 +97,15 @@ def _run_folder(arguments: argparse.Namespace, spec: SearchSpec) -> RunFolder:
 
 
 def _named(arguments: argparse.Namespace) -> RunFolder | None:
-    return _fetched(RunFolder(arguments.storage / arguments.name)) if arguments.name else None
+    name: str | None = arguments.name
+    if name is None:
+        return None
+    if not name.strip() or "/" in name or name.startswith((".", "-")) or not name.isprintable():
+        raise UserError(
+            f"--name {name!r}: one folder's name, which does not begin with . or -;"
+            " where it is kept is --storage's to say"
+        )
+    return _fetched(RunFolder(arguments.storage / name))
 
 
 def _fetched(run: RunFolder) -> RunFolder:
@@ -145,9 +151,10 @@ def _search(
             check_shared(arguments.storage)
         run.open(spec, resume=bool(arguments.resume))
         with recorded(run.root, arguments.job):
-            _write_splits(run, audited.split)
+            run.write_splits(audited.split.rows())
             progress.say(f"run: {shown(run.root)}")
-            for line in (*audited.audit.brief(), *_dashboard(session.dashboard_url)):
+            notes = spelling_notes(audited.corpus)
+            for line in (*audited.audit.brief(), *notes, *_dashboard(session.dashboard_url)):
                 progress.say(line)
             with (
                 LiveTable(spec, console, quiet=arguments.quiet) as live,
@@ -177,15 +184,22 @@ def _files(
 ) -> Iterator[tuple[Any, ...]]:
     """The run's files, kept up to date while it runs and written a last time however it ends."""
     board = TensorBoardObserver(run.root / "tensorboard")
-    try:
-        yield (board, _FilesObserver(run, spec))
-    finally:
+
+    def last_time() -> None:
         board.close()
         if run.ledger_file.exists():
             trials = run.trials()
             write_leaderboard(run, spec, trials)
             write_best(run, spec, trials, labels, facts)
             write_summary(run, read(run.ledger_file), trials)
+
+    try:
+        yield (board, _FilesObserver(run, spec))
+    except BaseException:
+        with suppress(OSError):  # a full disk must not hide what ended the search
+            last_time()
+        raise
+    last_time()
 
 
 class _FilesObserver:
@@ -214,16 +228,6 @@ def _facts(audited: Any) -> dict[str, Any]:
         f"{name} speakers": ", ".join(sorted({row.speaker for row in sides[name]}))
         for name in ("train", "validation")
     } | {"validation sets": 1 + len(audited.inner), "audit": audited.audit.verdict}
-
-
-def _write_splits(run: RunFolder, split: Any) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(
-        text, ["utterance", "speaker", "fold", "split"], lineterminator="\n", extrasaction="ignore"
-    )
-    writer.writeheader()
-    writer.writerows(split.rows())
-    write_text(run.splits_file, text.getvalue())
 
 
 def _dashboard(url: str | None) -> list[str]:
