@@ -7,7 +7,6 @@ archive made on a Mac and a table made elsewhere differ in nothing else.
 import errno
 import os
 import unicodedata
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -27,18 +26,20 @@ def existing(written: str, folder: Path | None = None) -> Path | None:
     """The file or folder that ``written`` means, absolute and without links; None if none is there.
 
     Args:
-        written: a path; ``~`` is the user's home.
-        folder: where a relative one begins, by default the working folder.
+        written: a path.
+        folder: where a relative one begins, if it was read from a file; by default it is the
+            user's own, begins in the working folder, and ``~`` in it is their home.
 
     Raises:
         ConfigError: it can be no path; the message is one line and holds ``written``.
     """
     try:
-        path = Path(os.path.abspath(folder or "."), Path(written).expanduser())
+        path = Path(written).expanduser() if folder is None else folder / written
+        path = path.absolute()
         try:
             os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
-            other = _spelt_otherwise(path, _composed)
+            other = _spelt_otherwise(path, any_case=False)
             return other.resolve() if other else None
         return path.resolve()
     except (OSError, RuntimeError, ValueError) as error:
@@ -67,7 +68,7 @@ def is_inner(text: object) -> bool:
 def near_spelling(path: Path) -> Path | None:
     """What is there instead of ``path`` if only capitals, or the Unicode form, differ."""
     try:
-        return _spelt_otherwise(path.absolute(), lambda name: _composed(name).casefold())
+        return _spelt_otherwise(path.absolute(), any_case=True)
     except (OSError, ValueError):
         return None
 
@@ -78,27 +79,30 @@ def shortened(text: str) -> str:
     return text if len(text) <= _MOST_LETTERS else f"{text[:half]}...{text[-half:]}"
 
 
-def _composed(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
+def _key(name: str, any_case: bool) -> str:
+    """What names have in common that differ in their Unicode form, or in capitals, too."""
+    composed = unicodedata.normalize("NFC", name)
+    return composed.casefold() if any_case else composed
 
 
-def _spelt_otherwise(path: Path, alike: Callable[[str], str]) -> Path | None:
-    """``path`` with each part as its folder spells it, where ``alike`` makes them equal."""
+def _spelt_otherwise(path: Path, *, any_case: bool) -> Path | None:
+    """``path`` with each part as its folder spells it."""
     here = Path(path.anchor)
     for part in path.parts[1:]:
+        spelt: str | None = part
         if not os.path.lexists(here / part):
             if not here.is_dir():
                 return None
-            names = {alike(name): name for name in _names(str(here), here.stat().st_mtime_ns)}
-            if (spelt := names.get(alike(part))) is None:
-                return None
-            part = spelt
-        here /= part
+            names = _names(str(here), here.stat().st_mtime_ns, any_case)
+            spelt = names.get(_key(part, any_case))
+        if spelt is None:
+            return None
+        here /= spelt
     return here if here.exists() else None
 
 
 @lru_cache(maxsize=64)
-def _names(folder: str, changed_ns: int) -> tuple[str, ...]:
-    """The names in a folder, read again once it has changed."""
+def _names(folder: str, changed_ns: int, any_case: bool) -> dict[str, str]:
+    """The names in a folder by what they have in common with others; read anew once it changed."""
     del changed_ns
-    return tuple(sorted(os.listdir(folder)))
+    return {_key(name, any_case): name for name in sorted(os.listdir(folder))}

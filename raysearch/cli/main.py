@@ -37,7 +37,7 @@ def run_command(argv: Sequence[str]) -> int:
     """Carry out ``argv``; the exit code. Mistakes are told in one line on standard error."""
     with interruptions_noted() as interruptions:
         try:
-            code = _carry_out(argv)
+            code = _carry_out(argv, interruptions)
         except KeyboardInterrupt:
             tell("interrupted")
             code = SearchInterruptedError.exit_code
@@ -49,12 +49,15 @@ def run_command(argv: Sequence[str]) -> int:
     return code
 
 
-def _carry_out(argv: Sequence[str]) -> int:
+def _carry_out(argv: Sequence[str], interruptions: Sequence[int]) -> int:
+    """The exit code; what fails after an interruption is raised, whatever it is."""
     try:
         speak_directly()
         arguments = parser_of_all().parse_args(argv)  # a storage is opened as it is read
         code: int = arguments.verb(arguments)
     except RaysearchError as error:
+        if interruptions and not isinstance(error, SearchInterruptedError):
+            raise
         tell(str(error))
         code = error.exit_code
     except BrokenPipeError as error:
@@ -63,9 +66,15 @@ def _carry_out(argv: Sequence[str]) -> int:
     except OSError as error:
         if lost := output_failed():
             return _without_output(lost)
+        if interruptions:
+            raise
         known = of_system(error)
         tell(str(known))
         return known.exit_code
+    except SystemExit:  # the parser's, which may have printed its help
+        if lost := output_failed():
+            return _without_output(lost)
+        raise
     if lost := output_failed():
         return _without_output(lost)
     return code

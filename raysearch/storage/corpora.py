@@ -42,17 +42,17 @@ def read_corpus(config: CorpusConfig, storage: Path) -> Corpus:
     """
     if not config.data or not is_url(config.data):
         return load_corpus(config, storage)
-    data = fetch_corpus(config.data)
-    corpus = load_corpus(config.model_copy(update={"data": data}), storage)
-    asked = zip(config.data.split(","), data.split(","), strict=True)
-    roots = [Path(path).resolve() for url, path in asked if is_url(url)]
-    if len(roots) == len(data.split(",")):
-        for row in corpus.utterances:
-            if not any(Path(row.path).is_relative_to(root) for root in roots):
-                raise ConfigError(
-                    f"{config.data}: utterance {row.id!r} is {row.path}, a file of this machine:"
-                    " name it relative to its table"
-                )
+    fetched = config.model_copy(update={"data": fetch_corpus(config.data)})
+    corpus = load_corpus(fetched, storage)
+    both = zip(config.members, fetched.members, strict=True)
+    roots = {name: Path(path or "") for (name, url), (_, path) in both if url and is_url(url)}
+    for row in corpus.utterances:
+        root = roots.get(row.corpus)
+        if root is not None and not Path(row.path).is_relative_to(root.resolve()):
+            raise ConfigError(
+                f"{config.data}: utterance {row.id!r} is {row.path}, a file of this machine:"
+                " name it relative to its table"
+            )
     return corpus
 
 

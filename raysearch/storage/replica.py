@@ -61,9 +61,11 @@ class Replica:
             self.objects.write(self.key(path), path)
 
     def fetch(self, keys: Iterable[str]) -> None:
-        """Fetch objects, each replacing its file whole."""
+        """Fetch objects, each replacing its file whole; a mark of its own says nothing here."""
         for key in keys:
             path = self.path(key)
+            if path.name == MARK:
+                continue
             path.parent.mkdir(parents=True, exist_ok=True)
             staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
             try:

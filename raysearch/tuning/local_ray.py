@@ -4,6 +4,7 @@ import contextlib
 import os
 import secrets
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +112,8 @@ def local_environment() -> Iterator[str | None]:
     if needs_own_token():
         # Not given back: whatever this process asks of its Ray afterwards needs it as well.
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        # Compiled functions of librosa are kept in the home, too.
+        os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / "numba"))
     if chosen.path:
         given["TMPDIR"] = str(Path(chosen.path).parent)  # Python's own sockets lie there
     if shadowed_names():

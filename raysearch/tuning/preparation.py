@@ -12,7 +12,7 @@ from raysearch.corpora.header import HeaderError, read_header
 from raysearch.corpora.reasons import check_share
 from raysearch.corpora.utterance import Corpus
 from raysearch.partner import partner_config
-from raysearch.prerequisites import check_ready, feature_sets
+from raysearch.prerequisites import check_ready, feature_sets, own_settings
 from raysearch.protocols.audit import Audit, audit, check_siblings
 from raysearch.protocols.splits import Split, inner_splits, without_validation
 from raysearch.spec import SearchSpec, TrialConfig
@@ -169,7 +169,7 @@ def prepare_features(
     for stream, config, cells in wanted:
         if (key := _key(stream, config)) not in sets:
             alike = [other for name, other in told.values() if name == stream]
-            own = _own_settings(config, alike)
+            own = own_settings(config, alike)
             sets[key] = _ensure_all(spec, whole, stream, config, cells, storage, on_progress, own)
     parts = [part for both in sets.values() for part in both]
     quarantined = {name: why for part in parts for name, why in part.quarantined.items()}
@@ -232,16 +232,6 @@ def _ensure_all(
         return [clean]
     usable = [row for row in whole.train if row.id not in clean.quarantined]
     return [clean, ensure(usable, cells, "augmentation cells")]
-
-
-def _own_settings(config: "FeatureConfig", alike: "Sequence[FeatureConfig]") -> str:
-    """What sets ``config`` apart from others of its stream and extractor: ``, n_mels 40``."""
-    others = [one.model_dump() for one in alike if one.extractor == config.extractor]
-    return "".join(
-        f", {name} {value}"
-        for name, value in config.model_dump().items()
-        if any(other.get(name) != value for other in others)
-    )
 
 
 def _tier(spec: SearchSpec, num_bytes: int) -> tuple[str, str]:

@@ -58,7 +58,7 @@ def _saw_test(earlier: RunFolder, old: SearchSpec, spec: SearchSpec, split: Spli
     same = (old.corpus.name, old.corpus.data) == (spec.corpus.name, spec.corpus.data)
     before = [name for name, _ in old.corpus.members]
     pairs = {(row.corpus, name) for row in split.test for name in before}
-    if not same and all(_apart(*pair) for pair in pairs):
+    if all(_apart(*pair) for pair in pairs):
         return False
     sides = _sides(earlier)
     if not sides or not (same or all(_apart(*pair) or _comparable(*pair) for pair in pairs)):

@@ -183,7 +183,7 @@ def chunk(folder, waveforms):
         path = folder / f"{name}.wav"
         soundfile.write(path, samples, 16_000, subtype="FLOAT")
         lines.append([name, str(path), hash_of(path), ""])
-    return pa.table({"chunk": [json.dumps(lines)]}), {name: line[2] for name, *line in lines}
+    return pa.table({"chunk": [json.dumps(lines)]}), {name: digest for name, _, digest, _ in lines}
 
 
 @pytest.fixture
@@ -203,8 +203,8 @@ def test_a_row_whose_features_are_not_finite_is_quarantined_alone(tmp_path):
     report = json.loads(report.as_py())
     assert (report["error"], report["machine"]) == ("", "")
     assert report["quarantined"] == {
-        row_key(hashes["silent"]): "test_feature_store:Reciprocal: 20 of 40 values are NaN or"
-        " infinite (in 10 of 20 frames)",
+        row_key(hashes["silent"]): "test_feature_store:Reciprocal: 30 of 40 values are NaN or"
+        " infinite (in 20 of 20 frames)",
         row_key(hashes["absurd"]): "samples of up to 1e+24, where full scale is 1",
     }
     assert list(scan(source).places) == [row_key(hashes["good"])]
