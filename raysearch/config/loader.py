@@ -109,7 +109,7 @@ def parse_yaml(
     try:
         if aliases:
             _check_depth(text, source)
-        loader = (_AliasLoader if aliases else _Loader)(text)
+        loader: Any = (_AliasLoader if aliases else _Loader)(text)
         try:
             node = loader.get_single_node()
         finally:
@@ -136,7 +136,8 @@ def _check_depth(text: str, source: str) -> None:
         elif isinstance(event, yaml.events.CollectionEndEvent):
             depth -= 1
         if depth > MAX_DEPTH:
-            raise ConfigError(f"{source}:{event.start_mark.line + 1}: nested too deeply")
+            line = f":{event.start_mark.line + 1}" if event.start_mark else ""
+            raise ConfigError(f"{source}{line}: nested too deeply")
 
 
 def _check_expansion(node: yaml.Node, source: str) -> None:
