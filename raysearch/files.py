@@ -9,13 +9,21 @@ __all__ = ["write_json", "write_text"]
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace ``path``; after a crash it holds what it held before, or all of ``text``."""
+    """Replace ``path``; after a crash it holds what it held before, or all of ``text``.
+
+    Raises:
+        OSError: it cannot be written; the error names ``path``, and nothing stays beside it.
+    """
     staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with staged.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(staged, path)
+    try:
+        with staged.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(staged, path)
+    except OSError as error:
+        staged.unlink(missing_ok=True)  # on a full disk it would hold the room
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

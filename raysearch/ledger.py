@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from raysearch.errors import DataError, InfrastructureError
+from raysearch.paths import is_inner, is_name
 from raysearch.patience import no_room, patiently
 
 __all__ = ["EVENTS", "TERMINAL", "Event", "Ledger", "LedgerStore", "parse_event", "read"]
@@ -208,7 +209,8 @@ def parse_event(line: bytes, place: str) -> Event:
     """The event of one line.
 
     Raises:
-        DataError: not JSON, or a key that is missing or of a wrong type.
+        DataError: not JSON, a key that is missing or of a wrong type, or a path that leads out
+            of the run's folder.
     """
     try:
         data = json.loads(line)
@@ -226,6 +228,10 @@ def parse_event(line: bytes, place: str) -> Event:
     for name, kind in _REQUIRED.get(str(header["event"]), {}).items():
         if isinstance(data.get(name), bool) or not isinstance(data.get(name), kind):
             raise DataError(f"{place}: {header['event']!r} needs {name!r}, not {data.get(name)!r}")
+    if not is_name(header["trial"]):
+        raise DataError(f"{place}: 'trial' is {header['trial']!r}, which is no trial's identity")
+    if header["event"] == "checkpoint" and not is_inner(data["path"]):
+        raise DataError(f"{place}: 'path' is {data['path']!r}, which leads out of the run's folder")
     return Event(**header, data=data)
 
 

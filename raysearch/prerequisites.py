@@ -1,6 +1,6 @@
 """What the trials of a search need before one can train: feature sets, and files from outside."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from raysearch.config.base import Places
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from raysearch.features.extractor import FeatureConfig
     from raysearch.spec import SearchSpec
 
-__all__ = ["MAX_FEATURE_SETS", "check_ready", "feature_sets"]
+__all__ = ["MAX_FEATURE_SETS", "check_ready", "feature_sets", "own_settings"]
 
 MAX_FEATURE_SETS = 12
 
@@ -43,6 +43,16 @@ def feature_sets(
                 f"sets ({', '.join(fields)}): search fewer of their values"
             )
     return list(found.values())
+
+
+def own_settings(config: "FeatureConfig", alike: Sequence["FeatureConfig"]) -> str:
+    """What sets ``config`` apart from others of its stream and extractor: ``, n_mels 40``."""
+    others = [one.model_dump() for one in alike if one.extractor == config.extractor]
+    return "".join(
+        f", {name} {value}"
+        for name, value in config.model_dump().items()
+        if any(other.get(name) != value for other in others)
+    )
 
 
 def check_ready(spec: "SearchSpec") -> None:

@@ -2,7 +2,8 @@
 
 import sys
 
-from raysearch.cli.main import run_command
+from raysearch.__main__ import main
 
 if __name__ == "__main__":
-    sys.exit(run_command(["run", *sys.argv[1:]]))
+    sys.argv.insert(1, "run")
+    sys.exit(main())

@@ -5,8 +5,12 @@ study.journal  splits.csv  evaluation.json  predictions.parquet
 checkpoints/NUMBER/epoch-E-attempt-A/  best/  tensorboard/  logs/  nested/fold-K/
 """
 
+import csv
+import io
 import json
 import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,6 +119,15 @@ class RunFolder:
         self.root.mkdir(parents=True, exist_ok=True)
         write_text(self.spec_file, spec.to_yaml())
 
+    def write_splits(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Note which utterance went where: each row's utterance, speaker, fold and split."""
+        text = io.StringIO()
+        names = ["utterance", "speaker", "fold", "split"]
+        writer = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(self.splits_file, text.getvalue())
+
     def add_session(self, started: float, fence: int, facts: dict[str, Any]) -> None:
         """Note in ``run.json`` that a driver began; the first one's ``facts`` stay."""
         info = {**facts, **self.info()}
@@ -122,10 +135,11 @@ class RunFolder:
         write_json(self.info_file, {**info, "sessions": sessions})
 
     def end_session(self, outcome: str) -> None:
-        """Note how the last driver ended."""
+        """Note how the last driver ended, unless the disk is full: that is told already."""
         info = self.info()
         info["sessions"][-1].update(ended=time.time(), outcome=outcome)
-        write_json(self.info_file, info)
+        with suppress(OSError):
+            write_json(self.info_file, info)
 
 
 def new_name(spec: SearchSpec) -> str:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from raysearch.cli.options import add_cluster, add_run, run_at, storage_folder
-from raysearch.cli.terminal import ProgressLine
+from raysearch.cli.terminal import ProgressLine, heading, plain_console
 from raysearch.run_folder import RunFolder
 from raysearch.storage.replica import shown
 from raysearch.training.transductive import mark
@@ -40,7 +40,7 @@ def ablate_run(arguments: argparse.Namespace) -> int:
     from raysearch.evaluation.ablations import check_names
 
     run = run_at(arguments.run)
-    console = Console()
+    console = plain_console()
     names = [name.strip() for name in arguments.only.split(",")] if arguments.only else []
     check_names(names)
     found = stored_ablations(run)
@@ -80,11 +80,12 @@ def _ablate(
 
 def _show(console: Console, found: dict[str, Any]) -> None:
     winner = found["winner"]
-    console.print(
-        f"[bold]test[/bold]  {winner['protocol']}, fold {winner['fold']}, "
+    heading(
+        console,
+        "test",
+        f"{winner['protocol']}, fold {winner['fold']}, "
         f"{winner['num_speakers']} speakers, three seeds each"
         f"{mark(winner.get('transductive', False))}",
-        highlight=False,
     )
     table = Table("without", "UA", "difference", "verdict", box=None)
     table.add_row("(the winner)", f"{100 * winner['ua']['mean']:.1f}%", "", "")

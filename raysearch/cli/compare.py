@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from raysearch.cli.options import add_run, run_at
+from raysearch.cli.terminal import heading, plain_console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,17 +45,18 @@ def compare_runs(arguments: argparse.Namespace) -> int:
         kind = {"transductive": systems[0].transductive}
         print(json.dumps([{**one.to_dict(), **kind} for one in found], indent=2))
     else:
-        _show(Console(), systems, found)
+        _show(plain_console(), systems, found)
     return 0
 
 
 def _show(console: Console, systems: "Sequence[System]", found: "Sequence[Compared]") -> None:
     first = systems[0]
-    console.print(
-        f"[bold]test[/bold]  {first.protocol}, {first.mode}, "
+    heading(
+        console,
+        "test",
+        f"{first.protocol}, {first.mode}, "
         f"{first.figures['num_speakers']} speakers; differences from {first.name}"
         f"{', transductive' if first.transductive else ''}",
-        highlight=False,
     )
     table = Table("system", "protocol", "UA", "difference", "p (Holm)", "verdict", box=None)
     table.add_row(first.name, first.protocol, _ua(first), "-", "-", "-")

@@ -12,8 +12,11 @@ from rich.progress import track
 from rich.table import Table
 
 from raysearch.cli.options import add_data, add_storage, overrides
+from raysearch.cli.terminal import heading, plain_console
 from raysearch.config.base import build
 from raysearch.config.overrides import parse_override
+from raysearch.corpora.reasons import UNUSABLE, commonest, counted
+from raysearch.corpora.spelling import spelling_notes
 from raysearch.corpora.table import CorpusConfig
 from raysearch.corpora.utterance import Corpus, Dropped, Utterance
 from raysearch.errors import ConfigError, EmptyCorpusError
@@ -52,7 +55,7 @@ def describe(arguments: argparse.Namespace) -> int:
             raise ConfigError(f"--set {key}: only corpus.* and protocol.* are settings here")
     corpus_config = build(CorpusConfig, _section(settings, "corpus"), prefix="corpus")
     protocol = build(ProtocolConfig, _section(settings, "protocol"), prefix="protocol")
-    console = Console(quiet=arguments.json)
+    console = plain_console(quiet=arguments.json)
     corpus = _without_unusable(read_corpus(corpus_config, arguments.storage), console)
     num_folds = len(outer_folds(corpus, protocol))
     wanted = range(num_folds) if arguments.fold is None else [protocol.fold]
@@ -86,9 +89,11 @@ def _without_unusable(corpus: Corpus, console: Console) -> Corpus:
         )
     pairs = list(zip(corpus.utterances, reasons, strict=True))
     kept = tuple(utterance for utterance, reason in pairs if reason is None)
+    bad = tuple(Dropped(u.path, f"{UNUSABLE}{reason}") for u, reason in pairs if reason)
     if not kept:
-        raise EmptyCorpusError(f"{corpus.root}: none of {len(pairs)} utterances can be used")
-    bad = tuple(Dropped(u.path, f"unusable: {reason}") for u, reason in pairs if reason)
+        raise EmptyCorpusError(
+            f"{corpus.root}: none of {len(pairs)} utterances can be used: {commonest(bad)}"
+        )
     return replace(corpus, utterances=kept, dropped=corpus.dropped + bad)
 
 
@@ -101,7 +106,7 @@ def _unusable(utterance: Utterance) -> str | None:
 
 
 def _facts(corpus: Corpus, splits: list[Split], audits: list[Audit]) -> dict[str, Any]:
-    reasons = Counter(_kind(item.reason) for item in corpus.dropped)
+    reasons = {kind: count for kind, count, _ in counted(corpus.dropped)}
     return {
         "corpus": corpus.name,
         "root": corpus.root,
@@ -111,9 +116,10 @@ def _facts(corpus: Corpus, splits: list[Split], audits: list[Audit]) -> dict[str
         "emotions": dict(sorted(Counter(u.emotion for u in corpus.utterances).items())),
         "hours": sum(u.duration_s or 0.0 for u in corpus.utterances) / 3600,
         "sample_rates": _rates(corpus),
+        "spelling": spelling_notes(corpus),
         "dropped": {
             "count": len(corpus.dropped),
-            "reasons": dict(reasons),
+            "reasons": reasons,
             "files": [{"path": d.path, "reason": d.reason} for d in corpus.dropped],
         },
         "folds": [_fold(split) for split in splits],
@@ -142,14 +148,9 @@ def _fold(split: Split) -> dict[str, Any]:
     }
 
 
-def _kind(reason: str) -> str:
-    """A reason without what is particular to one file."""
-    return reason.split(":")[0].split(" of ")[0]
-
-
 def _show(console: Console, corpus: Corpus, splits: list[Split], audits: list[Audit]) -> None:
     facts = _facts(corpus, splits, audits)
-    console.print(f"[bold]{corpus.name}[/bold]  {corpus.root}", highlight=False)
+    heading(console, corpus.name, corpus.root)
     rates = ", ".join(f"{n} at {rate} Hz" for rate, n in facts["sample_rates"].items())
     console.print(
         f"{facts['num_utterances']} utterances, {facts['num_speakers']} speakers, "
@@ -162,11 +163,12 @@ def _show(console: Console, corpus: Corpus, splits: list[Split], audits: list[Au
         parts = ", ".join(f"{name} {n}" for name, n in facts["corpora"].items())
         console.print(f"corpora: {parts}", highlight=False)
     if corpus.dropped:
-        kinds = Counter(_kind(d.reason) for d in corpus.dropped)
         console.print(f"dropped {len(corpus.dropped)} files:", highlight=False)
-        for kind, count in kinds.most_common():
-            example = next(d for d in corpus.dropped if _kind(d.reason) == kind)
-            console.print(f"  {count} x {kind}, as {example.path}", highlight=False, soft_wrap=True)
+        for kind, count, example in counted(corpus.dropped):
+            line = f"  {count} x {kind}, as {example.path}"
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+    for line in spelling_notes(corpus):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     sides = ["train", "validation", "test"]
     if any(split.left_out for split in splits):
         sides.append("left out")

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from raysearch.cli.options import add_cluster, add_run, add_storage, run_at
-from raysearch.cli.terminal import ProgressLine
+from raysearch.cli.terminal import ProgressLine, plain_console
 from raysearch.config.base import build
 from raysearch.errors import UserError
 from raysearch.files import write_json
@@ -51,7 +51,7 @@ def score_across(arguments: argparse.Namespace) -> int:
     runs = [run_at(text) for text in arguments.runs]
     targets = [_target(text) for text in arguments.target]
     plan = plan_matrix(runs, targets, arguments.storage)
-    console = Console()
+    console = plain_console()
     with (
         ProgressLine(console) as progress,
         cluster_session(arguments.address, runs[0].logs),

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from raysearch.cli.options import add_cluster
+from raysearch.cli.terminal import plain_console
 from raysearch.errors import InfrastructureError, UserError
 
 __all__ = ["add"]
@@ -52,7 +53,7 @@ def examine(arguments: argparse.Namespace) -> int:
     if not 1 <= arguments.timeout <= 3600:
         raise UserError(f"--timeout {arguments.timeout:g}: from 1 to 3600 seconds")
     address = arguments.address or os.environ.get("RAY_ADDRESS")
-    console = Console()
+    console = plain_console()
     if address in (None, "", "local"):
         found = check_machine(arguments.storage, arguments.timeout)
         place = "this machine"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from raysearch.corpora.spelling import spelling_notes
 from raysearch.prerequisites import feature_sets
 from raysearch.protocols.splits import Split
 from raysearch.spec import SearchSpec, TrialConfig
@@ -48,12 +49,12 @@ def explain(
     split, sets = audited.split, feature_sets(spec)
 
     def say(line: str) -> None:
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     say(f"space {spec.name}: {len(spec.space.fields)} searched fields, model {spec.model.name}")
     sizes = ", ".join(f"{len(rows)} {name}" for name, rows in split.sides())
     say(f"corpus {spec.corpus.name}, {split.protocol} fold {split.fold}: {sizes}")
-    for line in audited.audit.brief():
+    for line in (*audited.audit.brief(), *spelling_notes(audited.corpus)):
         say(line)
     source, settings = start
     if source is not None:

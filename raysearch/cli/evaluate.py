@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from raysearch.cli.options import add_cluster, add_run, run_at, storage_folder
-from raysearch.cli.terminal import ProgressLine
+from raysearch.cli.terminal import ProgressLine, heading, plain_console
 from raysearch.run_folder import RunFolder
 from raysearch.storage.replica import shown
 from raysearch.training.transductive import mark
@@ -54,7 +54,7 @@ def add(verbs: Any) -> None:
 def evaluate_run(arguments: argparse.Namespace) -> int:
     """Carry the verb out."""
     run = run_at(arguments.run)
-    console = Console()
+    console = plain_console()
     wanted = "nested" if arguments.nested else "fold"
     modes = ["reuse-settings" if arguments.reuse_settings else wanted]
     modes += ["paper"] if arguments.protocol else []
@@ -122,11 +122,8 @@ def _show(console: Console, figures: dict[str, Any]) -> None:
     note = _TITLES[figures["mode"]]
     note += "" if figures.get("valid", True) else ", invalid"
     note += ", transductive" if figures.get("transductive") else ""
-    console.print(
-        f"\n[bold]test[/bold]  {figures['protocol']}, {where} ({note}), "
-        f"{figures['num_speakers']} speakers",
-        highlight=False,
-    )
+    rest = f"{figures['protocol']}, {where} ({note}), {figures['num_speakers']} speakers"
+    heading(console, "\ntest", rest)
     table = Table("", "mean", "each seed", "95% interval", box=None)
     names = {"ua": "UA", "wa": "WA", "macro_f1": "macro-F1"}
     for key, name in names.items():

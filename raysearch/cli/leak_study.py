@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from raysearch.cli.options import add_cluster, add_data, add_resources, add_storage, overrides
-from raysearch.cli.terminal import ProgressLine
+from raysearch.cli.terminal import ProgressLine, heading, plain_console
 from raysearch.config.overrides import parse_override
 from raysearch.errors import UserError
 from raysearch.run_folder import RunFolder
@@ -40,7 +40,7 @@ def study(arguments: argparse.Namespace) -> int:
     from raysearch.evaluation.leak_study import check_spec
     from raysearch.training.checkpoint import load_json
 
-    console = Console()
+    console = plain_console()
     spec = SearchSpec.load(
         arguments.space,
         [*overrides(arguments).items(), *(parse_override(text) for text in arguments.set)],
@@ -95,11 +95,12 @@ def _study(
 def _show(console: Console, found: dict[str, Any]) -> None:
     from raysearch.evaluation.leak_study import MEANINGS, sentence
 
-    console.print(
-        f"[bold]leak study[/bold]  {found['space']} on {found['corpus']}: "
+    heading(
+        console,
+        "leak study",
+        f"{found['space']} on {found['corpus']}: "
         f"{found['num_train_rows']} training rows, {found['epochs']} epochs, "
         "three seeds an arm, tested on clean originals",
-        highlight=False,
     )
     table = Table("arm", "", "UA", "each seed", "", box=None)
     for name, figures in found["arms"].items():

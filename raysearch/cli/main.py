@@ -1,7 +1,6 @@
 """The command line as a whole: its verbs, and what each kind of error ends with."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from raysearch import __version__
@@ -22,7 +21,9 @@ from raysearch.cli import (
     submit,
     systems,
 )
-from raysearch.errors import RaysearchError
+from raysearch.cli.failures import interruptions_noted, of_system, output_failed, tell
+from raysearch.errors import InfrastructureError, RaysearchError, SearchInterruptedError
+from raysearch.proxies import speak_directly
 
 __all__ = ["parser_of_all", "run_command"]
 
@@ -34,19 +35,57 @@ EXIT_CODES = (
 
 def run_command(argv: Sequence[str]) -> int:
     """Carry out ``argv``; the exit code. Mistakes are told in one line on standard error."""
+    with interruptions_noted() as interruptions:
+        try:
+            code = _carry_out(argv, interruptions)
+        except KeyboardInterrupt:
+            tell("interrupted")
+            code = SearchInterruptedError.exit_code
+        except Exception:
+            if not interruptions:
+                raise
+            tell("interrupted")  # which what was under way took for an error of its own
+            code = SearchInterruptedError.exit_code
+    return code
+
+
+def _carry_out(argv: Sequence[str], interruptions: Sequence[int]) -> int:
+    """The exit code; what fails after an interruption is raised, whatever it is."""
     try:
+        speak_directly()
         arguments = parser_of_all().parse_args(argv)  # a storage is opened as it is read
         code: int = arguments.verb(arguments)
-        return code
     except RaysearchError as error:
-        print(f"raysearch: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("raysearch: interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output went away
-        return 1
+        if interruptions and not isinstance(error, SearchInterruptedError):
+            raise
+        tell(str(error))
+        code = error.exit_code
+    except BrokenPipeError as error:
+        output_failed()
+        return _without_output(error)
+    except OSError as error:
+        if lost := output_failed():
+            return _without_output(lost)
+        if interruptions:
+            raise
+        known = of_system(error)
+        tell(str(known))
+        return known.exit_code
+    except SystemExit:  # the parser's, which may have printed its help
+        if lost := output_failed():
+            return _without_output(lost)
+        raise
+    if lost := output_failed():
+        return _without_output(lost)
+    return code
+
+
+def _without_output(error: OSError) -> int:
+    """The reader of our output went away, which it may; or what takes it is full."""
+    if not isinstance(error, BrokenPipeError):
+        tell(f"standard output cannot be written: {(error.strerror or str(error)).lower()}")
+        return InfrastructureError.exit_code
+    return 1
 
 
 def parser_of_all() -> argparse.ArgumentParser:

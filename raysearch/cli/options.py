@@ -189,7 +189,9 @@ def run_at(text: str) -> RunFolder:
     """The run that is meant; raises MissingPathError if there is none."""
     text = text.removeprefix("file://")
     if "://" not in text:
-        return RunFolder.existing(Path(text))
+        path = Path(text)
+        # The run is known by its folder's name, which "." and ".." do not say.
+        return RunFolder.existing(path if path.name not in ("", "..") else path.resolve())
     from raysearch.storage.runs import existing_run
 
     return existing_run(text)

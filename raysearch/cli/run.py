@@ -1,8 +1,6 @@
 """``raysearch run``: a search, from nothing to the best model."""
 
 import argparse
-import csv
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -19,10 +17,10 @@ from raysearch.cli.options import (
     overrides,
     run_at,
 )
-from raysearch.cli.terminal import ProgressLine, show_outcome
+from raysearch.cli.terminal import ProgressLine, plain_console, show_outcome
 from raysearch.config.overrides import parse_override
+from raysearch.corpora.spelling import spelling_notes
 from raysearch.errors import RaysearchError, TrialError, UserError
-from raysearch.files import write_text
 from raysearch.ledger import Event, read
 from raysearch.reporting.best_model import write_best
 from raysearch.reporting.leaderboard import write_leaderboard
@@ -56,7 +54,7 @@ def add(verbs: Any) -> None:
 def search(arguments: argparse.Namespace) -> int:
     """Carry the verb out."""
     started = psutil.Process().create_time()
-    console = Console()
+    console = plain_console()
     named = _named(arguments) if arguments.resume else None
     if arguments.resume == "auto":
         if named is None:
@@ -110,7 +108,15 @@ def _run_folder(arguments: argparse.Namespace, spec: SearchSpec) -> RunFolder:
 
 
 def _named(arguments: argparse.Namespace) -> RunFolder | None:
-    return _fetched(RunFolder(arguments.storage / arguments.name)) if arguments.name else None
+    name: str | None = arguments.name
+    if name is None:
+        return None
+    if not name.strip() or "/" in name or name.startswith((".", "-")) or not name.isprintable():
+        raise UserError(
+            f"--name {name!r}: one folder's name, which does not begin with . or -;"
+            " where it is kept is --storage's to say"
+        )
+    return _fetched(RunFolder(arguments.storage / name))
 
 
 def _fetched(run: RunFolder) -> RunFolder:
@@ -164,10 +170,11 @@ def _search(
             check_shared(arguments.storage)
         run.open(spec, resume=bool(arguments.resume))
         with recorded(run.root, arguments.job):
-            _write_splits(run, audited.split)
+            run.write_splits(audited.split.rows())
             write_learned(run, audited.split, source)
             progress.say(f"run: {shown(run.root)}")
-            for line in (*audited.audit.brief(), *about, *_dashboard(session.dashboard_url)):
+            notes = (*spelling_notes(audited.corpus), *about)
+            for line in (*audited.audit.brief(), *notes, *_dashboard(session.dashboard_url)):
                 progress.say(line)
             with (
                 LiveTable(spec, console, quiet=arguments.quiet) as live,
@@ -204,7 +211,7 @@ def _files(
     """The run's files, kept up to date while it runs and written a last time however it ends."""
     board = TensorBoardObserver(run.root / "tensorboard")
 
-    def write_all() -> None:
+    def last_time() -> None:
         board.close()
         if run.ledger_file.exists():
             trials = run.trials()
@@ -215,10 +222,10 @@ def _files(
     try:
         yield (board, _FilesObserver(run, spec))
     except BaseException:
-        with suppress(OSError, RaysearchError):  # what ended the search is told instead
-            write_all()
+        with suppress(OSError, RaysearchError):  # a full disk must not hide what ended the search
+            last_time()
         raise
-    write_all()
+    last_time()
 
 
 class _FilesObserver:
@@ -254,16 +261,6 @@ def _facts(audited: Any) -> dict[str, Any]:
         f"{name} speakers": ", ".join(sorted({row.speaker for row in sides[name]}))
         for name in ("train", "validation")
     } | {"validation sets": 1 + len(audited.inner), "audit": audited.audit.verdict}
-
-
-def _write_splits(run: RunFolder, split: Any) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(
-        text, ["utterance", "speaker", "fold", "split"], lineterminator="\n", extrasaction="ignore"
-    )
-    writer.writeheader()
-    writer.writerows(split.rows())
-    write_text(run.splits_file, text.getvalue())
 
 
 def _dashboard(url: str | None) -> list[str]:

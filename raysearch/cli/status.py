@@ -1,6 +1,7 @@
 """``raysearch status``: what a submitted search is doing, or how it ended."""
 
 import argparse
+import shlex
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,7 @@ def _show(place: str, word: str, started: float | None, ended: float | None, log
         for line in [line for line in log.splitlines() if line.strip()][-NUM_LINES:]:
             print(f"  {line}")
     if word in ("lost", "stopped"):
-        print(f"go on with: raysearch resume {place}")
+        print(f"go on with: raysearch resume {shlex.quote(place)}")
 
 
 def _progress(place: str) -> str:

@@ -1,6 +1,7 @@
 """``raysearch stop``: a submitted search finishes its epochs, checkpoints and ends, resumable."""
 
 import argparse
+import shlex
 import time
 from typing import Any
 
@@ -36,5 +37,5 @@ def stop(arguments: argparse.Namespace) -> int:
     print(f"{job.run}: asked to stop; it finishes its epochs and checkpoints ...", flush=True)
     while not jobs.get(job.submission).over:
         time.sleep(POLL_S)
-    print(f"stopped; go on with: raysearch resume {job.place}")
+    print(f"stopped; go on with: raysearch resume {shlex.quote(job.place)}")
     return 0

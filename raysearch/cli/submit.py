@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import shlex
 import tempfile
 import time
 from collections.abc import Sequence
@@ -98,10 +99,11 @@ def send(
         job = jobs.submit(name, storage, options, sent, environment)
         print(f"submitted {job.submission} to {jobs.address}", flush=True)
         accepted = _wait(jobs, job, arguments.wait)
+    again = f"raysearch resume {shlex.quote(job.place)}"
     print(f"run: {job.place}" + ("" if accepted else " (still being looked at)"))
     print(f"  raysearch status {name}         what it is doing")
     print(f"  raysearch logs {name} --follow  what it prints")
-    print(f"  raysearch stop {name}           checkpoint and end; raysearch resume {job.place}")
+    print(f"  raysearch stop {name}           checkpoint and end; {again}")
 
 
 def _checked(arguments: argparse.Namespace) -> SearchSpec:

@@ -4,18 +4,32 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from raysearch.reporting.wording import figure, metric_name
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
-from raysearch.storage.replica import shown
+from raysearch.storage.replica import pasted, shown
 from raysearch.training.transductive import is_transductive, mark
 from raysearch.trials import Status, TrialRecord, Trials
 
-__all__ = ["ProgressLine", "show_outcome"]
+__all__ = ["ProgressLine", "heading", "plain_console", "show_outcome"]
 
 _STATUSES: tuple[Status, ...] = ("completed", "pruned", "failed", "running")
 _WORDS = ("completed", "stopped early", "failed", "unfinished")
+
+
+def plain_console(*, quiet: bool = False) -> Console:
+    """A console that prints names of files, speakers and labels as they are.
+
+    To rich's markup ``[v1]`` is a style and ``:ok:`` a picture.
+    """
+    return Console(markup=False, emoji=False, highlight=False, quiet=quiet)
+
+
+def heading(console: Console, word: str, rest: str) -> None:
+    """A line that begins with ``word`` in bold."""
+    console.print(Text.assemble((word, "bold"), f"  {rest}"), soft_wrap=True)
 
 
 class ProgressLine:
@@ -88,7 +102,7 @@ def show_outcome(console: Console, run: RunFolder, spec: SearchSpec, trials: Tri
         console.print(f"settings: {settings}", highlight=False, markup=False)
     lines = [f"results: {shown(run.root)}"]
     if ranked:
-        figures = f"raysearch evaluate {shown(run.root)}"
+        figures = f"raysearch evaluate {pasted(run.root)}"
         lines.append(f"validation chose this model; for test figures: {figures}")
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -2,7 +2,8 @@
 
 Read and written alike: ``1e-3`` is a number; only ``true`` and ``false`` are booleans (``no`` and
 ``off`` are words); there are no dates, no base-60 numbers, no aliases and no tags, so a file can
-neither run code nor grow when it is read.
+neither run code nor grow when it is read. Where another program writes aliases they are followed,
+up to a bound on what they stand for in all.
 """
 
 import re
@@ -17,6 +18,8 @@ from raysearch.errors import ConfigError, MissingPathError
 __all__ = ["MAX_BYTES", "dump_yaml", "parse_yaml", "read_yaml"]
 
 MAX_BYTES = 512 * 1024
+MAX_VALUES = 2_000_000
+MAX_DEPTH = 100
 
 _TAG = "tag:yaml.org,2002:"
 _PATTERNS: list[tuple[str, str, str]] = [
@@ -45,6 +48,10 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
+class _AliasLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Follows aliases; libyaml's where it is there, since files of megabytes are read by it."""
+
+
 class _Dumper(yaml.SafeDumper):
     """Quotes exactly what ``_Loader`` would misread; never writes an alias."""
 
@@ -53,11 +60,19 @@ class _Dumper(yaml.SafeDumper):
 
 
 _install_patterns(_Loader)
+_install_patterns(_AliasLoader)
 _install_patterns(_Dumper)
 
 
-def read_yaml(path: Path) -> tuple[dict[str, Any], Places]:
+def read_yaml(
+    path: Path, *, max_bytes: int = MAX_BYTES, aliases: bool = False
+) -> tuple[dict[str, Any], Places]:
     """The mapping in the file ``path``, and the ``file:line`` of every dotted key.
+
+    Args:
+        path: of the file.
+        max_bytes: a larger file is refused.
+        aliases: follow them, to at most ``MAX_VALUES`` values in all.
 
     Raises:
         MissingPathError: no such file, or not readable.
@@ -65,34 +80,42 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], Places]:
     """
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            content = file.read(max_bytes + 1)
     except OSError as error:
         raise MissingPathError(f"{path}: {(error.strerror or str(error)).lower()}") from None
-    if len(content) > MAX_BYTES:
-        raise ConfigError(f"{path}: larger than {MAX_BYTES // 1024} KiB")
+    if len(content) > max_bytes:
+        raise ConfigError(f"{path}: larger than {max_bytes // 1024} KiB")
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 (byte {error.start})") from None
     places = Places(str(path))
-    data = parse_yaml(text, str(path), places)
+    data = parse_yaml(text, str(path), places, aliases=aliases)
     if not isinstance(data, dict):
         raise ConfigError(f"{path}:1: expected a mapping of sections")
     return data, places
 
 
-def parse_yaml(text: str, source: str, places: Places | None = None) -> Any:
+def parse_yaml(
+    text: str, source: str, places: Places | None = None, *, aliases: bool = False
+) -> Any:
     """The plain value that ``text`` stands for; ``places`` receives ``source:line`` of each key.
+
+    Aliases are refused, or followed as in ``read_yaml``.
 
     Raises:
         ConfigError: not one document of plain YAML; the message begins with the place.
     """
     try:
-        loader = _Loader(text)
+        if aliases:
+            _check_depth(text, source)
+        loader: Any = (_AliasLoader if aliases else _Loader)(text)
         try:
             node = loader.get_single_node()
         finally:
             loader.dispose()
+        if node is not None and aliases:
+            _check_expansion(node, source)
         return None if node is None else _plain(node, "", source, places)
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
@@ -102,6 +125,44 @@ def parse_yaml(text: str, source: str, places: Places | None = None) -> Any:
         raise ConfigError(f"{source}: {str(error).splitlines()[0]}") from None
     except RecursionError:
         raise ConfigError(f"{source}: nested too deeply") from None
+
+
+def _check_depth(text: str, source: str) -> None:
+    """Refuse what is nested too deeply: libyaml composes without a limit of its own."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_AliasLoader):
+        if isinstance(event, yaml.events.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.events.CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            line = f":{event.start_mark.line + 1}" if event.start_mark else ""
+            raise ConfigError(f"{source}{line}: nested too deeply")
+
+
+def _check_expansion(node: yaml.Node, source: str) -> None:
+    """Refuse aliases that stand for too much, or for what they are in, before any is followed."""
+    sizes: dict[int, int] = {}
+    counting: set[int] = set()
+
+    def size(node: yaml.Node) -> int:
+        if id(node) in counting:
+            place = f"{source}:{node.start_mark.line + 1}"
+            raise ConfigError(f"{place}: an alias stands for what it is a part of")
+        if id(node) not in sizes:
+            counting.add(id(node))
+            sizes[id(node)] = 1 + sum(size(part) for part in _parts(node))
+            counting.discard(id(node))
+        return sizes[id(node)]
+
+    if size(node) > MAX_VALUES:
+        raise ConfigError(f"{source}: its aliases stand for more than {MAX_VALUES} values")
+
+
+def _parts(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
 def _plain(node: yaml.Node, key: str, source: str, places: Places | None) -> Any:

@@ -48,7 +48,10 @@ class Table:
         try:
             return getattr(import_module(module), attribute)
         except (ImportError, AttributeError) as error:
-            raise UnknownNameError(f"{prefix}{self.kind} {name!r}: {error}") from error
+            hint = ""
+            if isinstance(error, ModuleNotFoundError) and module.startswith(error.name or "?"):
+                hint = "; it is looked for in the working folder and on PYTHONPATH"
+            raise UnknownNameError(f"{prefix}{self.kind} {name!r}: {error}{hint}") from error
 
     def _installed(self) -> dict[str, str]:
         return {e.name: e.value for e in entry_points(group=f"raysearch.{self.kind}")}

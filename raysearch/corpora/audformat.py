@@ -18,6 +18,7 @@ from raysearch.corpora.parser import CorpusParser, Entry
 from raysearch.corpora.rows import SEXES, audio_path, check_size, read_table
 from raysearch.corpora.utterance import Dropped
 from raysearch.errors import ConfigError, EmptyCorpusError
+from raysearch.paths import existing
 
 __all__ = ["Audformat"]
 
@@ -47,13 +48,13 @@ class Audformat(CorpusParser):
             ConfigError: no ``data``, no header there, or another kind of file.
             MissingPathError: there is nothing at ``data``.
         """
-        path = Path(data).expanduser() if data is not None else None
+        path = existing(data) if data is not None else None
         if path is not None and path.is_file() and path.name == _HEADER:
-            return path.resolve().parent
+            return path.parent
         if path is not None and path.is_file():
             if not (path.name.startswith("db.") and path.suffix in _SUFFIXES):
                 raise ConfigError(f"--data {data}: not a table such as db.emotion.csv")
-            return path.resolve()
+            return path
         return super().locate(data, storage)
 
     def find(self, root: Path) -> Iterator[Entry | Dropped]:

@@ -10,7 +10,9 @@ from raysearch.config.loader import read_yaml
 from raysearch.corpora.rows import SPLITS
 from raysearch.errors import ConfigError
 
-__all__ = ["Header", "TableInfo", "read_header"]
+__all__ = ["MAX_BYTES", "Header", "TableInfo", "read_header"]
+
+MAX_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ def read_header(path: Path) -> Header:
         MissingPathError: no such file.
         ConfigError: not a header; the message names the line.
     """
-    data, places = read_yaml(path)
+    # audformat writes a scheme's labels once and refers to them; large databases list many.
+    data, places = read_yaml(path, max_bytes=MAX_BYTES, aliases=True)
     splits = {
         name: SPLITS.get(str(split.get("type", name)).lower())
         for name, split in _section(data, places, "splits").items()

@@ -2,6 +2,7 @@
 
 A name is actor, sentence, emotion, level: ``AudioWAV/1001_DFA_ANG_XX.wav``. The labels are the
 intended emotions. Levels are LO, MD, HI and XX, but one published file ends in ``X``: any is read.
+Letters may be in either case.
 """
 
 import re
@@ -41,7 +42,7 @@ _WOMEN = (
     "1037 1043 1046 1047 1049 1052 1053 1054 1055 1056 1058 1060 1061 1063 1072 1073 1074 1075 "
     "1076 1078 1079 1082 1084 1089 1091"
 )
-_NAME = re.compile(r"(1\d{3})_([A-Z]{3})_([A-Z]{3})_([A-Za-z0-9]+)")
+_NAME = re.compile(r"(1\d{3})_([A-Z]{3})_([A-Z]{3})_([A-Z0-9]+)", re.ASCII)
 
 
 class CremaD(NamedFilesParser):
@@ -53,8 +54,9 @@ class CremaD(NamedFilesParser):
     original_rate = 16_000
 
     def entry(self, path: Path) -> Entry | Dropped:
-        """The id is the file's stem, the speaker ``"1001"`` to ``"1091"``."""
-        match = _NAME.fullmatch(path.stem)
+        """The id is the file's stem in capitals, the speaker ``"1001"`` to ``"1091"``."""
+        name = path.stem.upper()
+        match = _NAME.fullmatch(name)
         if match is None or not _FIRST_ACTOR <= int(match[1]) <= _LAST_ACTOR:
             return Dropped(str(path), "not a CREMA-D name")
         speaker, sentence, code, _ = match.groups()
@@ -62,7 +64,7 @@ class CremaD(NamedFilesParser):
             return unknown_code(path, code)
         return Entry(
             path=path,
-            id=path.stem,
+            id=name,
             speaker=speaker,
             emotion=_EMOTIONS[code],
             text=_SENTENCES.get(sentence, sentence),

@@ -22,6 +22,7 @@ from raysearch.corpora.emobox_names import named_entry
 from raysearch.corpora.parser import CorpusParser, Entry
 from raysearch.corpora.utterance import Dropped
 from raysearch.errors import ConfigError, MissingPathError
+from raysearch.paths import existing, near_spelling
 
 __all__ = ["EmoBox"]
 
@@ -46,11 +47,11 @@ class EmoBox(CorpusParser):
             ConfigError: no ``data``, or another kind of file.
             MissingPathError: there is nothing at ``data``.
         """
-        path = Path(data).expanduser() if data is not None else None
+        path = existing(data) if data is not None else None
         if path is not None and path.is_file():
             if path.suffix != ".jsonl":
                 raise ConfigError(f"--data {data}: neither a folder of EmoBox's nor a .jsonl list")
-            return path.resolve()
+            return path
         return super().locate(data, storage)
 
     def find(self, root: Path) -> Iterator[Entry | Dropped]:
@@ -123,15 +124,21 @@ class _Reader:
         written = Path(item.wav)
         if "\0" in item.wav or ".." in written.parts:
             raise ConfigError(f"{item.place}: {item.wav!r} is not a path to audio")
+        near = None
         for parent in [*listing.parents][:_MAX_LEVELS_UP]:
             # The user's own link may lead elsewhere; what lies below it may not.
-            inside = (parent / written.parts[0]).resolve()
-            path = (parent / written).resolve()
-            if path.is_file():
-                if not written.is_absolute() and not path.is_relative_to(inside):
+            try:
+                inside, path = existing(written.parts[0], parent), existing(item.wav, parent)
+            except ConfigError as error:
+                raise ConfigError(f"{item.place}: {error}") from None
+            if path is not None and path.is_file():
+                leaves = inside is None or not path.is_relative_to(inside)
+                if not written.is_absolute() and leaves:
                     raise ConfigError(f"{item.place}: {item.wav!r} is a link that leaves {inside}")
                 return path
+            near = near or near_spelling(parent / written)
+        hint = f"; there is {near}: only its letter case differs" if near else ""
         raise MissingPathError(
             f"{item.place}: {item.wav!r} is in none of the {_MAX_LEVELS_UP} folders above the"
-            " list: put the audio, or a link to it, where EmoBox expects it"
+            f" list: put the audio, or a link to it, where EmoBox expects it{hint}"
         )

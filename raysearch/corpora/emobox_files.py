@@ -97,6 +97,7 @@ def items(path: Path) -> Iterator[Item]:
 def _item(row: Any, place: str) -> Item:
     if not isinstance(row, dict):
         raise ConfigError(f"{place}: expected an object with the keys key, dataset, wav, emo")
+    row = {key: value for key, value in row.items() if value is not None}  # null: not given
     texts: dict[str, str] = {}
     for name in ("key", "dataset", "wav", "emo"):
         text = row.get(name)
@@ -146,6 +147,8 @@ def label_map(folder: Path) -> dict[str, str] | None:
             continue
         check_size(path)
         labels = _json(path.read_text(encoding="utf-8", errors="replace"), str(path))
+        if isinstance(labels, dict):
+            labels = {code: label for code, label in labels.items() if label is not None}
         is_map = isinstance(labels, dict) and all(isinstance(v, str) for v in labels.values())
         if not is_map or not labels:
             raise ConfigError(f"{path}: expected a map of codes to labels")

@@ -1,7 +1,7 @@
 """EMO-DB, the Berlin database: 10 actors, 7 emotions, 10 sentences (Burkhardt et al. 2005).
 
 A name is speaker, sentence, emotion, version: ``wav/03a01Wa.wav`` is speaker 03, sentence a01,
-W for Wut (anger), version a.
+W for Wut (anger), version a. Letters may be in either case.
 """
 
 import re
@@ -45,7 +45,7 @@ _SENTENCES = {
     "b09": "Ich will das eben wegbringen und dann mit Karl was trinken gehen.",
     "b10": "Die wird auf dem Platz sein, wo wir sie immer hinlegen.",
 }
-_NAME = re.compile(r"(\d\d)([ab]\d\d)([A-Z])[a-z]")
+_NAME = re.compile(r"(\d\d)([ab]\d\d)([A-Z])([a-z])", re.IGNORECASE | re.ASCII)
 
 
 class EmoDb(NamedFilesParser):
@@ -57,16 +57,16 @@ class EmoDb(NamedFilesParser):
     original_rate = 16_000
 
     def entry(self, path: Path) -> Entry | Dropped:
-        """The id is the file's stem, the speaker its first two digits."""
+        """The id is the name as published, ``03a01Wa``, the speaker its first two digits."""
         match = _NAME.fullmatch(path.stem)
-        if match is None or match[1] not in _SEXES or match[2] not in _SENTENCES:
+        if match is None or match[1] not in _SEXES or match[2].lower() not in _SENTENCES:
             return Dropped(str(path), "not an EMO-DB name")
-        speaker, sentence, code = match.groups()
+        speaker, sentence, code = match[1], match[2].lower(), match[3].upper()
         if code not in _EMOTIONS:
             return unknown_code(path, code)
         return Entry(
             path=path,
-            id=path.stem,
+            id=f"{speaker}{sentence}{code}{match[4].lower()}",
             speaker=speaker,
             emotion=_EMOTIONS[code],
             text=_SENTENCES[sentence],

@@ -5,6 +5,7 @@ A turn is ``Session1/sentences/wav/Ses01F_impro04/Ses01F_impro04_F000.wav``. Its
 speaker is the session and the letter of the turn's suffix (``Ses01_F``): the letter before the
 dialogue's name only says who wore the markers. Four classes, as the field reports them: neutral,
 happy (with excited), sad, angry. The text is the dialogue's code, ``impro04`` or ``script01_1``.
+Letters of names may be in either case.
 """
 
 import os
@@ -23,8 +24,10 @@ _EMOTIONS = {"neu": "neutral", "hap": "happy", "exc": "happy", "sad": "sad", "an
 _OTHER_LABELS = ("fru", "fea", "sur", "dis", "oth", "xxx")
 _LABEL_FOLDER = "EmoEvaluation"
 _MAX_LABEL_BYTES = 1 << 22
-_TURN = re.compile(r"(Ses0[1-5])[FM]_((?:impro|script)\w+)_([FM])(?:\d{3}|XX\d+)")
-_DIALOGUE = re.compile(r"Ses0[1-5][FM]_(?:impro|script)\w+")
+_TURN = re.compile(
+    r"Ses(0[1-5])([FM])_((?:impro|script)\w+)_([FM])(\d{3}|XX\d+)", re.IGNORECASE | re.ASCII
+)
+_DIALOGUE = re.compile(r"Ses0[1-5][FM]_(?:impro|script)\w+", re.IGNORECASE)
 _LINE = re.compile(r"\[[\d.]+ - [\d.]+\]\t(\w+)\t(\w+)\t\[.*\]")
 
 
@@ -58,7 +61,7 @@ class Iemocap(CorpusParser):
         turns = set()
         for found in walk_audio(root):
             if not isinstance(found, Dropped):
-                turns.add(found.stem)
+                turns.add(_turn_name(found.stem))
                 yield _labelled(found, labels)
             elif found.path not in used:
                 yield found
@@ -79,17 +82,27 @@ def turn_entry(path: Path, emotion: str) -> Entry | None:
     match = _TURN.fullmatch(path.stem)
     if match is None:
         return None
-    session, dialogue, letter = match.groups()
+    session, letter = f"Ses{match[1]}", match[4].upper()
     return Entry(
         path=path,
-        id=path.stem,
+        id=_turn_name(path.stem),
         speaker=f"{session}_{letter}",
         emotion=emotion,
-        text=dialogue,
+        text=match[3].lower(),
         session=session,
         sex="female" if letter == "F" else "male",
         language="english",
     )
+
+
+def _turn_name(name: str) -> str:
+    """A turn's name as it was published, of one whose letters are in another case."""
+    match = _TURN.fullmatch(name)
+    if match is None:
+        return name
+    wearer, dialogue, letter, number = (match[k] for k in (2, 3, 4, 5))
+    turn = f"{letter.upper()}{number.upper()}"
+    return f"Ses{match[1]}{wearer.upper()}_{dialogue.lower()}_{turn}"
 
 
 def _labelled(path: Path, labels: dict[str, _Label]) -> Entry | Dropped:
@@ -98,9 +111,10 @@ def _labelled(path: Path, labels: dict[str, _Label]) -> Entry | Dropped:
         return Dropped(
             str(path), "a whole dialogue, not a turn" if whole else "not an IEMOCAP name"
         )
-    if path.stem not in labels:
+    turn = _turn_name(path.stem)
+    if turn not in labels:
         return Dropped(str(path), f"a turn without a label in {_LABEL_FOLDER}")
-    label = labels[path.stem].label
+    label = labels[turn].label
     entry = turn_entry(path, _EMOTIONS.get(label, ""))
     if entry is None or not entry.emotion:
         return Dropped(str(path), f"label {label!r} is none of the four classes")
@@ -111,12 +125,12 @@ def _label_files(root: Path) -> Iterator[Path]:
     """The label files of every session; not the single annotators' in the folders below."""
     for folder, subfolders, files in os.walk(root):
         subfolders.sort()
-        if Path(folder).name == _LABEL_FOLDER:
+        if Path(folder).name.lower() == _LABEL_FOLDER.lower():
             subfolders.clear()
             for file in sorted(files):
                 path = Path(folder, file)
                 hidden = file.startswith(".")
-                if path.suffix == ".txt" and not hidden and not path.is_symlink():
+                if path.suffix.lower() == ".txt" and not hidden and not path.is_symlink():
                     yield path
 
 
@@ -151,4 +165,4 @@ def _lines(path: Path) -> Iterator[tuple[str, str, str]]:
                     f"{path}: line {number}: expected [start - end], turn, label and [V, A, D],"
                     " with tabs between"
                 )
-            yield f"{path}: line {number}", match[1], match[2]
+            yield f"{path}: line {number}", _turn_name(match[1]), match[2].lower()

@@ -1,4 +1,4 @@
-"""A user's own corpus as a table: CSV or Parquet, one utterance a row.
+"""A user's own corpus as a table: CSV, TSV or Parquet, one utterance a row.
 
 Columns ``path``, ``emotion``, ``speaker``; optional ``text``, ``session``, ``sex``, ``language``,
 ``fold``, ``split``; others are ignored. A relative path starts at the manifest's folder and stays
@@ -13,6 +13,7 @@ from raysearch.corpora.parser import CorpusParser, Entry
 from raysearch.corpora.rows import SEXES, SPLITS, Row, audio_path, check_size, read_table, word
 from raysearch.corpora.utterance import Dropped
 from raysearch.errors import ConfigError, EmptyCorpusError, MissingPathError
+from raysearch.paths import existing
 
 __all__ = ["Manifest"]
 
@@ -23,7 +24,7 @@ _FULL_IF_PRESENT = ("fold", "split")
 
 
 class Manifest(CorpusParser):
-    """The rows of one CSV or Parquet file."""
+    """The rows of one CSV, TSV or Parquet file."""
 
     name = "manifest"
     expects = "rows with the columns path, emotion, speaker"
@@ -32,22 +33,24 @@ class Manifest(CorpusParser):
         """The manifest's file, absolute.
 
         Raises:
-            ConfigError: no ``data``, or not a CSV or Parquet file of bounded size.
+            ConfigError: no ``data``, or not a CSV, TSV or Parquet file of bounded size.
             MissingPathError: there is nothing at ``data``.
         """
         del storage
         if data is None:
             raise ConfigError(
-                "corpus 'manifest' needs --data FILE (corpus.data): a CSV or Parquet file"
+                "corpus 'manifest' needs --data FILE (corpus.data): a CSV, TSV or Parquet file"
                 " with the columns path, emotion, speaker"
             )
-        path = Path(data).expanduser()
-        if not path.exists():
+        there = existing(data)
+        if there is None:
             raise MissingPathError(f"--data {data}: no such file")
-        if not path.is_file() or path.suffix.lower() not in (".csv", ".parquet"):
-            raise ConfigError(f"--data {data}: a manifest is one .csv or .parquet file")
+        path = Path(data).expanduser().absolute()
+        path = path if path.exists() else there
+        if not path.is_file() or path.suffix.lower() not in (".csv", ".tsv", ".parquet"):
+            raise ConfigError(f"--data {data}: a manifest is one .csv, .tsv or .parquet file")
         check_size(path)
-        return path.absolute()
+        return path
 
     def find(self, root: Path) -> Iterator[Entry | Dropped]:
         """One entry a row of the file ``root``.

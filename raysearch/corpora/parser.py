@@ -9,10 +9,30 @@ from typing import ClassVar
 
 from raysearch.corpora.utterance import Dropped
 from raysearch.errors import ConfigError, MissingPathError
+from raysearch.paths import existing
 
 __all__ = ["CorpusParser", "Entry", "NamedFilesParser", "unknown_code", "walk_audio"]
 
-_AUDIO_SUFFIXES = (".wav", ".flac")
+# Names that may be audio; what a file contains decides later.
+_AUDIO_SUFFIXES = frozenset(
+    [
+        ".wav",
+        ".wave",
+        ".flac",
+        ".aif",
+        ".aiff",
+        ".aifc",
+        ".au",
+        ".snd",
+        ".caf",
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".mp3",
+        ".sph",
+        ".rf64",
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +80,12 @@ class CorpusParser(ABC):
                 f"corpus {self.name!r} needs --data FOLDER (corpus.data);"
                 f" get the corpus from {self.source}"
             )
-        root = Path(data).expanduser()
-        if not root.exists():
+        root = existing(data)
+        if root is None:
             raise MissingPathError(f"--data {data}: no such folder")
         if not root.is_dir():
             raise ConfigError(f"--data {data}: not a folder; {self.name!r} is read from one")
-        return root.resolve()
+        return root
 
     @abstractmethod
     def find(self, root: Path) -> Iterator[Entry | Dropped]:
@@ -129,7 +149,7 @@ def _stray(path: Path, root: Path) -> str | None:
     if path.name.startswith("."):
         return "a hidden file of the operating system"
     if path.suffix.lower() not in _AUDIO_SUFFIXES:
-        return "neither WAV nor FLAC by its name"
+        return "no audio by its name"
     if path.is_symlink():
         try:
             target = path.resolve(strict=True)

@@ -1,6 +1,7 @@
-"""Tables from outside, CSV or Parquet, row by row; every message names the file and the row."""
+"""Tables from outside (CSV, TSV, Parquet), row by row; every message names the file and the row."""
 
 import csv
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import pyarrow.parquet as pq
 
 from raysearch.config.base import nearest
 from raysearch.errors import ConfigError, MissingPathError
+from raysearch.paths import existing, near_spelling
 
 __all__ = ["MAX_BYTES", "SEXES", "SPLITS", "Row", "audio_path", "check_size", "read_table", "word"]
 
@@ -40,7 +42,7 @@ def check_size(path: Path) -> None:
 
 
 def read_table(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
-    """The rows of a ``.csv`` or ``.parquet`` file; other columns are ignored.
+    """The rows of a ``.csv``, ``.tsv`` or ``.parquet`` file; other columns are ignored.
 
     Raises:
         ConfigError: not such a file, a column missing or twice, a ragged row.
@@ -52,8 +54,10 @@ def read_table(path: Path, required: Sequence[str], optional: Sequence[str] = ()
 def _read_csv(path: Path, required: Sequence[str], wanted: Sequence[str]) -> Iterator[Row]:
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
+            tabs = path.suffix.lower() == ".tsv"
+            reader = csv.reader(file, delimiter="\t" if tabs else ",", strict=True)
             header = [cell.strip() for cell in next(reader, [])]
+            _check_separator(header, path)
             _check_columns(header, f"{path}: line 1", required, wanted)
             for cells in reader:
                 place = f"{path}: line {reader.line_num}"
@@ -63,7 +67,17 @@ def _read_csv(path: Path, required: Sequence[str], wanted: Sequence[str]) -> Ite
                     raise ConfigError(f"{place}: {len(cells)} cells under {len(header)} columns")
                 yield Row(place, _known(zip(header, cells, strict=True), wanted))
     except (csv.Error, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not a CSV file in UTF-8 ({error})") from error
+        kind = path.suffix[1:].upper()
+        raise ConfigError(f"{path}: not a {kind} file in UTF-8 ({error})") from error
+
+
+def _check_separator(header: list[str], path: Path) -> None:
+    """A header in one cell is one whose cells are separated by something else."""
+    other = next((mark for mark in "\t;,|" if mark in header[0]), "") if len(header) == 1 else ""
+    names = {"\t": "tabs", ";": "semicolons", ",": "commas", "|": "bars"}
+    if other:
+        wanted = "name it .tsv" if other == "\t" else "separate by commas in .csv, tabs in .tsv"
+        raise ConfigError(f"{path}: line 1: its cells are separated by {names[other]}: {wanted}")
 
 
 def _read_parquet(path: Path, required: Sequence[str], wanted: Sequence[str]) -> Iterator[Row]:
@@ -114,20 +128,24 @@ def audio_path(written: str, folder: Path, place: str) -> Path:
 
     Raises:
         ConfigError: not a path, or a relative one that leaves ``folder``.
-        MissingPathError: there is no such file.
+        MissingPathError: there is no such file in any Unicode form of its name.
     """
-    if "\0" in written:
-        raise ConfigError(f"{place}: {written!r} is not a path")
-    path = Path(written)
-    resolved = (folder / path).resolve()
-    if not path.is_absolute() and not resolved.is_relative_to(folder):
+    try:
+        path = existing(written, folder)
+    except ConfigError as error:
+        raise ConfigError(f"{place}: {error}") from None
+    absolute = Path(written).is_absolute()
+    looked = path or Path(os.path.normpath(folder / written))
+    if not absolute and not looked.is_relative_to(folder):
         raise ConfigError(
             f"{place}: {written!r} leaves the folder of its table;"
             " write an absolute path if that is meant"
         )
-    if not resolved.is_file():
-        raise MissingPathError(f"{place}: {written!r} is not a file (looked at {resolved})")
-    return resolved
+    if path is None or not path.is_file():
+        near = near_spelling(looked) if path is None else None
+        hint = f"; there is {near}: only its letter case differs" if near else ""
+        raise MissingPathError(f"{place}: {written!r} is not a file (looked at {looked}){hint}")
+    return path
 
 
 def word(row: Row, column: str, words: Mapping[str, str]) -> str | None:

@@ -2,7 +2,8 @@
 
 A name is emotion and sentence number, in the speaker's folder (``AudioData/DC/sa01.wav``) or, in
 mirrors, after the speaker (``DC_sa01.wav``). Some sentences recur under several emotions, and the
-names do not say which: the text is the name's own code, so a text overlap may go unseen.
+names do not say which: the text is the name's own code, so a text overlap may go unseen. Letters
+may be in either case.
 """
 
 import re
@@ -23,7 +24,7 @@ _EMOTIONS = {
     "su": "surprise",
 }
 _SPEAKERS = ("DC", "JE", "JK", "KL")
-_NAME = re.compile(r"(?:(DC|JE|JK|KL)_)?([a-z]{1,2})(\d\d)")
+_NAME = re.compile(r"(?:(DC|JE|JK|KL)_)?([a-z]{1,2})(\d\d)", re.IGNORECASE | re.ASCII)
 
 
 class Savee(NamedFilesParser):
@@ -42,8 +43,8 @@ class Savee(NamedFilesParser):
         match = _NAME.fullmatch(path.stem)
         if match is None:
             return Dropped(str(path), "not a SAVEE name")
-        prefix, code, number = match.groups()
-        speaker = prefix or path.parent.name
+        prefix, code, number = match[1], match[2].lower(), match[3]
+        speaker = (prefix or path.parent.name).upper()
         if speaker not in _SPEAKERS:
             return Dropped(str(path), "a SAVEE name without its speaker's folder or prefix")
         if code not in _EMOTIONS:

@@ -16,6 +16,7 @@ from typing import Any
 
 from raysearch.corpora.header import AudioHeader, HeaderError, read_header
 from raysearch.corpora.parser import CorpusParser, Entry
+from raysearch.corpora.reasons import commonest
 from raysearch.corpora.utterance import Corpus, Dropped, Utterance
 from raysearch.errors import EmptyCorpusError
 
@@ -52,9 +53,10 @@ def scan(parser: CorpusParser, root: Path) -> Corpus:
     rows, copies = _drop_same_id([row for row in read if isinstance(row, Utterance)], parser)
     rows, twins = _drop_same_content(rows)
     if not rows:
+        why = f": {told}" if (told := commonest(dropped)) else ""
         num_files = len(entries) + len(dropped)
         raise EmptyCorpusError(
-            f"{root}: none of {num_files} files is usable; expected {parser.expects}"
+            f"{root}: none of {num_files} files is usable{why}; expected {parser.expects}"
         )
     return Corpus(
         name=parser.name,

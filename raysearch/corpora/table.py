@@ -21,7 +21,8 @@ from raysearch.corpora.labels import (
 from raysearch.corpora.parser import CorpusParser, walk_audio
 from raysearch.corpora.scan import scan
 from raysearch.corpora.utterance import Corpus, Utterance
-from raysearch.errors import ConfigError, EmptyCorpusError, UnknownNameError
+from raysearch.errors import ConfigError, EmptyCorpusError, MissingPathError, UnknownNameError
+from raysearch.paths import existing
 
 __all__ = ["CORPORA", "CorpusConfig", "corpus_parser", "load_corpus"]
 
@@ -182,7 +183,12 @@ def load_corpus(config: CorpusConfig, storage: Path) -> Corpus:
 def _label_map(config: CorpusConfig) -> LabelMap | None:
     if config.uses_committed_map:
         return committed_label_map(config.calm)
-    return read_label_map(Path(config.label_map).expanduser()) if config.label_map else None
+    if not config.label_map:
+        return None
+    path = existing(config.label_map)
+    if path is None:
+        raise MissingPathError(f"corpus.label_map: {config.label_map}: no such file")
+    return read_label_map(path)
 
 
 def _scanned(parser: CorpusParser, root: Path) -> Corpus:

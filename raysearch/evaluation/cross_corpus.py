@@ -32,6 +32,7 @@ from raysearch.evaluation.stored import stored_evaluations
 from raysearch.evaluation.transductive import check_alike, transductive_notes
 from raysearch.run_folder import RunFolder
 from raysearch.storage.corpora import read_corpus
+from raysearch.storage.replica import pasted
 from raysearch.streaming.shards import ensure_features
 from raysearch.training.transductive import is_transductive
 from raysearch.tuning.preparation import feature_store
@@ -91,7 +92,7 @@ def plan_matrix(runs: Sequence[RunFolder], targets: Sequence[CorpusConfig], stor
         raise UserError("one run is no matrix: name another RUN, or --target CORPUS=PATH")
     for run in runs:
         if "fold" not in stored_evaluations(run):
-            raise UserError(f"{run.root}: not evaluated yet: raysearch evaluate {run.root}")
+            raise UserError(f"{run.root}: not evaluated yet: raysearch evaluate {pasted(run.root)}")
     # A target's labels are the true ones, though a run of its own shuffled them.
     true = [run.spec().corpus.model_copy(update={"shuffle_labels": False}) for run in runs]
     names = _names([*true, *targets])

@@ -194,6 +194,7 @@ def _nested_arms(
         with hold(inner.root) as lease:
             inner.open(other, resume=inner.spec_file.exists())
             audited = _split(run, other, storage)
+            inner.write_splits(audited.split.rows())
             if not _complete(inner, other):
                 watcher.say(f"searching inside fold {other.protocol.fold}")
                 run_search(

@@ -11,6 +11,8 @@ import scipy.special
 import torch
 
 from raysearch.config.identity import canonical_json
+from raysearch.corpora.reasons import commonest
+from raysearch.corpora.utterance import Dropped
 from raysearch.errors import EmptyCorpusError
 from raysearch.evaluation.arm import Arm
 from raysearch.evaluation.final_model import ALL_ROWS, Net
@@ -69,7 +71,10 @@ def predict_arm(
     unusable = _ensure_test_features(arm, storage, cell, on_progress)
     test = [u for u in arm.audited.split.test if u.id not in unusable]
     if not test:
-        raise EmptyCorpusError(f"fold {arm.audited.split.fold}: no test utterance can be used")
+        why = commonest([Dropped(name, reason) for name, reason in sorted(unusable.items())])
+        raise EmptyCorpusError(
+            f"fold {arm.audited.split.fold}: no test utterance can be used: {why or 'it has none'}"
+        )
     tables = [
         prediction_table(
             test,

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from raysearch.errors import UserError
 from raysearch.evaluation.transductive import check_alike
 from raysearch.run_folder import RunFolder
+from raysearch.storage.replica import pasted
 
 __all__ = ["Mode", "System", "evaluation_file", "load_systems", "stored_evaluations"]
 
@@ -99,7 +100,7 @@ def load_systems(runs: Sequence[Path], *, paper: bool = False) -> list[System]:
 def _evaluated(run: Path) -> dict[Mode, dict[str, Any]]:
     found = stored_evaluations(RunFolder(run))
     if not found:
-        raise UserError(f"{run}: not evaluated yet: raysearch evaluate {run}")
+        raise UserError(f"{run}: not evaluated yet: raysearch evaluate {pasted(run)}")
     return found
 
 

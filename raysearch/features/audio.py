@@ -12,6 +12,8 @@ from raysearch.errors import DataError
 __all__ = ["AudioError", "read_audio", "resample"]
 
 
+# The largest sample of a float file that was written without scaling, full scale being 1: 32 bits.
+MAX_SAMPLE = 2.0**32
 # 1 GiB of float32 once decoded: a FLAC's header bounds its bytes far less than its samples.
 MAX_SAMPLES = 1 << 28
 
@@ -36,7 +38,7 @@ def read_audio(path: str | Path, sample_rate: int) -> np.ndarray:
     decoded. Silence is kept: CREMA-D has one silent utterance, which still has a label.
 
     Raises:
-        AudioError: refused header, undecodable, empty, or holding NaN or infinite samples.
+        AudioError: refused header, undecodable, empty, or samples that are not finite or absurd.
     """
     name = str(path)
     try:
@@ -46,13 +48,19 @@ def read_audio(path: str | Path, sample_rate: int) -> np.ndarray:
     if header.num_frames * header.num_channels > MAX_SAMPLES:
         raise AudioError(name, f"more than {MAX_SAMPLES} samples over all channels")
     try:
-        samples_NC, rate = soundfile.read(name, dtype="float32", always_2d=True)
+        # By its descriptor: a name such as x.raw would decide the format.
+        with open(path, "rb") as file:
+            samples_NC, rate = soundfile.read(
+                file.fileno(), dtype="float32", always_2d=True, closefd=False
+            )
     except (soundfile.SoundFileError, OSError, ValueError) as error:
         raise AudioError(name, f"cannot be decoded ({type(error).__name__})") from error
     if samples_NC.shape[0] == 0:
         raise AudioError(name, "no samples")
     if not np.isfinite(samples_NC).all():
         raise AudioError(name, "NaN or infinite samples")
+    if (peak := float(np.abs(samples_NC).max())) > MAX_SAMPLE:
+        raise AudioError(name, f"samples of up to {peak:.0e}, where full scale is 1")
     mono_N = samples_NC.mean(axis=1, dtype=np.float32)
     waveform_N = resample(mono_N, int(rate), sample_rate)
     if waveform_N.size == 0:

@@ -11,12 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from ray.exceptions import RayError
 from ray.job_submission import JobSubmissionClient
 
 from raysearch.errors import InfrastructureError, MissingPathError, UserError
+from raysearch.proxies import speak_directly
+from raysearch.tuning.own_token import own_token
 
 __all__ = ["Job", "Jobs", "address_of"]
 
@@ -85,6 +88,7 @@ class Jobs:
         self.address = address
         if not re.match(r"https?://", address):
             raise UserError(f"{address}: give the dashboard's address, as {DEFAULT_ADDRESS}")
+        speak_directly(urlsplit(address).hostname or "")
         headers = _authorization()
         _check_answers(address, headers)
         for talker in _TALKERS:
@@ -201,10 +205,7 @@ def _authorization() -> dict[str, str]:
     Ray sends it only where ``RAY_AUTH_MODE=token`` was exported; a cluster's user would have to
     know, and one whose own Ray runs without tokens could not.
     """
-    token = os.environ.get("RAY_AUTH_TOKEN", "")
-    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", "~/.ray/auth_token")).expanduser()
-    if not token and path.is_file():
-        token = path.read_text(encoding="utf-8").strip()
+    token = own_token()
     return {"Authorization": f"Bearer {token}"} if token else {}
 
 

@@ -71,9 +71,12 @@ def records(run: Path) -> list[Record]:
     found = []
     for path in (run / "jobs").glob("*.json"):
         try:
-            found.append(Record(**json.loads(path.read_text(encoding="utf-8"))))
+            record = Record(**json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, TypeError) as error:
             raise DataError(f"{path}: not a job's record: {error}") from None
+        if record.submission != path.stem:  # its log is found by that name
+            raise DataError(f"{path}: not a job's record: it is of {record.submission!r}")
+        found.append(record)
     return sorted(found, key=lambda record: -record.started)
 
 

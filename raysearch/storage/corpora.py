@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from raysearch.corpora.table import CorpusConfig, load_corpus
 from raysearch.corpora.utterance import Corpus
-from raysearch.errors import MissingPathError
+from raysearch.errors import ConfigError, MissingPathError
 from raysearch.storage.objects import is_url
 from raysearch.storage.replica import Replica, open_storage, replica_of
 
@@ -35,10 +35,25 @@ def fetch_corpus(data: str) -> str:
 
 
 def read_corpus(config: CorpusConfig, storage: Path) -> Corpus:
-    """``load_corpus``, of a URL as well. Raises as that does, and as ``fetch_corpus``."""
-    if config.data and is_url(config.data):
-        config = config.model_copy(update={"data": fetch_corpus(config.data)})
-    return load_corpus(config, storage)
+    """``load_corpus``, of a URL as well. Raises as that does, and as ``fetch_corpus``.
+
+    A table from a store may name audio of that store alone: an absolute path in it would be one of
+    this machine's files.
+    """
+    if not config.data or not is_url(config.data):
+        return load_corpus(config, storage)
+    fetched = config.model_copy(update={"data": fetch_corpus(config.data)})
+    corpus = load_corpus(fetched, storage)
+    both = zip(config.members, fetched.members, strict=True)
+    roots = {name: Path(path or "") for (name, url), (_, path) in both if url and is_url(url)}
+    for row in corpus.utterances:
+        root = roots.get(row.corpus)
+        if root is not None and not Path(row.path).is_relative_to(root.resolve()):
+            raise ConfigError(
+                f"{config.data}: utterance {row.id!r} is {row.path}, a file of this machine:"
+                " name it relative to its table"
+            )
+    return corpus
 
 
 def send_files(paths: Iterable[str]) -> str:

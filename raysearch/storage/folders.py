@@ -7,12 +7,14 @@ is not there, so one that was half sent never is.
 """
 
 import json
+import re
 import shutil
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
 from raysearch.errors import DataError
+from raysearch.paths import is_name
 from raysearch.storage.objects import ObjectStore
 from raysearch.training.checkpoint import MANIFEST, load_json, verify
 
@@ -61,8 +63,8 @@ def fetch_folder(objects: ObjectStore, key: str, folder: Path) -> bool:
     try:
         (stage / MANIFEST).write_bytes(manifest.data)
         for file, digest in load_json(stage / MANIFEST).items():
-            if Path(file).name != file:
-                raise DataError(f"{objects.url}/{key}: a file named {file!r}")
+            if not is_name(file) or not re.fullmatch(r"[0-9a-f]{64}", str(digest)):
+                raise DataError(f"{objects.url}/{key}: a file named {file!r} of hash {digest!r}")
             objects.download(f"{family}/{OBJECTS}/{digest}", stage / file)
         verify(stage)
         stage.rename(folder)

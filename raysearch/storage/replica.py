@@ -5,8 +5,10 @@ says which URL it stands for. Code that is given a path below asks ``replica_of`
 must be sent or fetched. A plain folder has no such file, and nothing happens.
 """
 
+import errno
 import json
 import os
+import shlex
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,13 +16,16 @@ from functools import lru_cache
 from pathlib import Path
 
 from raysearch.config.identity import stable_hash
-from raysearch.errors import InfrastructureError
+from raysearch.errors import ConfigError, InfrastructureError, UserError
 from raysearch.files import write_json
+from raysearch.paths import shortened, why_not
 from raysearch.storage.objects import ObjectStore, is_url
 
-__all__ = ["Replica", "check_writable", "open_storage", "replica_of", "shown"]
+__all__ = ["Replica", "check_writable", "open_storage", "pasted", "replica_of", "shown"]
 
 MARK = "storage.json"
+# Errors of what was asked for, not of the machine.
+_NO_FOLDER = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EEXIST)
 
 
 @dataclass(frozen=True)
@@ -56,9 +61,11 @@ class Replica:
             self.objects.write(self.key(path), path)
 
     def fetch(self, keys: Iterable[str]) -> None:
-        """Fetch objects, each replacing its file whole."""
+        """Fetch objects, each replacing its file whole; a mark of its own says nothing here."""
         for key in keys:
             path = self.path(key)
+            if path.name == MARK:
+                continue
             path.parent.mkdir(parents=True, exist_ok=True)
             staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
             try:
@@ -77,8 +84,7 @@ def open_storage(text: str) -> Path:
     if not is_url(text):
         return Path(text)
     objects = ObjectStore(text)
-    home = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
-    root = home / "raysearch" / stable_hash(objects.url)
+    root = _root_of(objects.url)
     try:
         root.mkdir(parents=True, exist_ok=True)
         write_json(root / MARK, {"url": objects.url})
@@ -91,9 +97,14 @@ def replica_of(path: Path) -> Replica | None:
     """What ``path`` is a part of; None for a plain folder."""
     path = path.absolute()
     for folder in (path, *path.parents):
-        if (folder / MARK).is_file():
-            return _replica(folder)
+        if (folder / MARK).is_file() and (replica := _replica(folder)):
+            return replica
     return None
+
+
+def _root_of(url: str) -> Path:
+    home = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
+    return home / "raysearch" / stable_hash(url)
 
 
 def check_writable(storage: Path) -> None:
@@ -112,7 +123,9 @@ def check_writable(storage: Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise InfrastructureError(f"{storage}: cannot be written: {error.strerror}") from error
+        kind = UserError if error.errno in _NO_FOLDER else InfrastructureError
+        place = shortened(str(storage))
+        raise kind(f"{place}: cannot be written: {why_not(error)}") from error
 
 
 def shown(path: Path) -> str:
@@ -121,7 +134,21 @@ def shown(path: Path) -> str:
     return f"{replica.objects.url}/{replica.key(path)}" if replica else str(path)
 
 
+def pasted(path: Path) -> str:
+    """``shown``, as a word of a command that can be pasted into a shell."""
+    return shlex.quote(shown(path))
+
+
 @lru_cache(maxsize=8)
-def _replica(root: Path) -> Replica:
-    url = json.loads((root / MARK).read_text(encoding="utf-8"))["url"]
-    return Replica(root, ObjectStore(url))
+def _replica(root: Path) -> Replica | None:
+    """What a mark stands for; None for one that came with somebody's folder.
+
+    It would have that folder's files sent wherever it says.
+    """
+    try:
+        url = json.loads((root / MARK).read_text(encoding="utf-8"))["url"]
+        if (root.parent.name, root.name) == ("raysearch", stable_hash(url)):
+            return Replica(root, ObjectStore(url))
+    except (ValueError, KeyError, TypeError, ConfigError):
+        pass
+    return None

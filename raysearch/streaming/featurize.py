@@ -1,19 +1,23 @@
 """The task that turns one chunk of audio files into one published part; runs on Ray's workers."""
 
+import errno
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import ray
 
 from raysearch.config.identity import seed_from
-from raysearch.errors import RaysearchError
+from raysearch.errors import InfrastructureError, RaysearchError
 from raysearch.features.audio import AudioError, read_audio
 from raysearch.features.extractor import Extractor
 from raysearch.features.table import build_extractor, feature_config
 from raysearch.features.waveform_augment import apply_cell
+from raysearch.paths import why_not
 from raysearch.storage.corpora import fetch_file
 from raysearch.streaming.parts import PartRow, part_name, write_part
 from raysearch.streaming.rows import row_key
@@ -21,6 +25,8 @@ from raysearch.streaming.store import FeatureSource, send_parts
 
 __all__ = ["publish_chunk"]
 
+# A disk that is full, over quota, read-only or failing: retries would meet the same.
+MACHINES_FAULT = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 # Waveforms held at once: a chunk's long files must not add up to gigabytes.
 UTTERANCES_AT_ONCE = 8
 
@@ -32,8 +38,8 @@ def publish_chunk(
 
     ``audio`` is the URL of the storage that the files are part of; empty for plain files.
 
-    A deliberate error travels in the report, so that the driver raises it as itself; a crash of
-    the machine stays an exception, which Ray retries.
+    A deliberate error travels in the report, so that the driver raises it as itself, and so does
+    a full or failing disk; a crash of the machine stays an exception, which Ray retries.
     """
     _one_thread()
     extractor = build_extractor(feature_config(config))
@@ -42,13 +48,19 @@ def publish_chunk(
     reports = []
     for line in table["chunk"].to_pylist():
         files = [tuple(item) for item in json.loads(line)]
-        report = {"num_rows": len(files), "quarantined": {}, "error": ""}
+        report = {"num_rows": len(files), "quarantined": {}, "error": "", "machine": ""}
         try:
             for _, path, _, _ in files:
                 fetch_file(path, audio)
             report["quarantined"] = _publish(files, source, extractor)
+        except InfrastructureError as error:
+            report["machine"] = str(error)
         except RaysearchError as error:
             report["error"] = str(error)
+        except OSError as error:
+            if error.errno not in MACHINES_FAULT:
+                raise
+            report["machine"] = why_not(error)
         reports.append(json.dumps(report))
     return pa.table({"report": reports})
 
@@ -68,13 +80,30 @@ def _publish(
                 kept.append((name, key))
             except AudioError as error:
                 quarantined[key] = error.reason
-        arrays = extractor(waveforms) if waveforms else []
-        rows += [PartRow(*key, values) for key, values in zip(kept, arrays, strict=True)]
+        for (name, key), values in zip(kept, _frames(extractor, waveforms), strict=True):
+            if np.isfinite(values).all():
+                rows.append(PartRow(name, key, values))
+            else:
+                quarantined[key] = _not_finite(extractor, values)
     if rows:
         target = Path(source.folder) / part_name(row.content_hash for row in rows)
         write_part(target, rows, source.identity, half=extractor.half)
         send_parts(source, [target.name])
     return quarantined
+
+
+def _frames(extractor: Extractor, waveforms: Sequence[np.ndarray]) -> list[np.ndarray]:
+    # What overflows is found in the values: the warning would only be printed by a worker.
+    with np.errstate(all="ignore"):
+        return extractor(waveforms) if waveforms else []
+
+
+def _not_finite(extractor: Extractor, values_TF: np.ndarray) -> str:
+    name, bad = extractor.config.extractor, ~np.isfinite(values_TF)
+    return (
+        f"{name}: {int(bad.sum())} of {values_TF.size} values are NaN or infinite"
+        f" (in {int(bad.any(axis=-1).sum())} of {len(values_TF)} frames)"
+    )
 
 
 def _read(path: str, content_hash: str, cell: str, extractor: Extractor) -> Any:

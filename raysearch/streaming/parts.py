@@ -152,7 +152,8 @@ def read_index(path: Path, identity: str, num_bins: int) -> PartIndex:
     """The small columns of the part.
 
     Raises:
-        DataError: as ``open_part``, or shapes that contradict each other.
+        DataError: as ``open_part``, shapes that contradict each other, or values that are not
+            finite, which an earlier version stored.
     """
     part = open_part(path, identity)
     names = ["content_hash", "num_frames", "num_bins", "bin_sum", "bin_sumsq"]
@@ -161,6 +162,8 @@ def read_index(path: Path, identity: str, num_bins: int) -> PartIndex:
     if not _sound(table) or np.any(table["num_bins"].to_numpy() != num_bins):
         raise DataError(f"{path}: frame or bin counts out of range")
     sums = [_matrix(table[name], len(frames_R), num_bins, path) for name in names[-2:]]
+    if not all(np.isfinite(matrix_RF).all() for matrix_RF in sums):
+        raise DataError(f"{path}: holds values that are not finite")
     return PartIndex(tuple(table["content_hash"].to_pylist()), frames_R, sums[0], sums[1])
 
 

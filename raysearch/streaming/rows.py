@@ -1,9 +1,11 @@
 """A split as workers need it: row keys and integer labels of training and validation only."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from raysearch.corpora.reasons import commonest
+from raysearch.corpora.utterance import Dropped
 from raysearch.errors import DataError, EmptyCorpusError
 
 if TYPE_CHECKING:
@@ -69,6 +71,8 @@ def split_rows(
 ) -> SplitRows:
     """The training and validation rows of ``split`` but for the ids in ``exclude`` (quarantined).
 
+    Where ``exclude`` maps them to reasons, a refusal tells the commonest.
+
     Raises:
         DataError: a validation row's emotion never occurs in training.
         EmptyCorpusError: no training row is left, or none of the validation rows there were.
@@ -79,9 +83,15 @@ def split_rows(
     if not len(train) or (split.validation and not len(validation)):
         raise EmptyCorpusError(
             f"fold {split.fold}: {len(train)} training and {len(validation)} validation rows "
-            f"are usable; both must have some"
+            f"are usable; both must have some{_why(exclude)}"
         )
     return SplitRows(train, validation, labels, tuple(cells))
+
+
+def _why(exclude: Collection[str]) -> str:
+    if not isinstance(exclude, Mapping) or not exclude:
+        return ""
+    return f": {commonest([Dropped(name, why) for name, why in sorted(exclude.items())])}"
 
 
 def _table(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import ray
 
-from raysearch.errors import DataError, InfrastructureError, QuarantineError
+from raysearch.corpora.reasons import check_share
+from raysearch.errors import DataError, InfrastructureError
 from raysearch.features.extractor import FeatureConfig
 from raysearch.features.table import build_extractor
 from raysearch.storage.corpora import send_files
@@ -132,7 +133,7 @@ def ensure_features(
         for cell in cells
         if (key := row_key(u.content_hash, cell)) in reasons
     }
-    _check_share(quarantined, len(utterances), max_quarantined)
+    check_share(quarantined, len(utterances), max_quarantined)
     wanted = {row_key(u.content_hash, cell) for u in utterances for cell in cells} - set(reasons)
     if lost := wanted - set(index.places):
         raise InfrastructureError(f"{source.folder}: {len(lost)} rows are missing after the work")
@@ -169,6 +170,11 @@ def _compute(
     for report in _run(missing, source, config):
         if report["error"]:
             raise DataError(report["error"])
+        if report["machine"]:
+            raise InfrastructureError(
+                f"{source.folder}: features cannot be written: {report['machine']}; what is "
+                "computed stays: go on with --resume once that is mended"
+            )
         reasons.update(report["quarantined"])
         done += report["num_rows"]
         if on_progress:
@@ -216,14 +222,3 @@ def _chunks(missing: "list[_Item]") -> "Iterator[list[_Item]]":
         seconds = longer
     if chunk:
         yield chunk
-
-
-def _check_share(quarantined: dict[str, str], num_rows: int, max_share: float) -> None:
-    if len(quarantined) <= max_share * num_rows:
-        return
-    some = "; ".join(f"{name}: {reason}" for name, reason in sorted(quarantined.items())[:5])
-    raise QuarantineError(
-        f"{len(quarantined)} of {num_rows} utterances are unusable, more than "
-        f"corpus.max_quarantined={max_share:g} allows: {some}"
-        + ("; ..." if len(quarantined) > 5 else "")
-    )

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from raysearch.errors import DataError
 from raysearch.models.base import Model
+from raysearch.paths import is_name
 
 __all__ = [
     "MANIFEST",
@@ -80,7 +81,7 @@ def verify(folder: Path) -> None:
     manifest = load_json(folder / MANIFEST)
     for name, digest in manifest.items():
         path = folder / name
-        if Path(name).name != name or not path.is_file():
+        if not is_name(name) or not path.is_file():
             raise DataError(f"{folder}: checkpoint file {name!r} is missing")
         if _digest(path) != digest:
             raise DataError(f"{path}: does not match its manifest; the checkpoint is damaged")

@@ -34,7 +34,7 @@ class CheckpointKeeper:
         """Remove what the ledger knows and nobody needs; a worker may be writing the rest."""
         kept = self._kept(trials)
         for path in self._known - kept:
-            _remove(path)
+            self._remove(path)
         self._known &= kept
 
     def sweep(self, trials: Trials) -> None:
@@ -44,7 +44,7 @@ class CheckpointKeeper:
         # A replacement that was cut short left the only copy under another name.
         kept = self._known | {former_of(path) for path in self._known if not path.exists()}
         for path in {*folder.glob("*/*"), *published_below(folder)} - kept:
-            _remove(path)
+            self._remove(path)
 
     def _kept(self, trials: Trials) -> set[Path]:
         ended = [r.checkpoint[0] for r in trials.ranked() if r.status != "running" and r.checkpoint]
@@ -56,9 +56,13 @@ class CheckpointKeeper:
         ]
         return {self._folder / path for path in (*best, *kept)}
 
-
-def _remove(path: Path) -> None:
-    forget_published(path)
-    shutil.rmtree(path, ignore_errors=True)
-    with contextlib.suppress(OSError):  # the trial has others
-        path.parent.rmdir()
+    def _remove(self, path: Path) -> None:
+        """Remove a checkpoint; nothing else, whatever the ledger calls one or a link leads to."""
+        folder = self._folder / "checkpoints"
+        inside = path.parent.resolve().is_relative_to(folder.resolve())
+        if path.parent.parent != folder or ".." in path.parts or not inside:
+            return
+        forget_published(path)
+        shutil.rmtree(path, ignore_errors=True)
+        with contextlib.suppress(OSError):  # the trial has others
+            path.parent.rmdir()

@@ -14,6 +14,9 @@ from ray._private import worker as ray_worker
 from ray.exceptions import RayError
 
 from raysearch.errors import ConfigError, InfrastructureError
+from raysearch.proxies import speak_directly
+from raysearch.tuning.local_ray import local_environment
+from raysearch.tuning.own_token import own_token
 from raysearch.tuning.token_check import check_token
 from raysearch.tuning.undertaker import buried_with_us
 
@@ -64,13 +67,16 @@ def cluster_session(
         num_cpus: of a private instance; by default all that this process may use.
 
     Raises:
-        ConfigError: no address has such a form.
+        ConfigError: no address has such a form, or it is that of a dashboard.
+        UserError: this process' token is none.
         InfrastructureError: no cluster answers at the address, it refuses this process' token or
             versions, or Ray did not start.
     """
     address = address or os.environ.get("RAY_ADDRESS")
     local = address in (None, "", "local")
-    if not local:
+    if local:
+        speak_directly()
+    else:
         _check_reachable(str(address))
     for name, value in _DRIVER_ENV.items():
         os.environ.setdefault(name, value)
@@ -80,13 +86,13 @@ def cluster_session(
     with _ray_logs_to(log_folder / "driver.log"):
         before = _children()
         try:
-            with _free_gcs_port(local) as gcs_address:
+            with _free_gcs_port(local) as gcs_address, _environment(local) as folder:
                 context = ray.init(
                     address="local" if local else address,
                     namespace=NAMESPACE,
                     log_to_driver=False,
                     logging_level=logging.WARNING,
-                    **_init_options(local, gcs_address, num_cpus),
+                    **_init_options(local, gcs_address, num_cpus, folder),
                 )
         except (ConnectionError, RuntimeError, OSError, RayError) as error:
             what = "Ray did not start" if local else f"no Ray cluster answers at {address!r}"
@@ -107,7 +113,15 @@ def cluster_session(
 
 def _check_reachable(address: str) -> None:
     """Refuse at once what Ray would try for minutes."""
+    if "://" in address and not address.startswith("ray://"):
+        raise ConfigError(
+            f"--address or RAY_ADDRESS {address}: this is the address of a dashboard, where jobs "
+            "are sent (raysearch submit); give HOST:PORT of the cluster itself (6379 as a rule), "
+            "or unset RAY_ADDRESS for a private Ray"
+        )
     host, colon, port = address.removeprefix("ray://").rpartition(":")
+    speak_directly(host.strip("[]"))
+    own_token()
     if not colon:
         return  # "auto", or a name that Ray resolves
     try:
@@ -131,10 +145,17 @@ def _children() -> set[int]:
     return {process.pid for process in psutil.Process().children(recursive=True)}
 
 
-def _init_options(local: bool, gcs_address: str | None, num_cpus: int | None) -> dict[str, object]:
+def _environment(local: bool) -> contextlib.AbstractContextManager[str | None]:
+    return local_environment() if local else contextlib.nullcontext()
+
+
+def _init_options(
+    local: bool, gcs_address: str | None, num_cpus: int | None, folder: str | None
+) -> dict[str, object]:
     if not local:
         return {}
     return {
+        **({"_temp_dir": folder} if folder else {}),
         "include_dashboard": True,  # without it Train leaks the groups of stopped runs
         "dashboard_host": "127.0.0.1",
         "_node_ip_address": "127.0.0.1",
@@ -161,10 +182,17 @@ def _free_gcs_port(local: bool) -> Iterator[str | None]:
         os.environ.pop("RAY_GCS_SERVER_PORT", None)
 
 
+class _Log(logging.FileHandler):
+    """A full disk is told once, by what needs the room; not by each record's traceback."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's own name)
+        del record
+
+
 @contextlib.contextmanager
 def _ray_logs_to(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, delay=True)
+    handler = _Log(path, delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("ray")
     handlers, propagate = logger.handlers[:], logger.propagate

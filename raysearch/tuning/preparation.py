@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import ray
 
 from raysearch.config.identity import canonical_json
+from raysearch.corpora.header import HeaderError, read_header
+from raysearch.corpora.reasons import check_share
 from raysearch.corpora.utterance import Corpus
 from raysearch.partner import partner_config
-from raysearch.prerequisites import check_ready, feature_sets
+from raysearch.prerequisites import check_ready, feature_sets, own_settings
 from raysearch.protocols.audit import Audit, audit, check_siblings
 from raysearch.protocols.splits import Split, inner_splits, without_validation
 from raysearch.spec import SearchSpec, TrialConfig
@@ -109,7 +111,8 @@ def prepare_split(spec: SearchSpec, storage: Path) -> AuditedSplit:
 
     Raises:
         UserError: the corpus' folder or a setting is wrong.
-        DataError: nothing usable, or a split that leaks.
+        DataError: nothing usable, a split that leaks, or too much audio to learn from whose
+            headers cannot be read; test rows are looked at when they are evaluated.
     """
     check_ready(spec)
     corpus = read_corpus(spec.corpus, storage)
@@ -117,7 +120,20 @@ def prepare_split(spec: SearchSpec, storage: Path) -> AuditedSplit:
     audits = [audit(split) for split in splits]
     for verdict in audits:
         verdict.check()
+    _check_headers(splits[0], spec.corpus.max_quarantined)
     return AuditedSplit(corpus, splits[0], audits[0], tuple(splits[1:]))
+
+
+def _check_headers(split: Split, max_quarantined: float) -> None:
+    rows = (*split.train, *split.validation)
+    bad: dict[str, str] = {}
+    for row in rows:
+        if row.sample_rate is None:
+            try:
+                read_header(row.path)
+            except HeaderError as error:
+                bad[row.id] = str(error)
+    check_share(bad, len(rows), max_quarantined)
 
 
 def prepare_features(
@@ -149,9 +165,12 @@ def prepare_features(
     wanted = [(*item, bank) for streams in searched for item in streams.items()]
     if (partner := partner_config(spec)) is not None:
         wanted += [(*item, ()) for item in partner.used_features.items()]
+    told = {_key(stream, config): (stream, config) for stream, config, _ in wanted}
     for stream, config, cells in wanted:
         if (key := _key(stream, config)) not in sets:
-            sets[key] = _ensure_all(spec, whole, stream, config, cells, storage, on_progress)
+            alike = [other for name, other in told.values() if name == stream]
+            own = own_settings(config, alike)
+            sets[key] = _ensure_all(spec, whole, stream, config, cells, storage, on_progress, own)
     parts = [part for both in sets.values() for part in both]
     quarantined = {name: why for part in parts for name, why in part.quarantined.items()}
     splits = (split, *inner, whole)
@@ -188,13 +207,14 @@ def _ensure_all(
     cells: Sequence[str],
     storage: Path,
     on_progress: Progress | None,
+    own: str,
 ) -> list[FeatureSet]:
-    """The rows of ``whole`` clean, and after each augmentation cell."""
+    """The rows of ``whole`` clean, and after each augmentation cell; ``own`` tells sets apart."""
 
     def ensure(rows: "Sequence[Utterance]", cells: Sequence[str], what: str) -> FeatureSet:
         def report(done: int, total: int) -> None:
             if on_progress:
-                on_progress(f"{stream} features ({what})", done, total)
+                on_progress(f"{stream} features ({what}{own})", done, total)
 
         return ensure_features(
             rows,

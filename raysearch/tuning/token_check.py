@@ -28,7 +28,9 @@ def ask(address: str, method: str, headers: dict[str, str] | None = None) -> Ans
 
     ``silent`` is anything that is no gRPC in the clear, a port closed by TLS included.
     """
-    with grpc.insecure_channel(address) as channel:
+    # The token is for that port alone: gRPC would take http_proxy as well.
+    options = [("grpc.enable_http_proxy", 0)]
+    with grpc.insecure_channel(address, options) as channel:
         try:
             metadata = tuple((headers or {}).items())
             channel.unary_unary(method)(b"", timeout=TIMEOUT_S, metadata=metadata)

@@ -1,6 +1,7 @@
 """One search from its settings to a finished ledger: start Ray, start the slots, let Tune run."""
 
 import platform
+import shlex
 import signal
 import tempfile
 import threading
@@ -156,7 +157,9 @@ def run_search(
     if conductor.error:
         raise conductor.error
     if interrupt.received:
-        raise SearchInterruptedError(f"interrupted; continue with --name {run.root.name} --resume")
+        raise SearchInterruptedError(
+            f"interrupted; continue with --name {shlex.quote(run.root.name)} --resume"
+        )
     return conductor.trials
 
 

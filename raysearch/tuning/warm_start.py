@@ -11,6 +11,8 @@ from raysearch.spec import SearchSpec
 __all__ = ["warm_start"]
 
 NUM_SETTINGS = 3
+# Corpora whose utterances are named by their publisher, whatever folder they are in.
+OWN_IDS = frozenset({"crema_d", "demo", "emodb", "emovo", "iemocap", "ravdess", "savee", "tess"})
 
 
 def warm_start(earlier: RunFolder, spec: SearchSpec, split: Split) -> WarmStart:
@@ -43,16 +45,53 @@ def warm_start(earlier: RunFolder, spec: SearchSpec, split: Split) -> WarmStart:
     return WarmStart(
         origin=earlier.root.name,
         settings=tuple(found[:NUM_SETTINGS]),
-        saw_test=_saw_test(earlier, old, split),
+        saw_test=_saw_test(earlier, old, spec, split),
     )
 
 
-def _saw_test(earlier: RunFolder, old: SearchSpec, split: Split) -> bool:
-    """Whether a test utterance of ``split`` was one to learn from, or to choose by, before."""
-    if not earlier.splits_file.exists() or {row.corpus for row in split.test}.isdisjoint(
-        old.corpus.name.split(",")
-    ):
+def _saw_test(earlier: RunFolder, old: SearchSpec, spec: SearchSpec, split: Split) -> bool:
+    """Whether a test utterance of ``split`` may have been learned from, or chosen by, before.
+
+    What cannot be seen counts as seen: a run without its splits, or a table of the user's own in
+    which the same recording may have another name.
+    """
+    same = (old.corpus.name, old.corpus.data) == (spec.corpus.name, spec.corpus.data)
+    before = [name for name, _ in old.corpus.members]
+    pairs = {(row.corpus, name) for row in split.test for name in before}
+    if all(_apart(*pair) for pair in pairs):
         return False
-    with earlier.splits_file.open(encoding="utf-8", newline="") as file:
-        seen = {row["utterance"] for row in csv.DictReader(file) if row["split"] != "test"}
-    return any(row.id in seen for row in split.test)
+    sides = _sides(earlier)
+    if not sides or not (same or all(_apart(*pair) or _comparable(*pair) for pair in pairs)):
+        return True
+    if not same:
+        only = before[0] if len(before) == 1 else ""
+        sides = {_full(only, name): side for name, side in sides.items()}
+    tested = [sides.get(row.id if same else _full(row.corpus, row.id)) for row in split.test]
+    if (inherited := old.search.warm_start) is not None:
+        # The run before that one is known to be innocent of that one's test rows alone.
+        return inherited.saw_test or any(side != "test" for side in tested)
+    return any(side not in (None, "test") for side in tested)
+
+
+def _apart(corpus: str, other: str) -> bool:
+    """Whether two corpora are known to share no recording."""
+    return corpus != other and {corpus, other} <= OWN_IDS
+
+
+def _comparable(corpus: str, other: str) -> bool:
+    """Whether a recording has the same id in both."""
+    return corpus == other and corpus in OWN_IDS
+
+
+def _full(corpus: str, name: str) -> str:
+    """An utterance's id as it is among several corpora."""
+    return name if not corpus or name.startswith(f"{corpus}/") else f"{corpus}/{name}"
+
+
+def _sides(run: RunFolder) -> dict[str, str]:
+    """Utterance to the side on which ``run`` had it; empty if that cannot be seen."""
+    try:
+        with run.splits_file.open(encoding="utf-8", newline="") as file:
+            return {row["utterance"]: row["split"] for row in csv.DictReader(file)}
+    except (OSError, KeyError, ValueError, csv.Error):
+        return {}

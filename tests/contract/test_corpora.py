@@ -137,7 +137,7 @@ def test_strays_are_dropped_with_their_reason(name: str, tmp_path: Path) -> None
         assert not any("EmoEvaluation/" in path for path in found)
     assert found == {
         **STRAYS[name],
-        "Thumbs.db": "neither WAV nor FLAC by its name",
+        "Thumbs.db": "no audio by its name",
         "._03a01Wa.wav": "a hidden file of the operating system",
     }
 

@@ -60,3 +60,34 @@ def test_the_only_copy_of_a_checkpoint_outlives_a_sweep(run):
     CheckpointKeeper(folder, 1).sweep(trials)
     assert former_of(kept).is_dir()
     assert not (folder / "checkpoints" / "t4").exists()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "checkpoints",
+        "checkpoints/t0",
+        "checkpoints/t9/linked/inner",
+        "checkpoints/t8/1-1",
+        "logs/t0/1-1",
+        "../beside",
+        "checkpoints/../../beside",
+        "checkpoints/t0/..",
+    ],
+)
+def test_only_checkpoints_are_removed_whatever_the_ledger_names(run, path):
+    folder, trials = run
+    outside = folder.parent / "beside"
+    outside.mkdir(exist_ok=True)
+    (outside / "1-1").mkdir(exist_ok=True)
+    (outside / "kept.txt").write_text("mine")
+    (folder / "logs" / "t0" / "1-1").mkdir(parents=True)
+    (folder / "checkpoints" / "t8").symlink_to(outside)
+    (folder / "checkpoints" / "t9").mkdir()
+    (folder / "checkpoints" / "t9" / "linked").symlink_to(outside)
+    before = sorted(folder.parent.rglob("*"))
+    keeper = CheckpointKeeper(folder, 2)
+    keeper.add(path)
+    keeper.add(str(outside))
+    keeper.discard(trials)
+    assert sorted(folder.parent.rglob("*")) == before

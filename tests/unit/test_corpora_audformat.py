@@ -54,6 +54,10 @@ tables:
       speaker: {scheme_id: speaker}
       transcription: {scheme_id: transcription}
 """
+# Ten levels of ten aliases each.
+BOMB = "a0: &a0 [x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 11)
+)
 FILES = ["wav/03a01Wa.wav", "wav/08a01Na.wav", "wav/08a02Ta.wav"]
 EMOTIONS = ["anger", "neutral", "sadness"]
 TEST, TRAIN = "emotion.categories.test.gold_standard", "emotion.categories.train.gold_standard"
@@ -178,6 +182,14 @@ def test_mistakes_name_file_and_line(root: Path, name: str, lines: list[str], me
     assert "\n" not in str(error.value)
 
 
+def test_a_header_as_audformat_itself_writes_it(root: Path) -> None:
+    labels = "labels: &id001 [anger, neutral, sadness]"
+    header = HEADER.replace("labels: [anger, neutral, sadness]", labels)
+    header += "meta:\n  again: *id001\n" + f"  description: {'x' * 600_000}\n"
+    (root / "db.yaml").write_text(header)
+    assert [row.emotion for row in load(root).utterances] == EMOTIONS
+
+
 @pytest.mark.parametrize(
     ("header", "message"),
     [
@@ -187,7 +199,10 @@ def test_mistakes_name_file_and_line(root: Path, name: str, lines: list[str], me
         ("tables:\n  x:\n    columns: 3\n", "the columns of 'x' are not a map"),
         ("tables:\n  x:\n    type: filewise\n", "no table with rows has a column 'emotion'"),
         (HEADER.replace("filewise", "segmented"), "emotions of segments only (table 'emotion')"),
-        ("name: &a x\nother: *a\n", "aliases are refused"),
+        ("name: &a x\nother: *a\n", "no tables"),
+        ("name: &a [x, *a]\n", "db.yaml:1: an alias stands for what it is a part of"),
+        ("a: " + "[" * 500 + "]" * 500, "db.yaml:1: nested too deeply"),
+        (BOMB, "its aliases stand for more than"),
     ],
 )
 def test_wrong_headers(root: Path, header: str, message: str) -> None:

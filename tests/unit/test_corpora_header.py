@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raysearch.corpora.header import MAX_CHANNELS, HeaderError, read_header
+from raysearch.features.audio import read_audio
 
 ALLOWED = [
     ("WAV", "PCM_U8", 8),
@@ -62,22 +63,100 @@ def test_agrees_with_libsndfile(
 
 
 @pytest.mark.parametrize(
-    ("container", "subtype"),
+    ("container", "subtype", "kind"),
     [
-        ("WAV", "IMA_ADPCM"),
-        ("WAV", "ULAW"),
-        ("WAV", "MS_ADPCM"),
-        ("WAV", "GSM610"),
-        ("AIFF", "PCM_16"),
-        ("OGG", "VORBIS"),
-        ("MAT4", "PCM_16"),
-        ("AU", "PCM_16"),
+        ("WAV", "ULAW", "wav"),
+        ("WAV", "ALAW", "wav"),
+        ("WAV", "MS_ADPCM", "wav"),
+        ("WAV", "GSM610", "wav"),
+        ("RF64", "PCM_16", "wav"),
+        ("AIFF", "PCM_16", "aiff"),
+        ("AIFF", "FLOAT", "aiff"),
+        ("AU", "PCM_16", "au"),
+        ("CAF", "ALAC_16", "caf"),
+        ("OGG", "VORBIS", "ogg"),
+        ("OGG", "OPUS", "ogg"),
+        ("MP3", "MPEG_LAYER_III", "mp3"),
+        ("NIST", "PCM_16", "sphere"),
     ],
 )
-def test_refuses_other_encodings(folder: Path, container: str, subtype: str) -> None:
+def test_audio_is_what_it_contains(folder: Path, container: str, subtype: str, kind: str) -> None:
+    path = folder / "called.wav"
+    tone = 0.3 * np.sin(np.arange(16_000) / 20)
+    soundfile.write(path, tone, 16_000, subtype=subtype, format=container)
+    header, truth = read_header(path), soundfile.info(path)
+    assert (header.kind, header.sample_rate, header.num_channels) == (kind, 16_000, 1)
+    assert header.num_frames == truth.frames
+    waveform_N = read_audio(path, 16_000)
+    assert len(waveform_N) == truth.frames
+    assert 0.1 < np.abs(waveform_N).max() < 0.6
+
+
+def test_big_endian_and_tagged_files(folder: Path) -> None:
+    tone = 0.3 * np.sin(np.arange(8_000) / 20)
+    rifx, flac, tagged = folder / "rifx.wav", folder / "plain.flac", folder / "tagged.wav"
+    soundfile.write(rifx, tone, 16_000, format="WAV", subtype="PCM_16", endian="BIG")
+    soundfile.write(flac, tone, 16_000)
+    tagged.write_bytes(b"ID3\x04\0\0\0\0\1\0" + bytes(128) + flac.read_bytes())
+    for path in (rifx, tagged):
+        assert read_header(path).num_frames == 8_000
+        assert read_audio(path, 16_000) == pytest.approx(tone, abs=1e-3)
+
+
+def test_a_name_does_not_choose_the_decoder(folder: Path) -> None:
+    path = folder / "speech.raw"
+    soundfile.write(path, np.zeros(100), 16_000, format="WAV")
+    assert len(read_audio(path, 16_000)) == 100
+
+
+@pytest.mark.parametrize(
+    ("container", "subtype", "reason"),
+    [
+        ("WAV", "IMA_ADPCM", r"IMA ADPCM.*neither"),
+        ("WAV", "G721_32", r"G\.721 ADPCM.*neither"),
+        ("AIFF", "IMA_ADPCM", "IMA ADPCM"),
+        ("MAT4", "PCM_16", "neither WAV nor FLAC"),
+        ("W64", "PCM_16", "Sony Wave64"),
+    ],
+)
+def test_refuses_other_encodings(folder: Path, container: str, subtype: str, reason: str) -> None:
     path = folder / "other.wav"
     soundfile.write(path, np.zeros(4_000), 8_000, subtype=subtype, format=container)
-    with pytest.raises(HeaderError, match="neither"):
+    with pytest.raises(HeaderError, match=reason):
+        read_header(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "seems"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+            "a Git LFS pointer",
+        ),
+        (b"PK\x03\x04" + bytes(60), "a ZIP archive"),
+        (b"\0\0\0\x20ftypM4A " + bytes(40), "MP4 or M4A"),
+        (b"\n<!DOCTYPE html><html>", "a web page"),
+        (b"<Error><Code>AccessDenied</Code></Error>", "a web page or an error message"),
+        (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11" + bytes(40), "WMA"),
+        (b"\xff\xf1\x50\x80" + bytes(40), "a bare AAC stream"),
+        (bytes(4_000), "zeros"),
+        (b"path,emotion\n", "text"),
+    ],
+)
+def test_says_what_it_seems_to_be(folder: Path, content: bytes, seems: str) -> None:
+    path = folder / "what.wav"
+    path.write_bytes(content)
+    with pytest.raises(HeaderError, match=f"neither WAV nor FLAC nor other audio, but {seems}"):
+        read_header(path)
+
+
+def test_an_ima_adpcm_code_is_found_wherever_it_stands(folder: Path) -> None:
+    path = folder / "late.aiff"
+    soundfile.write(path, np.zeros(4_000), 8_000, subtype="IMA_ADPCM", format="AIFF")
+    content = path.read_bytes()
+    padding = b"ANNO" + struct.pack(">I", 9_000) + bytes(9_000)
+    path.write_bytes(content[:12] + padding + content[12:])
+    with pytest.raises(HeaderError, match="IMA ADPCM"):
         read_header(path)
 
 
@@ -129,7 +208,12 @@ def test_refuses_what_is_no_file(tmp_path: Path) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(
-    start=st.sampled_from([b"", b"RIFF\0\0\0\0WAVE", b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0", b"fLaC"]),
+    start=st.sampled_from(
+        [
+            *(b"", b"RIFF\0\0\0\0WAVE", b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0", b"fLaC", b"ID3\4\0\0"),
+            *(b"FORM\0\0\0\0AIFC", b".snd", b"caff", b"OggS", b"NIST_1A", b"\xff\xfb\x90\x64"),
+        ]
+    ),
     rest=st.binary(max_size=120),
 )
 def test_never_fails_otherwise(folder: Path, start: bytes, rest: bytes) -> None:

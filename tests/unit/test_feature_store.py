@@ -1,16 +1,22 @@
 """Parts and the store's folder: whole or not at all, never another's, never damaged."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import soundfile
 
+from raysearch.corpora.scan import content_hash as hash_of
 from raysearch.errors import DataError
+from raysearch.features.extractor import Extractor, FeatureConfig
 from raysearch.features.log_mel import LogMelConfig
 from raysearch.features.ssl import SslConfig
+from raysearch.streaming.featurize import publish_chunk
 from raysearch.streaming.parts import (
     PartRow,
     part_name,
@@ -18,6 +24,7 @@ from raysearch.streaming.parts import (
     read_rows,
     write_part,
 )
+from raysearch.streaming.rows import row_key
 from raysearch.streaming.store import feature_source, scan, write_manifest
 
 
@@ -27,6 +34,25 @@ def rows(num_rows, num_bins=8, prefix="h"):
         PartRow(f"u{i}", f"{prefix}{i}", rng.normal(size=(3 + i, num_bins)).astype(np.float32))
         for i in range(num_rows)
     ]
+
+
+class OwnConfig(FeatureConfig):
+    pass
+
+
+class Reciprocal(Extractor):
+    """Two bins, one of them infinite in every second frame of silence."""
+
+    Config = OwnConfig
+    num_bins, floor, frames_per_second = 2, 0.0, 40.0
+
+    def __init__(self, config):
+        self.config = config
+
+    def __call__(self, waveforms):
+        frames = [np.abs(wave_N[:20]).reshape(20, 1).astype(np.float32) for wave_N in waveforms]
+        even_T1 = (np.arange(20) % 2).reshape(20, 1).astype(np.float32)
+        return [np.hstack([1 / (x_T1 + even_T1), x_T1 / x_T1 * even_T1]) for x_T1 in frames]
 
 
 @pytest.fixture
@@ -177,3 +203,63 @@ def test_a_torn_manifest_costs_nothing(source):
 def test_names_do_not_escape_the_store(tmp_path):
     source = feature_source(tmp_path, "../../etc:x", "mel", LogMelConfig())
     assert Path(source.folder).parent == tmp_path
+
+
+def test_a_part_with_values_that_are_not_finite_is_computed_again(source):
+    bad = rows(2)
+    bad[1].values[0, 0] = np.inf
+    with np.errstate(all="ignore"):
+        publish(source, bad)
+    publish(source, rows(3, prefix="g"))
+    assert sorted(scan(source, repair=True).places) == ["g0", "g1", "g2"]
+    assert len(list(Path(source.folder).glob("part-*"))) == 1
+
+
+def chunk(folder, waveforms):
+    """Files of these float samples, and the table that asks for their features."""
+    lines = []
+    for name, samples in waveforms.items():
+        path = folder / f"{name}.wav"
+        soundfile.write(path, samples, 16_000, subtype="FLOAT")
+        lines.append([name, str(path), hash_of(path), ""])
+    return pa.table({"chunk": [json.dumps(lines)]}), {name: digest for name, _, digest, _ in lines}
+
+
+@pytest.fixture
+def no_gpu(monkeypatch):
+    monkeypatch.setattr("ray.get_gpu_ids", list)
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_a_row_whose_features_are_not_finite_is_quarantined_alone(tmp_path):
+    rng = np.random.default_rng(0)
+    speech = rng.uniform(-0.1, 0.1, 8_000)
+    config = OwnConfig(extractor="test_feature_store:Reciprocal")
+    source = feature_source(tmp_path, "demo", "own", config)
+    Path(source.folder).mkdir()
+    table, hashes = chunk(tmp_path, {"good": speech, "silent": speech * 0, "absurd": speech * 1e25})
+    (report,) = publish_chunk(table, source, config.model_dump(mode="json"), "")["report"]
+    report = json.loads(report.as_py())
+    assert (report["error"], report["machine"]) == ("", "")
+    assert report["quarantined"] == {
+        row_key(hashes["silent"]): "test_feature_store:Reciprocal: 30 of 40 values are NaN or"
+        " infinite (in 20 of 20 frames)",
+        row_key(hashes["absurd"]): "samples of up to 1e+24, where full scale is 1",
+    }
+    assert list(scan(source).places) == [row_key(hashes["good"])]
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_a_full_disk_is_the_machines_fault(tmp_path, monkeypatch):
+    config = LogMelConfig(n_mels=8)
+    source = feature_source(tmp_path, "demo", "mel", config)
+    Path(source.folder).mkdir()
+    table, _ = chunk(tmp_path, {"good": np.zeros(8_000)})
+
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(pq, "write_table", full)
+    (report,) = publish_chunk(table, source, config.model_dump(mode="json"), "")["report"]
+    assert json.loads(report.as_py())["machine"] == "no space left on device"
+    assert list(Path(source.folder).iterdir()) == []  # and a resumption finds nothing torn

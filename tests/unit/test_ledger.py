@@ -107,6 +107,12 @@ def test_damage_within_is_refused_with_its_line(tmp_path):
         ({"time": None}, "'time'"),
         ({"metrics": 3}, "needs 'metrics'"),
         ({"epoch": None}, "needs 'epoch'"),
+        ({"trial": "../../home"}, "no trial's identity"),
+        ({"trial": ".."}, "no trial's identity"),
+        *(
+            ({"event": "checkpoint", "path": path}, "leads out of the run's folder")
+            for path in ("../../home", "/home", "", ".", "checkpoints/../../x", "a//b", "a\0b")
+        ),
     ],
 )
 def test_lines_are_checked(tmp_path, change, message):

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from raysearch.config.base import Places
 from raysearch.config.search import parse_duration
 from raysearch.errors import ConfigError, MissingPathError, UnknownNameError
-from raysearch.prerequisites import feature_sets
+from raysearch.features.log_mel import LogMelConfig
+from raysearch.features.mfcc import MfccConfig
+from raysearch.prerequisites import feature_sets, own_settings
 from raysearch.spec import RESUMABLE_KEYS, SearchSpec, TrialConfig, published_values, trial_identity
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -364,3 +366,13 @@ def test_conditions_on_a_fixed_field_are_not_probed():
     assert rate.distribution.probes()[-1] == 3e-3
     with pytest.raises(ConfigError, match="the bank has no 'pitch'"):
         SearchSpec.load("resnet34-gpu", small[:1])
+
+
+def test_feature_sets_are_told_apart_by_what_differs():
+    sets = [
+        LogMelConfig(n_mels=n_mels, hop_ms=hop_ms) for n_mels in (40, 64) for hop_ms in (10, 20)
+    ]
+    lines = [own_settings(config, [*sets, MfccConfig()]) for config in sets]
+    assert lines[0] == ", n_mels 40, hop_ms 10.0"
+    assert len(set(lines)) == 4
+    assert own_settings(sets[0], [sets[0], MfccConfig()]) == ""

@@ -22,7 +22,7 @@ from raysearch.storage.corpora import fetch_file, read_corpus, send_files
 from raysearch.storage.folders import fetch_folder, forget_folders, send_folder
 from raysearch.storage.lease import ObjectLease, check_object_fence
 from raysearch.storage.objects import ObjectStore
-from raysearch.storage.replica import open_storage
+from raysearch.storage.replica import open_storage, replica_of, shown
 from raysearch.storage.segments import SegmentLedger, fetch_ledger
 from raysearch.training.checkpoint import publish
 
@@ -248,6 +248,34 @@ def test_a_corpus_by_url_is_read_and_fetched_once(objects, tmp_path, monkeypatch
     files[0].unlink()
     fetch_file(str(files[0]), f"{objects.url}/EMO-DB")
     assert files[0].stat().st_size == files[1].stat().st_size
+
+
+def test_a_table_in_a_store_names_no_file_of_this_machine(objects, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    secret = tmp_path / "secret.wav"
+    secret.write_bytes(b"not theirs")
+    columns = "emotion: {scheme_id: emotion}, speaker: {scheme_id: speaker}"
+    header = f"tables: {{all: {{type: filewise, columns: {{{columns}}}}}}}\n"
+    objects.write("db/db.yaml", header.encode())
+    objects.write("db/db.all.csv", f"file,emotion,speaker\n{secret},sad,s1\n".encode())
+    config = CorpusConfig(name="audformat", data=f"{objects.url}/db")
+    with pytest.raises(ConfigError, match="a file of this machine"):
+        read_corpus(config, tmp_path)
+
+
+def test_a_mark_that_came_with_a_folder_sends_nothing(objects, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    theirs = tmp_path / "downloaded"
+    theirs.mkdir()
+    (theirs / "storage.json").write_text(json.dumps({"url": objects.url}))
+    assert replica_of(theirs / "run") is None
+    assert shown(theirs) == str(theirs)
+    root = open_storage(objects.url)
+    objects.write("run/storage.json", b'{"url": "file:///somewhere/else"}')
+    objects.write("run/spec.yaml", b"{}")
+    replica = replica_of(root / "run")
+    replica.fetch(["run/storage.json", "run/spec.yaml"])
+    assert [path.name for path in (root / "run").iterdir()] == ["spec.yaml"]
 
 
 def test_an_empty_corpus_folder_by_url_is_one_line(objects, tmp_path, monkeypatch):

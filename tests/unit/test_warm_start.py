@@ -1,12 +1,14 @@
 """An earlier run's best settings, tried first and owned up to."""
 
 import csv
+import shutil
 from dataclasses import replace
 
 import pytest
 from fake_slots import FakeSearch, small_spec
 from protocol_corpora import row
 
+from raysearch.config.search import WarmStart
 from raysearch.errors import ConfigError
 from raysearch.protocols.splits import Split
 from raysearch.run_folder import RunFolder
@@ -54,6 +56,57 @@ def test_the_best_three_run_after_the_published_ones(earlier, tmp_path):
 def test_it_says_whether_the_earlier_run_saw_a_test_row(earlier, names, corpus, saw):
     given = warm_start(earlier, small_spec(), split(*names, corpus=corpus))
     assert given.saw_test is saw
+
+
+def sees(earlier, spec, name, corpus):
+    return warm_start(earlier, spec, split(name, corpus=corpus)).saw_test
+
+
+@pytest.fixture
+def copy(earlier, tmp_path):
+    shutil.copytree(earlier.root, tmp_path / "copy")
+    return RunFolder(tmp_path / "copy")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [None, "", "utterance,speaker,fold,split\n", "name,side\na,test\n", "\xff\xfe"],
+    ids=["none", "empty", "header", "other columns", "other encoding"],
+)
+def test_a_run_that_does_not_show_its_splits_has_seen_everything(copy, text):
+    copy.splits_file.unlink()
+    if text is not None:
+        copy.splits_file.write_text(text, encoding="latin-1")
+    assert sees(copy, small_spec(), "c", "demo")
+    assert not sees(copy, small_spec(corpus__name="emodb"), "c", "emodb")  # another's recordings
+
+
+def test_tables_of_ones_own_are_alike_only_if_they_are_the_same(copy):
+    def of(name, data):
+        return small_spec(corpus__name=name, corpus__data=data)
+
+    copy.spec_file.write_text(of("manifest", "/a.csv").to_yaml())
+    assert not sees(copy, of("manifest", "/a.csv"), "c", "manifest")
+    assert sees(copy, of("manifest", "/a.csv"), "a", "manifest")
+    assert sees(copy, of("manifest", "/b.csv"), "c", "manifest")
+    assert sees(copy, of("savee", "/s"), "c", "savee")
+
+
+def test_one_corpus_is_known_among_several(copy):
+    joined = small_spec(corpus__name="demo,savee", corpus__data=",/s")
+    assert sees(copy, joined, "demo/b", "demo")
+    assert not sees(copy, joined, "demo/c", "demo")
+
+
+@pytest.mark.parametrize(
+    ("inherited", "name", "saw"), [(True, "c", 1), (False, "c", 0), (0, "d", 1)]
+)
+def test_what_an_earlier_run_inherited_counts(copy, inherited, name, saw):
+    spec = copy.spec()
+    given = WarmStart(origin="first", settings=(), saw_test=bool(inherited))
+    search = spec.search.model_copy(update={"warm_start": given})
+    copy.spec_file.write_text(replace(spec, search=search).to_yaml())
+    assert sees(copy, small_spec(), name, "demo") is bool(saw)
 
 
 def test_another_model_or_another_space_is_refused(earlier):

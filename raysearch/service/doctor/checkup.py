@@ -34,6 +34,7 @@ from raysearch.service.doctor.judge_cluster import (
 )
 from raysearch.service.doctor.node_probe import NodeProbe
 from raysearch.service.doctor.probes import Probes, living_nodes, probes_on
+from raysearch.service.doctor.start_check import check_start
 from raysearch.service.doctor.storage_probe import node_storage, opened
 from raysearch.storage.objects import is_url
 from raysearch.tuning.cluster_session import ClusterSession, cluster_session
@@ -54,6 +55,7 @@ def check_machine(storage: str, timeout_s: float) -> Iterator[Finding]:
         storage: folder or URL.
         timeout_s: for the import of torch and a sum on each GPU.
     """
+    yield from check_start()
     facts = {THIS: _look_here(storage, timeout_s)}
     versions = facts[THIS].versions
     yield from judge_versions(facts)
@@ -162,7 +164,8 @@ def _without_token(session: ClusterSession, nodes: Sequence[RayNode]) -> dict[st
 
 def _ask_dashboard(url: str) -> Answer:
     try:
-        with urllib.request.urlopen(f"http://{url}/api/jobs/", timeout=5):
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with direct.open(f"http://{url}/api/jobs/", timeout=5):
             return "answered"
     except urllib.error.HTTPError as error:
         return "refused" if error.code in (401, 403) else "answered"

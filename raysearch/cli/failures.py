@@ -1,0 +1,108 @@
+"""What a verb ends with when something fails that nobody foresaw in particular: one line, a code.
+
+The system's own errors say whose fault they are: a full disk is the machine's, a path that cannot
+be is the user's.
+"""
+
+import errno
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from raysearch.errors import InfrastructureError, RaysearchError, UserError
+from raysearch.paths import shortened, why_not
+
+__all__ = ["interruptions_noted", "of_system", "output_failed", "tell"]
+
+_USERS = {
+    errno.EACCES,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.ENOTEMPTY,
+    errno.EPERM,
+}
+_REMEDIES = {
+    errno.ENOSPC: "make room there, or choose another --storage; a run goes on with --resume",
+    errno.EDQUOT: "make room in your quota; a run goes on with --resume",
+    errno.EROFS: "choose a folder that can be written",
+    errno.EIO: "the disk or its network fails; a run goes on with --resume",
+    errno.EMFILE: "raise the limit of open files (ulimit -n 65536)",
+    errno.ENOMEM: "free memory; a run goes on with --resume",
+}
+
+
+def tell(message: str) -> None:
+    """One line on standard error, as far as that can be written."""
+    with suppress(OSError, ValueError):
+        print(f"raysearch: {message}", file=sys.stderr, flush=True)
+
+
+def of_system(error: OSError) -> RaysearchError:
+    """The error that ``error`` is to the user: theirs to correct, or the machine's."""
+    if isinstance(cause := getattr(error, "cause", None), OSError):
+        error = cause  # what a task of Ray met
+    number = error.errno or 0
+    place = f"{shortened(os.fsdecode(error.filename))}: " if _names_path(error) else ""
+    remedy = f"; {_REMEDIES[number]}" if number in _REMEDIES else ""
+    kind = UserError if number in _USERS else InfrastructureError
+    what = (why_not(error).strip() or type(error).__name__).splitlines()[-1]
+    return kind(f"{place}{what}{remedy}")
+
+
+def _names_path(error: OSError) -> bool:
+    return isinstance(error.filename, str | bytes)
+
+
+def output_failed() -> OSError | None:
+    """Why standard output cannot take what was printed; None if it can.
+
+    What it could not take is given up then, or Python would try again, and complain, at its end.
+    """
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return error
+    return None
+
+
+@contextmanager
+def interruptions_noted() -> Iterator[list[int]]:
+    """A list that an interruption (SIGINT) adds to, besides raising ``KeyboardInterrupt``.
+
+    Imports and libraries turn that into errors of their own, by which it would not be known.
+    """
+    noted: list[int] = []
+
+    def interrupted(number: int, frame: object) -> None:
+        noted.append(number)
+        raise KeyboardInterrupt
+
+    ours = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+    if ours:
+        signal.signal(signal.SIGINT, interrupted)
+    before = sys.unraisablehook
+
+    def without_interruptions(args: "sys.UnraisableHookArgs") -> None:
+        if not (noted and issubclass(args.exc_type, KeyboardInterrupt)):
+            before(args)
+
+    sys.unraisablehook = without_interruptions
+    try:
+        yield noted
+    finally:
+        sys.unraisablehook = before
+        if ours and signal.getsignal(signal.SIGINT) is interrupted:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
