@@ -60,13 +60,19 @@ def _names_path(error: OSError) -> bool:
     return isinstance(error.filename, str | bytes)
 
 
-def output_failed() -> OSError | None:
+def output_failed(met: OSError | None = None) -> OSError | None:
     """Why standard output cannot take what was printed; None if it can.
 
     What it could not take is given up then, or Python would try again, and complain, at its end.
+
+    Args:
+        met: an error that may have been its. One without buffers (``PYTHONUNBUFFERED``) has
+            nothing left to flush, so an error that names no file has it tried by an empty line.
     """
     try:
         if sys.stdout is not None:
+            if met is not None and met.filename is None:
+                print()
             sys.stdout.flush()
     except OSError as error:
         with suppress(OSError, ValueError):

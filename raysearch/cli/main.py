@@ -64,7 +64,7 @@ def _carry_out(argv: Sequence[str], interruptions: Sequence[int]) -> int:
         output_failed()
         return _without_output(error)
     except OSError as error:
-        if lost := output_failed():
+        if lost := output_failed(error):
             return _without_output(lost)
         if interruptions:
             raise

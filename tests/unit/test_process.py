@@ -33,9 +33,13 @@ def test_an_ascii_terminal_shows_what_it_can(table):
     assert done.stderr == b""
 
 
-def test_a_full_output_is_one_line_and_no_success(table):
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_output_is_one_line_and_no_success(table, unbuffered):
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     with open("/dev/full", "wb") as full:
-        done = subprocess.run([*COMMAND, *table], stdout=full, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            [*COMMAND, *table], stdout=full, stderr=subprocess.PIPE, text=True, env=environment
+        )
     assert done.returncode == 4
     assert done.stderr == (
         "raysearch: standard output cannot be written: no space left on device\n"
