@@ -79,5 +79,5 @@ def _show(console: Console, systems: "Sequence[System]", found: "Sequence[Compar
 def _ua(system: "System") -> str:
     entry = system.figures["ua"]
     bounds = entry["interval"]
-    span = f" \\[{100 * bounds[0]:.1f}, {100 * bounds[1]:.1f}]" if bounds else ""
+    span = f" [{100 * bounds[0]:.1f}, {100 * bounds[1]:.1f}]" if bounds else ""
     return f"{100 * entry['mean']:.1f}{span}"

@@ -149,7 +149,7 @@ def test_the_file_itself(folder: Path) -> None:
         load_corpus(CorpusConfig(name="manifest"), folder)
     with pytest.raises(MissingPathError, match="no such file"):
         load(folder / "none.csv")
-    with pytest.raises(ConfigError, match=r"one \.csv or \.parquet file"):
+    with pytest.raises(ConfigError, match=r"one \.csv, \.tsv or \.parquet file"):
         load(folder / "audio")
     with pytest.raises(EmptyCorpusError, match="no rows"):
         load_csv(folder, "path,emotion,speaker\n")

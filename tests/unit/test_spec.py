@@ -373,6 +373,6 @@ def test_feature_sets_are_told_apart_by_what_differs():
         LogMelConfig(n_mels=n_mels, hop_ms=hop_ms) for n_mels in (40, 64) for hop_ms in (10, 20)
     ]
     lines = [own_settings(config, [*sets, MfccConfig()]) for config in sets]
-    assert lines[0] == ", n_mels 40, hop_ms 10.0"
+    assert lines[0] == ", hop_ms 10.0, n_mels 40"
     assert len(set(lines)) == 4
     assert own_settings(sets[0], [sets[0], MfccConfig()]) == ""

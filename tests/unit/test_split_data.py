@@ -172,6 +172,10 @@ class Row:
     def content_hash(self):
         return f"hash-{self.id}"
 
+    @property
+    def speaker_anywhere(self):
+        return f"{self.corpus}/{self.speaker}"
+
 
 @dataclasses.dataclass
 class FoldOf:
