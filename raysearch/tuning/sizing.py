@@ -9,11 +9,12 @@ from pathlib import Path
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.tuning.admission import Claim
+from raysearch.tuning.autoscaler import possible_nodes
 from raysearch.tuning.cluster_session import ClusterSession
 from raysearch.tuning.desk import living_nodes
 from raysearch.tuning.keeper import Keeper
 from raysearch.tuning.pool import WorkerPool
-from raysearch.tuning.resources import Node, Plan, cluster_nodes, plan_slots, possible_nodes
+from raysearch.tuning.resources import Node, Plan, cluster_nodes, plan_slots
 
 __all__ = ["open_pool", "plan_for", "start_pool"]
 
