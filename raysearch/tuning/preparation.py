@@ -15,7 +15,6 @@ from raysearch.protocols.audit import Audit, audit, check_siblings
 from raysearch.protocols.splits import Split, inner_splits, without_validation
 from raysearch.spec import SearchSpec, TrialConfig
 from raysearch.storage.corpora import read_corpus
-from raysearch.streaming.node_cache import start_node_caches
 from raysearch.streaming.rows import SplitRows, split_rows
 from raysearch.streaming.shards import FeatureSet, ensure_features
 from raysearch.streaming.store import FeatureSource
@@ -66,7 +65,6 @@ class FeatureBank:
         quarantined: utterance id to reason.
         tier: where trials find the features.
         tier_reason: why there.
-        caches: the nodes' cache actors, which end with this object.
     """
 
     inner: tuple[SplitRows, ...]
@@ -76,7 +74,6 @@ class FeatureBank:
     quarantined: Mapping[str, str]
     tier: str
     tier_reason: str
-    caches: Sequence[Any]
 
     @property
     def rows(self) -> SplitRows:
@@ -161,7 +158,6 @@ def prepare_features(
         if one.protocol != "paper":
             held_out = {row.content_hash for row in (*one.validation, *one.test)}
             check_siblings(rows.augmented(), held_out)
-    caches = start_node_caches()
     # The largest set that one trial can ask for, all of its streams together.
     largest = max(
         sum(part.num_bytes for item in streams.items() for part in sets[_key(*item)])
@@ -176,7 +172,6 @@ def prepare_features(
         quarantined=quarantined,
         tier=tier,
         tier_reason=reason,
-        caches=caches,
     )
 
 
