@@ -19,6 +19,7 @@ from raysearch.streaming.rows import SplitRows, split_rows
 from raysearch.streaming.shards import FeatureSet, ensure_features
 from raysearch.streaming.store import FeatureSource
 from raysearch.streaming.tiers import choose_tier
+from raysearch.tuning.gpu_memory import free_gpu_bytes
 
 if TYPE_CHECKING:
     from raysearch.corpora.utterance import Utterance
@@ -214,13 +215,8 @@ def _tier(spec: SearchSpec, num_bytes: int) -> tuple[str, str]:
         return spec.search.tier, "asked for"
     nodes: list[dict[str, Any]] = [node for node in ray.nodes() if node["Alive"]]
     host_budget = min(node["Resources"].get("object_store_memory", 0) for node in nodes) // 2
-    return choose_tier(num_bytes, _free_gpu_bytes(), int(host_budget))
-
-
-def _free_gpu_bytes() -> int | None:
-    import torch
-
-    return torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else None
+    free = free_gpu_bytes(spec.search.gpus_per_worker)
+    return choose_tier(num_bytes, free, int(host_budget))
 
 
 def _key(stream: str, config: "FeatureConfig") -> str:
