@@ -68,6 +68,10 @@ class WorkerPool:
         self.slots: list[Slot] = []
         if not elastic:
             self.resize(plan.slots)
+            # One machine: its cache starts beside the slots, not before the first trial.
+            here = {ray.get_runtime_context().get_node_id()}
+            for slot in self.slots:
+                self._caches.use(slot.index, here)
 
     def resize(self, num_slots: int) -> None:
         """Open slots up to ``num_slots``, or close or vacate what is above it, the idle first."""
