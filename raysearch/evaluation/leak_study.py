@@ -28,7 +28,6 @@ from raysearch.protocols.splits import Split
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec, published_values
 from raysearch.storage.runs import publication
-from raysearch.streaming.node_cache import start_node_caches
 from raysearch.streaming.rows import RowTable, SplitRows, row_key
 from raysearch.streaming.shards import ensure_features
 from raysearch.streaming.store import FeatureSource
@@ -103,7 +102,6 @@ def leak_study(
     labels = audited.split.labels
     arms = arms_of(_usable(audited.split, unusable), cells)
     tables = {arm.name: _rows(arm, labels) for arm in arms}
-    caches = start_node_caches()
     tasks = [
         task for arm in arms for task in _tasks(spec, config, arm, tables, sources, run, lease)
     ]
@@ -114,7 +112,6 @@ def leak_study(
     found = {
         arm.name: _figures(arm, config, tables[arm.name], sources, labels, run) for arm in arms
     }
-    del caches
     ua = {name: figures["ua"]["mean"] for name, figures in found.items()}
     gaps = {"siblings": ua["A"] - ua["B"], "speakers": ua["B"] - ua["C"]}
     study = {

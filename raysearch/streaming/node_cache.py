@@ -2,12 +2,16 @@
 
 Trials come and go; the arrays stay under a byte budget, least recently used first out. Workers
 read them in place (zero-copy views of the object store).
+
+A cache lives where a slot runs, and ends with its node's last slot: to an autoscaler a node with
+any actor on it is busy, and would be paid for to the end of the search.
 """
 
 import contextlib
 import hashlib
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import numpy as np
@@ -19,10 +23,10 @@ from raysearch.streaming.arrays import FeatureArrays, RowStats
 from raysearch.streaming.fetch import fetch_rows
 from raysearch.streaming.store import FeatureSource, StoreIndex, fetch_parts, scan
 
-__all__ = ["NodeCache", "cached_arrays", "host_budget", "node_cache", "start_node_caches"]
+__all__ = ["NodeCache", "SlotCaches", "cached_arrays", "host_budget", "node_cache"]
 
 DEFAULT_SHARE = 0.5
-# An actor ends with its creator's last handle: a cache made here must outlive the trial.
+# An actor ends with its creator's last handle: a cache that a worker made must outlive the trial.
 _MADE_HERE: dict[str, Any] = {}
 
 
@@ -66,37 +70,60 @@ class NodeCache:
             self._entries.popitem(last=False)
 
 
-def start_node_caches(max_bytes: int | None = None) -> list[Any]:
-    """One cache on every node that is up, owned by the caller; keep the handles as long as needed.
-
-    The driver calls it, so that the caches outlive every worker group and end with the driver.
-    """
-    nodes: list[dict[str, Any]] = ray.nodes()
-    return [node_cache(node["NodeID"], max_bytes) for node in nodes if node["Alive"]]
-
-
-def node_cache(node_id: str | None = None, max_bytes: int | None = None) -> Any:
-    """The cache actor of ``node_id`` (this node's by default), made if it is not there.
+class SlotCaches:
+    """The caches of the nodes where slots run, held by the driver.
 
     Args:
-        node_id: Ray's hexadecimal node id.
-        max_bytes: the budget of a new one; by default half of the node's object store.
+        make: gives a handle to the cache of a node.
     """
-    context = ray.get_runtime_context()
-    node_id = node_id or context.get_node_id()
-    # Each search's own: with its driver it ends.
-    name = f"raysearch-features-{context.get_job_id()}-{node_id[:16]}"
+
+    def __init__(self, make: Callable[[str], Any] | None = None) -> None:
+        self._make = make or _make
+        self._handles: dict[str, Any] = {}
+        self._nodes: dict[int, AbstractSet[str]] = {}
+
+    def use(self, slot: int, nodes: AbstractSet[str]) -> None:
+        """``slot`` runs on ``nodes``; their caches are made if they are not there."""
+        self._nodes[slot] = nodes
+        for node in nodes - self._handles.keys():
+            self._handles[node] = self._make(node)
+        self.keep(self._nodes.keys())
+
+    def keep(self, slots: Collection[int]) -> None:
+        """No other than these slots are left; caches of nodes without one end."""
+        self._nodes = {slot: nodes for slot, nodes in self._nodes.items() if slot in slots}
+        used = {node for nodes in self._nodes.values() for node in nodes}
+        self._handles = {node: one for node, one in self._handles.items() if node in used}
+
+
+def node_cache() -> Any:
+    """The cache actor of this node, made by this process if it is not there.
+
+    The driver makes one before it assigns a trial. A group that has moved to another node within
+    a trial has none yet.
+    """
+    node_id = ray.get_runtime_context().get_node_id()
+    name = _name(node_id)
     with contextlib.suppress(ValueError):
         return ray.get_actor(name)
+    _MADE_HERE[name] = _make(node_id)
+    return _MADE_HERE[name]
+
+
+def _name(node_id: str) -> str:
+    # Each search's own: with its driver it ends.
+    return f"raysearch-features-{ray.get_runtime_context().get_job_id()}-{node_id[:16]}"
+
+
+def _make(node_id: str) -> Any:
     actor = ray.remote(NodeCache).options(
-        name=name,
+        name=_name(node_id),
         get_if_exists=True,
         num_cpus=0,
         max_restarts=3,
         scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=False),
     )
-    _MADE_HERE[name] = actor.remote(max_bytes or host_budget(node_id))
-    return _MADE_HERE[name]
+    return actor.remote(host_budget(node_id))
 
 
 def cached_arrays(cache: Any, source: FeatureSource, hashes: Sequence[str]) -> FeatureArrays:

@@ -25,12 +25,12 @@ def choose_tier(num_bytes: int, device_free: int | None, host_budget: int) -> tu
 
     Args:
         num_bytes: of all streams' training and validation rows.
-        device_free: free bytes of each worker's GPU, None without one.
+        device_free: free bytes of each worker's GPU, or of its part of one; None without one.
         host_budget: bytes of the node's cache.
     """
     size = f"{num_bytes / 2**20:.0f} MiB of features"
     if device_free is not None and num_bytes <= DEVICE_SHARE * device_free:
-        return "device", f"{size} fit in {DEVICE_SHARE:.0%} of the GPU's free memory"
+        return "device", f"{size} fit in {DEVICE_SHARE:.0%} of a worker's free GPU memory"
     if num_bytes <= host_budget:
         return "host", f"{size} fit in the node's cache of {host_budget / 2**20:.0f} MiB"
     return "stream", f"{size} exceed the node's cache of {host_budget / 2**20:.0f} MiB"

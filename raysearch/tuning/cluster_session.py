@@ -31,6 +31,8 @@ _DRIVER_ENV = {
     "TUNE_GLOBAL_CHECKPOINT_S": "86400",
     "TUNE_WARN_SLOW_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "600",
     "RAY_AIR_NEW_OUTPUT": "0",
+    # The searcher gives no more trials than there are free slots; these start side by side.
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000",
     # A busy machine starts a group slowly; a dead worker should be noticed fast.
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "600",
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",

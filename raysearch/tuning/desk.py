@@ -8,7 +8,8 @@ import ray
 from ray._private.state import state as ray_state
 
 from raysearch.tuning.admission import Claim, Grant, divide
-from raysearch.tuning.resources import cluster_nodes, possible_nodes
+from raysearch.tuning.autoscaler import possible_nodes
+from raysearch.tuning.resources import cluster_nodes
 
 __all__ = ["Admission", "desk", "draining_nodes", "living_nodes"]
 

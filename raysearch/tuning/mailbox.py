@@ -7,15 +7,26 @@ incarnation's arrival means that the group was lost.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import ray
 
+from raysearch.tuning.deadlines import Deadlines
 from raysearch.tuning.faults import Fault
+from raysearch.tuning.hung_worker import end_worker
 
-__all__ = ["Command", "FaultError", "GroupLostError", "Mailbox", "Outcome", "untold"]
+__all__ = [
+    "Command",
+    "FaultError",
+    "GroupHungError",
+    "GroupLostError",
+    "Mailbox",
+    "Outcome",
+    "untold",
+]
 
 # The dashboard's task list is for trials; what keeps them going would bury them there.
 untold = ray.method(enable_task_events=False)
@@ -59,6 +70,10 @@ class GroupLostError(FaultError):
         super().__init__(reason, fault)
 
 
+class GroupHungError(GroupLostError):
+    """The group did not answer in time, and was ended for it."""
+
+
 def _lost(worst: Outcome | None) -> GroupLostError:
     """A loss as the worst of the ranks tells it; the dead tell nothing."""
     return (
@@ -73,11 +88,19 @@ class Mailbox:
         num_workers: ranks of the group.
         error_grace_s: how long a rank's error waits for the other ranks to report theirs.
         rejoin_s: how long a lost group may take to come back, if there is a limit.
+        deadlines: how long the group may take over a command.
+        end: ends a rank that hangs, given its node and its process id.
     """
 
     def __init__(
-        self, num_workers: int, error_grace_s: float, rejoin_s: float | None = None
+        self,
+        num_workers: int,
+        error_grace_s: float,
+        rejoin_s: float | None = None,
+        deadlines: Deadlines | None = None,
+        end: Callable[[str, int], None] = end_worker,
     ) -> None:
+        self._deadlines, self._end = deadlines or Deadlines(), end
         self._num_workers = num_workers
         self._rejoin_s = rejoin_s
         self._error_grace_s = error_grace_s
@@ -199,6 +222,7 @@ class Mailbox:
         """One command on every rank of the group as it is now.
 
         Raises:
+            GroupHungError: it took too long over the command.
             GroupLostError: the group did not survive the command.
             FaultError: every rank reported an error, or the slot is given up.
         """
@@ -208,7 +232,7 @@ class Mailbox:
             token, index = self._token, len(self._commands)
             self._commands.append(Command(kind, payload))
             self._changed.notify_all()
-        await self._until(lambda: self._done(token, index) or self._given_up is not None)
+        await self._until_done(kind, token, index)
         self._check_given_up()
         worst = self._worst(index)
         if token != self._token:
@@ -220,6 +244,21 @@ class Mailbox:
         if worst:
             raise FaultError(worst.error or "", worst.fault)
         return self._outcomes[index][0].result
+
+    async def _until_done(self, kind: str, token: str | None, index: int) -> None:
+        """Wait for the outcomes of a command; ranks that take too long over it are ended."""
+        begun, limit = time.monotonic(), self._deadlines.of(kind)
+        try:
+            await self._until(lambda: self._done(token, index) or self._given_up is not None, limit)
+        except TimeoutError:
+            missing = sorted(set(self._pids) - set(self._outcomes.get(index, {})))
+            for rank in missing:
+                self._end(self._nodes[rank], self._pids[rank])
+            await self.disband()
+            ranks = ", ".join(str(rank) for rank in missing)
+            raise GroupHungError(f"{kind}: rank {ranks} hung for {limit:.0f} s") from None
+        if token == self._token and not self._errors(index):
+            self._deadlines.took(kind, time.monotonic() - begun)
 
     async def _until_whole(self) -> None:
         """Wait for all ranks; a group that was there and does not come back is given up."""

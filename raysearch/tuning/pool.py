@@ -16,6 +16,7 @@ import ray
 from ray.exceptions import RayActorError, RayError
 
 from raysearch.errors import InfrastructureError
+from raysearch.streaming.node_cache import SlotCaches
 from raysearch.tuning.resources import Plan
 from raysearch.tuning.slot import Slot
 
@@ -62,11 +63,15 @@ class WorkerPool:
         self._scratch = scratch
         self._limits = {"max_attempts": max_attempts, "rejoin_s": rejoin_s if elastic else None}
         self.elastic = elastic
-        self._losses, self._say = 0, say
+        self._losses, self._say, self._caches = 0, say, SlotCaches()
         self._lock = threading.RLock()
         self.slots: list[Slot] = []
         if not elastic:
             self.resize(plan.slots)
+            # One machine: its cache starts beside the slots, not before the first trial.
+            here = {ray.get_runtime_context().get_node_id()}
+            for slot in self.slots:
+                self._caches.use(slot.index, here)
 
     def resize(self, num_slots: int) -> None:
         """Open slots up to ``num_slots``, or close or vacate what is above it, the idle first."""
@@ -79,6 +84,7 @@ class WorkerPool:
             staying.sort(key=lambda slot: (slot.busy, slot.ready, -slot.index))
             for slot in staying[: max(0, len(staying) - num_slots)]:
                 slot.vacate("its share of the cluster became smaller")
+            self._end_caches()
 
     def follow(self, num_slots: int) -> None:
         """As ``resize``, unless the pool is no longer elastic."""
@@ -168,6 +174,7 @@ class WorkerPool:
             self._losses = 0
             if taken.leaving:
                 taken.close()
+            self._end_caches()
 
     def rest(self, slot: int, reason: str) -> bool:
         """As ``lose``, but ``slot`` takes trials again after a while, unless that never helps."""
@@ -192,6 +199,7 @@ class WorkerPool:
                 self._losses += 1
                 self._say(f"slot {slot} takes no more trials: {reason}")
             taken.close()
+            self._end_caches()
             will_come = self.elastic and self._losses <= MAX_LOSSES
             return will_come or any(s.staying for s in self.slots)
 
@@ -210,6 +218,10 @@ class WorkerPool:
     def assign(self, slot: int, task: dict[str, Any]) -> dict[str, Any]:
         """Tell ``slot`` its next trial; the name of its host and the lease to begin it with."""
         taken = self.slots[slot]
+        with contextlib.suppress(RayError):  # a dead host's trial will tell
+            nodes = ray.get(taken.host.nodes.remote(), timeout=ANSWER_S)
+            with self._lock:
+                self._caches.use(slot, nodes)
         return {"host": taken.host_name, "lease": taken.assign(task)}
 
     def close_idle(self) -> None:
@@ -232,6 +244,11 @@ class WorkerPool:
             self.elastic = False
             for slot in self.slots:
                 slot.close()
+            self._caches.keep(())
         deadline = time.monotonic() + timeout_s
         for slot in self.slots:
             slot.end(max(0.0, deadline - time.monotonic()))
+
+    def _end_caches(self) -> None:
+        """Let the caches go of nodes where no slot is left."""
+        self._caches.keep({slot.index for slot in self.slots if slot.staying or slot.busy})

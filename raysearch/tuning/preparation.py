@@ -17,11 +17,11 @@ from raysearch.protocols.audit import Audit, audit, check_siblings
 from raysearch.protocols.splits import Split, inner_splits, without_validation
 from raysearch.spec import SearchSpec, TrialConfig
 from raysearch.storage.corpora import read_corpus
-from raysearch.streaming.node_cache import start_node_caches
 from raysearch.streaming.rows import SplitRows, split_rows
 from raysearch.streaming.shards import FeatureSet, ensure_features
 from raysearch.streaming.store import FeatureSource
 from raysearch.streaming.tiers import choose_tier
+from raysearch.tuning.gpu_memory import free_gpu_bytes
 
 if TYPE_CHECKING:
     from raysearch.corpora.utterance import Utterance
@@ -68,7 +68,6 @@ class FeatureBank:
         quarantined: utterance id to reason.
         tier: where trials find the features.
         tier_reason: why there.
-        caches: the nodes' cache actors, which end with this object.
     """
 
     inner: tuple[SplitRows, ...]
@@ -78,7 +77,6 @@ class FeatureBank:
     quarantined: Mapping[str, str]
     tier: str
     tier_reason: str
-    caches: Sequence[Any]
 
     @property
     def rows(self) -> SplitRows:
@@ -180,7 +178,6 @@ def prepare_features(
         if one.protocol != "paper":
             held_out = {row.content_hash for row in (*one.validation, *one.test)}
             check_siblings(rows.augmented(), held_out)
-    caches = start_node_caches()
     # The largest set that one trial can ask for, all of its streams together.
     largest = max(
         sum(part.num_bytes for item in streams.items() for part in sets[_key(*item)])
@@ -195,7 +192,6 @@ def prepare_features(
         quarantined=quarantined,
         tier=tier,
         tier_reason=reason,
-        caches=caches,
     )
 
 
@@ -239,13 +235,8 @@ def _tier(spec: SearchSpec, num_bytes: int) -> tuple[str, str]:
         return spec.search.tier, "asked for"
     nodes: list[dict[str, Any]] = [node for node in ray.nodes() if node["Alive"]]
     host_budget = min(node["Resources"].get("object_store_memory", 0) for node in nodes) // 2
-    return choose_tier(num_bytes, _free_gpu_bytes(), int(host_budget))
-
-
-def _free_gpu_bytes() -> int | None:
-    import torch
-
-    return torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else None
+    free = free_gpu_bytes(spec.search.gpus_per_worker)
+    return choose_tier(num_bytes, free, int(host_budget))
 
 
 def _key(stream: str, config: "FeatureConfig") -> str:

@@ -3,10 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 from raysearch.errors import ResourceError
 
@@ -16,12 +13,8 @@ __all__ = [
     "cluster_nodes",
     "local_node",
     "plan_slots",
-    "possible_nodes",
     "workers_on",
 ]
-
-# Where Ray's cluster launcher leaves the autoscaler's settings on the head.
-AUTOSCALER_FILE = "~/ray_bootstrap_config.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,35 +70,6 @@ def cluster_nodes(ray_nodes: Sequence[dict[str, Any]]) -> list[Node]:
     """The living nodes among ``ray.nodes()``."""
     offers = [node["Resources"] for node in ray_nodes if node["Alive"]]
     return [Node(offer.get("CPU", 0.0), offer.get("GPU", 0.0)) for offer in offers]
-
-
-def possible_nodes(nodes: Sequence[Node], file: Path | None = None) -> list[Node]:
-    """``nodes``, and those that the cluster's autoscaler would add if they were asked for.
-
-    Args:
-        nodes: the living ones.
-        file: the autoscaler's settings; by default those of the launcher, if this is a head.
-
-    Returns:
-        The nodes there may be; nodes of a type that says no resources are not counted on.
-    """
-    file = file or Path(AUTOSCALER_FILE).expanduser()
-    try:
-        settings = yaml.safe_load(file.read_text(encoding="utf-8"))
-        types = dict(settings["available_node_types"])
-        types.pop(settings.get("head_node_type"), None)
-        room = int(settings.get("max_workers", 0))
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
-        return list(nodes)
-    added: list[Node] = []
-    for kind in types.values():
-        offer = kind.get("resources") or {}
-        node = Node(float(offer.get("CPU", 0)), float(offer.get("GPU", 0)))
-        if node.cpus:
-            added += [node] * min(int(kind.get("max_workers", room)), room - len(added))
-    # A living worker is one of those that the settings count.
-    there = [node for node in nodes if node not in added]
-    return [*there, *added]
 
 
 def plan_slots(

@@ -4,18 +4,26 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
+
+from ray._private.utils import estimate_available_memory
 
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.tuning.admission import Claim
+from raysearch.tuning.autoscaler import possible_nodes
 from raysearch.tuning.cluster_session import ClusterSession
 from raysearch.tuning.desk import living_nodes
 from raysearch.tuning.keeper import Keeper
 from raysearch.tuning.pool import WorkerPool
-from raysearch.tuning.resources import Node, Plan, cluster_nodes, plan_slots, possible_nodes
+from raysearch.tuning.resources import Node, Plan, cluster_nodes, plan_slots
 
-__all__ = ["open_pool", "plan_for", "start_pool"]
+__all__ = ["open_pool", "plan_for", "start_pool", "within_memory"]
+
+# Measured on a slot that is idle. Beside the driver: Ray Train's controller and its four helpers,
+# the host, the trial's proxy. On the workers' nodes: one worker before it holds a model.
+HEAD_BYTES, WORKER_BYTES = 0.97e9, 0.81e9
 
 
 def plan_for(spec: SearchSpec, nodes: Sequence[Node], *, growing: bool = False) -> Plan:
@@ -33,6 +41,29 @@ def plan_for(spec: SearchSpec, nodes: Sequence[Node], *, growing: bool = False) 
     )
 
 
+def within_memory(
+    plan: Plan, free_bytes: float, *, local: bool, asked: bool = False
+) -> tuple[Plan, str]:
+    """No more slots than this machine has memory for, but one in any case; and what to say of it.
+
+    Args:
+        plan: what CPUs and GPUs have room for.
+        free_bytes: of this machine's memory.
+        local: the workers run here, too.
+        asked: the number of slots was asked for, and stays.
+    """
+    each = HEAD_BYTES + (plan.workers * WORKER_BYTES if local else 0.0)
+    room = max(1, int(free_bytes / each))
+    if plan.slots <= room:
+        return plan, ""
+    need = f"a slot takes about {each / 1e9:.1f} GB of this machine's memory beside its model"
+    have = f"{free_bytes / 1e9:.1f} GB are free"
+    if asked:
+        line = f"{plan.slots} slots may be more than fit: {need}, and {have}; see --slots"
+        return plan, line
+    return replace(plan, slots=room), f"slots: {room} of {plan.slots}, as {need}, and {have}"
+
+
 @contextmanager
 def open_pool(
     spec: SearchSpec, run: RunFolder, session: ClusterSession, say: Callable[[str], None]
@@ -45,6 +76,10 @@ def open_pool(
     living = cluster_nodes(living_nodes())
     nodes = living if session.local else possible_nodes(living)
     plan, search = plan_for(spec, nodes, growing=not session.local), spec.search
+    free_bytes, asked = estimate_available_memory(), search.slots is not None
+    plan, line = within_memory(plan, free_bytes, local=session.local, asked=asked)
+    if line:
+        say(line)
     name = f"{run.root.name}-{os.getpid()}"
     with tempfile.TemporaryDirectory(prefix="raysearch-", ignore_cleanup_errors=True) as scratch:
         pool = WorkerPool(

@@ -57,10 +57,13 @@ class TrialProxy(tune.Trainable):
     trial to trial, and may die at any time: its successor takes the trial up at its last
     checkpoint. A trial that fails returns an ordinary last result with ``failed`` set, because
     Tune destroys the actor of a trial that raises.
+
+    The first step is what begins the trial. Tune counts a trial as pending until ``setup`` or
+    ``reset_config`` returns, and lets others wait for it.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Begin the trial of ``config["lease"]`` on the host named ``config["host"]``."""
+        """Lease the trial of ``config["lease"]`` on the host named ``config["host"]``."""
         self._lease(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -70,7 +73,7 @@ class TrialProxy(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """One epoch: ``epoch``, ``value``, ``done`` and the whole ``report``."""
-        answer = self._begun
+        answer = self._begun or self._begin()
         if "failed" not in answer:
             answer = ray.get(self._host.step.remote(self._lease_id, self._num_steps))
             self._num_steps += 1
@@ -88,7 +91,11 @@ class TrialProxy(tune.Trainable):
     def _lease(self, config: dict[str, Any]) -> None:
         self._number = int(config["number"])
         self._lease_id, self._num_steps = config["lease"], 0
-        self._host = ray.get_actor(config["host"])
+        self._host, self._label = ray.get_actor(config["host"]), config["label"]
+        self._begun: dict[str, Any] = {}
+
+    def _begin(self) -> dict[str, Any]:
         self._begun = ray.get(self._host.begin.remote(self._lease_id))
         # The reference keeps the task alive; it ends, or fails with the reason, as the trial does.
-        self._named_task = self._host.trial.options(name=config["label"]).remote(self._number)
+        self._named_task = self._host.trial.options(name=self._label).remote(self._number)
+        return self._begun

@@ -10,7 +10,9 @@ Failures are told apart by whose fault they are (:mod:`raysearch.tuning.faults`)
 the trial's own fails it, and the group stays warm. One of the slot, one that some ranks alone
 report, or the death of a worker ends the group: Ray Train starts it again, and the trial in flight
 continues from its last checkpoint as a new attempt; what is over when that does not help is told
-with its fault, and the driver decides.
+with its fault, and the driver decides. Ranks that do not answer in time
+(:mod:`raysearch.tuning.deadlines`) are ended, and their trial is tried again elsewhere: what hung
+once would hang again.
 """
 
 import asyncio
@@ -20,7 +22,15 @@ from typing import Any
 
 from raysearch.tuning.faults import Fault
 from raysearch.tuning.gauges import SlotGauges
-from raysearch.tuning.mailbox import Command, FaultError, GroupLostError, Mailbox, Outcome, untold
+from raysearch.tuning.mailbox import (
+    Command,
+    FaultError,
+    GroupHungError,
+    GroupLostError,
+    Mailbox,
+    Outcome,
+    untold,
+)
 
 __all__ = ["Command", "Outcome", "WorkerGroupHost"]
 
@@ -69,6 +79,7 @@ class WorkerGroupHost(Mailbox):
         gauges: run and slot that each epoch is shown under, if it is to be shown.
         rejoin_s: how long a lost group may take to come back before the slot is given up; without
             it, for ever.
+        mailbox: ``deadlines`` and ``end``, see :class:`~raysearch.tuning.mailbox.Mailbox`.
     """
 
     def __init__(
@@ -79,8 +90,9 @@ class WorkerGroupHost(Mailbox):
         error_grace_s: float = 10.0,
         gauges: tuple[str, int] | None = None,
         rejoin_s: float | None = None,
+        **mailbox: Any,
     ) -> None:
-        super().__init__(num_workers, error_grace_s, rejoin_s)
+        super().__init__(num_workers, error_grace_s, rejoin_s, **mailbox)
         self._gauges = SlotGauges(*gauges) if gauges else None
         self._max_attempts = max_attempts
         self._max_restarts = max_restarts
@@ -269,13 +281,16 @@ class WorkerGroupHost(Mailbox):
                 raise FaultError(f"{lost} (twice)")
             running.short_of_memory += 1
         else:
-            await self._count_restart(running, str(lost))
+            hung = isinstance(lost, GroupHungError)
+            await self._count_restart(running, str(lost), hung=hung)
         self._next_attempt(running)
 
-    async def _count_restart(self, running: _Running, cause: str) -> None:
+    async def _count_restart(self, running: _Running, cause: str, *, hung: bool) -> None:
         self._restarts += 1
         if self._restarts > self._max_restarts:
             await self.give_up(f"the worker group was lost {self._restarts} times: {cause}")
+        if hung:
+            raise FaultError(self._given_up or cause, Fault.SLOT)
         most = 1 if running.task.get("suspect") else self._max_attempts
         if running.starts >= most:
             raise FaultError(f"given up after {most} attempt(s): {cause}", Fault.SLOT)

@@ -33,6 +33,7 @@ from ray.tune.integration.ray_train import TuneReportCallback
 
 from raysearch.run_folder import RunFolder
 from raysearch.spec import TrialConfig
+from raysearch.streaming.node_cache import node_cache
 from raysearch.streaming.tiers import open_trial_data
 from raysearch.training.learner import Learner
 from raysearch.tuning.cluster_session import cluster_session
@@ -177,7 +178,7 @@ def tasks_of(run: RunFolder, storage: Path) -> list[dict]:
     """The settings that the search proposed, each with its seed and data."""
     spec = run.spec()
     bank = prepare_features(spec, prepare_split(spec, storage).split, storage)
-    keep.append(bank)
+    keep.append([bank, node_cache()])
     return [
         {
             "number": number,

@@ -12,7 +12,6 @@ from raysearch.tuning.resources import (
     cluster_nodes,
     local_node,
     plan_slots,
-    possible_nodes,
 )
 
 
@@ -164,29 +163,6 @@ def test_on_a_growing_cluster_slots_are_a_limit_of_which_one_must_fit():
     assert plan([Node(2, 0)], trials=20, growing=True).slots == 20
     with pytest.raises(ResourceError, match="can never fit"):
         plan([Node(2, 0)], cpus=4, slots=8, growing=True)
-
-
-AUTOSCALER = """
-max_workers: 6
-head_node_type: head
-available_node_types:
-  head: {resources: {CPU: 0}}
-  l4_spot: {max_workers: 4, resources: {CPU: 8, GPU: 1}}
-  a10g_spot: {max_workers: 8, resources: {CPU: 8, GPU: 1}}
-  unknown: {max_workers: 3}
-"""
-
-
-def test_what_an_autoscaler_would_add_counts(tmp_path):
-    file = tmp_path / "ray_bootstrap_config.yaml"
-    assert possible_nodes([Node(2, 0)], file) == [Node(2, 0)]
-    file.write_text(AUTOSCALER)
-    # Four of the first kind and two of the second: six in all. A living one is one of them.
-    alive = [Node(0, 0), Node(8, 1)]
-    assert possible_nodes(alive, file) == [Node(0, 0), *[Node(8, 1)] * 6]
-    assert plan(possible_nodes([Node(0, 0)], file), gpus=1).slots == 6
-    file.write_text("max_workers: [")
-    assert possible_nodes([Node(2, 0)], file) == [Node(2, 0)]
 
 
 def test_a_slot_of_changing_size_needs_the_least_of_its_workers():

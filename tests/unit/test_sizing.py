@@ -1,0 +1,42 @@
+"""How many slots a machine's memory has room for, and what is said of it."""
+
+import pytest
+
+from raysearch.tuning.resources import Plan
+from raysearch.tuning.sizing import within_memory
+
+
+def plan(slots, workers=1):
+    return Plan(slots=slots, workers=workers, cpus_per_worker=1, gpus_per_worker=0)
+
+
+@pytest.mark.parametrize(
+    ("slots", "workers", "free", "local", "expected"),
+    [
+        (4, 1, 32e9, True, 4),
+        (64, 1, 16e9, True, 8),
+        (64, 4, 16e9, True, 3),
+        # On a cluster the head holds hosts and controllers; workers have their own nodes.
+        (64, 4, 16e9, False, 16),
+        (2, 1, 0.5e9, True, 1),
+        (2, 1, -1e9, True, 1),
+    ],
+)
+def test_slots_are_bounded_by_memory(slots, workers, free, local, expected):
+    found, line = within_memory(plan(slots, workers), free, local=local)
+    assert found == plan(expected, workers)
+    assert bool(line) == (expected < slots)
+
+
+def test_what_bounds_the_slots_is_said():
+    line = within_memory(plan(64), 16e9, local=True)[1]
+    assert line == (
+        "slots: 8 of 64, as a slot takes about 1.8 GB of this machine's memory beside its model, "
+        "and 16.0 GB are free"
+    )
+
+
+def test_slots_that_were_asked_for_stay_with_a_warning():
+    found, line = within_memory(plan(64), 16e9, local=True, asked=True)
+    assert found.slots == 64
+    assert line.startswith("64 slots may be more than fit: a slot takes about 1.8 GB")
