@@ -28,6 +28,7 @@ from raysearch.reporting.live import LiveTable
 from raysearch.reporting.summary import write_summary
 from raysearch.reporting.tensorboard import TensorBoardObserver
 from raysearch.run_folder import RunFolder, new_name, newest_equal_run
+from raysearch.sparing import Sparing
 from raysearch.spec import SearchSpec
 from raysearch.storage.replica import check_writable, shown
 from raysearch.trials import Trials
@@ -219,32 +220,38 @@ def _files(
             write_best(run, spec, trials, labels, {**facts, **_start_fact(run)})
             write_summary(run, read(run.ledger_file), trials)
 
+    files = _FilesObserver(run, spec)
     try:
-        yield (board, _FilesObserver(run, spec))
+        yield (board, files)
     except BaseException:
         with suppress(OSError, RaysearchError):  # a full disk must not hide what ended the search
             last_time()
         raise
+    finally:
+        files.close()
     last_time()
 
 
 class _FilesObserver:
-    """Rewrites the leaderboard when a trial ends, and sends what changed to the storage.
+    """Rewrites the leaderboard when trials end, and has what changed sent to the storage.
 
-    What is there at the beginning is sent at once: a run that dies early can be resumed, too.
+    The more trials, the longer a board takes and the seldomer it is drawn.
     """
 
     def __init__(self, run: RunFolder, spec: SearchSpec) -> None:
-        from raysearch.storage.runs import RunSender
+        from raysearch.storage.sending import BackgroundSender
 
         self._run, self._spec = run, spec
-        self._sender = RunSender(run.root)
-        self._sender.send()
+        self._sparing = Sparing()
+        self._sender = BackgroundSender(run.root)
 
     def changed(self, trials: Trials, event: Event) -> None:
         if event.event in ("completed", "pruned", "failed"):
-            write_leaderboard(self._run, self._spec, trials)
-            self._sender.send()
+            self._sparing(lambda: write_leaderboard(self._run, self._spec, trials))
+            self._sender.ring()
+
+    def close(self) -> None:
+        self._sender.close()
 
 
 def _start_fact(run: RunFolder) -> dict[str, str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from raysearch.errors import DataError
 from raysearch.paths import is_name
+from raysearch.storage.mirror import at_once
 from raysearch.storage.objects import ObjectStore
 from raysearch.training.checkpoint import MANIFEST, load_json, verify
 
@@ -34,10 +35,8 @@ def send_folder(objects: ObjectStore, folder: Path, key: str) -> None:
     family, _, name = key.rpartition("/")
     manifest = load_json(folder / MANIFEST)
     there = set(objects.keys(f"{family}/{OBJECTS}"))
-    for file, digest in manifest.items():
-        target = f"{family}/{OBJECTS}/{digest}"
-        if target not in there:
-            objects.write(target, folder / file)
+    files = {f"{family}/{OBJECTS}/{digest}": folder / file for file, digest in manifest.items()}
+    at_once(lambda key: objects.write(key, files[key]), files.keys() - there)
     objects.write(f"{family}/{name}.json", (folder / MANIFEST).read_bytes())
 
 
@@ -67,21 +66,30 @@ def fetch_folder(objects: ObjectStore, key: str, folder: Path) -> bool:
                 raise DataError(f"{objects.url}/{key}: a file named {file!r} of hash {digest!r}")
             objects.download(f"{family}/{OBJECTS}/{digest}", stage / file)
         verify(stage)
-        stage.rename(folder)
+        _settle(stage, folder)
         return True
     except BaseException:
         shutil.rmtree(stage, ignore_errors=True)
         raise
 
 
+def _settle(stage: Path, folder: Path) -> None:
+    """Give ``stage`` its name, unless another rank of this node has just fetched the same."""
+    try:
+        stage.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+        shutil.rmtree(stage)
+
+
 def forget_folders(objects: ObjectStore, family: str, names: Iterable[str]) -> None:
     """Remove the folders ``names`` of ``family``, and content that no other one has."""
     gone = {f"{family}/{name}.json" for name in names}
     keys = objects.keys(family)
-    kept: set[str] = set()
-    for key in keys:
-        if key.endswith(".json") and key not in gone and (found := objects.read(key)):
-            kept |= {f"{family}/{OBJECTS}/{digest}" for digest in json.loads(found.data).values()}
+    others = [key for key in keys if key.endswith(".json") and key not in gone]
+    manifests = [json.loads(found.data) for found in at_once(objects.read, others) if found]
+    kept = {f"{family}/{OBJECTS}/{d}" for manifest in manifests for d in manifest.values()}
     objects.delete([key for key in keys if key in gone])
     contents = [key for key in keys if key.startswith(f"{family}/{OBJECTS}/")]
     objects.delete([key for key in contents if key not in kept])

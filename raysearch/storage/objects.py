@@ -139,6 +139,12 @@ class ObjectStore:
             listed = obstore.list(self._store, prefix=prefix)
             return {item["path"]: item["size"] for page in listed for item in page}
 
+    def tags(self, prefix: str) -> dict[str, Tag]:
+        """The keys below the folder ``prefix``, sorted, and what each version is known by."""
+        with self._told("listed"):
+            listed = obstore.list(self._store, prefix=prefix)
+            return dict(sorted((item["path"], _tag(item)) for page in listed for item in page))
+
     def delete(self, keys: list[str]) -> None:
         """Remove the objects; some may be gone already."""
         with self._told("removed"):

@@ -14,6 +14,7 @@ from raysearch.patience import patiently
 from raysearch.run_folder import RunFolder
 from raysearch.storage.folders import fetch_folder, forget_folders, send_folder
 from raysearch.storage.lease import ObjectLease, check_object_fence
+from raysearch.storage.mirror import fetch_changed
 from raysearch.storage.objects import is_url
 from raysearch.storage.replica import Replica, open_storage, replica_of
 from raysearch.storage.segments import SegmentLedger, fetch_ledger
@@ -37,6 +38,9 @@ __all__ = [
 # Kept by other means, or of this machine alone.
 _NOT_SENT = ("trials.jsonl", "lease.json", "lease.lock", "study.journal")
 _OWN_FOLDERS = ("checkpoints", "ledger", "nested", "objects", "pretraining")
+# TensorBoard's, a file a trial: only a driver that adds to them needs those that are there.
+_CURVES = "tensorboard"
+_FETCHED, _DRAWN = ".fetched.json", ".drawn.json"
 SPEC = "spec.yaml"
 
 
@@ -66,11 +70,17 @@ def fetch_run(folder: Path) -> None:
         _fetch(replica, folder)
 
 
-def _fetch(replica: Replica, folder: Path) -> None:
+def _fetch(replica: Replica, folder: Path, *, curves: bool = False) -> None:
+    """Fetch what changed of the run, its ``curves`` as well if they will be added to."""
     name = replica.key(folder)
-    keys = replica.objects.keys(name)
-    replica.fetch(key for key in keys if _is_small(key.removeprefix(f"{name}/")))
-    inner = {"/".join(key.split("/")[: _depth(key)]) for key in keys if "/ledger/" in key}
+    tags = replica.objects.tags(name)
+    small = {key: tag for key, tag in tags.items() if _is_small(key.removeprefix(f"{name}/"))}
+    drawn = {key: tag for key, tag in small.items() if f"/{_CURVES}/" in key}
+    for wanted, record in ((small.keys() - drawn, _FETCHED), (drawn if curves else (), _DRAWN)):
+        if wanted:
+            known = {key: small[key] for key in sorted(wanted)}
+            fetch_changed(replica.objects, known, replica.path, folder / record)
+    inner = {"/".join(key.split("/")[: _depth(key)]) for key in tags if "/ledger/" in key}
     for run in inner:
         fetch_ledger(replica.objects, run, replica.path(run) / "trials.jsonl")
 
@@ -145,7 +155,7 @@ def hold(folder: Path, say: Callable[[str], None] | None = None) -> Iterator[Lea
             yield local
             return
         with ObjectLease.acquire(replica.objects, replica.key(folder), say=say) as lease:
-            _fetch(replica, folder)
+            _fetch(replica, folder, curves=True)
             try:
                 yield lease
             except BaseException:

@@ -4,23 +4,35 @@ Objects cannot be appended to. Each segment ``<run>/ledger/<first seq>.jsonl`` h
 the one before and is put only if there is none of that number, so two drivers can never both write
 what comes next. What must survive is sent at once; epochs may wait for the next line, as a trial
 goes on from its last checkpoint anyway.
+
+Every dozen segments are united with the large one before them into
+``<first seq>-<last seq>.jsonl``, and then removed: a search of many hours is read by a few
+requests. A driver unites only what it had sent before it last saw that the run is its own. A
+successor has read all of that and writes what comes after it, so nothing of its is ever removed.
 """
 
+import contextlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from raysearch.errors import DataError, InfrastructureError, StorageRefusedError
+from raysearch.errors import DataError, InfrastructureError, RaysearchError, StorageRefusedError
 from raysearch.files import write_text
 from raysearch.ledger import Event, Ledger, parse_event
 from raysearch.patience import patiently
 from raysearch.storage.lease import current_fence
+from raysearch.storage.mirror import fetch_changed
 from raysearch.storage.objects import ObjectStore
 
 __all__ = ["SegmentLedger", "fetch_ledger"]
 
 FLUSH_S = 2.0
+# So many segments are united into one, and it grows up to so many bytes before the next is begun.
+MOST_SMALL, LARGE_BYTES = 12, 4 << 20
+# Reading begins anew if segments are united meanwhile.
+MOST_READS = 5
+FOLDER, RECORD = ".segments", "fetched.json"
 
 
 class SegmentLedger:
@@ -35,6 +47,8 @@ class SegmentLedger:
         self.message = local.message
         self._waiting: list[Event] = []
         self._sent_at = time.monotonic()
+        self._sent = len(local.events)
+        self._small, self._begin = list[str](), 1
 
     @classmethod
     def open(cls, path: Path, fence: int, objects: ObjectStore, run: str) -> "SegmentLedger":
@@ -44,8 +58,10 @@ class SegmentLedger:
             InfrastructureError: a later driver has written, or the storage cannot be reached.
             DataError: a damaged segment.
         """
-        fetch_ledger(objects, run, path)
-        return cls(Ledger.open(path, fence), objects, run)
+        keys = fetch_ledger(objects, run, path)
+        ledger = cls(Ledger.open(path, fence), objects, run)
+        ledger._begin_after(keys)
+        return ledger
 
     @property
     def events(self) -> Sequence[Event]:
@@ -82,8 +98,35 @@ class SegmentLedger:
         if not self._waiting:
             return
         patiently(self._send, lambda error: isinstance(error, StorageRefusedError))
+        self._small.append(_key(self._run, self._waiting[0].seq))
+        self._sent = self._waiting[-1].seq
         self._waiting.clear()
         self._sent_at = time.monotonic()
+        if len(self._small) >= MOST_SMALL:
+            with contextlib.suppress(RaysearchError):  # it can wait for the next dozen
+                self._unite()
+
+    def _begin_after(self, keys: Sequence[str]) -> None:
+        """Take up the segments that are there; a large one is left as it is."""
+        self._small = [key for key in keys if _span(key)[0] <= self._sent]
+        if self._sent and len(self._small) >= MOST_SMALL:
+            with contextlib.suppress(RaysearchError):
+                self._unite()
+
+    def _unite(self) -> None:
+        """Put what was sent since the last large segment into one, then remove its parts.
+
+        Whoever reads meanwhile finds the parts, the whole, or both.
+        """
+        gone, first, last = list(self._small), self._begin, self._sent
+        if (current_fence(self._objects, self._run) or 0) > self._local.fence:
+            return
+        lines = b"".join(event.to_line() for event in self._local.events[first - 1 : last])
+        whole = f"{self._run}/ledger/{first:09d}-{last:09d}.jsonl"
+        self._objects.write(whole, lines)
+        self._objects.delete([key for key in gone if key != whole])
+        large = len(lines) >= LARGE_BYTES
+        self._small, self._begin = ([], last + 1) if large else ([whole], first)
 
     def _send(self) -> None:
         """Put the segment of what waits, unless a later driver has the run.
@@ -117,19 +160,26 @@ class SegmentLedger:
         self._local.close()
 
 
-def fetch_ledger(objects: ObjectStore, run: str, path: Path) -> None:
+def fetch_ledger(objects: ObjectStore, run: str, path: Path) -> list[str]:
     """Make ``path`` hold every line that ``objects`` has of the run; the objects are the truth.
 
     Lines of a driver after those of its successor are void.
 
+    Returns:
+        The keys of all segments.
+
     Raises:
         DataError: a damaged line, or a segment that is missing; names the segment.
+        InfrastructureError: the storage cannot be read.
     """
-    lines, expected, fence = list[bytes](), 1, 0
-    for key in objects.keys(f"{run}/ledger"):
-        segment = objects.read(key)
-        assert segment is not None
-        for line in segment.data.splitlines(keepends=True):
+    segments = _fetch_segments(objects, run, path.parent / FOLDER)
+    lines, expected, fence, united = list[bytes](), 1, 0, 0
+    for key, file in sorted(segments.items(), key=lambda item: _order(item[0])):
+        first, last = _span(key)
+        if first <= united:
+            continue  # a part of one before, which its driver had no time to remove
+        united = last or united
+        for line in file.read_bytes().splitlines(keepends=True):
             event = parse_event(line, f"{objects.url}/{key}")
             if event.fence < fence:
                 continue
@@ -142,7 +192,39 @@ def fetch_ledger(objects: ObjectStore, run: str, path: Path) -> None:
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, b"".join(lines).decode())
+    return list(segments)
+
+
+def _fetch_segments(objects: ObjectStore, run: str, folder: Path) -> dict[str, Path]:
+    """Every segment, and its file on this machine; what was fetched before is kept."""
+    for _ in range(MOST_READS):
+        tags = objects.tags(f"{run}/ledger")
+        files = {key: folder / Path(key).name for key in tags}
+        if not fetch_changed(objects, tags, files.__getitem__, folder / RECORD):
+            stale = {*folder.glob("*.jsonl")} - {*files.values()} if folder.is_dir() else set()
+            for file in stale:
+                file.unlink(missing_ok=True)
+            return files
+    raise InfrastructureError(f"{objects.url}/{run}/ledger: changes faster than it can be read")
 
 
 def _key(run: str, seq: int) -> str:
     return f"{run}/ledger/{seq:09d}.jsonl"
+
+
+def _span(key: str) -> tuple[int, int]:
+    """The first event's number, and of a united segment the last one's, else 0.
+
+    Raises:
+        DataError: the key is no segment's.
+    """
+    first, _, last = Path(key).name.removesuffix(".jsonl").partition("-")
+    try:
+        return int(first), int(last or 0)
+    except ValueError:
+        raise DataError(f"{key}: no segment of a ledger") from None
+
+
+def _order(key: str) -> tuple[int, int]:
+    first, last = _span(key)
+    return first, -last

@@ -77,7 +77,8 @@ def verify(folder: Path) -> None:
     """
     former = former_of(folder)
     if former.is_dir() and not folder.exists():
-        former.rename(folder)
+        with contextlib.suppress(FileNotFoundError):  # another rank has just done so
+            former.rename(folder)
     manifest = load_json(folder / MANIFEST)
     for name, digest in manifest.items():
         path = folder / name

@@ -7,7 +7,14 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-__all__ = ["all_agree", "average_buffers", "idle_inputs", "sum_over_ranks", "wrap"]
+__all__ = [
+    "all_agree",
+    "average_buffers",
+    "idle_inputs",
+    "stand_by",
+    "sum_over_ranks",
+    "wrap",
+]
 
 # Frames of the row that an empty share sends through the network.
 IDLE_FRAMES = 32
@@ -66,6 +73,17 @@ def average_buffers(model: nn.Module, num_rows: int, world_size: int) -> None:
             buffer.copy_(part.view_as(buffer))
     for count in counts:
         dist.all_reduce(count, op=dist.ReduceOp.MAX)
+
+
+def stand_by(model: nn.Module) -> None:
+    """Evaluation mode, so that no statistics move, but for recurrent layers.
+
+    cuDNN gives their gradients in training mode only, and an idle rank needs some.
+    """
+    model.eval()
+    for layer in model.modules():
+        if isinstance(layer, nn.RNNBase):
+            layer.train()
 
 
 def idle_inputs(

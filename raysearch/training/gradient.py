@@ -13,7 +13,13 @@ from torch import Tensor, nn
 from raysearch.models.base import Model
 from raysearch.training.config import SpecAugmentConfig, TrainingConfig
 from raysearch.training.data import Batch, TrialData
-from raysearch.training.distributed import average_buffers, idle_inputs, sum_over_ranks, wrap
+from raysearch.training.distributed import (
+    average_buffers,
+    idle_inputs,
+    stand_by,
+    sum_over_ranks,
+    wrap,
+)
 from raysearch.training.losses import (
     class_weights,
     mix,
@@ -151,10 +157,10 @@ class GradientFit:
     def _idle_loss(self, batch: Batch) -> Tensor:
         """A zero that depends on every weight, so that an empty share joins the reduction.
 
-        One row of zeros in evaluation mode: batch norm's statistics stay untouched.
+        One row of zeros, standing by: batch norm's statistics stay untouched.
         """
         inputs, lengths = idle_inputs(batch.inputs, self._device)
-        self._model.eval()
+        stand_by(self._model)
         with autocast(self._training, self._device):
             logits_BK = self._network(inputs, lengths)
         self._model.train()

@@ -129,11 +129,18 @@ class Budgets:
 
 
 def _slot_seconds(events: Sequence[Event]) -> float:
-    """Seconds from the first to the last event of each driver, times the slots that it used."""
-    drivers: dict[int, list[Event]] = {}
+    """Seconds from each slot's first epoch's beginning to its last word, over all drivers' slots.
+
+    Slots come and go: one that took another's place has a number of its own.
+    """
+    spans: dict[tuple[int, int], tuple[float, float]] = {}
     for event in events:
-        drivers.setdefault(event.fence, []).append(event)
-    return sum(
-        (of_one[-1].time - of_one[0].time) * len({e.slot for e in of_one if e.slot is not None})
-        for of_one in drivers.values()
-    )
+        if event.slot is not None:
+            slot, began = (event.fence, event.slot), event.time - _train_s(event)
+            first, last = spans.get(slot, (began, event.time))
+            spans[slot] = min(first, began), max(last, event.time)
+    return sum(last - first for first, last in spans.values())
+
+
+def _train_s(event: Event) -> float:
+    return float(event.data.get("train_s") or 0.0)

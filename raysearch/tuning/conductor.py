@@ -299,14 +299,12 @@ class Conductor:
             self.trials.apply(event)
         ends = self._judge.replay(events, self.trials)
         for number, record in sorted(self.trials.records.items()):
-            self._proposals.take_up(record)
+            self._proposals.take_up(record, self._judge.curve(record, record.last_epoch))
             if record.status == "running":
                 self._take_up_live(record, ends.get(number))
                 continue
             if record.copied_from is None:
                 self._identities[record.trial] = number
-            self._tell_study(number, record, record.last_epoch)
-            self._close_in_study(record)
         self._keeper.sweep(self.trials)
 
     def _take_up_live(self, record: TrialRecord, end: str | None) -> None:
@@ -327,8 +325,8 @@ class Conductor:
 
     def _tell_study(self, number: int, source: TrialRecord, last: int) -> None:
         """Give trial ``number`` of the study ``source``'s epochs up to ``last``."""
-        for epoch in range(1, last + 1):
-            self._study.report(number, epoch, self._judge.value(source, epoch))
+        for epoch, value in self._judge.curve(source, last).items():
+            self._study.report(number, epoch, value)
 
     def _close_in_study(self, record: TrialRecord) -> None:
         value = self._judge.value(record, record.last_epoch) if record.epochs else None

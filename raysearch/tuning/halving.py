@@ -1,6 +1,7 @@
 """Successive halving that stops, asynchronously, and waits until it can tell trials apart."""
 
 import math
+from bisect import insort
 from collections.abc import Callable
 
 __all__ = ["GRACE_SHARE", "Halving", "first_rung"]
@@ -60,8 +61,8 @@ class Halving:
         rung = self._rungs.get(epoch)
         if rung is None:
             return False
-        rung.append(value)
+        insort(rung, value)
         if len(rung) <= self._factor:
             return False
-        cutoff = sorted(rung, reverse=True)[math.ceil(len(rung) / self._factor) - 1]
+        cutoff = rung[-math.ceil(len(rung) / self._factor)]
         return value < cutoff - self._tolerance(value, cutoff)

@@ -1,11 +1,12 @@
 """How good a trial is so far, and whether it ends there; now, and in what a ledger tells."""
 
+import itertools
 import math
 from collections.abc import Sequence
 
 from raysearch.ledger import Event
 from raysearch.spec import SearchSpec
-from raysearch.trials import Status, TrialRecord, Trials
+from raysearch.trials import EpochRecord, Status, TrialRecord, Trials
 from raysearch.tuning.schedulers import StopRule
 from raysearch.tuning.tolerance import ValidationNoise
 
@@ -27,6 +28,7 @@ class Judge:
 
     def __init__(self, spec: SearchSpec, noise: ValidationNoise | None = None) -> None:
         self._objective = spec.search.objective
+        self._sign = -1.0 if self._objective == "val_loss" else 1.0
         self._noise, self._errors = noise, spec.search.noise
         self._spec = spec
         self._warmups: dict[int, int] = {}
@@ -40,13 +42,18 @@ class Judge:
 
     def value(self, record: TrialRecord, epoch: int) -> float:
         """The best objective value up to ``epoch``; higher is better."""
-        sign = -1.0 if self._objective == "val_loss" else 1.0
-        values = [
-            sign * float(value)
-            for past, entry in record.epochs.items()
-            if past <= epoch and (value := entry.metrics.get(self._objective)) is not None
-        ]
-        return max(values, default=-math.inf)
+        epochs = (self._signed(entry) for past, entry in record.epochs.items() if past <= epoch)
+        return max(epochs, default=-math.inf)
+
+    def curve(self, record: TrialRecord, last: int) -> dict[int, float]:
+        """``value`` after each epoch up to ``last``."""
+        values = [self._signed(record.epochs.get(epoch)) for epoch in range(1, last + 1)]
+        return dict(enumerate(itertools.accumulate(values, max), start=1))
+
+    def _signed(self, epoch: EpochRecord | None) -> float:
+        """The objective's value, higher is better; below every other where there is none."""
+        value = epoch.metrics.get(self._objective) if epoch else None
+        return -math.inf if value is None else self._sign * float(value)
 
     def end(self, record: TrialRecord, epoch: int, *, done: bool) -> Status | None:
         """How ``epoch`` ends the trial: ``completed`` if ``done``, ``pruned``, or not at all.
@@ -73,6 +80,7 @@ class Judge:
         """
         epochs = [event for event in events if event.event == "epoch"]
         reached = {event.number: event.data["epoch"] for event in epochs}
+        curves = {n: self.curve(trials.records[n], trials.records[n].last_epoch) for n in reached}
         ends: dict[int, Status | None] = {}
         for event in epochs:
             record, epoch = trials.records[event.number], event.data["epoch"]
@@ -81,7 +89,7 @@ class Judge:
             if record.status == "running" and epoch == reached[record.number]:
                 ends[record.number] = self.end(record, epoch, done=bool(event.data.get("done")))
             else:  # the trial went on from there, or its end is known
-                value, warmup = self.value(record, epoch), self._warmup_of(record)
+                value, warmup = curves[event.number][epoch], self._warmup_of(record)
                 self._rule.record(record.number, epoch, value, warmup=warmup)
         return ends
 

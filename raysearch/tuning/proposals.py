@@ -52,6 +52,7 @@ class Proposals:
     ) -> None:
         self._common = dict(common or {})
         self._spec, self._study, self._split_identity = spec, study, split_identity
+        self._fields = spec.base.fields()
         wanted = spec.search.published_first and bool(spec.published.settings)
         given = [(PUBLISHED, published_values(spec))] if wanted else []
         own = {**own_values(spec), **self._common}
@@ -69,7 +70,7 @@ class Proposals:
             values = {**self._study.propose(number), **self._common}
             return Proposal(values, self._identity(values), published=False)
         label, values = self._given[number]
-        self._enqueue(number, values, label)
+        self._study.enqueue(number, self._searched(values), label=label)
         exempt = label in (PUBLISHED, OWN)
         return Proposal(values, self._identity(values), label == PUBLISHED, exempt)
 
@@ -81,11 +82,15 @@ class Proposals:
             config, data = self._spec.base, {"refused": dict(values)}
         return trial_identity(config, data, search.workers_of_identity, search.seed)
 
-    def take_up(self, record: TrialRecord) -> None:
-        """Take a trial that an earlier driver proposed."""
+    def take_up(self, record: TrialRecord, curve: Mapping[int, float]) -> None:
+        """Take a trial that an earlier driver proposed; one that has ended with its ``curve``."""
         label = OWN if record.details.get("exempt") else None
         label = PUBLISHED if record.details.get("published") else label
-        self._enqueue(record.number, record.config, label)
+        values = self._searched(record.config)
+        if record.status == "running":
+            self._study.enqueue(record.number, values, label=label)
+        else:
+            self._study.add(record.number, values, record.status, curve, label)
 
     def refused(self, values: Mapping[str, Any]) -> str | None:
         """Why the sections refuse ``values``: a space is checked in pairs of fields only."""
@@ -95,7 +100,6 @@ class Proposals:
             return str(error)
         return None
 
-    def _enqueue(self, number: int, values: Mapping[str, Any], label: str | None) -> None:
-        fields = self._spec.base.fields()
-        searched = {name: values.get(name, fields[name]) for name in self._spec.space.fields}
-        self._study.enqueue(number, searched, label=label)
+    def _searched(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """``values`` of every searched field, those of the sections where it has none."""
+        return {name: values.get(name, self._fields[name]) for name in self._spec.space.fields}

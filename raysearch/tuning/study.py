@@ -10,17 +10,19 @@ import contextlib
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from raysearch.config.distributions import Distribution
 from raysearch.config.identity import seed_from
 from raysearch.config.space import Space
+from raysearch.tuning.journal import UnsyncedJournal
 
 __all__ = ["Study", "num_startup_trials"]
 
@@ -60,7 +62,7 @@ class Study:
         self._reported: dict[int, int] = {}
         with _quiet():
             self._study = optuna.create_study(
-                storage=JournalStorage(JournalFileBackend(str(path))),
+                storage=JournalStorage(UnsyncedJournal(str(path))),
                 study_name=name,
                 direction="maximize",
                 sampler=self._sampler(0),
@@ -86,6 +88,41 @@ class Study:
                 distribution.suggest(trial, name)
             if label:
                 trial.set_user_attr("label", label)
+
+    def add(
+        self,
+        number: int,
+        values: Mapping[str, Any],
+        status: str,
+        curve: Mapping[int, float],
+        label: str | None = None,
+    ) -> None:
+        """Take trial ``number``, the next one, which has ended: at one stroke, not step by step.
+
+        It leaves what ``enqueue``, ``report`` and ``finish`` would have left.
+
+        Args:
+            number: the trial's.
+            values: of the searched fields, as ``enqueue`` takes them.
+            status: as ``finish`` takes it.
+            curve: the best value up to each epoch.
+            label: what it is called.
+        """
+        noted = _Noted(dict[str, Any](), {})
+        for name, distribution, value in self._parameters(values):
+            noted.params[name] = value
+            distribution.suggest(noted, name)
+        state, last = _STATES[status], curve[max(curve)] if curve else None
+        trial = optuna.trial.create_trial(
+            state=state,
+            value=None if state is TrialState.FAIL else last,
+            params=noted.params,
+            distributions=noted.distributions,
+            user_attrs={"label": label} if label else {},
+            intermediate_values=dict(curve),
+        )
+        with _quiet():
+            self._study.add_trial(trial)
 
     def _parameters(self, values: Mapping[str, Any]) -> Iterator[tuple[str, Distribution, Any]]:
         known: dict[str, Any] = {}
@@ -127,6 +164,29 @@ class Study:
             group=True,
             constant_liar=True,
         )
+
+
+@dataclass(frozen=True)
+class _Noted:
+    """Stands in for an Optuna trial: answers with ``params``, and notes what was asked for."""
+
+    params: dict[str, Any]
+    distributions: dict[str, optuna.distributions.BaseDistribution]
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> Any:
+        return self._note(name, FloatDistribution(low, high, log=log, step=step))
+
+    def suggest_int(self, name: str, low: int, high: int) -> Any:
+        return self._note(name, IntDistribution(low, high))
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        return self._note(name, CategoricalDistribution(choices))
+
+    def _note(self, name: str, distribution: optuna.distributions.BaseDistribution) -> Any:
+        self.distributions[name] = distribution
+        return self.params[name]
 
 
 @contextlib.contextmanager

@@ -8,8 +8,9 @@ import pytest
 from fake_slots import FakeSearch, small_spec
 
 from raysearch.errors import InfrastructureError
-from raysearch.ledger import read
+from raysearch.ledger import Event, read
 from raysearch.spec import published_values
+from raysearch.tuning.budgets import Budgets
 from raysearch.tuning.faults import Fault
 from raysearch.tuning.trial import EpochReport
 
@@ -569,3 +570,13 @@ def test_an_observer_whose_disk_is_full_ends_no_search(tmp_path):
     search.run()
     assert observer.done
     assert search.ends().keys() == {0, 1}
+
+
+def test_core_time_counts_each_slot_for_as_long_as_it_was_there():
+    """Eight slots, one after the other, each for a hundred seconds: a node was taken each time."""
+    events = [
+        Event("epoch", seq + 1, "a", 0, 1, 1, 100.0 * seq, seq, {"train_s": 100.0})
+        for seq in range(8)
+    ]
+    search = small_spec(search__core_budget="1000s").search
+    assert Budgets(search, 1, lambda: 1, events).left_s() == pytest.approx(200)

@@ -11,10 +11,11 @@ import pytest
 import torch
 import torch.distributed as dist
 from tiny_data import POOLED_LINEAR, SMALL_EMOHRNET, TinyData
-from torch import multiprocessing
+from torch import multiprocessing, nn
 
 from raysearch.errors import DataError, NonFiniteLossError
 from raysearch.models.base import ModelConfig
+from raysearch.models.table import model_config
 from raysearch.training.checkpoint import load_tensors
 from raysearch.training.config import SpecAugmentConfig, TrainingConfig
 from raysearch.training.data import Batch
@@ -25,6 +26,7 @@ from raysearch.training.predictions import PREDICTIONS, Predictions
 from raysearch.training.scoring import Scores, objective_value, score_batches, validation_metrics
 from raysearch.training.state import BEST, LAST
 
+LSTM = model_config({"name": "lstm", "hidden": 8, "layers": 1, "dropout": 0.1})
 CPU = torch.device("cpu")
 OFF = SpecAugmentConfig(freq_mask_count=0, time_mask_count=0, time_shift=0)
 EVERYTHING = {
@@ -233,6 +235,20 @@ def test_closing_frees_the_model() -> None:
     trial.run_epoch()
     trial.close()
     assert not hasattr(trial, "model")
+
+
+def test_a_rank_without_rows_lets_cudnn_differentiate_recurrent_layers() -> None:
+    """cuDNN refuses to in evaluation mode, in which no other layer's statistics move."""
+    trial = learner(model=LSTM, precision="fp32")
+    modes: dict[type[nn.Module], set[bool]] = {nn.LSTM: set(), nn.Dropout: set()}
+    for layer in trial.model.modules():
+        if type(layer) in modes:
+            layer.register_forward_pre_hook(lambda one, _: modes[type(one)].add(one.training))
+    (batch,) = TinyData(num_train=1, batch_size=1, rank=1, world_size=2).train_batches(0)
+    assert not batch.labels.numel()
+    trial._fit._step(batch)  # type: ignore[union-attr]
+    assert modes == {nn.LSTM: {True}, nn.Dropout: {False}}
+    assert trial.model.training
 
 
 def test_utterance_statistics_come_from_valid_frames() -> None:

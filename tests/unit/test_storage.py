@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from raysearch.errors import (
     UserError,
 )
 from raysearch.ledger import read
+from raysearch.storage import folders
 from raysearch.storage import lease as lease_module
 from raysearch.storage.corpora import fetch_file, read_corpus, send_files
 from raysearch.storage.folders import fetch_folder, forget_folders, send_folder
@@ -196,6 +198,23 @@ def test_folders_come_back_whole_and_share_content(objects, tmp_path):
     assert not (tmp_path / "back" / "e1").exists()
     forget_folders(objects, "run/checkpoints/0000", ["e2"])
     assert objects.keys("run/checkpoints/0000") == []
+
+
+def test_ranks_of_one_node_fetch_the_same_folder_at_once(tmp_path, monkeypatch):
+    objects = ObjectStore(f"file://{tmp_path}/objects")
+    send_folder(objects, published(tmp_path / "e1", best="right"), "c/e1")
+    ready, check = threading.Barrier(2), folders.verify
+
+    def both_checked(folder):
+        check(folder)
+        ready.wait(timeout=10)
+
+    monkeypatch.setattr(folders, "verify", both_checked)
+    with ThreadPoolExecutor(2) as ranks:
+        fetched = ranks.map(lambda _: fetch_folder(objects, "c/e1", tmp_path / "b" / "e1"), "01")
+        assert list(fetched) == [True, True]
+    assert [path.name for path in (tmp_path / "b").iterdir()] == ["e1"]
+    assert (tmp_path / "b" / "e1" / "best").read_text() == "right"
 
 
 def test_damaged_content_is_refused_and_nothing_is_left(objects, tmp_path):

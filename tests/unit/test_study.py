@@ -1,5 +1,7 @@
 """The study: equal seeds, a journal that Optuna reads, given settings."""
 
+import os
+
 import optuna
 import pytest
 from fake_slots import small_spec
@@ -146,3 +148,35 @@ def test_what_an_earlier_driver_left_is_replaced(tmp_path, space):
 @pytest.mark.parametrize(("trials", "startup"), [(1, 4), (16, 4), (20, 5), (400, 100)])
 def test_random_trials_before_the_sampler_models(trials, startup):
     assert num_startup_trials(trials) == startup
+
+
+def test_an_ended_trial_is_taken_whole_as_it_would_have_been_step_by_step(tmp_path, space):
+    told = {"training.learning_rate": 1e-3, "model.fuse_attention": "se"}
+    stepwise, whole = make(tmp_path / "stepwise", space), make(tmp_path / "whole", space)
+    for number, status in enumerate(("completed", "pruned", "failed", "failed")):
+        curve = {1: 0.2, 2: 0.3} if number < 3 else {}
+        stepwise.enqueue(number, told, label="ours")
+        for epoch, reached in curve.items():
+            stepwise.report(number, epoch, reached)
+        stepwise.finish(number, status, curve.get(2))
+        whole.add(number, told, status, curve, label="ours")
+    assert kept(tmp_path / "whole") == kept(tmp_path / "stepwise")
+    assert whole.propose(4) == stepwise.propose(4)
+
+
+def kept(path):
+    return [
+        (t.number, t.state, t.value, t.params, t.distributions, t.intermediate_values, t.user_attrs)
+        for t in load(path).trials
+    ]
+
+
+def test_a_hundred_ended_trials_are_taken_without_a_wait_for_the_disk(tmp_path, space, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    study = make(tmp_path / "study.journal", space)
+    for number in range(100):
+        study.add(number, {}, "pruned", dict.fromkeys(range(1, 21), 0.1))
+    assert not synced
+    lines = (tmp_path / "study.journal").read_bytes().count(b"\n")
+    assert lines == 1 + 100, "one for the study, and one for each trial whatever its epochs"
