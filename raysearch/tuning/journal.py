@@ -8,7 +8,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 __all__ = ["UnsyncedJournal"]
 
 
-class UnsyncedJournal(JournalFileBackend):  # type: ignore[misc]
+class UnsyncedJournal(JournalFileBackend):
     """As Optuna's own, which syncs each of its lines; a proposal is about ten of them.
 
     What a search must not lose is in its ledger, from which this file is made again.

@@ -175,10 +175,10 @@ class _Noted:
 
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
-    ) -> float:
+    ) -> Any:
         return self._note(name, FloatDistribution(low, high, log=log, step=step))
 
-    def suggest_int(self, name: str, low: int, high: int) -> int:
+    def suggest_int(self, name: str, low: int, high: int) -> Any:
         return self._note(name, IntDistribution(low, high))
 
     def suggest_categorical(self, name: str, choices: Any) -> Any:
