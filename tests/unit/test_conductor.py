@@ -334,10 +334,10 @@ def test_a_time_budget_ends_the_epoch_under_way(tmp_path, monkeypatch):
 
 def test_a_core_budget_counts_every_slot_and_every_session(tmp_path, monkeypatch):
     spec, clock = (
-        small_spec(search__core_budget="100s", search__scheduler="none"),
+        small_spec(search__core_budget="1s", search__scheduler="none"),
         Clock(monkeypatch),
     )
-    late = At(lambda event: event.event == "epoch", clock.passes(35))
+    late = At(lambda event: event.event == "epoch", clock.passes(0.35))
     search = FakeSearch(tmp_path / "run", spec, num_slots=3, observers=[late]).run()
     assert search.conductor.stopping == "core budget"
     assert len(search.trials.with_status("running")) == 3
