@@ -63,16 +63,16 @@ def test_a_cluster_that_is_fit(doctor, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("environment", "told"),
+    ("environment", "code", "told"),
     [
-        ({**TOKEN, "RAY_AUTH_TOKEN": "8" * 64}, "refuses this token"),
-        ({"RAY_AUTH_MODE": "disabled"}, "wants a token: export RAY_AUTH_MODE=token"),
-        ({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": "/nowhere"}, "no Ray token: "),
+        ({**TOKEN, "RAY_AUTH_TOKEN": "8" * 64}, 4, "refuses this token"),
+        ({"RAY_AUTH_MODE": "disabled"}, 4, "wants a token: export RAY_AUTH_MODE=token"),
+        ({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": "/nowhere"}, 2, "no such token file"),
     ],
 )
-def test_a_wrong_or_missing_token_is_one_line(doctor, environment, told):
+def test_a_wrong_or_missing_token_is_one_line(doctor, environment, code, told):
     done = doctor(**environment)
-    assert (done.returncode, done.stdout) == (4, "")
+    assert (done.returncode, done.stdout) == (code, "")
     (line,) = done.stderr.splitlines()
     assert told in line
 
