@@ -147,7 +147,9 @@ def test_a_mistake_is_one_line_and_an_exit_code(head, arguments, code, words):
 
 def test_a_wrong_token_is_one_line(head, tmp_path):
     one_line(raysearch("list", env={**head, "RAY_AUTH_TOKEN": "a" * 64}), 2, "refuses this token")
-    without = {**head, "RAY_AUTH_TOKEN_PATH": str(tmp_path / "none")}
+    wrong = {**head, "RAY_AUTH_TOKEN_PATH": str(tmp_path / "none")}
+    one_line(raysearch("list", env=wrong), 2, "no such token file")
+    without = {**head, "RAY_AUTH_TOKEN_PATH": "", "HOME": str(tmp_path)}
     one_line(raysearch("list", env=without), 2, "asks for its token")
 
 
