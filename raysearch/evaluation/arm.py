@@ -8,6 +8,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 import ray
+from ray.exceptions import RayActorError
 
 from raysearch.config.identity import seed_from
 from raysearch.config.published import PublishedConfig
@@ -185,15 +186,20 @@ def _work(
 
 def _train(pool: WorkerPool, slot: Slot, task: dict[str, Any]) -> None:
     lease = pool.assign(slot.index, task)["lease"]
-    answer = ray.get(slot.host.begin.remote(lease))
-    name = f"refit {task['number']} {task['config']['model']['name']}"
-    named_task = slot.host.trial.options(name=name).remote(task["number"])
-    index = 0
-    while "failed" not in answer and not answer.get("done"):
-        answer = ray.get(slot.host.step.remote(lease, index))
-        index += 1
+    try:
+        answer = ray.get(slot.host.begin.remote(lease))
+        name = f"refit {task['number']} {task['config']['model']['name']}"
+        named_task = slot.host.trial.options(name=name).remote(task["number"])
+        index = 0
+        while "failed" not in answer and not answer.get("done"):
+            answer = ray.get(slot.host.step.remote(lease, index))
+            index += 1
+    except RayActorError:
+        raise InfrastructureError(
+            f"retraining in {task['folder']}: its slot's host died; the same command goes on"
+        ) from None
     if "failed" in answer:
-        lost = answer.get("slot_lost") or answer.get("fault") in (Fault.SLOT, Fault.STORAGE)
+        lost = answer.get("slot_lost") or answer.get("fault") == Fault.STORAGE
         kind = InfrastructureError if lost else TrialError
         raise kind(f"retraining in {task['folder']}: {answer['failed']}")
     ray.get(named_task)

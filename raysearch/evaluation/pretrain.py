@@ -57,7 +57,8 @@ from raysearch.tuning.tuner import Begun, Watcher
 __all__ = ["PretrainStage", "over"]
 
 FOLDER = "pretraining"
-SPENT = "spent.json"
+# In the run's root, whose small files are sent to its storage.
+SPENT = "pretraining-spent.json"
 # Of no trial: a host counts the attempts of each number.
 NUMBER = -1
 LOST: dict[str, Any] = {"failed": "its slot's host died", "slot_lost": True}
@@ -206,7 +207,7 @@ class _Training:
 
     def run(self, pool: WorkerPool) -> tuple[Path, int, tuple[float, float]]:
         """Train on whatever slot there is; the checkpoint, its epochs, and what all of it took."""
-        stage, spent_file = self.stage, self.stage.run.root / FOLDER / SPENT
+        stage, spent_file = self.stage, self.stage.run.root / SPENT
         spent_file.parent.mkdir(parents=True, exist_ok=True)
         before = load_json(spent_file) if spent_file.is_file() else {"wall_s": 0.0, "core_s": 0.0}
         resume = _newest_whole(stage.checkpoints())
@@ -233,7 +234,7 @@ class _Training:
                 return folder, int(answer["checkpoint_epoch"]), spent
             if not _goes_on(pool, slot, answer):
                 raise InfrastructureError(f"no slot is left to pre-train on: {answer['failed']}")
-            resume = Path(answer["checkpoint"]) if answer.get("checkpoint") else resume
+            resume = _newest_whole(stage.checkpoints())
 
     def _on_slot(
         self, pool: WorkerPool, slot: int, resume: Path | None, tick: Callable[[float], bool]
@@ -251,8 +252,10 @@ class _Training:
                 index += 1
                 now = time.monotonic()
                 enough, last = tick(now - last), now
-                if answer.get("checkpoint"):
-                    self.stage.forget(self.stage.checkpoints()[:-1])
+                if kept := answer.get("checkpoint"):
+                    # Not the last by name: one that could not be read may have gone further.
+                    old = [path for path in self.stage.checkpoints() if path != Path(kept)]
+                    self.stage.forget(old)
                 if enough and "failed" not in answer and not answer["done"]:
                     answer = pool.finish(slot, NUMBER) or LOST
                     break

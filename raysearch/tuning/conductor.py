@@ -120,7 +120,7 @@ class Conductor:
 
     @property
     def _alone(self) -> bool:
-        return self._slots.num_open() < 2
+        return self._slots.num_up() < 2
 
     def _avoided(self) -> AbstractSet[int]:
         """The slots that nothing is left for: the suspects that wait were lost on them."""
@@ -177,7 +177,8 @@ class Conductor:
         if self._told_before(record, report) and not report.done:
             return False
         self._epoch(record, report)
-        self._health.trained(self._on_slot[record.number])
+        if len(record.epochs) == 1:
+            self._health.trained(self._on_slot[record.number])
         if report.checkpoint:
             self._checkpoint(record, report.checkpoint, report.checkpoint_epoch)
         if report.done:

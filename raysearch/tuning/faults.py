@@ -54,8 +54,11 @@ _CLASSES = {
     "WorkerCrashedError": Fault.SLOT,
     "RaySystemError": Fault.SLOT,
 }
-# What is missing, or not allowed, may be there on another node.
-_OF_THE_NODE = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR}
+# Of other numbers, what is missing or not allowed, say, may be there on another node.
+_OF_STORAGE = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTCONN),
+    *(errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT),
+}
 # C++ and Rust name the errors of the system in words, or by number.
 _TEXTS = (
     (Fault.MEMORY, r"out of memory|can't allocate memory|cannot allocate memory|alloc_failed"),
@@ -73,8 +76,11 @@ _OF_VALUES = (ValueError, TypeError, LookupError, ArithmeticError, AssertionErro
 
 def fault_of(error: BaseException) -> Fault:
     """Whose fault ``error`` is, or what it was raised for."""
-    faults = (_own(one) for one in _chain(error))
-    return next((fault for fault in faults if fault is not Fault.SETTINGS), Fault.SETTINGS)
+    chain = list(_chain(error))
+    found = next((fault for fault in map(_own, chain) if fault is not Fault.SETTINGS), None)
+    # What else the system refuses may be the settings' wish: two slots try it, then it fails.
+    refused = any(isinstance(one, OSError) for one in chain)
+    return found or (Fault.SLOT if refused else Fault.SETTINGS)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -97,8 +103,8 @@ def _own(error: BaseException) -> Fault:
     names = {kind.__name__ for kind in type(error).__mro__}
     if found := next((fault for name, fault in _CLASSES.items() if name in names), None):
         return found
-    if isinstance(error, OSError):
-        return Fault.SLOT if error.errno in _OF_THE_NODE else Fault.STORAGE
+    if isinstance(error, OSError) and error.errno in _OF_STORAGE:
+        return Fault.STORAGE
     if isinstance(error, _OF_VALUES):
         return Fault.SETTINGS
     text = str(error).lower()

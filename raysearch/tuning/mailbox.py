@@ -136,7 +136,7 @@ class Mailbox:
                 return  # a late word of a dead incarnation: ``next_command`` sends it away
             if token != self._token:
                 self._retire()
-                self._token, self._commands, self._outcomes = token, [], {}
+                self._token, self._commands, self._outcomes, self._nodes = token, [], {}, {}
                 self._num_workers = world_size or self._num_workers
             self._pids[rank], self._nodes[rank] = pid, node
             self._changed.notify_all()

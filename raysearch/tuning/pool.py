@@ -148,6 +148,10 @@ class WorkerPool:
         """Slots that are up, or on their way."""
         return sum(slot.staying for slot in self.slots)
 
+    def num_up(self) -> int:
+        """Slots whose workers have joined."""
+        return sum(slot.staying and slot.ready for slot in self.slots)
+
     def claim(self, avoid: AbstractSet[int] = frozenset()) -> int | None:
         """A free slot, none of ``avoid``, kept for a trial from now on; None if there is none."""
         with self._lock:  # between finding and taking it, it could be closed
@@ -180,14 +184,12 @@ class WorkerPool:
         """As ``lose``, but ``slot`` takes trials again after a while, unless that never helps."""
         with self._lock:
             taken = self.slots[slot]
-            if taken.num_rests == MAX_RESTS:
+            if taken.num_rests == MAX_RESTS or taken.leaving:
                 return self.lose(slot, reason)
             pause = FIRST_REST_S * 2**taken.num_rests
             taken.busy, taken.num_rests = False, taken.num_rests + 1
             taken.rests_until = time.monotonic() + pause
             self._say(f"slot {slot} rests for {pause:g} s: {reason}")
-            if taken.leaving:
-                taken.close()
             return True
 
     def lose(self, slot: int, reason: str) -> bool:

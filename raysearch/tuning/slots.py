@@ -57,6 +57,9 @@ class Slots(Protocol):
     def num_open(self) -> int:
         """Slots that are up, or on their way."""
 
+    def num_up(self) -> int:
+        """Slots whose workers are there."""
+
     def release(self, slot: int) -> None:
         """The trial on ``slot`` has ended, or none came."""
 

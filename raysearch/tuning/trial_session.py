@@ -57,6 +57,7 @@ class TrialSession:
         self.afresh = bool(task["resume"]) and not self._loaded(Path(task["resume"]))
         if self.afresh:
             self._trial.close()
+            self._task = {**task, "resume": None}  # which would hold what it starts from
             self._trial = self._fresh(config)
         self._published_at = time.monotonic()
 

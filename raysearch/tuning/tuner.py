@@ -147,6 +147,7 @@ def run_search(
                 _let_tune_run(conductor, pool, run, keep_slots=finish is not None)
                 if finish and not (interrupt.received or conductor.error):
                     left_s = conductor.budget_left_s
+                    pool.freeze()  # its slots are not claimed, and nothing may take them away
                     finish(Ended(conductor.trials, bank, pool, refit, left_s))
         outcome = conductor.stopping or "finished"
     except SearchInterruptedError:

@@ -5,8 +5,7 @@ from collections.abc import Set as AbstractSet
 
 __all__ = ["SlotHealth", "Waiting"]
 
-# Trials in a row that may fail on a slot without an epoch while others train elsewhere.
-MAX_BARREN = 3
+BY_CHANCE = 1e-3
 
 
 class Waiting:
@@ -59,22 +58,26 @@ class SlotHealth:
     """Which slots fail trials that others would train.
 
     What looks like a fault of the settings can be one of a slot that nobody has thought of. It is
-    told by what the others do: where no other trains either, the settings are bad.
+    told by what happens elsewhere: a slot is given up after so many failures in a row before a
+    first epoch as settings alone, at the rate at which they fail on the other slots, would give
+    once in a thousand times.
     """
 
     def __init__(self) -> None:
-        self._barren: Counter[int] = Counter()
-        self._fruitful: set[int] = set()
+        self._in_a_row: Counter[int] = Counter()
+        self._failed: Counter[int] = Counter()
+        self._trained: Counter[int] = Counter()
 
     def trained(self, slot: int) -> None:
-        """An epoch ended on ``slot``."""
-        self._barren[slot] = 0
-        self._fruitful.add(slot)
+        """A trial's first epoch ended on ``slot``."""
+        self._in_a_row[slot] = 0
+        self._trained[slot] += 1
 
     def failed(self, slot: int) -> bool:
         """A trial failed on ``slot`` before its first epoch; whether the slot is to be given up."""
-        self._barren[slot] += 1
-        if self._barren[slot] < MAX_BARREN or not self._fruitful - {slot}:
-            return False
-        self._fruitful.discard(slot)
-        return True
+        self._in_a_row[slot] += 1
+        self._failed[slot] += 1
+        trained = self._trained.total() - self._trained[slot]
+        failed = self._failed.total() - self._failed[slot]
+        rate = (failed + 1) / (trained + failed + 2)  # Laplace's: nothing seen is no certainty
+        return trained > 0 and rate ** self._in_a_row[slot] < BY_CHANCE

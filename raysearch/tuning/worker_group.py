@@ -46,10 +46,15 @@ class _Running:
     token: str | None = None
     resizes: int = 0
     short_of_memory: int = 0
+    anew: int = 0
     results: list[dict[str, Any]] = field(default_factory=list)
     reason: str | None = None
     fault: Fault = Fault.SETTINGS
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    first: int = 0
+
+    def __post_init__(self) -> None:
+        self.first = self.attempt
 
     @property
     def number(self) -> int:
@@ -58,8 +63,8 @@ class _Running:
     @property
     def starts(self) -> int:
         """On this slot, those that changed only the group's size or had no memory left out."""
-        extra = self.resizes + self.short_of_memory
-        return self.attempt - int(self.task["attempt"]) + 1 - extra
+        extra = self.resizes + self.short_of_memory + self.anew
+        return self.attempt - self.first + 1 - extra
 
     def end(self, reason: str | None = None, fault: Fault = Fault.SETTINGS) -> None:
         if not self.ended.is_set():
@@ -263,7 +268,8 @@ class WorkerGroupHost(Mailbox):
         started = await self._execute("start", task)
         running.token = self._token
         if started.get("afresh"):
-            self._next_attempt(running)  # its checkpoint could not be read
+            running.anew += 1  # its checkpoint could not be read
+            self._next_attempt(running)
 
     async def _after_loss(self, running: _Running, lost: GroupLostError) -> None:
         """Make the next attempt ready; raises what the trial ends with if there is to be none."""

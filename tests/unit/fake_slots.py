@@ -107,6 +107,9 @@ class FakeSlots:
     def num_open(self):
         return self.num_slots - len(self.lost)
 
+    def num_up(self):
+        return self.num_open()
+
     def claim(self, avoid=frozenset()):
         free = [slot for slot in self.free() if slot not in avoid]
         if not free:

@@ -78,6 +78,8 @@ def test_of_the_memory(error):
         FileNotFoundError(errno.ENOENT, "No such file or directory", "/node/cache/part"),
         PermissionError(errno.EACCES, "Permission denied", "/node/cache/part"),
         ActorDiedError(),
+        OSError("Can't load tokenizer"),
+        TimeoutError(),
     ],
 )
 def test_of_the_slot(error):
