@@ -50,6 +50,7 @@ def test_noise_is_scored_with_the_same_weights(folder):
     assert "stored figures" in raysearch("evaluate", "results/one", "--noise", cwd=folder)
 
 
+@pytest.mark.slow
 def test_ablations_are_retrained_beside_the_winner(folder):
     shown = raysearch("ablate", "results/one", "--only=attention,prosody", cwd=folder)
     assert "skipped, the winner has no prosody" in shown

@@ -76,6 +76,7 @@ def one_line(result, code, words):
     assert len(result.stderr.strip().splitlines()) == 1, result.stderr
 
 
+@pytest.mark.slow
 def test_two_searches_share_the_cluster_and_outlive_it(head, tmp_path):
     storage = tmp_path / "storage"
     both = [*SMALL, "--trials=2", f"--storage={storage}", "--cpus-per-worker=2"]

@@ -151,6 +151,7 @@ def test_a_resumption_learns_nothing_again(searched, spec, storage, cluster):
     assert starts_there(run, run.root / trials.records[2].checkpoint[0] / "best.safetensors")
 
 
+@pytest.mark.slow
 def test_retrainings_start_from_it_and_the_figures_say_so(searched, storage, cluster):
     run, _ = searched
     watcher = Watcher(lambda line: None, lambda *counts: None)
