@@ -103,7 +103,9 @@ def fused(
 
 
 def best_share(log_probs_NK: NDArray[np.float64], partner: Sequence[Predictions]) -> float:
-    """The partner's share with the least log-loss, at whatever temperature suits it best.
+    """The partner's share with the least log-loss, of those that cost no recall.
+
+    The log-loss is that at the temperature which suits a share best.
 
     Networks are surer than they have reason to be, and any second opinion makes a mean less so: at
     the temperatures that they come with, a share would be bought for that alone (Guo et al. 2017,
@@ -116,11 +118,15 @@ def best_share(log_probs_NK: NDArray[np.float64], partner: Sequence[Predictions]
     labels_N = np.concatenate([one.labels for one in partner])
     beside_NK = _together(partner)
 
+    def recall(share: float) -> float:
+        return value(_mixed(log_probs_NK, beside_NK, share), labels_N)[0]
+
     def worth(share: float) -> float:
         mixed_NK = _mixed(log_probs_NK, beside_NK, share)
         return max(value(mixed_NK / t, labels_N)[1] for t in TEMPERATURES)
 
-    return max(SHARES, key=worth)  # of equals the smallest
+    alone = recall(0)
+    return max((s for s in SHARES if recall(s) >= alone), key=worth)  # of equals the smallest
 
 
 def _together(partner: Sequence[Predictions]) -> NDArray[np.float64]:

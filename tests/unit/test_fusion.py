@@ -42,6 +42,14 @@ def test_a_network_that_is_too_sure_is_no_reason_for_one():
     assert best_share(network, predictions(worse)) <= 0.2
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_no_share_costs_recall_on_the_rows_that_it_is_chosen_by(seed):
+    network, other = said(0.7, 0.9, seed), said(0.6, 0.6, seed + 100)
+    share = best_share(network, predictions(other))
+    mixed = (1 - share) * network + share * other
+    assert value(mixed, LABELS)[0] >= value(network, LABELS)[0]
+
+
 def test_a_networks_partner_reads_functionals():
     partner = partner_config(SearchSpec.load("cnn"))
     assert sorted(partner.used_features) == ["functionals", "mfcc"]
