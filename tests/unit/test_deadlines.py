@@ -3,6 +3,8 @@
 import asyncio
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 from fake_group import HANGS, asynchronous, begin, serving
@@ -115,6 +117,10 @@ def test_only_workers_of_ray_are_ended():
     command = [sys.executable, "-c", "import time; time.sleep(60)"]
     other = subprocess.Popen(command)
     worker = subprocess.Popen(["ray::RayTrainWorker", *command[1:]], executable=command[0])
+    name = Path(f"/proc/{worker.pid}/cmdline")
+    deadline = time.monotonic() + 30
+    while not name.read_bytes() and time.monotonic() < deadline:
+        time.sleep(0.01)  # a process has none while it begins
     try:
         _kill(other.pid)
         _kill(worker.pid)
@@ -124,3 +130,4 @@ def test_only_workers_of_ray_are_ended():
         other.kill()
         worker.kill()
         other.wait()
+        worker.wait()
