@@ -257,6 +257,8 @@ def _repair(path: Path) -> str | None:
     if not last:
         return None
     try:
+        if not last.removesuffix(b"\n").endswith(b"}"):
+            raise DataError(f"{path}: something follows the last event")  # blanks, to JSON, do not
         parse_event(last, str(path))
     except DataError:
         torn = path.with_name(path.name + ".torn")

@@ -103,7 +103,8 @@ def time_shift(x_BTF: Tensor, lengths_B: Tensor, fraction: float, draws_B: Tenso
         fraction: of them, the largest shift either way.
         draws_B: in [0, 1): where between both ends each row's shift lies.
     """
-    largest_B = (lengths_B * fraction).floor()
+    # In single precision a fraction just below a half would move a frame too many.
+    largest_B = (lengths_B.double() * fraction).floor()
     shifts_B = (draws_B * (2 * largest_B + 1)).floor().minimum(2 * largest_B) - largest_B
     positions_T = torch.arange(x_BTF.shape[1], device=x_BTF.device)
     sources_BT = positions_T - shifts_B.long()[:, None]

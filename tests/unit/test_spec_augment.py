@@ -28,7 +28,7 @@ def test_bands_lie_inside_the_valid_part(
         assert int(row.sum()) <= count * (width * size + 1e-3)
 
 
-@given(LENGTHS, st.floats(0, 0.5, width=32), st.integers(0, 2**31))
+@given(LENGTHS, st.floats(0, 0.5), st.integers(0, 2**31))
 def test_a_shift_moves_frames_in_order_and_fills_with_zero(
     lengths: list[int], fraction: float, seed: int
 ) -> None:
