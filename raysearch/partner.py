@@ -1,4 +1,4 @@
-"""The plain model that a network's final model is averaged with."""
+"""The plain model that a search's final model is averaged with."""
 
 from dataclasses import replace
 
@@ -14,30 +14,30 @@ ENCODED_C = 0.01
 
 
 def partner_config(spec: SearchSpec) -> TrialConfig | None:
-    """The plain model, on functionals, that a network's final model is averaged with.
+    """The plain model, on functionals, that a search's final model is averaged with.
 
-    Where the network reads a frozen encoder's statistics, so does the plain model. ``None`` if
-    late fusion is switched off, or if the search is of such a model itself. It is transductive if
-    the search is.
+    Where the searched model reads a frozen encoder's statistics, so does the plain one. It is
+    transductive if the search is.
+
+    Returns:
+        ``None`` if late fusion is switched off, or if the plain model itself is searched.
     """
-    from raysearch.models.base import SolvedModel
-    from raysearch.models.table import MODELS
-
     if not spec.search.fusion or spec.search.final == "single":
         return None
-    if issubclass(MODELS.load(spec.model.name), SolvedModel):
+    partner = SearchSpec.load(SPACE).base
+    if spec.model.name == partner.model.name:
         return None
-    partner = _with_encoder(SearchSpec.load(SPACE).base, spec.base)
+    partner = _with_encoder(partner, spec.base)
     if spec.training.by_speaker:
         return partner.replace({"training.normalise": spec.training.normalise})
     return partner
 
 
-def _with_encoder(partner: TrialConfig, network: TrialConfig) -> TrialConfig:
-    """``partner``, reading the encoder's statistics too if ``network`` does."""
+def _with_encoder(partner: TrialConfig, searched: TrialConfig) -> TrialConfig:
+    """``partner``, reading the encoder's statistics too if ``searched`` does."""
     from raysearch.features.table import build_extractor
 
-    stream = network.used_features.get("ssl")
+    stream = searched.used_features.get("ssl")
     if stream is None or build_extractor(stream).kind != "vector":
         return partner
     whole = replace(partner, features={**partner.features, "ssl": stream})

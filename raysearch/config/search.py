@@ -105,7 +105,7 @@ class SearchConfig(Config):
     final: Final = Field("auto", description="What becomes of the trials: the model at the end.")
     fusion: bool = Field(
         True,
-        description="Average a network with a plain model on functionals, by a share that inner "
+        description="Average the final model with a plain model on functionals, by a share that inner "
         "validation chooses.",
     )
     final_seeds: int = Field(4, ge=1, le=20, description="Nets that a refit is the mean of.")

@@ -72,5 +72,9 @@ def test_there_may_be_none(key, value):
     assert partner_config(SearchSpec.load("cnn", [(key, value)])) is None
 
 
-def test_a_plain_model_has_none():
-    assert partner_config(SearchSpec.load("svm")) is None
+def test_the_plain_model_is_no_partner_of_itself():
+    assert partner_config(SearchSpec.load("logistic")) is None
+
+
+def test_another_classical_model_has_one():
+    assert partner_config(SearchSpec.load("svm")).model.name == "logistic"
