@@ -5,10 +5,14 @@ import pytest
 
 from raysearch.errors import InfrastructureError
 from raysearch.ledger import read
+from raysearch.run_folder import RunFolder
+from raysearch.spec import SearchSpec
 from raysearch.storage import lease as lease_module
 from raysearch.storage import segments as segments_module
 from raysearch.storage.mirror import fetch_changed
 from raysearch.storage.objects import ObjectStore
+from raysearch.storage.replica import open_storage
+from raysearch.storage.runs import RunSender, existing_run
 from raysearch.storage.segments import SegmentLedger, fetch_ledger
 
 NUM_FLUSHES = 300
@@ -65,6 +69,23 @@ def test_a_long_ledger_is_read_by_few_requests(objects, tmp_path, requests):
     requests.clear()
     fetch_ledger(objects, "run", tmp_path / "there" / "two.jsonl")
     assert requests == ["list", "get"], "what is unchanged is not fetched again"
+
+
+def test_what_became_of_a_long_search_is_read_by_few_requests(tmp_path, monkeypatch, requests):
+    url = f"file://{tmp_path}/objects"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "driver"))
+    run = RunFolder(open_storage(url) / "run")
+    run.open(SearchSpec.load("emohrnet"), resume=False)
+    for number in range(30):
+        curves = run.root / "tensorboard" / f"{number:04d}" / "events"
+        curves.parent.mkdir(parents=True)
+        curves.write_bytes(b"curves")
+    RunSender(run.root).send()
+    start(opened(ObjectStore(url), run.ledger_file), *range(NUM_FLUSHES))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "desk"))
+    requests.clear()
+    assert len(existing_run(f"{url}/run").trials().records) == NUM_FLUSHES
+    assert len(requests) < 30
 
 
 def test_a_large_segment_stays_and_the_next_is_begun(objects, tmp_path, monkeypatch):
