@@ -21,6 +21,7 @@ class Running:
     resizes: int = 0
     short_of_memory: int = 0
     anew: int = 0
+    let_go: bool = False
     results: list[dict[str, Any]] = field(default_factory=list)
     reason: str | None = None
     fault: Fault = Fault.SETTINGS

@@ -120,6 +120,8 @@ class WorkerGroupHost(Mailbox):
                 return running.results[index]
             if running.ended.is_set():
                 return self._failure(running)
+            if running.let_go:
+                return await self._last_step(running)
             if self._leaving:
                 return await self._hand_over(running, self._leaving)
             result = await self._guarded(running, "epoch")
@@ -134,20 +136,14 @@ class WorkerGroupHost(Mailbox):
             return result
 
     @untold
-    async def finish(self, number: int) -> dict[str, Any]:
-        """Publish trial ``number``'s checkpoint as it stands and let the trial go.
+    async def let_go(self, number: int) -> None:
+        """Trial ``number`` trains no further: its next step publishes what it holds, and ends it.
 
-        Returns:
-            rank 0's ``checkpoint`` (a path) and ``checkpoint_epoch``; empty if the trial no
-            longer runs, or its workers are gone: what they held is not trained again for this.
+        That step tells ``let_go``, and rank 0's ``checkpoint`` and ``checkpoint_epoch``; without
+        these if the workers are gone: what they held is not trained again for this.
         """
-        async with self._busy:
-            running = self._current
-            if running is None or running.number != number or running.ended.is_set():
-                return {}
-            result = await self._published(running)
-            running.end()
-            return result
+        if self._current and self._current.number == number:
+            self._current.let_go = True
 
     @untold
     async def vacate(self, reason: str) -> None:
@@ -189,6 +185,14 @@ class WorkerGroupHost(Mailbox):
         except FaultError as error:
             running.end(str(error), error.fault)
             return self._failure(running)
+
+    async def _last_step(self, running: Running) -> dict[str, Any]:
+        """Publish what was trained, and end the trial as it was asked for."""
+        published = await self._published(running)
+        result = {**published, "attempt": running.attempt, "done": True, "let_go": True}
+        running.results.append(result)
+        running.end()
+        return result
 
     async def _hand_over(self, running: Running, reason: str) -> dict[str, Any]:
         """Publish what was trained here, if anything was, and end the trial on this slot."""
