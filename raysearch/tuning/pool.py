@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayError
+from ray.exceptions import RayError
 
 from raysearch.errors import InfrastructureError
 from raysearch.streaming.node_cache import SlotCaches
@@ -205,17 +205,10 @@ class WorkerPool:
             will_come = self.elastic and self._losses <= MAX_LOSSES
             return will_come or any(s.staying for s in self.slots)
 
-    def finish(self, slot: int, number: int) -> dict[str, Any]:
-        """Have ``slot`` publish the checkpoint of trial ``number`` and let it go.
-
-        Returns:
-            what it published; nothing if its host has died.
-        """
-        try:
-            result: dict[str, Any] = ray.get(self.slots[slot].host.finish.remote(number))
-        except RayActorError:
-            return {}
-        return result
+    def let_go(self, slot: int, number: int) -> None:
+        """Have ``slot`` publish the checkpoint of trial ``number`` instead of its next epoch."""
+        with contextlib.suppress(RayError):  # a dead host's trial will tell
+            ray.get(self.slots[slot].host.let_go.remote(number), timeout=ANSWER_S)
 
     def assign(self, slot: int, task: dict[str, Any]) -> dict[str, Any]:
         """Tell ``slot`` its next trial; the name of its host and the lease to begin it with."""
