@@ -47,6 +47,8 @@ class _Running:
     resizes: int = 0
     short_of_memory: int = 0
     anew: int = 0
+    forgiven: int = 0
+    furthest: int = 0
     results: list[dict[str, Any]] = field(default_factory=list)
     reason: str | None = None
     fault: Fault = Fault.SETTINGS
@@ -62,9 +64,18 @@ class _Running:
 
     @property
     def starts(self) -> int:
-        """On this slot, those that changed only the group's size or had no memory left out."""
-        extra = self.resizes + self.short_of_memory + self.anew
+        """On this slot, those left out that led further, or were for size, memory or weights."""
+        extra = self.resizes + self.short_of_memory + self.anew + self.forgiven
         return self.attempt - self.first + 1 - extra
+
+    def took(self, result: dict[str, Any]) -> None:
+        """An epoch; one that no earlier start came to forgives them."""
+        if result["epoch"] > self.furthest:
+            self.furthest = result["epoch"]
+            self.forgiven += self.starts - 1
+        self.checkpoint = result.get("checkpoint") or self.checkpoint
+        if result["done"]:
+            self.end()
 
     def end(self, reason: str | None = None, fault: Fault = Fault.SETTINGS) -> None:
         if not self.ended.is_set():
@@ -77,7 +88,7 @@ class WorkerGroupHost(Mailbox):
 
     Args:
         num_workers: ranks of the group.
-        max_attempts: starts of one trial here before it is given up.
+        max_attempts: starts of one trial here, none of which led further, before it is given up.
         max_restarts: group restarts without a finished epoch before the slot is given up: those of
             three trials.
         error_grace_s: how long a rank's error waits for the other ranks to report theirs.
@@ -172,9 +183,7 @@ class WorkerGroupHost(Mailbox):
                 self._restarts = 0
                 if self._gauges:
                     self._gauges.show(running.number, result)
-                running.checkpoint = result.get("checkpoint") or running.checkpoint
-                if result["done"]:
-                    running.end()
+                running.took(result)
             return result
 
     @untold
@@ -297,7 +306,8 @@ class WorkerGroupHost(Mailbox):
             await self.give_up(f"the worker group was lost {self._restarts} times: {cause}")
         if hung:
             raise FaultError(self._given_up or cause, Fault.SLOT)
-        most = 1 if running.task.get("suspect") else self._max_attempts
+        # Two: one loss may be chance, on any slot.
+        most = min(2, self._max_attempts) if running.task.get("suspect") else self._max_attempts
         if running.starts >= most:
             raise FaultError(f"given up after {most} attempt(s): {cause}", Fault.SLOT)
 
