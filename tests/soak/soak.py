@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 INSIDE = "--inside"
-TOOLS = ("bash", "mount", "setpriv", "unshare")
+TOOLS = ("bash", "ip", "mount", "setpriv", "unshare")
 
 
 def main() -> int:
@@ -31,12 +31,14 @@ def main() -> int:
     if os.geteuid() != 0:
         sys.exit("the soak makes namespaces and mounts a small disk: run it as root")
     if missing := [tool for tool in TOOLS if shutil.which(tool) is None]:
-        sys.exit(f"the soak needs {', '.join(missing)}; on Debian: apt-get install util-linux")
+        sys.exit(
+            f"the soak needs {', '.join(missing)}; on Debian: apt-get install util-linux iproute2"
+        )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with tempfile.TemporaryDirectory(prefix="soak-", ignore_cleanup_errors=True) as folder:
         # The world ends with us, and with it everything in it.
-        world = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--ipc"]
-        world += ["--fork", "--kill-child", "--mount-proc", "--"]
+        world = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--net", "--pid"]
+        world += ["--ipc", "--fork", "--kill-child", "--mount-proc", "--"]
         # A shell comes first, for the first process has to bury the orphans.
         shell = ["bash", "-c", '"$@"; exit $?', "soak"]
         inner = [sys.executable, "-u", __file__, *sys.argv[1:], INSIDE, folder]

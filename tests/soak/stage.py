@@ -15,7 +15,9 @@ __all__ = ["Search", "Stage"]
 
 HERE = Path(__file__).resolve().parent
 NAME = "soak"
-NODE = {"num_cpus": 1, "object_store_memory": 200_000_000, "node_ip_address": "127.0.0.1"}
+MOST_TRIES = 5
+IP = "10.77.0.1"
+NODE = {"num_cpus": 1, "object_store_memory": 200_000_000}
 
 
 class Stage:
@@ -31,6 +33,7 @@ class Stage:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        _make_network()
         _hide_other_rays(folder / "ray")
         self.store, self.disk = FlakyStore(), SmallDisk(folder / "disk")
         # The nodes' workers and the driver alike: what they import, and where they write.
@@ -52,13 +55,29 @@ class Stage:
         return str(self._cluster.address)
 
     def add_node(self) -> None:
-        """A second node, or another in its place."""
-        self._second = self._cluster.add_node(**NODE)
+        """A second node, or another in its place; Ray gives a busy machine half a minute."""
+        for tries_left in reversed(range(MOST_TRIES)):
+            try:
+                self._second = self._cluster.add_node(**NODE)
+                return
+            except Exception:  # Ray raises no other
+                if not tries_left:
+                    raise
 
     def kill_node(self) -> str:
         """End the second node and all that runs on it; its identity."""
         self._cluster.remove_node(self._second, allow_graceful=False)
         return str(self._second.node_id)[:8]
+
+
+def _make_network() -> None:
+    """An address that is no loopback, by which Ray knows a node; it leads nowhere else."""
+    for arguments in (
+        "link set lo up",
+        f"address add {IP}/32 dev lo",
+        f"route add default dev lo src {IP}",
+    ):
+        subprocess.run(["ip", *arguments.split()], check=True)
 
 
 def _hide_other_rays(folder: Path) -> None:
