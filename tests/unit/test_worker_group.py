@@ -315,7 +315,7 @@ async def test_losses_between_which_a_trial_gets_further_are_not_held_against_it
 async def test_epochs_that_are_trained_again_are_no_progress():
     faults = {(None, 1, "epoch", 4): DIES}
     limits = {"max_attempts": 3, "checkpoint_every": 2}
-    async with serving(world=2, epochs=6, faults=faults, **limits) as (host, group):
+    async with serving(world=2, epochs=6, faults=faults, **limits) as (host, _group):
         await begin(host)
         results = await steps(host, 5)
         assert results[-1]["failed"] == "given up after 3 attempt(s): a worker died"
