@@ -15,6 +15,11 @@ __all__ = ["Search", "Stage"]
 
 HERE = Path(__file__).resolve().parent
 NAME = "soak"
+# A rank that stands still before it has taken a command is Ray Train's to end, after ten minutes.
+PATIENCE = {
+    "RAY_TRAIN_WORKER_HEALTH_CHECK_TIMEOUT_S": "120",
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "120",
+}
 MOST_TRIES = 5
 IP = "10.77.0.1"
 NODE = {"num_cpus": 1, "object_store_memory": 200_000_000}
@@ -40,6 +45,7 @@ class Stage:
         paths = (str(HERE.parents[1]), str(HERE), os.environ.get("PYTHONPATH", ""))
         os.environ |= {
             **self.store.environment,
+            **PATIENCE,
             "XDG_CACHE_HOME": str(self.disk.folder),
             "PYTHONPATH": os.pathsep.join(filter(None, paths)),
         }
