@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import processes
 
-__all__ = ["Growth", "Sampler", "growth"]
+__all__ = ["Growth", "Sample", "Sampler", "growth"]
 
 EVERY_S = 10.0
 # Fewer samples tell of the last restart, not of a trend.
@@ -17,6 +17,7 @@ LEAST = 30
 # Beside them a run's own history, which is kept, and the noise of groups that come and go.
 SHARE, FREE_BYTES = 0.1, 64e6
 
+# Seconds since the soak began, and what was held then, by name.
 Sample = tuple[float, dict[str, int]]
 
 

@@ -5,13 +5,13 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import processes
 from agreed import EPOCHS, REFUSED, SAYS
-from injections import Injector
-from memory import Sampler, growth
+from injections import Injection, Injector
+from memory import Sample, Sampler, growth
 from stage import NAME, Search, Stage
 from verdict import Check, check_faults, check_memory, check_trials, statuses
 
@@ -25,45 +25,91 @@ __all__ = ["soak"]
 POLL_S, GOODBYE_S, SAY_EVERY_S = 0.5, 120.0, 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is left to judge when all is over.
+
+    Attributes:
+        code: how the driver ended.
+        wall_s: since the soak began.
+        printed: by the driver.
+        events, same: the store's ledger, and whether the driver's own says so, too.
+        injections, hung: what was done, and of the ranks that were stopped those that still are.
+        samples: of memory.
+        left: processes of the search that outlived it.
+    """
+
+    code: int
+    wall_s: float
+    printed: str
+    events: Sequence[Event]
+    same: bool
+    injections: Sequence[Injection]
+    hung: Sequence[int]
+    samples: Sequence[Sample]
+    left: Sequence[int]
+
+
 def soak(options: argparse.Namespace) -> int:
     """Carry it out; 0 if the search came through."""
+    out = options.out.absolute()
+    out.mkdir(parents=True, exist_ok=True)
+    seen = _carry_out(options, out)
+    checks = _judge(options, seen)
+    found = statuses(seen.events)
+    report = {
+        "wall_s": seen.wall_s,
+        "statuses": found,
+        "checks": [asdict(check) for check in checks],
+        "injections": [asdict(one) for one in seen.injections],
+        "memory": [{"at": at, **held} for at, held in seen.samples],
+    }
+    (out / "soak.json").write_text(json.dumps(report, indent=1) + "\n")
+    _show(checks, found, out)
+    return int(any(check.good is False for check in checks))
+
+
+def _carry_out(options: argparse.Namespace, out: Path) -> _Seen:
+    """The search and what is done to it; what it prints goes to ``out`` even if this raises."""
     begun = time.monotonic()
     stage = Stage(options.inside)
     search = Search(stage, options.trials)
     sampler = Sampler(search.process.pid, begun)
     injector = Injector(stage, options.every, options.seed, begun)
-    options.out.mkdir(parents=True, exist_ok=True)
     try:
         _watch(search, injector, options.trials, begun + options.minutes * 60)
-        code = search.end(GOODBYE_S)
-        wall_s = time.monotonic() - begun
+        code, wall_s = search.end(GOODBYE_S), time.monotonic() - begun
         left = _left(GOODBYE_S)
     finally:
         sampler.close()
-        shutil.copy(search.log, options.out / "search.log")
-    events = _fetched(search, options.out)
-    hung = [one.hung for one in injector.injections if one.hung]
-    least = options.faults if options.faults is not None else max(1, options.trials // 20)
-    grown = {name: growth(sampler.samples, name) for name in ("driver", "daemon", "all")}
-    checks = [
-        Check("the search ended well", code == 0, f"exit code {code} after {wall_s / 60:.1f} min"),
-        *check_trials(events, options.trials, EPOCHS, _refused, SAYS),
-        Check("the store's ledger is the driver's", _same(events, search), f"{len(events)} events"),
-        *check_faults(injector.injections, least, processes.stopped(hung)),
+        shutil.copy(search.log, out / "search.log")
+    events = _fetched(search, out)
+    return _Seen(
+        code,
+        wall_s,
+        search.log.read_text(),
+        events,
+        search.ledger.exists() and events == read(search.ledger),
+        injector.injections,
+        processes.stopped([one.hung for one in injector.injections if one.hung]),
+        sampler.samples,
+        left,
+    )
+
+
+def _judge(options: argparse.Namespace, seen: _Seen) -> list[Check]:
+    least = max(1, options.trials // 20) if options.faults is None else options.faults
+    took = f"exit code {seen.code} after {seen.wall_s / 60:.1f} min"
+    grown = {name: growth(seen.samples, name) for name in ("driver", "daemon", "all")}
+    return [
+        Check("the search ended well", seen.code == 0, took),
+        *check_trials(seen.events, options.trials, EPOCHS, _refused, SAYS),
+        Check("the store's ledger is the driver's", seen.same, f"{len(seen.events)} events"),
+        *check_faults(seen.injections, least, seen.hung),
         *check_memory(grown),
-        Check("nothing of it is left on the cluster", not left, f"{len(left)} processes"),
-        Check("no traceback", "Traceback" not in search.log.read_text(), "in what it printed"),
+        Check("nothing of it is left on the cluster", not seen.left, f"{len(seen.left)} processes"),
+        Check("no traceback", "Traceback" not in seen.printed, "in what it printed"),
     ]
-    report = {
-        "wall_s": wall_s,
-        "statuses": statuses(events),
-        "checks": [asdict(check) for check in checks],
-        "injections": [asdict(one) for one in injector.injections],
-        "memory": [{"at": at, **found} for at, found in sampler.samples],
-    }
-    (options.out / "soak.json").write_text(json.dumps(report, indent=1) + "\n")
-    _show(checks, statuses(events), options.out)
-    return int(any(check.good is False for check in checks))
 
 
 def _watch(search: Search, injector: Injector, trials: int, until: float) -> None:
@@ -92,15 +138,11 @@ def _left(patience_s: float) -> list[int]:
 
 def _fetched(search: Search, out: Path) -> list[Event]:
     """What the store says; kept beside the report."""
-    path = out.absolute() / "trials.jsonl"
+    path = out / "trials.jsonl"
     path.unlink(missing_ok=True)
     fetch_ledger(ObjectStore(search.url), NAME, path)
     shutil.rmtree(path.parent / ".segments", ignore_errors=True)
     return read(path) if path.exists() else []
-
-
-def _same(events: Sequence[Event], search: Search) -> bool:
-    return search.ledger.exists() and list(events) == read(search.ledger)
 
 
 def _refused(record: TrialRecord) -> bool:

@@ -31,16 +31,9 @@ class Check:
     seen: str
 
 
-def _trials(events: Sequence[Event]) -> Trials:
-    trials = Trials(OBJECTIVE)
-    for event in events:
-        trials.apply(event)
-    return trials
-
-
 def statuses(events: Sequence[Event]) -> dict[str, int]:
     """How many trials ended how."""
-    return dict(Counter(record.status for record in _trials(events).records.values()))
+    return dict(Counter(event.event for event in events if event.event in TERMINAL))
 
 
 def check_trials(
@@ -59,10 +52,13 @@ def check_trials(
         refused: whether a trial's settings are of those that fail.
         says: what the reason then holds.
     """
+    trials = Trials(OBJECTIVE)
     try:
-        records = _trials(events).records
+        for event in events:
+            trials.apply(event)
     except DataError as error:  # an end after an end, say
         return [Check("trials accounted for", False, str(error))]
+    records = trials.records
     ends = Counter(event.number for event in events if event.event in TERMINAL)
     missing = [n for n in range(wanted) if ends[n] != 1]
     extra = sorted(set(records) - set(range(wanted)))
