@@ -1,14 +1,18 @@
 """Which checkpoints of a search stay on disk."""
 
 import contextlib
+import logging
 import shutil
 from pathlib import Path
 
+from raysearch.errors import RaysearchError
 from raysearch.storage.runs import forget_published, published_below
 from raysearch.training.checkpoint import former_of
 from raysearch.trials import Trials
 
 __all__ = ["CheckpointKeeper"]
+
+logger = logging.getLogger("ray.raysearch")
 
 
 class CheckpointKeeper:
@@ -31,11 +35,17 @@ class CheckpointKeeper:
         self._known.add(self._folder / path)
 
     def discard(self, trials: Trials) -> None:
-        """Remove what the ledger knows and nobody needs; a worker may be writing the rest."""
-        kept = self._kept(trials)
-        for path in self._known - kept:
-            self._remove(path)
-        self._known &= kept
+        """Remove what the ledger knows and nobody needs; a worker may be writing the rest.
+
+        What a store will not remove now is removed some other time: no search ends for it.
+        """
+        for path in self._known - self._kept(trials):
+            try:
+                self._remove(path)
+            except RaysearchError as error:
+                logger.warning("removing a checkpoint: %s", error)
+                return
+            self._known.discard(path)
 
     def sweep(self, trials: Trials) -> None:
         """No worker runs yet, so whatever is not kept was left behind by an earlier driver."""

@@ -2,9 +2,11 @@
 
 import pytest
 
+from raysearch.errors import StorageRefusedError
 from raysearch.ledger import Event
 from raysearch.training.checkpoint import former_of
 from raysearch.trials import Trials
+from raysearch.tuning import checkpoint_keeper as keeper_module
 from raysearch.tuning.checkpoint_keeper import CheckpointKeeper
 
 
@@ -50,6 +52,23 @@ def test_what_the_ledger_does_not_know_is_left_while_workers_run(run):
         keeper.add(f"checkpoints/t{number}/1-1")
     keeper.discard(trials)
     assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["t1", "t4"]
+
+
+def test_a_store_that_refuses_for_a_moment_ends_no_search(run, monkeypatch):
+    folder, trials = run
+    keeper = CheckpointKeeper(folder, 1)
+    for number in (0, 1, 4):
+        keeper.add(f"checkpoints/t{number}/1-1")
+
+    def refuse(path):
+        raise StorageRefusedError(f"{path}: may not be removed")
+
+    with monkeypatch.context() as refusing:
+        refusing.setattr(keeper_module, "forget_published", refuse)
+        keeper.discard(trials)
+    assert len(list((folder / "checkpoints").iterdir())) == 3
+    keeper.discard(trials)
+    assert [path.name for path in (folder / "checkpoints").iterdir()] == ["t1"]
 
 
 def test_the_only_copy_of_a_checkpoint_outlives_a_sweep(run):
