@@ -119,4 +119,4 @@ def _numbers(wrong: list[int], wanted: int) -> str:
 
 def _list(numbers: list[int]) -> str:
     shown = ", ".join(str(n) for n in numbers[:10])
-    return f"{shown}{', ...' if len(numbers) > 10 else ''}" or "none else"
+    return f"{shown}{', ...' if len(numbers) > 10 else ''}" or "none"
