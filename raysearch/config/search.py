@@ -139,6 +139,13 @@ class SearchConfig(Config):
         "auto", description="Where the features lie while training."
     )
     max_attempts: int = Field(3, ge=1, description="Starts of one trial before it has failed.")
+    hang_s: float = Field(
+        600,
+        gt=0,
+        description="A worker may count as hung after so many seconds without an answer, or after "
+        "a multiple of what such work took before if that is longer; a trial's first epoch has "
+        "three times as long.",
+    )
 
     @field_validator("max_workers")
     @classmethod

@@ -36,6 +36,7 @@ class CheckpointKeeper:
         self._folder, self._after = folder, after
         self._keep_best = keep_best
         self._known: set[Path] = set()
+        self._owed: list[Path] = []
 
     def add(self, path: str) -> None:
         """The ledger names ``path``, relative to the folder, from now on."""
@@ -69,20 +70,24 @@ class CheckpointKeeper:
         """Remove checkpoints; nothing else, whatever the ledger calls one or a link leads to."""
         gone = sorted(path for path in paths if self._is_checkpoint(path))
         if gone:
-            self._after(lambda: _forget(gone))
+            self._after(lambda: self._forget(gone))
         for path in gone:
             shutil.rmtree(path, ignore_errors=True)
             with contextlib.suppress(OSError):  # the trial has others
                 path.parent.rmdir()
+
+    def _forget(self, paths: list[Path]) -> None:
+        """What a store will not remove now is removed with the next ones: no search ends for it."""
+        owed = [*self._owed, *paths]
+        try:
+            forget_published(owed)
+            self._owed = []
+        except RaysearchError as error:
+            logger.warning("removing checkpoints: %s", error)
+            self._owed = owed
 
     def _is_checkpoint(self, path: Path) -> bool:
         folder = self._folder / "checkpoints"
         inside = path.parent.resolve().is_relative_to(folder.resolve())
         return path.parent.parent == folder and ".." not in path.parts and inside
 
-
-def _forget(paths: list[Path]) -> None:
-    try:
-        forget_published(paths)
-    except RaysearchError as error:
-        logger.warning("removing checkpoints: %s", error)  # the next driver sweeps them away

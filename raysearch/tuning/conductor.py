@@ -166,6 +166,7 @@ class Conductor(Logbook):
         if self._told_before(record, report) and not report.done:
             return False
         self._epoch(record, report)
+        self._waiting.trained(record.number, report.epoch)
         if len(record.epochs) == 1:
             self._health.trained(self._on_slot[record.number])
         if report.checkpoint:

@@ -21,6 +21,8 @@ class Running:
     resizes: int = 0
     short_of_memory: int = 0
     anew: int = 0
+    forgiven: int = 0
+    furthest: int = 0
     let_go: bool = False
     results: list[dict[str, Any]] = field(default_factory=list)
     reason: str | None = None
@@ -38,9 +40,18 @@ class Running:
 
     @property
     def starts(self) -> int:
-        """On this slot, those that changed only the group's size or had no memory left out."""
-        extra = self.resizes + self.short_of_memory + self.anew
+        """On this slot, those left out that led further, or were for size, memory or weights."""
+        extra = self.resizes + self.short_of_memory + self.anew + self.forgiven
         return self.attempt - self.first + 1 - extra
+
+    def took(self, result: dict[str, Any]) -> None:
+        """An epoch; one that no earlier start came to forgives them."""
+        if result["epoch"] > self.furthest:
+            self.furthest = result["epoch"]
+            self.forgiven += self.starts - 1
+        self.checkpoint = result.get("checkpoint") or self.checkpoint
+        if result["done"]:
+            self.end()
 
     def end(self, reason: str | None = None, fault: Fault = Fault.SETTINGS) -> None:
         """It is over, for ``reason`` if it has failed; what was said first stands."""

@@ -88,6 +88,7 @@ def open_pool(
             name,
             Path(scratch),
             max_attempts=search.max_attempts,
+            hang_s=search.hang_s,
             elastic=not session.local,
             say=say,
         )

@@ -33,7 +33,7 @@ class WorkerGroupHost(Mailbox):
 
     Args:
         num_workers: ranks of the group.
-        max_attempts: starts of one trial here before it is given up.
+        max_attempts: starts of one trial here, none of which led further, before it is given up.
         max_restarts: group restarts without a finished epoch before the slot is given up: those of
             three trials.
         error_grace_s: how long a rank's error waits for the other ranks to report theirs.
@@ -130,9 +130,7 @@ class WorkerGroupHost(Mailbox):
                 self._restarts = 0
                 if self._gauges:
                     self._gauges.show(running.number, result)
-                running.checkpoint = result.get("checkpoint") or running.checkpoint
-                if result["done"]:
-                    running.end()
+                running.took(result)
             return result
 
     @untold
@@ -257,7 +255,8 @@ class WorkerGroupHost(Mailbox):
             await self.give_up(f"the worker group was lost {self._restarts} times: {cause}")
         if hung:
             raise FaultError(self._given_up or cause, Fault.SLOT)
-        most = 1 if running.task.get("suspect") else self._max_attempts
+        # Two: one loss may be chance, on any slot.
+        most = min(2, self._max_attempts) if running.task.get("suspect") else self._max_attempts
         if running.starts >= most:
             raise FaultError(f"given up after {most} attempt(s): {cause}", Fault.SLOT)
 

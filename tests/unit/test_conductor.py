@@ -540,6 +540,20 @@ def test_a_trial_that_loses_two_slots_has_failed(tmp_path):
     assert statuses.count("failed") == 1
 
 
+def test_a_trial_that_got_further_on_the_other_slot_may_lose_that_one_too(tmp_path):
+    search = FakeSearch(tmp_path / "run", small_spec(search__scheduler="none"), num_slots=2)
+    search.fill()
+    number = faulty(search, 0, Fault.SLOT, "a worker died")
+    search.fill()
+    while number not in {worker.task["number"] for worker in search.slots.workers.values()}:
+        search.step(1)
+        search.fill()
+    search.step(1)
+    faulty(search, 1, Fault.SLOT, "a worker died")
+    search.run()
+    assert search.trials.with_status("failed") == []
+
+
 def test_the_only_slot_tries_a_suspect_once_more_and_lives(tmp_path):
     search = FakeSearch(tmp_path / "run", small_spec(search__trials=2, search__scheduler="none"))
     search.fill()

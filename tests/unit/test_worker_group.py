@@ -172,14 +172,14 @@ async def test_storage_that_is_full_for_one_rank_restarts_the_group():
 
 
 @asynchronous
-async def test_a_suspect_has_one_attempt():
+async def test_a_suspect_has_two_attempts():
     async with serving(faults={(None, 1, "epoch", 0): DIES}) as (host, group):
         await host.assign({**task(3), "suspect": True}, 0)
         await host.begin(0)
         result = await host.step(0, 0)
-        assert result["failed"] == "given up after 1 attempt(s): a worker died"
+        assert result["failed"] == "given up after 2 attempt(s): a worker died"
         assert result["fault"] == "slot"
-        assert group.incarnation == 1
+        assert group.incarnation == 2
 
 
 @asynchronous
@@ -303,6 +303,26 @@ async def test_a_finished_epoch_is_progress():
         results = await steps(host, 6)
         assert results[-1]["done"]
         assert (results[-1]["attempt"], group.incarnation) == (7, 6)
+
+
+@asynchronous
+async def test_losses_between_which_a_trial_gets_further_are_not_held_against_it():
+    faults = {(i, 1, "epoch", i): DIES for i in range(6)}
+    async with serving(epochs=6, faults=faults, max_attempts=2) as (host, group):
+        await begin(host)
+        results = await steps(host, 6)
+        assert results[-1]["done"]
+        assert group.incarnation == 6
+
+
+@asynchronous
+async def test_epochs_that_are_trained_again_are_no_progress():
+    faults = {(None, 1, "epoch", 4): DIES}
+    limits = {"max_attempts": 3, "checkpoint_every": 2}
+    async with serving(world=2, epochs=6, faults=faults, **limits) as (host, _group):
+        await begin(host)
+        results = await steps(host, 5)
+        assert results[-1]["failed"] == "given up after 3 attempt(s): a worker died"
 
 
 @asynchronous
