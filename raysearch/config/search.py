@@ -105,8 +105,8 @@ class SearchConfig(Config):
     final: Final = Field("auto", description="What becomes of the trials: the model at the end.")
     fusion: bool = Field(
         True,
-        description="Average the final model with a plain model on functionals, by a share that inner "
-        "validation chooses.",
+        description="Average the final model with a plain model on functionals, by a share that "
+        "inner validation chooses.",
     )
     final_seeds: int = Field(4, ge=1, le=20, description="Nets that a refit is the mean of.")
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of the sampler and of every trial.")

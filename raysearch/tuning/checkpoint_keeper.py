@@ -90,4 +90,3 @@ class CheckpointKeeper:
         folder = self._folder / "checkpoints"
         inside = path.parent.resolve().is_relative_to(folder.resolve())
         return path.parent.parent == folder and ".." not in path.parts and inside
-
