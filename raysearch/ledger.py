@@ -16,7 +16,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -96,6 +96,10 @@ class LedgerStore(Protocol):
         """Record an event; with ``sync`` it survives the machine, not only the process."""
         ...
 
+    def after(self, act: Callable[[], None]) -> None:
+        """Have ``act`` carried out once what was appended so far will survive."""
+        ...
+
     def close(self) -> None:
         """Let the ledger go."""
         ...
@@ -173,6 +177,10 @@ class Ledger:
         if event in TERMINAL:
             self._ended.add(number)
         return parsed
+
+    def after(self, act: Callable[[], None]) -> None:
+        """Carry ``act`` out: what was appended is written."""
+        act()
 
     def close(self) -> None:
         """Close the file. Twice is fine."""

@@ -105,8 +105,8 @@ class SearchConfig(Config):
     final: Final = Field("auto", description="What becomes of the trials: the model at the end.")
     fusion: bool = Field(
         True,
-        description="Average the final model with a plain model on functionals, by a share that inner "
-        "validation chooses.",
+        description="Average the final model with a plain model on functionals, by a share that "
+        "inner validation chooses.",
     )
     final_seeds: int = Field(4, ge=1, le=20, description="Nets that a refit is the mean of.")
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of the sampler and of every trial.")
@@ -139,6 +139,13 @@ class SearchConfig(Config):
         "auto", description="Where the features lie while training."
     )
     max_attempts: int = Field(3, ge=1, description="Starts of one trial before it has failed.")
+    hang_s: float = Field(
+        600,
+        gt=0,
+        description="A worker may count as hung after so many seconds without an answer, or after "
+        "a multiple of what such work took before if that is longer; a trial's first epoch has "
+        "three times as long.",
+    )
 
     @field_validator("max_workers")
     @classmethod

@@ -1,9 +1,10 @@
 """Late fusion: a searched model's log-probabilities and those of a plain model on functionals.
 
 What a network hears in a spectrogram and what pitch, energy and voice quality say err apart, and
-so do the votes of a support vector machine and the odds of a regression. The partner is the logistic regression of ``search_spaces/logistic.yaml`` at that space's own settings;
-it takes a second to solve. Its share is the one with the least log-loss on inner validation rows,
-where neither has learned; 0 is among them.
+so do the votes of a support vector machine and the odds of a regression. The partner is the
+logistic regression of ``search_spaces/logistic.yaml`` at that space's own settings; it takes a
+second to solve. Its share is the one with the least log-loss on inner validation rows, where
+neither has learned; 0 is among them.
 
 Axes: N inner validation rows, K emotions.
 """

@@ -165,7 +165,7 @@ class PretrainStage:
     def forget(self, checkpoints: Sequence[Path]) -> None:
         """Remove checkpoints that a later one, or the net itself, has replaced."""
         for path in checkpoints:
-            forget_published(path)
+            forget_published([path])
             shutil.rmtree(path, ignore_errors=True)
 
     # ---- keeping -----------------------------------------------------------------------------
@@ -257,8 +257,10 @@ class _Training:
                     old = [path for path in self.stage.checkpoints() if path != Path(kept)]
                     self.stage.forget(old)
                 if enough and "failed" not in answer and not answer["done"]:
-                    answer = pool.finish(slot, NUMBER) or LOST
-                    break
+                    pool.let_go(slot, NUMBER)
+                    answer = ray.get(host.step.remote(lease, index))
+                    if "failed" not in answer and "checkpoint" not in answer:
+                        answer = LOST
             if "failed" not in answer:
                 ray.get(named_task)
         except RayActorError:

@@ -2,7 +2,7 @@
 
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -224,7 +224,11 @@ def published_below(folder: Path) -> list[Path]:
     return [replica.path(key.removesuffix(".json")) for key in keys]
 
 
-def forget_published(folder: Path) -> None:
-    """Remove a published folder from its storage."""
-    if replica := replica_of(folder):
-        forget_folders(replica.objects, replica.key(folder.parent), [folder.name])
+def forget_published(folders: Sequence[Path]) -> None:
+    """Remove published folders of one run from its storage."""
+    replica = replica_of(folders[0])
+    if replica is None:
+        return
+    for family in sorted({folder.parent for folder in folders}):
+        names = [folder.name for folder in folders if folder.parent == family]
+        forget_folders(replica.objects, replica.key(family), names)

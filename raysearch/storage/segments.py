@@ -2,8 +2,9 @@
 
 Objects cannot be appended to. Each segment ``<run>/ledger/<first seq>.jsonl`` holds the lines since
 the one before and is put only if there is none of that number, so two drivers can never both write
-what comes next. What must survive is sent at once; epochs may wait for the next line, as a trial
-goes on from its last checkpoint anyway.
+what comes next. What must survive is sent at once, but nobody waits for it: what counts on it is
+put ``after`` it. Epochs may wait for the next line, as a trial goes on from its last checkpoint
+anyway.
 
 Every dozen segments are united with the large one before them into
 ``<first seq>-<last seq>.jsonl``, and then removed: a search of many hours is read by a few
@@ -12,8 +13,9 @@ successor has read all of that and writes what comes after it, so nothing of its
 """
 
 import contextlib
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +26,13 @@ from raysearch.patience import patiently
 from raysearch.storage.lease import current_fence
 from raysearch.storage.mirror import fetch_changed
 from raysearch.storage.objects import ObjectStore
+from raysearch.storage.outbox import Outbox
 
 __all__ = ["SegmentLedger", "fetch_ledger"]
 
 FLUSH_S = 2.0
+# What one decision has written goes as one segment.
+GATHER_S = 0.1
 # So many segments are united into one, and it grows up to so many bytes before the next is begun.
 MOST_SMALL, LARGE_BYTES = 12, 4 << 20
 # Reading begins anew if segments are united meanwhile.
@@ -46,6 +51,7 @@ class SegmentLedger:
         self._local, self._objects, self._run = local, objects, run
         self.message = local.message
         self._waiting: list[Event] = []
+        self._outbox, self._hurry, self._asked = Outbox(), threading.Event(), False
         self._sent_at = time.monotonic()
         self._sent = len(local.events)
         self._small, self._begin = list[str](), 1
@@ -79,28 +85,55 @@ class SegmentLedger:
         sync: bool = False,
         **data: Any,
     ) -> Event:
-        """As :meth:`raysearch.ledger.Ledger.append`."""
+        """As :meth:`raysearch.ledger.Ledger.append`; it is sent later.
+
+        Raises:
+            InfrastructureError: what was appended before could not be sent, too.
+        """
+        self._outbox.check()
         entry = self._local.append(
             event, trial=trial, number=number, attempt=attempt, slot=slot, sync=sync, **data
         )
         self._waiting.append(entry)
         waited = time.monotonic() - self._sent_at > FLUSH_S
         if sync or waited or event != "epoch":
-            self.flush()
+            self._send_soon()
         return entry
 
+    def after(self, act: Callable[[], None]) -> None:
+        """Have ``act`` carried out once what was appended so far is in the store."""
+        self._send_soon()
+        self._outbox.put(act)
+
     def flush(self) -> None:
-        """Send what waits.
+        """Wait until what was appended is in the store, and done what was put after it.
 
         Raises:
             InfrastructureError: another driver has written, or the storage cannot be reached.
         """
-        if not self._waiting:
+        self._hurry.set()
+        try:
+            self._send_soon()
+            self._outbox.drain()
+        finally:
+            self._hurry.clear()
+
+    def _send_soon(self) -> None:
+        if self._waiting and not self._asked:
+            self._asked = True
+            self._outbox.put(self._send_waiting)
+
+    def _send_waiting(self) -> None:
+        """Called by the outbox' thread alone, as all that speaks to the store is."""
+        self._hurry.wait(GATHER_S)
+        self._asked = False
+        batch = list(self._waiting)
+        if not batch:
             return
-        patiently(self._send, lambda error: isinstance(error, StorageRefusedError))
-        self._small.append(_key(self._run, self._waiting[0].seq))
-        self._sent = self._waiting[-1].seq
-        self._waiting.clear()
+        patiently(lambda: self._send(batch), lambda error: isinstance(error, StorageRefusedError))
+        self._small.append(_key(self._run, batch[0].seq))
+        self._sent = batch[-1].seq
+        del self._waiting[: len(batch)]
         self._sent_at = time.monotonic()
         if len(self._small) >= MOST_SMALL:
             with contextlib.suppress(RaysearchError):  # it can wait for the next dozen
@@ -128,16 +161,16 @@ class SegmentLedger:
         large = len(lines) >= LARGE_BYTES
         self._small, self._begin = ([], last + 1) if large else ([whole], first)
 
-    def _send(self) -> None:
-        """Put the segment of what waits, unless a later driver has the run.
+    def _send(self, batch: Sequence[Event]) -> None:
+        """Put the segment of ``batch``, unless a later driver has the run.
 
         A driver that slept through its successor's beginning may have put one of that number
         before its fence was looked at: what it says is void, and the later fence's takes its place.
         """
         if (current_fence(self._objects, self._run) or 0) > self._local.fence:
             raise InfrastructureError(f"{self._objects.url}/{self._run}: another driver has it")
-        key = _key(self._run, self._waiting[0].seq)
-        lines = b"".join(event.to_line() for event in self._waiting)
+        key = _key(self._run, batch[0].seq)
+        lines = b"".join(event.to_line() for event in batch)
         if self._objects.create(key, lines) is not None:
             return
         there = self._objects.read(key)
@@ -156,8 +189,11 @@ class SegmentLedger:
 
     def close(self) -> None:
         """Send what waits and let the file go. Twice is fine."""
-        self.flush()
-        self._local.close()
+        try:
+            self.flush()
+        finally:
+            self._outbox.close()
+            self._local.close()
 
 
 def fetch_ledger(objects: ObjectStore, run: str, path: Path) -> list[str]:

@@ -1,14 +1,19 @@
 """Which checkpoints of a search stay on disk."""
 
 import contextlib
+import logging
 import shutil
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from raysearch.errors import RaysearchError
 from raysearch.storage.runs import forget_published, published_below
 from raysearch.training.checkpoint import former_of
 from raysearch.trials import Trials
 
 __all__ = ["CheckpointKeeper"]
+
+logger = logging.getLogger("ray.raysearch")
 
 
 class CheckpointKeeper:
@@ -19,12 +24,19 @@ class CheckpointKeeper:
     Args:
         folder: the run's folder; the ledger names checkpoints relative to it.
         keep_best: how many of the best ended trials keep theirs.
+        after: carries out what must not happen before the ledger names what came instead.
     """
 
-    def __init__(self, folder: Path, keep_best: int) -> None:
-        self._folder = folder
+    def __init__(
+        self,
+        folder: Path,
+        keep_best: int,
+        after: Callable[[Callable[[], None]], None] = lambda act: act(),
+    ) -> None:
+        self._folder, self._after = folder, after
         self._keep_best = keep_best
         self._known: set[Path] = set()
+        self._owed: list[Path] = []
 
     def add(self, path: str) -> None:
         """The ledger names ``path``, relative to the folder, from now on."""
@@ -33,8 +45,7 @@ class CheckpointKeeper:
     def discard(self, trials: Trials) -> None:
         """Remove what the ledger knows and nobody needs; a worker may be writing the rest."""
         kept = self._kept(trials)
-        for path in self._known - kept:
-            self._remove(path)
+        self._remove(self._known - kept)
         self._known &= kept
 
     def sweep(self, trials: Trials) -> None:
@@ -43,8 +54,7 @@ class CheckpointKeeper:
         folder = self._folder / "checkpoints"
         # A replacement that was cut short left the only copy under another name.
         kept = self._known | {former_of(path) for path in self._known if not path.exists()}
-        for path in {*folder.glob("*/*"), *published_below(folder)} - kept:
-            self._remove(path)
+        self._remove({*folder.glob("*/*"), *published_below(folder)} - kept)
 
     def _kept(self, trials: Trials) -> set[Path]:
         ended = [r.checkpoint[0] for r in trials.ranked() if r.status != "running" and r.checkpoint]
@@ -56,13 +66,27 @@ class CheckpointKeeper:
         ]
         return {self._folder / path for path in (*best, *kept)}
 
-    def _remove(self, path: Path) -> None:
-        """Remove a checkpoint; nothing else, whatever the ledger calls one or a link leads to."""
+    def _remove(self, paths: Iterable[Path]) -> None:
+        """Remove checkpoints; nothing else, whatever the ledger calls one or a link leads to."""
+        gone = sorted(path for path in paths if self._is_checkpoint(path))
+        if gone:
+            self._after(lambda: self._forget(gone))
+        for path in gone:
+            shutil.rmtree(path, ignore_errors=True)
+            with contextlib.suppress(OSError):  # the trial has others
+                path.parent.rmdir()
+
+    def _forget(self, paths: list[Path]) -> None:
+        """What a store will not remove now is removed with the next ones: no search ends for it."""
+        owed = [*self._owed, *paths]
+        try:
+            forget_published(owed)
+            self._owed = []
+        except RaysearchError as error:
+            logger.warning("removing checkpoints: %s", error)
+            self._owed = owed
+
+    def _is_checkpoint(self, path: Path) -> bool:
         folder = self._folder / "checkpoints"
         inside = path.parent.resolve().is_relative_to(folder.resolve())
-        if path.parent.parent != folder or ".." in path.parts or not inside:
-            return
-        forget_published(path)
-        shutil.rmtree(path, ignore_errors=True)
-        with contextlib.suppress(OSError):  # the trial has others
-            path.parent.rmdir()
+        return path.parent.parent == folder and ".." not in path.parts and inside

@@ -10,25 +10,24 @@ from pathlib import Path
 from typing import Any
 
 from raysearch.errors import InfrastructureError
-from raysearch.ledger import Event, LedgerStore
+from raysearch.ledger import LedgerStore
 from raysearch.spec import SearchSpec, TrialConfig
 from raysearch.trials import TrialRecord, Trials
 from raysearch.tuning.budgets import NOTHING, Budgets, Spent
-from raysearch.tuning.checkpoint_keeper import CheckpointKeeper
-from raysearch.tuning.chronicle import Chronicle, Observer
+from raysearch.tuning.chronicle import Observer
 from raysearch.tuning.faults import Fault
-from raysearch.tuning.judge import Judge, resumed_from
-from raysearch.tuning.proposals import Proposals
+from raysearch.tuning.judge import resumed_from
+from raysearch.tuning.logbook import Logbook
 from raysearch.tuning.slots import Assignment, Slots, assignment
 from raysearch.tuning.study import Study
 from raysearch.tuning.tolerance import ValidationNoise
 from raysearch.tuning.trial import EpochReport
-from raysearch.tuning.waiting import SlotHealth, Waiting
+from raysearch.tuning.waiting import SlotHealth
 
 __all__ = ["Conductor"]
 
 
-class Conductor:
+class Conductor(Logbook):
     """Proposes trials, judges their reports, keeps the ledger.
 
     Args:
@@ -66,20 +65,24 @@ class Conductor:
         spent: Spent = NOTHING,
         observers: Sequence[Observer] = (),
     ) -> None:
-        self._spec, self._search = spec, spec.search
-        self._folder, self._slots, self._study = folder, slots, study
+        super().__init__(
+            spec,
+            folder,
+            ledger,
+            slots,
+            study,
+            split_identity=split_identity,
+            noise=noise,
+            common=common,
+            observers=observers,
+        )
         self._task, self._data = task, data
-        self._proposals = Proposals(spec, study, split_identity, common)
-        self._judge = Judge(spec, noise)
         self._budgets = Budgets(
             self._search, slot_cpus, slots.num_open, ledger.events, reserve, spent
         )
-        self._keeper = CheckpointKeeper(folder, self._search.keep_best)
-        self._waiting, self._health = Waiting(), SlotHealth()
-        self._on_slot: dict[int, int] = {}
-        self._identities: dict[str, int] = {}
-        self.trials = Trials(self._search.objective)
-        self._chronicle = Chronicle(ledger, self.trials, observers, self._on_slot)
+        self._health = SlotHealth()
+        # What is done once a trial that was let go has told its last.
+        self._ends: dict[int, Callable[[TrialRecord], None]] = {}
         self.stopping: str | None = None
         self.error: Exception | None = None
         self._take_up(ledger.events)
@@ -132,22 +135,6 @@ class Conductor:
         record = self._chronicle.started(number, self._proposals.next(number))
         return None if self._refused(record) or self._copied(record) else number
 
-    def _refused(self, record: TrialRecord) -> bool:
-        reason = self._proposals.refused(record.config)
-        if reason is not None:
-            self._end(record, "failed", reason=reason)
-        return reason is not None
-
-    def _copied(self, record: TrialRecord) -> bool:
-        """The same settings give the same outcome: a repeated proposal is not run again."""
-        twin = self.trials.records.get(self._identities.get(record.trial, record.number))
-        if twin is None or twin.status not in ("completed", "pruned"):
-            self._identities[record.trial] = record.number
-            return False
-        self._tell_study(record.number, twin, twin.last_epoch)
-        self._end(record, twin.status, copied_from=twin.number)
-        return True
-
     def _assign(self, record: TrialRecord, slot: int) -> Assignment:
         self._on_slot[record.number] = slot
         config = self._spec.resolve(record.config)
@@ -171,12 +158,15 @@ class Conductor:
         record = self.trials.records[report.number]
         if record.status != "running" or report.number not in self._on_slot:
             return True
+        if report.number in self._ends:
+            return self._last_report(record, report)
         if report.failed:
             self._failed(record, report)
             return True
         if self._told_before(record, report) and not report.done:
             return False
         self._epoch(record, report)
+        self._waiting.trained(record.number, report.epoch)
         if len(record.epochs) == 1:
             self._health.trained(self._on_slot[record.number])
         if report.checkpoint:
@@ -185,20 +175,37 @@ class Conductor:
             self._judge.end(record, report.epoch, done=True)
             self._end(record, "completed")
             return True
+        if end := self._end_of(record, report.epoch):
+            self._ends[record.number] = end
+            self._slots.let_go(self._on_slot[record.number], record.number)
+        return False
+
+    def _end_of(self, record: TrialRecord, epoch: int) -> Callable[[TrialRecord], None] | None:
+        """What ends the trial after ``epoch``, if anything does."""
         self._check_budgets()
         if self.stopping:
-            self._finish(record)
-            self._leave(record)
-            return True
-        if self._judge.end(record, report.epoch, done=False):
-            self._finish(record)
-            self._prune(record)
-            return True
-        if self._budgets.overspent(record):
-            self._finish(record)
-            self._end(record, "pruned", reason="a rerun of published settings has had its part")
-            return True
-        return False
+            return self._leave
+        if self._judge.end(record, epoch, done=False):
+            return self._prune
+        return self._spent if self._budgets.overspent(record) else None
+
+    def _spent(self, record: TrialRecord) -> None:
+        self._end(record, "pruned", reason="a rerun of published settings has had its part")
+
+    def _last_report(self, record: TrialRecord, report: EpochReport) -> bool:
+        """End a trial that was let go, after its weights are written; nobody waited for them.
+
+        If they are lost it ends all the same, and is not trained again for them.
+        """
+        if not (report.let_go or report.failed):
+            return False  # told before, by a proxy that has died
+        if report.checkpoint:
+            self._checkpoint(record, report.checkpoint, report.checkpoint_epoch)
+        if report.slot_lost:
+            slot = self._on_slot.pop(record.number)
+            self._go_on(self._slots.lose(slot, report.failed or "ended"), report)
+        self._ends.pop(record.number)(record)
+        return True
 
     def stop(self, reason: str) -> None:
         """Propose nothing more; each trial in flight ends with its current epoch, resumable."""
@@ -216,26 +223,15 @@ class Conductor:
         record = self.trials.records[number]
         if record.status != "running" or number not in self._on_slot:
             return
-        if self._slots.alive(self._on_slot[number]):
-            self._end(record, "failed", reason="its Tune actor died too often")
+        alive = self._slots.alive(self._on_slot[number])
+        reason = "its Tune actor died too often" if alive else "its host died"
+        report = EpochReport(number, record.attempts, failed=reason, slot_lost=not alive)
+        if number in self._ends:
+            self._last_report(record, report)
+        elif alive:
+            self._end(record, "failed", reason=reason)
         else:
-            died = "its host died"
-            self._failed(record, EpochReport(number, record.attempts, failed=died, slot_lost=True))
-
-    def _told_before(self, record: TrialRecord, report: EpochReport) -> bool:
-        """Whether a proxy that took over repeats what its predecessor reported."""
-        return report.attempt < record.attempts or (
-            report.attempt == record.attempts and report.epoch in record.epochs
-        )
-
-    def _epoch(self, record: TrialRecord, report: EpochReport) -> None:
-        if report.attempt > record.attempts:
-            self._chronicle.resumed(record, report.attempt, report.epoch - 1)
-        if self._told_before(record, report):
-            return  # resumed from its last epoch, which is counted already
-        self._chronicle.epoch(record, report)
-        value = self._judge.value(record, report.epoch)
-        self._study.report(record.number, report.epoch, value)
+            self._failed(record, report)
 
     def _failed(self, record: TrialRecord, report: EpochReport) -> None:
         """Whose fault it is decides what becomes of the trial and of the slot."""
@@ -262,76 +258,13 @@ class Conductor:
             attempt = max(record.attempts, report.attempt) + 1
             self._chronicle.resumed(record, attempt, resumed_from(record))
             self._waiting.add(record.number)
-        else:
+        self._go_on(any_slot, report)
+
+    def _go_on(self, any_slot: bool, report: EpochReport) -> None:
+        """End the search unless there still is ``any_slot``."""
+        if not any_slot:
             self.error = InfrastructureError(f"no slot is left: {report.failed}")
             self.stopping = "lost infrastructure"
-
-    def _finish(self, record: TrialRecord) -> None:
-        """Have the slot publish what it holds, so that the end is written after the weights."""
-        result = self._slots.finish(self._on_slot[record.number], record.number)
-        if result.get("checkpoint"):
-            self._checkpoint(record, result["checkpoint"], result["checkpoint_epoch"])
-
-    def _checkpoint(self, record: TrialRecord, path: str, epoch: int) -> None:
-        relative = str(Path(path).relative_to(self._folder))
-        self._chronicle.checkpoint(record, relative, epoch)
-        self._keeper.add(relative)
-        self._keeper.discard(self.trials)
-
-    def _prune(self, record: TrialRecord) -> None:
-        self._end(record, "pruned", reason=f"stopped by {self._search.scheduler}")
-
-    def _end(self, record: TrialRecord, status: str, **data: Any) -> None:
-        slot = self._on_slot.get(record.number)
-        self._chronicle.ended(record, status, **data)
-        self._close_in_study(record)
-        if slot is not None:
-            self._leave(record)
-        self._keeper.discard(self.trials)
-
-    def _leave(self, record: TrialRecord) -> None:
-        self._slots.release(self._on_slot.pop(record.number))
-
-    # ---- the past ----------------------------------------------------------------------------
-
-    def _take_up(self, events: Sequence[Event]) -> None:
-        """Rebuild study, stop rule and trials from the ledger; queue what was in flight."""
-        for event in events:
-            self.trials.apply(event)
-        ends = self._judge.replay(events, self.trials)
-        for number, record in sorted(self.trials.records.items()):
-            self._proposals.take_up(record, self._judge.curve(record, record.last_epoch))
-            if record.status == "running":
-                self._take_up_live(record, ends.get(number))
-                continue
-            if record.copied_from is None:
-                self._identities[record.trial] = number
-        self._keeper.sweep(self.trials)
-
-    def _take_up_live(self, record: TrialRecord, end: str | None) -> None:
-        """Go on with a trial that was in flight, or say the end that its driver did not."""
-        if not record.epochs and (self._refused(record) or self._copied(record)):
-            return
-        self._identities[record.trial] = record.number
-        self._tell_study(record.number, record, resumed_from(record))
-        if end == "completed":
-            self._end(record, "completed")
-        elif end == "pruned":
-            self._prune(record)
-        else:
-            self._chronicle.resumed(record, record.attempts + 1, resumed_from(record))
-            self._waiting.add(record.number)
-
-    # ---- small things ------------------------------------------------------------------------
-
-    def _tell_study(self, number: int, source: TrialRecord, last: int) -> None:
-        """Give trial ``number`` of the study ``source``'s epochs up to ``last``."""
-        for epoch, value in self._judge.curve(source, last).items():
-            self._study.report(number, epoch, value)
-
-    def _close_in_study(self, record: TrialRecord) -> None:
-        value = self._judge.value(record, record.last_epoch) if record.epochs else None
-        self._study.finish(record.number, record.status, value)
 
     def _check_budgets(self) -> None:
         if reason := self._budgets.spent(self.trials):

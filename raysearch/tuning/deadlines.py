@@ -17,12 +17,12 @@ finish, drop   10 times the slowest command here, at       a checkpoint is sent
 =============  ==========================================  ====================================
 
 Before anything was seen there is no deadline: a first epoch may take days. The minutes are more
-than a storage that is away is waited for.
+than a storage that is away is waited for; ``search.hang_s`` sets others.
 """
 
 from collections import defaultdict
 
-__all__ = ["Deadlines"]
+__all__ = ["SHORT_S", "Deadlines"]
 
 SHORT_S, LONG_S = 600.0, 1800.0
 

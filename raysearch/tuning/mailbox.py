@@ -9,76 +9,25 @@ incarnation's arrival means that the group was lost.
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import ray
 
+from raysearch.tuning.commands import (
+    Command,
+    FaultError,
+    GroupHungError,
+    Outcome,
+    loss_of,
+)
 from raysearch.tuning.deadlines import Deadlines
 from raysearch.tuning.faults import Fault
 from raysearch.tuning.hung_worker import end_worker
 
-__all__ = [
-    "Command",
-    "FaultError",
-    "GroupHungError",
-    "GroupLostError",
-    "Mailbox",
-    "Outcome",
-    "untold",
-]
+__all__ = ["Mailbox", "untold"]
 
 # The dashboard's task list is for trials; what keeps them going would bury them there.
 untold = ray.method(enable_task_events=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """What every rank does next."""
-
-    kind: str
-    payload: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How one rank carried out one command.
-
-    Attributes:
-        result: rank 0's answer.
-        error: what went wrong, in one line.
-        fault: whose it is.
-    """
-
-    result: dict[str, Any] = field(default_factory=dict)
-    error: str | None = None
-    fault: Fault = Fault.SETTINGS
-
-
-class FaultError(Exception):
-    """A command failed, and the group can take another."""
-
-    def __init__(self, reason: str, fault: Fault = Fault.SETTINGS) -> None:
-        super().__init__(reason)
-        self.fault = fault
-
-
-class GroupLostError(FaultError):
-    """The group did not survive a command."""
-
-    def __init__(self, reason: str, fault: Fault = Fault.SLOT) -> None:
-        super().__init__(reason, fault)
-
-
-class GroupHungError(GroupLostError):
-    """The group did not answer in time, and was ended for it."""
-
-
-def _lost(worst: Outcome | None) -> GroupLostError:
-    """A loss as the worst of the ranks tells it; the dead tell nothing."""
-    return (
-        GroupLostError(worst.error or "", worst.fault) if worst else GroupLostError("a worker died")
-    )
 
 
 class Mailbox:
@@ -113,7 +62,8 @@ class Mailbox:
         self._outcomes: dict[int, dict[int, Outcome]] = {}
         self._closing = False
         self._given_up: str | None = None
-        self._controller: Any = None
+        self._controller: bytes | None = None
+        self._place: Any = None
         self._resizing = False
 
     # ---- the workers' side -------------------------------------------------------------------
@@ -167,9 +117,14 @@ class Mailbox:
         return token == self._token and not self._broken(index)
 
     @untold
-    async def controlled_by(self, controller: Any) -> None:
-        """The actor by which Ray Train keeps the group going."""
+    async def controlled_by(self, controller: bytes) -> None:
+        """The pickled handle of the actor by which Ray Train keeps the group going."""
         self._controller = controller
+
+    @untold
+    async def placed(self, place: Any) -> None:
+        """The placement group that the group's workers have, and any before it no longer."""
+        self._place = place
 
     @untold
     async def resize(self) -> None:
@@ -186,9 +141,14 @@ class Mailbox:
     # ---- the pool's side ---------------------------------------------------------------------
 
     @untold
-    async def controller(self) -> Any:
-        """That actor's handle, once it has told."""
+    async def controller(self) -> bytes | None:
+        """That actor's pickled handle, once it has told."""
         return self._controller
+
+    @untold
+    async def place(self) -> Any:
+        """The placement group that the workers had last; None before the first."""
+        return self._place
 
     @untold
     async def pids(self) -> dict[int, int]:
@@ -236,10 +196,10 @@ class Mailbox:
         self._check_given_up()
         worst = self._worst(index)
         if token != self._token:
-            raise _lost(worst)
+            raise loss_of(worst)
         if self._broken(index):
             self._retire()
-            raise _lost(worst)
+            raise loss_of(worst)
         self._outcomes.pop(index - 1, None)  # every rank has read the verdict before this one
         if worst:
             raise FaultError(worst.error or "", worst.fault)

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayError
+from ray.exceptions import RayError
 
 from raysearch.errors import InfrastructureError
 from raysearch.streaming.node_cache import SlotCaches
+from raysearch.tuning.deadlines import SHORT_S, Deadlines
 from raysearch.tuning.resources import Plan
 from raysearch.tuning.slot import Slot
 
@@ -39,6 +40,8 @@ class WorkerPool:
         max_attempts: starts of one trial before it has failed.
         elastic: begin with no slot and follow ``resize``; a lost slot will be replaced.
         rejoin_s: how long an elastic pool's slot may be without its workers before it is lost.
+        hang_s: the least that a worker may take before it counts as hung; three times as long for
+            what little is known of.
         say: takes a line for the user when a slot rests or is given up.
 
     Attributes:
@@ -56,12 +59,17 @@ class WorkerPool:
         max_attempts: int = 3,
         elastic: bool = False,
         rejoin_s: float = 120.0,
+        hang_s: float = SHORT_S,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.plan, self.limit = plan, plan.slots
         self._name = name
         self._scratch = scratch
-        self._limits = {"max_attempts": max_attempts, "rejoin_s": rejoin_s if elastic else None}
+        self._limits = {
+            "max_attempts": max_attempts,
+            "rejoin_s": rejoin_s if elastic else None,
+            "deadlines": Deadlines(hang_s, 3 * hang_s),
+        }
         self.elastic = elastic
         self._losses, self._say, self._caches = 0, say, SlotCaches()
         self._lock = threading.RLock()
@@ -205,17 +213,10 @@ class WorkerPool:
             will_come = self.elastic and self._losses <= MAX_LOSSES
             return will_come or any(s.staying for s in self.slots)
 
-    def finish(self, slot: int, number: int) -> dict[str, Any]:
-        """Have ``slot`` publish the checkpoint of trial ``number`` and let it go.
-
-        Returns:
-            what it published; nothing if its host has died.
-        """
-        try:
-            result: dict[str, Any] = ray.get(self.slots[slot].host.finish.remote(number))
-        except RayActorError:
-            return {}
-        return result
+    def let_go(self, slot: int, number: int) -> None:
+        """Have ``slot`` publish the checkpoint of trial ``number`` instead of its next epoch."""
+        with contextlib.suppress(RayError):  # a dead host's trial will tell
+            ray.get(self.slots[slot].host.let_go.remote(number), timeout=ANSWER_S)
 
     def assign(self, slot: int, task: dict[str, Any]) -> dict[str, Any]:
         """Tell ``slot`` its next trial; the name of its host and the lease to begin it with."""

@@ -13,46 +13,13 @@ import ray
 import ray.train
 import torch
 from ray.train.collective import broadcast_from_rank_zero
-from ray.train.v2._internal.execution.callback import (
-    ControllerCallback,
-    WorkerGroupCallback,
-)
-from ray.train.v2._internal.execution.controller.state import ResizingState
 
 from raysearch.errors import RaysearchError
+from raysearch.tuning.commands import Command, Outcome
 from raysearch.tuning.faults import Fault, fault_of
 from raysearch.tuning.trial_session import TrialSession
-from raysearch.tuning.worker_group import Command, Outcome
 
-__all__ = ["TellsItsHost", "serve_trials"]
-
-
-class TellsItsHost(ControllerCallback, WorkerGroupCallback):
-    """Tells the host what only Ray Train's controller knows: its own handle, and each group's end.
-
-    With the handle the pool can abort a fit. Ray Train does so for an interrupt of the main thread
-    only, and a group that waits for a place in the cluster would wait, and ask the autoscaler for
-    nodes, for ever. Of a group's end the host would else learn from the next group alone.
-
-    Args:
-        host: the handle of the group's host.
-    """
-
-    def __init__(self, host: Any) -> None:
-        self._host = host
-
-    def after_controller_start(self, train_run_context: Any) -> None:
-        """Called once in the controller's process."""
-        self._host.controlled_by.remote(ray.get_runtime_context().current_actor)
-
-    def after_controller_state_update(self, previous_state: Any, current_state: Any) -> None:
-        """Called in the controller's process."""
-        if isinstance(current_state, ResizingState):
-            self._host.resize.remote()
-
-    def after_worker_group_shutdown(self, worker_group_context: Any) -> None:
-        """Called in the controller's process whenever a group has ended."""
-        self._host.disband.remote()
+__all__ = ["serve_trials"]
 
 
 def serve_trials(config: dict[str, Any]) -> None:
@@ -118,7 +85,8 @@ class _Server:
 
     def _start(self, task: dict[str, Any]) -> dict[str, Any]:
         self.drop()
-        self._session = TrialSession(task, self._rank, self._world_size)
+        data = ray.get(task["data"])  # which the host kept closed: it cannot read what is inside
+        self._session = TrialSession({**task, "data": data}, self._rank, self._world_size)
         return {"epoch": self._session.epoch, "afresh": self._session.afresh}
 
     def _epoch(self, _: Any) -> dict[str, Any]:

@@ -21,9 +21,10 @@ from raysearch.tuning.resources import Node, Plan, cluster_nodes, plan_slots
 
 __all__ = ["open_pool", "plan_for", "start_pool", "within_memory"]
 
-# Measured on a slot that is idle. Beside the driver: Ray Train's controller and its four helpers,
-# the host, the trial's proxy. On the workers' nodes: one worker before it holds a model.
-HEAD_BYTES, WORKER_BYTES = 0.97e9, 0.81e9
+# Measured by tests/benchmarks/memory_per_slot.py. Beside the driver: Ray Train's controller, what
+# its ranks meet by, the host, the trial's proxy. On the workers' nodes: one worker with a small
+# model.
+HEAD_BYTES, WORKER_BYTES = 0.49e9, 0.82e9
 
 
 def plan_for(spec: SearchSpec, nodes: Sequence[Node], *, growing: bool = False) -> Plan:
@@ -87,6 +88,7 @@ def open_pool(
             name,
             Path(scratch),
             max_attempts=search.max_attempts,
+            hang_s=search.hang_s,
             elastic=not session.local,
             say=say,
         )

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray import cloudpickle
 from ray.exceptions import RayError
 from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
-from ray.train.torch import TorchTrainer
+from ray.util.placement_group import remove_placement_group
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from raysearch.tuning.group_fit import GroupFit, TellsItsHost
 from raysearch.tuning.resources import Plan
-from raysearch.tuning.serve import TellsItsHost, serve_trials
+from raysearch.tuning.serve import serve_trials
 from raysearch.tuning.worker_group import WorkerGroupHost
 
 __all__ = ["Slot"]
@@ -30,8 +32,8 @@ RESIZE_EVERY_S = 60.0
 class Slot:
     """One place where a trial can run; its workers are on their way once it is made.
 
-    Its ``TorchTrainer.fit()`` runs in a thread of this process: the driver has torch in memory
-    already, so the host needs none, which saves a second import of it.
+    Its fit runs in a thread of this process, which has Ray Train in memory already: the host needs
+    none of it.
 
     Args:
         index: of the slot in its pool.
@@ -86,6 +88,8 @@ class Slot:
     def assign(self, task: dict[str, Any]) -> int:
         """Tell it its next trial; the lease to begin it with."""
         self.lease += 1
+        # In the object store, unread by the host: to read it is to import what data is made of.
+        task = {**task, "data": ray.put(task["data"])}
         self.host.assign.remote(task, self.lease)
         return self.lease
 
@@ -119,17 +123,24 @@ class Slot:
             except Exception as error:
                 if not self._closing.is_set():
                     logger.warning("slot %d: fit ended: %s", self.index, error)
+            self._free_place()
             if self._closing.is_set():
                 ray.kill(self.host)  # a pool that follows a cluster closes many a slot
                 return
         self.host.give_up.remote(f"Ray Train could not keep slot {self.index}'s workers running")
 
-    def _trainer(self, name: str) -> TorchTrainer:
+    def _free_place(self) -> None:
+        """Free what a controller that was killed still holds for its workers."""
+        with contextlib.suppress(RayError):
+            if (place := ray.get(self.host.place.remote(), timeout=CLOSE_S)) is not None:
+                remove_placement_group(place)
+
+    def _trainer(self, name: str) -> GroupFit:
         plan = self._plan
         workers = (plan.workers, plan.most_workers) if plan.max_workers else plan.workers
-        return TorchTrainer(
+        return GroupFit(
             serve_trials,
-            train_loop_config={"host": self.host, "threads": plan.cpus_per_worker},
+            {"host": self.host, "threads": plan.cpus_per_worker},
             scaling_config=ScalingConfig(
                 num_workers=workers,
                 elastic_resize_monitor_interval_s=RESIZE_EVERY_S,
@@ -152,4 +163,4 @@ class Slot:
                 # Asked for once it was known: the host may be what has died.
                 controller = ray.get(self._controller or self.host.controller.remote())
                 if controller is not None:
-                    controller.abort.remote()
+                    cloudpickle.loads(controller).abort.remote()

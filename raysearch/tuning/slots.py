@@ -72,5 +72,5 @@ class Slots(Protocol):
     def rest(self, slot: int, reason: str) -> bool:
         """``slot`` gives its trial back and takes none for a while; whether any are left."""
 
-    def finish(self, slot: int, number: int) -> dict[str, Any]:
-        """Have ``slot`` publish the checkpoint of trial ``number`` and let it go."""
+    def let_go(self, slot: int, number: int) -> None:
+        """Trial ``number`` trains no further: its next report tells what ``slot`` published."""

@@ -1,24 +1,20 @@
 """One search from its settings to a finished ledger: start Ray, start the slots, let Tune run."""
 
-import platform
 import shlex
-import signal
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import ray
 from ray import tune
 from ray.tune import CheckpointConfig, FailureConfig, PlacementGroupFactory, RunConfig, TuneConfig
 
 from raysearch.config.identity import stable_hash
-from raysearch.errors import RunExistsError, SearchInterruptedError
+from raysearch.errors import RaysearchError, RunExistsError, SearchInterruptedError
 from raysearch.lease import Lease
+from raysearch.ledger import LedgerStore
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.runs import RunSender, open_ledger, publication
@@ -30,12 +26,13 @@ from raysearch.tuning.budgets import NOTHING, Spent
 from raysearch.tuning.chronicle import Observer
 from raysearch.tuning.cluster_session import ClusterSession
 from raysearch.tuning.conductor import Conductor
+from raysearch.tuning.interrupts import signals
 from raysearch.tuning.pool import WorkerPool
 from raysearch.tuning.preparation import AuditedSplit, FeatureBank, Progress, prepare_features
 from raysearch.tuning.refit_plan import RefitPlan
-from raysearch.tuning.resources import cluster_nodes
+from raysearch.tuning.session_facts import session_facts
 from raysearch.tuning.sizing import open_pool
-from raysearch.tuning.study import Study, num_startup_trials
+from raysearch.tuning.study import Study
 from raysearch.tuning.tolerance import ValidationNoise
 from raysearch.tuning.trial import TrialProxy
 
@@ -127,11 +124,11 @@ def run_search(
         DataError: the audio cannot be used, or changed since the run began.
     """
     _check_data(spec, run, audited)
-    run.add_session(started, lease.fence, _facts(spec, audited, session))
+    run.add_session(started, lease.fence, session_facts(spec, audited, session))
     RunSender(run.root).send()
     outcome = "failed"
     try:
-        with _signals() as interrupt:
+        with signals() as interrupt:
             bank = prepare_features(
                 spec, audited.split, storage, inner=audited.inner, on_progress=watcher.progress
             )
@@ -141,11 +138,17 @@ def run_search(
                 watcher.say(f"starting slots: {room}{pool.plan.describe()}")
                 refit = _refit_plan(spec, audited, bank)
                 begun = begin(pool) if begin else Begun()
-                conductor = _conductor(spec, run, lease, audited, bank, pool, watcher, refit, begun)
-                interrupt.then(conductor.stop)
-                pool.wait_for(1, watcher.say, stopped=lambda: conductor.stopping is not None)
-                _let_tune_run(conductor, pool, run, keep_slots=finish is not None)
-                if finish and not (interrupt.received or conductor.error):
+                with _ledger(run, lease, watcher) as ledger:
+                    conductor = _conductor(
+                        spec, run, lease, audited, bank, pool, watcher, refit, begun, ledger
+                    )
+                    interrupt.then(conductor.stop)
+                    pool.wait_for(1, watcher.say, stopped=lambda: conductor.stopping is not None)
+                    _let_tune_run(conductor, pool, run, keep_slots=finish is not None)
+                    if conductor.error:
+                        outcome = conductor.stopping or outcome
+                        raise conductor.error
+                if finish and not interrupt.received:
                     left_s = conductor.budget_left_s
                     pool.freeze()  # its slots are not claimed, and nothing may take them away
                     finish(Ended(conductor.trials, bank, pool, refit, left_s))
@@ -155,13 +158,28 @@ def run_search(
         raise
     finally:
         run.end_session(outcome)
-    if conductor.error:
-        raise conductor.error
     if interrupt.received:
         raise SearchInterruptedError(
             f"interrupted; continue with --name {shlex.quote(run.root.name)} --resume"
         )
     return conductor.trials
+
+
+@contextmanager
+def _ledger(run: RunFolder, lease: Lease, watcher: Watcher) -> Iterator[LedgerStore]:
+    """The run's ledger, all of it sent at the end; a second signal waits for nothing."""
+    ledger = open_ledger(run.ledger_file, lease.fence)
+    if ledger.message:
+        watcher.say(ledger.message)
+    try:
+        yield ledger
+    except SearchInterruptedError:
+        raise
+    except Exception:
+        with suppress(RaysearchError):  # what ended the search is told instead
+            ledger.close()
+        raise
+    ledger.close()
 
 
 def _conductor(
@@ -174,10 +192,8 @@ def _conductor(
     watcher: Watcher,
     refit: RefitPlan,
     begun: Begun,
+    ledger: LedgerStore,
 ) -> Conductor:
-    ledger = open_ledger(run.ledger_file, lease.fence)
-    if ledger.message:
-        watcher.say(ledger.message)
     study = Study(
         run.study_file,
         run.root.name,
@@ -246,37 +262,6 @@ def _check_data(spec: SearchSpec, run: RunFolder, audited: AuditedSplit) -> None
         )
 
 
-def _facts(spec: SearchSpec, audited: AuditedSplit, session: ClusterSession) -> dict[str, Any]:
-    """What ``run.json`` keeps of the first session."""
-    packages = ("raysearch", "ray", "torch", "torchaudio", "optuna", "numpy", "pyarrow")
-    nodes = cluster_nodes(ray.nodes())
-    return {
-        "space": spec.name,
-        "seed": spec.search.seed,
-        "bit_reproducible": spec.search.max_workers is None,
-        "num_startup_trials": num_startup_trials(spec.search.trials),
-        "data_fingerprint": stable_hash(audited.identity(spec)),
-        "audit": audited.audit.to_dict(),
-        "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
-        "commit": _commit(),
-        "hardware": {
-            "machine": platform.platform(),
-            "local": session.local,
-            "nodes": [{"cpus": node.cpus, "gpus": node.gpus} for node in nodes],
-        },
-    }
-
-
-def _commit() -> str | None:
-    """The commit of an editable checkout, or ``None`` for an installed package."""
-    head = Path(__file__).parents[2] / ".git" / "HEAD"
-    with suppress(OSError):
-        text = head.read_text(encoding="utf-8").strip()
-        reference = head.parent / text.removeprefix("ref: ")
-        return reference.read_text(encoding="utf-8").strip() if text.startswith("ref") else text
-    return None
-
-
 def _say_bank(spec: SearchSpec, bank: FeatureBank, say: Callable[[str], None]) -> None:
     sets, rows = len(bank.sources), len(bank.rows.train) + len(bank.rows.validation)
     say(f"features: {sets} set(s) of {rows} utterances; tier {bank.tier}: {bank.tier_reason}")
@@ -288,37 +273,3 @@ def _say_bank(spec: SearchSpec, bank: FeatureBank, say: Callable[[str], None]) -
     if bank.quarantined:
         name, reason = next(iter(bank.quarantined.items()))
         say(f"quarantined: {len(bank.quarantined)} utterance(s), as {name}: {reason}")
-
-
-class _Interrupt:
-    """Whether a signal came, and what a first one does."""
-
-    def __init__(self) -> None:
-        self.received = False
-        self._stop: Callable[[str], None] | None = None
-
-    def then(self, stop: Callable[[str], None]) -> None:
-        self._stop = stop
-
-    def __call__(self, number: int, frame: Any) -> None:
-        del frame
-        if self.received or self._stop is None:
-            raise SearchInterruptedError(f"stopped by {signal.Signals(number).name}")
-        self.received = True
-        self._stop("signal")
-
-
-@contextmanager
-def _signals() -> Iterator[_Interrupt]:
-    """SIGINT and SIGTERM finish the epoch under way; a second one, or an early one, stops now."""
-    interrupt = _Interrupt()
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupt
-        return
-    watched = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, interrupt) for number in watched}
-    try:
-        yield interrupt
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

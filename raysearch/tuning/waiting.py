@@ -12,12 +12,14 @@ class Waiting:
     """First in, first out, but that no trial goes back to a slot that it was lost on.
 
     A trial that costs a slot its workers again and again may be at fault, or the slot may: it is a
-    suspect until another slot, or the same one if it is the last, has tried it once more.
+    suspect until another slot, or the same one if it is the last, has tried it once more, or has
+    brought it further than it ever was.
     """
 
     def __init__(self) -> None:
         self._numbers: deque[int] = deque()
         self._lost_on: defaultdict[int, set[int]] = defaultdict(set)
+        self._furthest: Counter[int] = Counter()
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -31,6 +33,12 @@ class Waiting:
         before = bool(self._lost_on[number])
         self._lost_on[number].add(slot)
         return before
+
+    def trained(self, number: int, epoch: int) -> None:
+        """The trial's ``epoch`` ended: what fails a trial again and again fails it where it did."""
+        if epoch > self._furthest[number]:
+            self._furthest[number] = epoch
+            self._lost_on.pop(number, None)
 
     def is_suspect(self, number: int) -> bool:
         """Whether one more loss is its end."""

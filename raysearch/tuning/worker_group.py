@@ -1,6 +1,6 @@
 """The host of one warm worker group: a small mailbox between a trial and its DDP workers.
 
-A group is one long ``TorchTrainer.fit()`` whose workers loop in
+A group is one long fit of Ray Train whose workers loop in
 :func:`raysearch.tuning.serve.serve_trials`. They never learn of Tune: they take numbered commands
 from their host (``start``, ``epoch``, ``finish``, ``drop``, ``exit``), carry each one out
 together, and report. The host never imports torch, so a slot costs one bare process beside its
@@ -17,59 +17,15 @@ once would hang again.
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
 from typing import Any
 
+from raysearch.tuning.commands import FaultError, GroupHungError, GroupLostError
 from raysearch.tuning.faults import Fault
 from raysearch.tuning.gauges import SlotGauges
-from raysearch.tuning.mailbox import (
-    Command,
-    FaultError,
-    GroupHungError,
-    GroupLostError,
-    Mailbox,
-    Outcome,
-    untold,
-)
+from raysearch.tuning.mailbox import Mailbox, untold
+from raysearch.tuning.running import Running
 
-__all__ = ["Command", "Outcome", "WorkerGroupHost"]
-
-
-@dataclass(slots=True)
-class _Running:
-    """The trial that this group works on, or last worked on."""
-
-    task: dict[str, Any]
-    lease: int
-    attempt: int
-    checkpoint: str | None
-    token: str | None = None
-    resizes: int = 0
-    short_of_memory: int = 0
-    anew: int = 0
-    results: list[dict[str, Any]] = field(default_factory=list)
-    reason: str | None = None
-    fault: Fault = Fault.SETTINGS
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
-    first: int = 0
-
-    def __post_init__(self) -> None:
-        self.first = self.attempt
-
-    @property
-    def number(self) -> int:
-        return int(self.task["number"])
-
-    @property
-    def starts(self) -> int:
-        """On this slot, those that changed only the group's size or had no memory left out."""
-        extra = self.resizes + self.short_of_memory + self.anew
-        return self.attempt - self.first + 1 - extra
-
-    def end(self, reason: str | None = None, fault: Fault = Fault.SETTINGS) -> None:
-        if not self.ended.is_set():
-            self.reason, self.fault = reason, fault
-            self.ended.set()
+__all__ = ["WorkerGroupHost"]
 
 
 class WorkerGroupHost(Mailbox):
@@ -77,7 +33,7 @@ class WorkerGroupHost(Mailbox):
 
     Args:
         num_workers: ranks of the group.
-        max_attempts: starts of one trial here before it is given up.
+        max_attempts: starts of one trial here, none of which led further, before it is given up.
         max_restarts: group restarts without a finished epoch before the slot is given up: those of
             three trials.
         error_grace_s: how long a rank's error waits for the other ranks to report theirs.
@@ -106,7 +62,7 @@ class WorkerGroupHost(Mailbox):
         self._lease = -1
         self._attempts: dict[int, int] = {}
         self._restarts = 0
-        self._current: _Running | None = None
+        self._current: Running | None = None
         self._leaving: str | None = None
 
     # ---- the trial's side --------------------------------------------------------------------
@@ -141,11 +97,11 @@ class WorkerGroupHost(Mailbox):
                 return self._failure(self._current)
             return {"attempt": self._current.attempt}
 
-    def _new(self, task: dict[str, Any], lease: int) -> _Running:
+    def _new(self, task: dict[str, Any], lease: int) -> Running:
         number = int(task["number"])
         attempt = max(self._attempts.get(number, 0) + 1, int(task["attempt"]))
         self._attempts[number] = attempt
-        return _Running(task, lease, attempt, task.get("resume"))
+        return Running(task, lease, attempt, task.get("resume"))
 
     @untold
     async def step(self, lease: int, index: int) -> dict[str, Any]:
@@ -164,6 +120,8 @@ class WorkerGroupHost(Mailbox):
                 return running.results[index]
             if running.ended.is_set():
                 return self._failure(running)
+            if running.let_go:
+                return await self._last_step(running)
             if self._leaving:
                 return await self._hand_over(running, self._leaving)
             result = await self._guarded(running, "epoch")
@@ -172,26 +130,18 @@ class WorkerGroupHost(Mailbox):
                 self._restarts = 0
                 if self._gauges:
                     self._gauges.show(running.number, result)
-                running.checkpoint = result.get("checkpoint") or running.checkpoint
-                if result["done"]:
-                    running.end()
+                running.took(result)
             return result
 
     @untold
-    async def finish(self, number: int) -> dict[str, Any]:
-        """Publish trial ``number``'s checkpoint as it stands and let the trial go.
+    async def let_go(self, number: int) -> None:
+        """Trial ``number`` trains no further: its next step publishes what it holds, and ends it.
 
-        Returns:
-            rank 0's ``checkpoint`` (a path) and ``checkpoint_epoch``; empty if the trial no
-            longer runs, or its workers are gone: what they held is not trained again for this.
+        That step tells ``let_go``, and rank 0's ``checkpoint`` and ``checkpoint_epoch``; without
+        these if the workers are gone: what they held is not trained again for this.
         """
-        async with self._busy:
-            running = self._current
-            if running is None or running.number != number or running.ended.is_set():
-                return {}
-            result = await self._published(running)
-            running.end()
-            return result
+        if self._current and self._current.number == number:
+            self._current.let_go = True
 
     @untold
     async def vacate(self, reason: str) -> None:
@@ -217,7 +167,7 @@ class WorkerGroupHost(Mailbox):
 
     # ---- inside ------------------------------------------------------------------------------
 
-    async def _guarded(self, running: _Running, kind: str | None) -> dict[str, Any]:
+    async def _guarded(self, running: Running, kind: str | None) -> dict[str, Any]:
         """Start the trial if this incarnation has not, then carry out ``kind``.
 
         Both are tried again after each loss of the group, within the limits.
@@ -234,7 +184,15 @@ class WorkerGroupHost(Mailbox):
             running.end(str(error), error.fault)
             return self._failure(running)
 
-    async def _hand_over(self, running: _Running, reason: str) -> dict[str, Any]:
+    async def _last_step(self, running: Running) -> dict[str, Any]:
+        """Publish what was trained, and end the trial as it was asked for."""
+        published = await self._published(running)
+        result = {**published, "attempt": running.attempt, "done": True, "let_go": True}
+        running.results.append(result)
+        running.end()
+        return result
+
+    async def _hand_over(self, running: Running, reason: str) -> dict[str, Any]:
         """Publish what was trained here, if anything was, and end the trial on this slot."""
         result = await self._published(running) if running.results else {}
         if not running.results:
@@ -242,14 +200,14 @@ class WorkerGroupHost(Mailbox):
         running.end(reason)
         return {**self._failure(running), **result, "slot_lost": True}
 
-    async def _published(self, running: _Running) -> dict[str, Any]:
+    async def _published(self, running: Running) -> dict[str, Any]:
         """Rank 0's checkpoint; nothing if what the workers held is gone."""
         if running.token == self._token:
             with contextlib.suppress(FaultError):
                 return await self._execute("finish")
         return {}
 
-    def _failure(self, running: _Running) -> dict[str, Any]:
+    def _failure(self, running: Running) -> dict[str, Any]:
         failure = {
             "failed": running.reason or "ended",
             "attempt": running.attempt,
@@ -258,7 +216,7 @@ class WorkerGroupHost(Mailbox):
         lost = self._given_up or self._leaving
         return {**failure, "slot_lost": True} if lost else failure
 
-    async def _ensure_started(self, running: _Running) -> None:
+    async def _ensure_started(self, running: Running) -> None:
         """Start the trial in this incarnation, from its last checkpoint."""
         if running.token is not None:
             if running.token != self._token:
@@ -271,7 +229,7 @@ class WorkerGroupHost(Mailbox):
             running.anew += 1  # its checkpoint could not be read
             self._next_attempt(running)
 
-    async def _after_loss(self, running: _Running, lost: GroupLostError) -> None:
+    async def _after_loss(self, running: Running, lost: GroupLostError) -> None:
         """Make the next attempt ready; raises what the trial ends with if there is to be none."""
         running.token = None
         if self._leaving:
@@ -291,17 +249,18 @@ class WorkerGroupHost(Mailbox):
             await self._count_restart(running, str(lost), hung=hung)
         self._next_attempt(running)
 
-    async def _count_restart(self, running: _Running, cause: str, *, hung: bool) -> None:
+    async def _count_restart(self, running: Running, cause: str, *, hung: bool) -> None:
         self._restarts += 1
         if self._restarts > self._max_restarts:
             await self.give_up(f"the worker group was lost {self._restarts} times: {cause}")
         if hung:
             raise FaultError(self._given_up or cause, Fault.SLOT)
-        most = 1 if running.task.get("suspect") else self._max_attempts
+        # Two: one loss may be chance, on any slot.
+        most = min(2, self._max_attempts) if running.task.get("suspect") else self._max_attempts
         if running.starts >= most:
             raise FaultError(f"given up after {most} attempt(s): {cause}", Fault.SLOT)
 
-    def _next_attempt(self, running: _Running) -> None:
+    def _next_attempt(self, running: Running) -> None:
         running.attempt += 1
         self._attempts[running.number] = running.attempt
 
@@ -312,7 +271,7 @@ class WorkerGroupHost(Mailbox):
         await self._drop_on_workers(running)
         running.end()
 
-    async def _drop_on_workers(self, running: _Running) -> None:
+    async def _drop_on_workers(self, running: Running) -> None:
         if running.token == self._token:
             with contextlib.suppress(FaultError):
                 await self._execute("drop")

@@ -4,7 +4,8 @@ import asyncio
 import functools
 from contextlib import asynccontextmanager
 
-from raysearch.tuning.worker_group import Outcome, WorkerGroupHost
+from raysearch.tuning.commands import Outcome
+from raysearch.tuning.worker_group import WorkerGroupHost
 
 DIES, HANGS = "dies", "hangs"
 

@@ -5,8 +5,9 @@ import math
 from pathlib import Path
 
 from raysearch.config.identity import stable_hash
-from raysearch.ledger import TERMINAL, Ledger, read
+from raysearch.ledger import TERMINAL, read
 from raysearch.spec import SearchSpec
+from raysearch.storage.runs import open_ledger
 from raysearch.tuning.conductor import Conductor
 from raysearch.tuning.study import Study, num_startup_trials
 from raysearch.tuning.trial import EpochReport
@@ -43,13 +44,17 @@ def never(config, epoch):
     """No settings fail."""
 
 
+def nowhere(folder):
+    """Checkpoints stay where they are."""
+
+
 class FakeWorker:
     """Carries one task out, an epoch a step, from its checkpoint on."""
 
-    def __init__(self, task, checkpoint_every, fails, curve):
+    def __init__(self, task, checkpoint_every, fails, curve, send):
         self.task, self.checkpoint_every = task, checkpoint_every
-        self.fails, self.curve = fails, curve
-        self.epoch, self.values = 0, []
+        self.fails, self.curve, self.send = fails, curve, send
+        self.epoch, self.values, self.let_go = 0, [], False
         if task["resume"]:
             state = json.loads((Path(task["resume"]) / "state.json").read_text())
             assert state["trial"] == task["trial"]
@@ -58,6 +63,9 @@ class FakeWorker:
     def step(self):
         config, epochs = self.task["config"], self.task["config"]["training"]["epochs"]
         number, attempt = self.task["number"], self.task["attempt"]
+        if self.let_go:
+            published = self.publish() if self.epoch % self.checkpoint_every else {}
+            return EpochReport(number, attempt=attempt, done=True, let_go=True, **published)
         if self.epoch < epochs:
             if reason := self.fails(config, self.epoch + 1):
                 return EpochReport(number, attempt=attempt, failed=reason, done=True)
@@ -82,6 +90,7 @@ class FakeWorker:
         folder.mkdir(parents=True)
         state = {"trial": self.task["trial"], "epoch": self.epoch, "values": self.values}
         (folder / "state.json").write_text(json.dumps(state))
+        self.send(folder)
         return {"checkpoint": str(folder), "checkpoint_epoch": self.epoch}
 
 
@@ -93,9 +102,11 @@ class FakeSlots:
         checkpoint_every: epochs between checkpoints; there is one at a trial's end in any case.
         fails: settings and an epoch to why it fails.
         curve: settings and an epoch to the score.
+        send: takes each checkpoint that is published.
     """
 
-    def __init__(self, num_slots=1, checkpoint_every=1, fails=never, curve=score):
+    def __init__(self, num_slots=1, checkpoint_every=1, fails=never, curve=score, send=nowhere):
+        self.send = send
         self.num_slots, self.checkpoint_every = num_slots, checkpoint_every
         self.fails, self.curve = fails, curve
         self.busy, self.lost, self.dead, self.workers = set(), set(), set(), {}
@@ -135,14 +146,14 @@ class FakeSlots:
         self.lost.add(slot)
         return self.num_open() > 0
 
-    def finish(self, slot, number):
+    def let_go(self, slot, number):
         worker = self.workers[slot]
         assert worker.task["number"] == number
-        return worker.publish() if worker.epoch % self.checkpoint_every else {}
+        worker.let_go = True
 
     def start(self, assignment):
         self.workers[assignment.slot] = FakeWorker(
-            assignment.task, self.checkpoint_every, self.fails, self.curve
+            assignment.task, self.checkpoint_every, self.fails, self.curve, self.send
         )
 
 
@@ -171,9 +182,9 @@ class FakeSearch:
         **slots,
     ):
         self.folder, self.spec = folder, spec
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         self.slots = FakeSlots(**slots)
-        self.ledger = Ledger.open(folder / "trials.jsonl", fence)
+        self.ledger = open_ledger(folder / "trials.jsonl", fence)
         self.study = Study(
             folder / "study.journal",
             study_name,
@@ -209,27 +220,33 @@ class FakeSearch:
         return report, self.take(slot, report)
 
     def take(self, slot, report):
+        """What the conductor says of a report; a trial that is let go tells its last at once."""
         stops = self.conductor.take(report)
+        if not stops and self.slots.workers[slot].let_go:
+            stops = self.conductor.take(self.slots.workers[slot].step())
         if stops:
             del self.slots.workers[slot]
         return stops
 
     def run(self):
-        """Until nothing runs and nothing is proposed."""
+        """Until nothing runs and nothing is proposed, and the ledger is written."""
+        self.train()
+        self.ledger.close()
+        return self
+
+    def train(self):
         self.fill()
         while self.slots.workers:
             for slot in sorted(self.slots.workers):
                 self.step(slot)
             self.fill()
-        self.ledger.close()
-        return self
 
     @property
     def trials(self):
         return self.conductor.trials
 
     def events(self, *kinds):
-        return [e for e in read(self.ledger.path) if not kinds or e.event in kinds]
+        return [e for e in read(self.folder / "trials.jsonl") if not kinds or e.event in kinds]
 
     def ends(self):
         """Number to terminal events."""

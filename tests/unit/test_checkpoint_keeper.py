@@ -2,9 +2,11 @@
 
 import pytest
 
+from raysearch.errors import StorageRefusedError
 from raysearch.ledger import Event
 from raysearch.training.checkpoint import former_of
 from raysearch.trials import Trials
+from raysearch.tuning import checkpoint_keeper as keeper_module
 from raysearch.tuning.checkpoint_keeper import CheckpointKeeper
 
 
@@ -50,6 +52,24 @@ def test_what_the_ledger_does_not_know_is_left_while_workers_run(run):
         keeper.add(f"checkpoints/t{number}/1-1")
     keeper.discard(trials)
     assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["t1", "t4"]
+
+
+def test_a_store_that_refuses_for_a_moment_ends_no_search(run, monkeypatch):
+    folder, trials = run
+    keeper = CheckpointKeeper(folder, 1)
+    keeper.add("checkpoints/t0/1-1")
+    answers, asked = [StorageRefusedError("may not be removed"), None], []
+
+    def forget(paths):
+        asked.append([path.parent.name for path in paths])
+        if answer := answers.pop(0):
+            raise answer
+
+    monkeypatch.setattr(keeper_module, "forget_published", forget)
+    keeper.discard(trials)
+    keeper.add("checkpoints/t4/1-1")
+    keeper.discard(trials)
+    assert asked == [["t0"], ["t0", "t4"]]
 
 
 def test_the_only_copy_of_a_checkpoint_outlives_a_sweep(run):

@@ -540,6 +540,20 @@ def test_a_trial_that_loses_two_slots_has_failed(tmp_path):
     assert statuses.count("failed") == 1
 
 
+def test_a_trial_that_got_further_on_the_other_slot_may_lose_that_one_too(tmp_path):
+    search = FakeSearch(tmp_path / "run", small_spec(search__scheduler="none"), num_slots=2)
+    search.fill()
+    number = faulty(search, 0, Fault.SLOT, "a worker died")
+    search.fill()
+    while number not in {worker.task["number"] for worker in search.slots.workers.values()}:
+        search.step(1)
+        search.fill()
+    search.step(1)
+    faulty(search, 1, Fault.SLOT, "a worker died")
+    search.run()
+    assert search.trials.with_status("failed") == []
+
+
 def test_the_only_slot_tries_a_suspect_once_more_and_lives(tmp_path):
     search = FakeSearch(tmp_path / "run", small_spec(search__trials=2, search__scheduler="none"))
     search.fill()
@@ -580,3 +594,44 @@ def test_core_time_counts_each_slot_for_as_long_as_it_was_there():
     ]
     search = small_spec(search__core_budget="1000s").search
     assert Budgets(search, 1, lambda: 1, events).left_s() == pytest.approx(200)
+
+
+@pytest.fixture
+def pruning(tmp_path):
+    """A search of two slots whose trial on slot 0 has just been let go, and its number."""
+    spec = small_spec(search__scheduler="none", search__trials=2)
+    search = FakeSearch(tmp_path / "run", spec, num_slots=2, checkpoint_every=9)
+    search.fill()
+    number = search.slots.workers[0].task["number"]
+    search.conductor._judge.end = lambda record, epoch, done: done or record.number == number
+    assert search.conductor.take(search.slots.workers[0].step()) is False
+    return search, number
+
+
+@pytest.mark.parametrize("dead", [False, True])
+def test_a_pruned_trial_whose_weights_are_lost_is_not_trained_again(pruning, dead):
+    search, number = pruning
+    if dead:
+        search.slots.dead.add(0)
+    search.conductor.lost(number)
+    del search.slots.workers[0]
+    record = search.trials.records[number]
+    assert (record.status, record.attempts, record.checkpoint) == ("pruned", 1, None)
+    assert search.slots.lost == ({0} if dead else set())
+    search.run()
+    assert search.conductor.error is None
+    assert search.ends().keys() == {0, 1}
+    assert search.events("resumed") == []
+
+
+def test_nobody_waits_for_the_weights_of_a_trial_that_ends(pruning):
+    search, number = pruning
+    assert number not in search.ends()
+    assert not search.conductor.idle
+    search.step(1)
+    assert search.trials.records[1 - number].last_epoch == 1
+    last = search.slots.workers.pop(0).step()
+    assert search.conductor.take(last) is True
+    told = [event.event for event in search.events() if event.number == number]
+    assert told[-3:] == ["epoch", "checkpoint", "pruned"]
+    assert search.slots.free() == [0]

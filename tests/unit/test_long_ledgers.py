@@ -51,6 +51,7 @@ def start(ledger, *numbers):
     """Each is sent at once, in a segment of its own."""
     for number in numbers:
         ledger.append("started", trial=f"{number}", number=number, attempt=1, config={})
+        ledger.flush()
 
 
 def numbers(objects, path):

@@ -12,7 +12,8 @@ from raysearch.tuning.resources import Plan
 class FakeSlot:
     """As a slot is seen by its pool."""
 
-    def __init__(self, index, *_, **__):
+    def __init__(self, index, *_, **limits):
+        self.limits = limits
         self.index, self.ready, self.busy, self.leaving, self.closed = (
             index,
             True,
@@ -39,6 +40,16 @@ def pool(monkeypatch, tmp_path):
     monkeypatch.setattr(pool_module, "Slot", FakeSlot)
     plan = Plan(slots=3, workers=1, cpus_per_worker=1, gpus_per_worker=0)
     return WorkerPool(plan, "one", tmp_path, elastic=True)
+
+
+def test_its_slots_wait_for_a_worker_as_long_as_was_asked(monkeypatch, tmp_path):
+    monkeypatch.setattr(pool_module, "Slot", FakeSlot)
+    plan = Plan(slots=1, workers=1, cpus_per_worker=1, gpus_per_worker=0)
+    pool = WorkerPool(plan, "one", tmp_path, elastic=True, hang_s=20)
+    pool.resize(1)
+    deadlines = pool.slots[0].limits["deadlines"]
+    deadlines.took("start", 1)
+    assert (deadlines.of("finish"), deadlines.of("start")) == (20, 60)
 
 
 def test_it_opens_and_closes_the_idle_first(pool):

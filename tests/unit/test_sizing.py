@@ -14,10 +14,10 @@ def plan(slots, workers=1):
     ("slots", "workers", "free", "local", "expected"),
     [
         (4, 1, 32e9, True, 4),
-        (64, 1, 16e9, True, 8),
-        (64, 4, 16e9, True, 3),
+        (64, 1, 16e9, True, 12),
+        (64, 4, 16e9, True, 4),
         # On a cluster the head holds hosts and controllers; workers have their own nodes.
-        (64, 4, 16e9, False, 16),
+        (64, 4, 16e9, False, 32),
         (2, 1, 0.5e9, True, 1),
         (2, 1, -1e9, True, 1),
     ],
@@ -31,7 +31,7 @@ def test_slots_are_bounded_by_memory(slots, workers, free, local, expected):
 def test_what_bounds_the_slots_is_said():
     line = within_memory(plan(64), 16e9, local=True)[1]
     assert line == (
-        "slots: 8 of 64, as a slot takes about 1.8 GB of this machine's memory beside its model, "
+        "slots: 12 of 64, as a slot takes about 1.3 GB of this machine's memory beside its model, "
         "and 16.0 GB are free"
     )
 
@@ -39,4 +39,4 @@ def test_what_bounds_the_slots_is_said():
 def test_slots_that_were_asked_for_stay_with_a_warning():
     found, line = within_memory(plan(64), 16e9, local=True, asked=True)
     assert found.slots == 64
-    assert line.startswith("64 slots may be more than fit: a slot takes about 1.8 GB")
+    assert line.startswith("64 slots may be more than fit: a slot takes about 1.3 GB")

@@ -161,14 +161,17 @@ def test_two_drivers_cannot_both_write_what_comes_next(objects, tmp_path):
     one = SegmentLedger.open(tmp_path / "one.jsonl", 1, objects, "run")
     two = SegmentLedger.open(tmp_path / "two.jsonl", 1, objects, "run")
     append(one, "started", config={})
+    one.flush()
+    append(two, "started", config={})
     with pytest.raises(InfrastructureError, match="another driver has written"):
-        append(two, "started", config={})
+        two.flush()
 
 
 def test_a_missing_segment_is_named(objects, tmp_path):
     ledger = SegmentLedger.open(tmp_path / "one.jsonl", 1, objects, "run")
     for number in range(3):
         append(ledger, "started", number=number, config={})
+        ledger.flush()
     ledger.close()
     objects.delete(["run/ledger/000000002.jsonl"])
     with pytest.raises(DataError, match=r"000000003.jsonl: event 3, expected 2"):

@@ -78,8 +78,9 @@ def test_a_segment_whose_answer_was_lost_is_ours(objects, tmp_path, monkeypatch)
         create(key, data)
 
     monkeypatch.setattr(type(objects), "create", lambda self, key, data: answer_lost(key, data))
-    ledger.append("started", **START, sync=True)
-    ledger.append("started", **{**START, "number": 1}, sync=True)
+    for number in (0, 1):
+        ledger.append("started", **{**START, "number": number}, sync=True)
+        ledger.flush()
     fetch_ledger(objects, "one", tmp_path / "there.jsonl")
     assert [event.number for event in read(tmp_path / "there.jsonl")] == [0, 1]
 
@@ -88,9 +89,13 @@ def test_a_driver_that_slept_through_its_successor_does_not_write(run, objects, 
     with hold(run) as lease:
         stale = SegmentLedger.open(tmp_path / "one.jsonl", lease.fence, objects, "one")
         stale.append("started", **START)
+        stale.flush()
         replace_driver(objects)
+        stale.append("started", **{**START, "number": 1, "trial": "def"})
         with pytest.raises(InfrastructureError, match="another driver has it"):
-            stale.append("started", **{**START, "number": 1, "trial": "def"})
+            stale.flush()
+        with pytest.raises(InfrastructureError, match="another driver has it"):
+            stale.append("started", **{**START, "number": 2, "trial": "ghi"})
         assert len(objects.keys("one/ledger")) == 1
         objects.write("one/lease.json", lease_module._content(lease.fence))  # for the end of hold
 
@@ -100,14 +105,18 @@ def test_what_a_stale_driver_wrote_all_the_same_is_void(objects, tmp_path, monke
     objects.write("one/lease.json", lease_module._content(1))
     stale = SegmentLedger.open(tmp_path / "stale.jsonl", 1, objects, "one")
     stale.append("started", **START)
+    stale.flush()
     objects.write("one/lease.json", lease_module._content(2))
     living = SegmentLedger.open(tmp_path / "living.jsonl", 2, objects, "one")
     with monkeypatch.context() as patch:
         patch.setattr(segments_module, "current_fence", lambda *_: 1)
         for number in (1, 2):
             stale.append("started", **{**START, "number": number, "trial": f"stale{number}"})
+            stale.flush()
     living.append("resumed", trial="abc", number=0, attempt=2, epoch=0)
+    living.flush()
     living.append("started", **{**START, "number": 1, "trial": "living"})
+    living.flush()
     fetch_ledger(objects, "one", tmp_path / "two.jsonl")
     assert [(e.event, e.trial) for e in read(tmp_path / "two.jsonl")] == [
         ("started", "abc"),

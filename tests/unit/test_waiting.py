@@ -28,6 +28,18 @@ def test_a_suspect_does_not_go_back_to_its_slot_while_there_is_another():
     assert waiting.suspect(4, 1), "it was one already"
 
 
+def test_a_trial_that_gets_further_elsewhere_is_no_suspect():
+    waiting = Waiting()
+    for epoch in range(1, 6):
+        waiting.trained(4, epoch)
+    waiting.suspect(4, 0)
+    waiting.trained(4, 5)
+    assert waiting.is_suspect(4), "it had been there"
+    waiting.trained(4, 6)
+    assert not waiting.is_suspect(4)
+    assert not waiting.suspect(4, 1)
+
+
 def test_a_suspect_takes_the_last_slot():
     waiting = Waiting()
     waiting.suspect(4, 0)

@@ -5,8 +5,9 @@ import asyncio
 import pytest
 from fake_group import DIES, HANGS, asynchronous, begin, serving, settle, task
 
+from raysearch.tuning.commands import Outcome
 from raysearch.tuning.faults import Fault
-from raysearch.tuning.worker_group import Outcome, WorkerGroupHost
+from raysearch.tuning.worker_group import WorkerGroupHost
 
 EVERY_RANK = {
     (0, rank, "epoch", 1): Outcome(error="NonFiniteLossError: loss is nan") for rank in (0, 1)
@@ -44,11 +45,14 @@ async def test_finish_publishes_and_ends():
     async with serving(epochs=9) as (host, group):
         await begin(host, 7)
         await steps(host, 2)
-        assert await host.finish(8) == {}
-        assert (await host.finish(7))["checkpoint"] == "at-2"
-        assert await host.finish(7) == {}
-        assert group.kinds() == ["start", "epoch", "epoch", "finish"]
-        assert (await host.step(0, 2))["failed"] == "ended"
+        await host.let_go(8)
+        assert (await host.step(0, 2))["epoch"] == 3, "it was another's"
+        await host.let_go(7)
+        last = await host.step(0, 3)
+        assert (last["checkpoint"], last["let_go"], last["done"]) == ("at-3", True, True)
+        assert await host.step(0, 3) == last, "a caller that takes over is told the same"
+        assert group.kinds() == ["start", *["epoch"] * 3, "finish"]
+        assert (await host.step(0, 4))["failed"] == "ended"
         await begin(host, 8, lease=1)
         assert (await host.step(1, 0))["epoch"] == 1
         assert "drop" not in group.kinds()
@@ -168,14 +172,14 @@ async def test_storage_that_is_full_for_one_rank_restarts_the_group():
 
 
 @asynchronous
-async def test_a_suspect_has_one_attempt():
+async def test_a_suspect_has_two_attempts():
     async with serving(faults={(None, 1, "epoch", 0): DIES}) as (host, group):
         await host.assign({**task(3), "suspect": True}, 0)
         await host.begin(0)
         result = await host.step(0, 0)
-        assert result["failed"] == "given up after 1 attempt(s): a worker died"
+        assert result["failed"] == "given up after 2 attempt(s): a worker died"
         assert result["fault"] == "slot"
-        assert group.incarnation == 1
+        assert group.incarnation == 2
 
 
 @asynchronous
@@ -230,7 +234,7 @@ async def test_a_new_trial_drops_the_running_one_first():
         assert group.kinds() == ["start", "epoch", "drop", "start"]
         assert await host.step(0, 1) == {"failed": "superseded"}
         assert await host.begin(0) == {"failed": "superseded"}
-        assert await host.finish(0) == {}
+        await host.let_go(0)
         assert (await host.step(1, 0))["epoch"] == 1
 
 
@@ -302,12 +306,33 @@ async def test_a_finished_epoch_is_progress():
 
 
 @asynchronous
+async def test_losses_between_which_a_trial_gets_further_are_not_held_against_it():
+    faults = {(i, 1, "epoch", i): DIES for i in range(6)}
+    async with serving(epochs=6, faults=faults, max_attempts=2) as (host, group):
+        await begin(host)
+        results = await steps(host, 6)
+        assert results[-1]["done"]
+        assert group.incarnation == 6
+
+
+@asynchronous
+async def test_epochs_that_are_trained_again_are_no_progress():
+    faults = {(None, 1, "epoch", 4): DIES}
+    limits = {"max_attempts": 3, "checkpoint_every": 2}
+    async with serving(world=2, epochs=6, faults=faults, **limits) as (host, _group):
+        await begin(host)
+        results = await steps(host, 5)
+        assert results[-1]["failed"] == "given up after 3 attempt(s): a worker died"
+
+
+@asynchronous
 async def test_what_a_lost_group_held_is_not_trained_again_to_be_published():
     faults = {(0, 1, "finish", 3): DIES}
     async with serving(epochs=9, faults=faults, checkpoint_every=2) as (host, group):
         await begin(host)
         await steps(host, 3)
-        assert await host.finish(0) == {}
+        await host.let_go(0)
+        assert await host.step(0, 3) == {"attempt": 1, "done": True, "let_go": True}
         await begin(host, 1, lease=1)
         assert group.kinds(1) == ["start"], "of the next trial"
 

@@ -1,0 +1,51 @@
+"""What a signal does to a search: the first lets it end its epoch, the second ends it now."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from raysearch.errors import SearchInterruptedError
+
+__all__ = ["Interrupt", "signals"]
+
+
+class Interrupt:
+    """Whether a signal came, and what a first one does.
+
+    Attributes:
+        received: whether one came that was not the end.
+    """
+
+    def __init__(self) -> None:
+        self.received = False
+        self._stop: Callable[[str], None] | None = None
+
+    def then(self, stop: Callable[[str], None]) -> None:
+        """From now on a first signal calls ``stop`` with a reason."""
+        self._stop = stop
+
+    def __call__(self, number: int, frame: Any) -> None:
+        """Called with a signal's number; a second one raises SearchInterruptedError."""
+        del frame
+        if self.received or self._stop is None:
+            raise SearchInterruptedError(f"stopped by {signal.Signals(number).name}")
+        self.received = True
+        self._stop("signal")
+
+
+@contextmanager
+def signals() -> Iterator[Interrupt]:
+    """SIGINT and SIGTERM finish the epoch under way; a second one, or an early one, stops now."""
+    interrupt = Interrupt()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupt
+        return
+    watched = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, interrupt) for number in watched}
+    try:
+        yield interrupt
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,151 @@
+"""What is written of a search's trials, and what of it is read back when the search goes on."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from raysearch.ledger import Event, LedgerStore
+from raysearch.spec import SearchSpec
+from raysearch.trials import TrialRecord, Trials
+from raysearch.tuning.checkpoint_keeper import CheckpointKeeper
+from raysearch.tuning.chronicle import Chronicle, Observer
+from raysearch.tuning.judge import Judge, resumed_from
+from raysearch.tuning.proposals import Proposals
+from raysearch.tuning.slots import Slots
+from raysearch.tuning.study import Study
+from raysearch.tuning.tolerance import ValidationNoise
+from raysearch.tuning.trial import EpochReport
+from raysearch.tuning.waiting import Waiting
+
+__all__ = ["Logbook"]
+
+
+class Logbook:
+    """Keeps ledger, study and checkpoints in step; the conductor decides what happens.
+
+    Args:
+        spec: the search.
+        folder: the run's folder.
+        ledger: where events go.
+        slots: where trials run.
+        study: the sampler, empty.
+        split_identity: what of the data belongs to a trial's identity.
+        noise: of the validation sets, for the stop rule.
+        common: values that every trial has, but for the published settings.
+        observers: whoever watches.
+
+    Attributes:
+        trials: what the ledger amounts to.
+    """
+
+    def __init__(
+        self,
+        spec: SearchSpec,
+        folder: Path,
+        ledger: LedgerStore,
+        slots: Slots,
+        study: Study,
+        *,
+        split_identity: Mapping[str, Any],
+        noise: ValidationNoise | None = None,
+        common: Mapping[str, Any] | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        self._spec, self._search = spec, spec.search
+        self._folder, self._slots, self._study = folder, slots, study
+        self._proposals = Proposals(spec, study, split_identity, common)
+        self._judge = Judge(spec, noise)
+        self._keeper = CheckpointKeeper(folder, self._search.keep_best, ledger.after)
+        self._waiting = Waiting()
+        self._on_slot: dict[int, int] = {}
+        self._identities: dict[str, int] = {}
+        self.trials = Trials(self._search.objective)
+        self._chronicle = Chronicle(ledger, self.trials, observers, self._on_slot)
+
+    def _refused(self, record: TrialRecord) -> bool:
+        reason = self._proposals.refused(record.config)
+        if reason is not None:
+            self._end(record, "failed", reason=reason)
+        return reason is not None
+
+    def _copied(self, record: TrialRecord) -> bool:
+        """The same settings give the same outcome: a repeated proposal is not run again."""
+        twin = self.trials.records.get(self._identities.get(record.trial, record.number))
+        if twin is None or twin.status not in ("completed", "pruned"):
+            self._identities[record.trial] = record.number
+            return False
+        self._tell_study(record.number, twin, twin.last_epoch)
+        self._end(record, twin.status, copied_from=twin.number)
+        return True
+
+    def _told_before(self, record: TrialRecord, report: EpochReport) -> bool:
+        """Whether a proxy that took over repeats what its predecessor reported."""
+        return report.attempt < record.attempts or (
+            report.attempt == record.attempts and report.epoch in record.epochs
+        )
+
+    def _epoch(self, record: TrialRecord, report: EpochReport) -> None:
+        if report.attempt > record.attempts:
+            self._chronicle.resumed(record, report.attempt, report.epoch - 1)
+        if self._told_before(record, report):
+            return  # resumed from its last epoch, which is counted already
+        self._chronicle.epoch(record, report)
+        value = self._judge.value(record, report.epoch)
+        self._study.report(record.number, report.epoch, value)
+
+    def _checkpoint(self, record: TrialRecord, path: str, epoch: int) -> None:
+        relative = str(Path(path).relative_to(self._folder))
+        self._chronicle.checkpoint(record, relative, epoch)
+        self._keeper.add(relative)
+        self._keeper.discard(self.trials)
+
+    def _prune(self, record: TrialRecord) -> None:
+        self._end(record, "pruned", reason=f"stopped by {self._search.scheduler}")
+
+    def _end(self, record: TrialRecord, status: str, **data: Any) -> None:
+        self._chronicle.ended(record, status, **data)
+        self._close_in_study(record)
+        self._leave(record)
+        self._keeper.discard(self.trials)
+
+    def _leave(self, record: TrialRecord) -> None:
+        slot = self._on_slot.pop(record.number, None)
+        if slot is not None:
+            self._slots.release(slot)
+
+    def _take_up(self, events: Sequence[Event]) -> None:
+        """Rebuild study, stop rule and trials from the ledger; queue what was in flight."""
+        for event in events:
+            self.trials.apply(event)
+        ends = self._judge.replay(events, self.trials)
+        for number, record in sorted(self.trials.records.items()):
+            self._proposals.take_up(record, self._judge.curve(record, record.last_epoch))
+            if record.status == "running":
+                self._take_up_live(record, ends.get(number))
+                continue
+            if record.copied_from is None:
+                self._identities[record.trial] = number
+        self._keeper.sweep(self.trials)
+
+    def _take_up_live(self, record: TrialRecord, end: str | None) -> None:
+        """Go on with a trial that was in flight, or say the end that its driver did not."""
+        if not record.epochs and (self._refused(record) or self._copied(record)):
+            return
+        self._identities[record.trial] = record.number
+        self._tell_study(record.number, record, resumed_from(record))
+        if end == "completed":
+            self._end(record, "completed")
+        elif end == "pruned":
+            self._prune(record)
+        else:
+            self._chronicle.resumed(record, record.attempts + 1, resumed_from(record))
+            self._waiting.add(record.number)
+
+    def _tell_study(self, number: int, source: TrialRecord, last: int) -> None:
+        """Give trial ``number`` of the study ``source``'s epochs up to ``last``."""
+        for epoch, value in self._judge.curve(source, last).items():
+            self._study.report(number, epoch, value)
+
+    def _close_in_study(self, record: TrialRecord) -> None:
+        value = self._judge.value(record, record.last_epoch) if record.epochs else None
+        self._study.finish(record.number, record.status, value)

@@ -1,0 +1,51 @@
+"""What ``run.json`` keeps of a search's first session, so that it can be told from another."""
+
+import platform
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from raysearch.config.identity import stable_hash
+from raysearch.spec import SearchSpec
+from raysearch.tuning.cluster_session import ClusterSession
+from raysearch.tuning.preparation import AuditedSplit
+from raysearch.tuning.resources import cluster_nodes
+from raysearch.tuning.study import num_startup_trials
+
+__all__ = ["session_facts"]
+
+
+def session_facts(
+    spec: SearchSpec, audited: AuditedSplit, session: ClusterSession
+) -> dict[str, Any]:
+    """Versions, seed, data, audit, commit and machines."""
+    packages = ("raysearch", "ray", "torch", "torchaudio", "optuna", "numpy", "pyarrow")
+    nodes = cluster_nodes(ray.nodes())
+    return {
+        "space": spec.name,
+        "seed": spec.search.seed,
+        "bit_reproducible": spec.search.max_workers is None,
+        "num_startup_trials": num_startup_trials(spec.search.trials),
+        "data_fingerprint": stable_hash(audited.identity(spec)),
+        "audit": audited.audit.to_dict(),
+        "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
+        "commit": _commit(),
+        "hardware": {
+            "machine": platform.platform(),
+            "local": session.local,
+            "nodes": [{"cpus": node.cpus, "gpus": node.gpus} for node in nodes],
+        },
+    }
+
+
+def _commit() -> str | None:
+    """The commit of an editable checkout, or ``None`` for an installed package."""
+    head = Path(__file__).parents[2] / ".git" / "HEAD"
+    with suppress(OSError):
+        text = head.read_text(encoding="utf-8").strip()
+        reference = head.parent / text.removeprefix("ref: ")
+        return reference.read_text(encoding="utf-8").strip() if text.startswith("ref") else text
+    return None

@@ -1,0 +1,60 @@
+"""Processes that train nothing import no torch, nor what else costs each slot memory again."""
+
+import subprocess
+import sys
+
+import pytest
+
+# Each actor's module, as Ray imports it, and what must not come along.
+TRAIN = ("ray.train", "ray.tune", "ray.data", "pandas", "pyarrow", "torch")
+ACTORS = {
+    "the controller": ("raysearch.tuning.group_fit, raysearch.tuning.process_group", ("torch",)),
+    "the host": ("raysearch.tuning.worker_group", TRAIN),
+    "the trial's proxy": ("raysearch.tuning.trial", ("torch",)),
+    "the desk": ("raysearch.tuning.admission", TRAIN),
+    "who ends a hung worker": ("raysearch.tuning.hung_worker", TRAIN),
+}
+
+
+@pytest.mark.parametrize("actor", ACTORS)
+def test_what_an_actor_imports(actor):
+    modules, unwanted = ACTORS[actor]
+    code = (
+        f"import sys, {modules}; sys.exit(', '.join({set(unwanted)!r} & sys.modules.keys()) or 0)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, ""), f"{actor} imports {ended.stderr}"
+
+
+def test_what_the_controller_is_sent_needs_no_torch(tmp_path):
+    """All that Ray Train pickles for it, but for the train function, which the workers unpack."""
+    make = f"""
+import ray
+from ray import cloudpickle
+from ray.train import RunConfig, ScalingConfig
+from raysearch.tuning.group_fit import GroupFit, TellsItsHost
+from raysearch.tuning.serve import serve_trials
+
+fit = GroupFit(
+    serve_trials,
+    {{"host": None, "threads": 1}},
+    scaling_config=ScalingConfig(num_workers=1),
+    run_config=RunConfig(callbacks=[TellsItsHost(None)], storage_path={str(tmp_path)!r}),
+)
+with open({str(tmp_path / "sent")!r}, "wb") as file:
+    cloudpickle.dump((fit.train_run_context, fit._create_default_callbacks()), file)
+"""
+    read = f"""
+import pickle, sys
+with open({str(tmp_path / "sent")!r}, "rb") as file:
+    _, callbacks = pickle.load(file)
+print(*(type(one).__name__ for one in callbacks))
+sys.exit("torch" in sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", make], check=True)
+    ended = subprocess.run([sys.executable, "-c", read], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr or "torch is imported"
+    names = ended.stdout.split()
+    assert "TellsItsHost" in names
+    assert "BackendSetupCallback" in names
+    assert not {"DatasetsCallback", "PlacementGroupCleanerCallback"} & set(names)
