@@ -165,9 +165,11 @@ def source_replica(source: FeatureSource) -> Replica | None:
     """The storage that the store is part of, made known on this machine; None for a folder."""
     if not source.storage:
         return None
-    open_storage(source.storage)  # on this machine as well
-    Path(source.folder).mkdir(parents=True, exist_ok=True)
-    return replica_of(Path(source.folder))
+    folder = Path(source.folder)
+    if replica_of(folder) is None:
+        open_storage(source.storage)  # on this machine as well
+    folder.mkdir(parents=True, exist_ok=True)
+    return replica_of(folder)
 
 
 def write_manifest(source: FeatureSource, parts: Sequence[tuple[str, int, int]]) -> None:

@@ -14,7 +14,7 @@ from raysearch.features.log_mel import LogMelConfig
 from raysearch.storage.replica import open_storage, replica_of
 from raysearch.streaming.fetch import stored_rows
 from raysearch.streaming.part_cache import PartCache, disk_budget
-from raysearch.streaming.part_index import index_name
+from raysearch.streaming.part_index import index_name, write_index
 from raysearch.streaming.parts import PartRow, part_name, write_part
 from raysearch.streaming.store import feature_source, fetch_indices, fetch_store, send_parts
 from raysearch.streaming.store_index import publish_index, scan
@@ -181,7 +181,8 @@ def test_an_index_that_cannot_be_relied_on_is_made_anew(tmp_path):
     folder(source).mkdir(parents=True)
     part = publish(source, 1)
     whole = (folder(source) / index_name(part)).read_bytes()
-    for wrong in (b"", whole[:-9], whole.replace(b"demo", b"omed")):
+    write_index(tmp_path / "another", scan(source).parts[part], "{}")
+    for wrong in (b"", whole[:-9], (tmp_path / "another").read_bytes()):
         (folder(source) / index_name(part)).write_bytes(wrong)
         assert len(scan(source, repair=True).places) == ROWS_A_PART
         assert (folder(source) / index_name(part)).read_bytes() == whole
