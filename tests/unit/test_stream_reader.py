@@ -21,7 +21,7 @@ from raysearch.streaming.stream import StreamReader
 from raysearch.training.config import TrainingConfig
 
 NUM_TRAIN, NUM_VALIDATION, WINDOW = 400, 60, 128
-STREAMS = {"mel": (LogMelConfig(n_mels=6), 64), "fast": (LogMelConfig(n_mels=4, hop_ms=5.0), 50)}
+STREAMS = {"mel": (LogMelConfig(n_mels=8), 64), "fast": (LogMelConfig(n_mels=9, hop_ms=5.0), 50)}
 
 
 def table(low, high):
