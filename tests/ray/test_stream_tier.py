@@ -43,7 +43,7 @@ class Command:
         if (path := self.run / "trials.jsonl").exists():
             for event in read(path):
                 if event.event == "epoch":
-                    losses = (event.metrics["train_loss"], event.metrics["val_loss"])
+                    losses = (event.data["metrics"]["train_loss"], event.data["metrics"]["val_loss"])
                     found[event.trial, event.epoch] = losses
         return found
 
