@@ -9,12 +9,13 @@ import pyarrow as pa
 import ray
 import ray.data
 from ray.data import DataContext, ExecutionResources, TaskPoolStrategy
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raysearch.errors import DataError, InfrastructureError, StorageRefusedError
 
 __all__ = ["error_text", "raise_error", "run_tasks"]
 
+# Ray gives it to every node.
+NODE_LABEL = "ray.io/node-id"
 _ERRORS = {kind.__name__: kind for kind in (DataError, InfrastructureError, StorageRefusedError)}
 
 
@@ -51,9 +52,6 @@ def run_tasks(
     options = _quiet().execution_options
     options.preserve_order = ordered
     options.resource_limits = ExecutionResources.for_limits(object_store_memory=memory)
-    placed: dict[str, Any] = {}
-    if node_id is not None:
-        placed["scheduling_strategy"] = NodeAffinitySchedulingStrategy(node_id, soft=True)
     data: Any = ray.data.from_items(list(items), override_num_blocks=len(items))
     bundles = data.map_batches(
         task,
@@ -63,7 +61,7 @@ def run_tasks(
         num_cpus=num_cpus,
         num_gpus=num_gpus,
         compute=TaskPoolStrategy(size=min(tasks_at_once or len(items), len(items))),
-        **placed,
+        label_selector={NODE_LABEL: node_id} if node_id else None,
     ).iter_internal_ref_bundles()
     # Not iter_batches: each of its passes may leave a parked prefetching thread behind.
     for bundle in bundles:

@@ -1,10 +1,10 @@
 """Searches whose features are streamed, as commands, where worker groups hold every CPU."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from small_command import SMALL
@@ -21,8 +21,8 @@ class Command:
     """``raysearch run`` on two CPUs, on a machine of its own that knows nothing of others."""
 
     def __init__(self, storage, machine, *options):
-        self.cache = machine / "raysearch" / stable_hash(storage)
-        self.run = self.cache / "run"
+        folder = machine / "raysearch" / stable_hash(storage) if "://" in storage else Path(storage)
+        self.run = folder / "run"
         self.log = machine / "output"
         machine.mkdir()
         command = [sys.executable, "-m", "raysearch.run", *SMALL, "--name=run"]
@@ -43,8 +43,11 @@ class Command:
         if (path := self.run / "trials.jsonl").exists():
             for event in read(path):
                 if event.event == "epoch":
-                    losses = (event.data["metrics"]["train_loss"], event.data["metrics"]["val_loss"])
-                    found[event.trial, event.epoch] = losses
+                    losses = (
+                        event.data["metrics"]["train_loss"],
+                        event.data["metrics"]["val_loss"],
+                    )
+                    found[event.trial, event.data["epoch"]] = losses
         return found
 
     def wait_for_epoch(self, timeout_s=900):
@@ -71,16 +74,18 @@ def test_two_slots_on_two_cpus_stream_from_a_bucket_what_a_host_holds(bucket, tm
 
 def test_a_signal_ends_a_streamed_search_soon_and_quietly(tmp_path):
     one = Command(
-        f"file://{tmp_path}/bucket",
+        str(tmp_path / "results"),
         tmp_path / "node",
         "--trials=2",
         "--set=training.epochs=500",
         "--set=search.scheduler=none",
         "--set=search.tier=stream",
     )
-    one.wait_for_epoch()
-    one.process.send_signal(signal.SIGTERM)
-    began = time.monotonic()
+    try:
+        one.wait_for_epoch()
+        began = time.monotonic()
+    finally:
+        one.process.terminate()
     one.process.wait(timeout=300)
     printed = one.log.read_text()
     assert "Failed to connect to GCS" not in printed
