@@ -55,7 +55,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["XDG_CACHE_HOME"] = f"{scratch}/node"
         ray.init(
-            num_cpus=2, object_store_memory=1 << 30, log_to_driver=False, include_dashboard=False
+            "local",
+            num_cpus=2,
+            object_store_memory=1 << 30,
+            log_to_driver=False,
+            include_dashboard=False,
         )
         storage = open_storage(f"file://{scratch}/bucket")
         features, rows = _featurized(options.manifest, storage)
