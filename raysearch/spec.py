@@ -54,6 +54,7 @@ RESUMABLE_KEYS = frozenset(
         "search.priority",
         "search.share",
         "search.slots",
+        "search.stream_disk_gib",
         "search.tier",
         "search.time_budget",
         "search.trials",

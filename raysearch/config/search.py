@@ -138,6 +138,12 @@ class SearchConfig(Config):
     tier: Literal["auto", "device", "host", "stream"] = Field(
         "auto", description="Where the features lie while training."
     )
+    stream_disk_gib: float | None = Field(
+        None,
+        gt=0,
+        description="Disk for the parts of features that a node fetches from a storage by URL; "
+        "none given: half of what is free.",
+    )
     max_attempts: int = Field(3, ge=1, description="Starts of one trial before it has failed.")
     hang_s: float = Field(
         600,

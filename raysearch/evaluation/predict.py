@@ -20,7 +20,7 @@ from raysearch.models.table import build_model
 from raysearch.streaming.rows import RowTable, SplitRows, row_key, speaker_key
 from raysearch.streaming.shards import ensure_features
 from raysearch.streaming.store import FeatureSource
-from raysearch.streaming.tiers import open_trial_data
+from raysearch.streaming.tiers import Tier, open_trial_data
 from raysearch.training.checkpoint import load_tensors, load_weights
 from raysearch.training.normalise import Normaliser
 from raysearch.training.scoring import score_batches
@@ -111,7 +111,8 @@ def mean_probabilities(nets: Sequence[Net], bank: FeatureBank, scored: RowTable)
         learned = bank.all_rows if net.inner == ALL_ROWS else bank.inner[net.inner]
         rows = SplitRows(train=learned.train, validation=scored, labels=learned.labels)
         sources = bank.sources_of(net.config)
-        total_NK += net.weight * log_probabilities(net.config, rows, sources, net.weights)
+        scores_NK = log_probabilities(net.config, rows, sources, net.weights, bank.scoring_tier)
+        total_NK += net.weight * scores_NK
     mean_NK = total_NK / sum(net.weight for net in nets)
     probs_NK: np.ndarray = scipy.special.softmax(mean_NK, axis=1)
     return probs_NK
@@ -171,7 +172,11 @@ def _named(on_progress: Progress | None, what: str):  # type: ignore[no-untyped-
 
 
 def log_probabilities(
-    config: TrialConfig, rows: SplitRows, sources: Mapping[str, FeatureSource], weights: Path
+    config: TrialConfig,
+    rows: SplitRows,
+    sources: Mapping[str, FeatureSource],
+    weights: Path,
+    tier: Tier = "host",
 ) -> np.ndarray:
     """(N, K) of the rows on the validation side of ``rows``: mean log-softmax of their windows.
 
@@ -181,6 +186,7 @@ def log_probabilities(
             by speaker, the scored rows' own statistics do.
         sources: the streams' stores, which hold all of them.
         weights: a checkpoint's safetensors.
+        tier: where the features are read.
     """
     training, device = config.training, torch.device("cpu")
     with open_trial_data(
@@ -190,6 +196,7 @@ def log_probabilities(
         batch_size=training.batch_size,
         seed=0,
         by_speaker=training.by_speaker,
+        tier=tier,
     ) as data:
         model = build_model(config.model, data.shapes, data.num_classes)
         load_weights(model, load_tensors(weights), str(weights))

@@ -8,7 +8,13 @@ import torch
 
 from raysearch.features.extractor import StreamShape
 from raysearch.streaming.arrays import RowStats
-from raysearch.streaming.epoch_plan import cell_choices, crop_positions, global_batches, rank_share
+from raysearch.streaming.epoch_plan import (
+    WINDOW_ROWS,
+    cell_choices,
+    crop_positions,
+    global_batches,
+    rank_share,
+)
 from raysearch.streaming.readers import WindowReader
 from raysearch.streaming.rows import SplitRows
 from raysearch.streaming.speakers import Side, SpeakerIndex, speaker_mean_std
@@ -50,7 +56,7 @@ class SplitData:
         world_size: int,
         cells: Sequence[str] = (),
         probability: float = 0.0,
-        window_rows: int = 8192,
+        window_rows: int = WINDOW_ROWS,
         by_speaker: bool = False,
     ) -> None:
         self.num_train, self.num_validation = len(rows.train), len(rows.validation)

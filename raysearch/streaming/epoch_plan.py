@@ -4,10 +4,13 @@ import numpy as np
 
 from raysearch.config.identity import seed_from
 
-__all__ = ["cell_choices", "crop_positions", "global_batches", "rank_share"]
+__all__ = ["WINDOW_ROWS", "cell_choices", "crop_positions", "global_batches", "rank_share"]
 
 WINDOW_ROWS = 8192
-CHUNK_ROWS = 64
+# Longer than a part, so that most parts lie in one chunk and are read once an epoch; but several a
+# window, or its rows would be one speaker's.
+MAX_CHUNK_ROWS = 256
+CHUNKS_A_WINDOW = 4
 
 
 def global_batches(
@@ -17,13 +20,21 @@ def global_batches(
 
     Up to ``window_rows`` rows the permutation is uniform. Beyond, chunks of neighbours are
     shuffled, then the rows within each window, so that reading in order stays local.
+
+    Args:
+        num_rows: of the training side.
+        batch_size: the most rows of a batch.
+        seed: of the order.
+        epoch: counts from 0.
+        window_rows: rows among which the order is uniform.
     """
     rng = np.random.default_rng([seed_from("plan", seed, epoch)])
     if num_rows <= window_rows:
         order = rng.permutation(num_rows)
     else:
-        starts = rng.permutation(np.arange(0, num_rows, CHUNK_ROWS))
-        order = (starts[:, None] + np.arange(CHUNK_ROWS)).ravel()
+        chunk = max(1, min(MAX_CHUNK_ROWS, window_rows // CHUNKS_A_WINDOW))
+        starts = rng.permutation(np.arange(0, num_rows, chunk))
+        order = (starts[:, None] + np.arange(chunk)).ravel()
         order = order[order < num_rows]
         for start in range(0, num_rows, window_rows):
             rng.shuffle(order[start : start + window_rows])

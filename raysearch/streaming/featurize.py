@@ -22,6 +22,7 @@ from raysearch.storage.corpora import fetch_file
 from raysearch.streaming.parts import PartRow, part_name, write_part
 from raysearch.streaming.rows import row_key
 from raysearch.streaming.store import FeatureSource, send_parts
+from raysearch.streaming.store_index import publish_index
 
 __all__ = ["publish_chunk"]
 
@@ -89,6 +90,7 @@ def _publish(
         target = Path(source.folder) / part_name(row.content_hash for row in rows)
         write_part(target, rows, source.identity, half=extractor.half)
         send_parts(source, [target.name])
+        publish_index(source, target.name)
     return quarantined
 
 

@@ -19,9 +19,10 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raysearch.errors import DataError
-from raysearch.streaming.arrays import FeatureArrays, RowStats
+from raysearch.streaming.arrays import FeatureArrays
 from raysearch.streaming.fetch import fetch_rows
-from raysearch.streaming.store import FeatureSource, StoreIndex, fetch_parts, scan
+from raysearch.streaming.store import FeatureSource, fetch_indices
+from raysearch.streaming.store_index import StoreIndex, scan
 
 __all__ = ["NodeCache", "SlotCaches", "cached_arrays", "host_budget", "node_cache"]
 
@@ -52,10 +53,9 @@ class NodeCache:
         """As ``get``, after reading the rows if no other group asked for them first."""
         if (found := self.get(key)) is not None:
             return found
-        fetch_parts(source)
+        fetch_indices(source)
         index = scan(source)
-        if absent := [h for h in hashes if h not in index.places]:
-            raise DataError(f"{source.folder}: {len(absent)} rows are not in the store")
+        index.check(source.folder, hashes)
         num_bytes = sum(index.places[h][2] for h in hashes) * source.num_bins * 4
         self._make_room(num_bytes)
         self._entries[key] = (ray.put(_read(source, index, hashes)), num_bytes)
@@ -153,18 +153,18 @@ def host_budget(node_id: str | None = None) -> int:
 
 def _read(source: FeatureSource, index: StoreIndex, hashes: Sequence[str]) -> FeatureArrays:
     """Reads the rows, whole part by part, into one array in the order of ``hashes``."""
-    num_frames_R = np.array([index.places[h][2] for h in hashes], dtype=np.int64)
-    arrays = FeatureArrays(
-        np.empty((int(num_frames_R.sum()), source.num_bins), dtype=np.float32),
-        RowStats(num_frames_R, *index.sums(hashes)),
-    )
+    stats = index.stats(hashes)
+    num_frames_R = stats.num_frames
+    num_frames = int(num_frames_R.sum())
+    arrays = FeatureArrays(np.empty((num_frames, source.num_bins), dtype=np.float32), stats)
     offsets = arrays.offsets
     wanted: dict[str, dict[int, list[int]]] = {}
     for position, content_hash in enumerate(hashes):
         part, row, _ = index.places[content_hash]
         wanted.setdefault(part, {}).setdefault(row, []).append(position)
-    items = [(part, sorted(rows)) for part, rows in wanted.items()]
-    for part, row, values_TF in fetch_rows(items, source):
+    items = [(p, index.parts[p].num_bytes, sorted(rows)) for p, rows in wanted.items()]
+    node_id = ray.get_runtime_context().get_node_id()
+    for part, row, values_TF in fetch_rows(items, source, node_id):
         for position in wanted[part][row]:
             if values_TF.shape[0] != num_frames_R[position]:
                 raise DataError(f"{source.folder}/{part}: changed while being read")

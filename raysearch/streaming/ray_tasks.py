@@ -1,15 +1,22 @@
 """Ray Data as raysearch uses it: one item, one task, one table, and no bars or chatter."""
 
+import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 import ray
 import ray.data
-from ray.data import DataContext, TaskPoolStrategy
+from ray.data import DataContext, ExecutionResources, TaskPoolStrategy
 
-__all__ = ["run_tasks"]
+from raysearch.errors import DataError, InfrastructureError, StorageRefusedError
+
+__all__ = ["error_text", "raise_error", "run_tasks"]
+
+# Ray gives it to every node.
+NODE_LABEL = "ray.io/node-id"
+_ERRORS = {kind.__name__: kind for kind in (DataError, InfrastructureError, StorageRefusedError)}
 
 
 def run_tasks(
@@ -21,7 +28,9 @@ def run_tasks(
     num_gpus: float = 0,
     tasks_at_once: int | None = None,
     ordered: bool = False,
-) -> Iterator[pa.Table]:
+    node_id: str | None = None,
+    memory: int | None = None,
+) -> Generator[pa.Table]:
     """Runs ``task(table, **kwargs)`` on each item's one-row table; yields the tables returned.
 
     Tasks run ahead of the reader as far as Ray Data's memory budget lets them; closing the
@@ -35,10 +44,14 @@ def run_tasks(
         num_gpus: GPUs a task asks for.
         tasks_at_once: the most tasks at a time, as many as fit by default.
         ordered: tables in the order of the items, else as they finish.
+        node_id: the node whose disk the tasks read; any by default.
+        memory: bytes of tables that may wait for the reader; what Ray Data allows by default.
     """
     if not items:
         return
-    _quiet().execution_options.preserve_order = ordered
+    options = _quiet().execution_options
+    options.preserve_order = ordered
+    options.resource_limits = ExecutionResources.for_limits(object_store_memory=memory)
     data: Any = ray.data.from_items(list(items), override_num_blocks=len(items))
     bundles = data.map_batches(
         task,
@@ -48,11 +61,25 @@ def run_tasks(
         num_cpus=num_cpus,
         num_gpus=num_gpus,
         compute=TaskPoolStrategy(size=min(tasks_at_once or len(items), len(items))),
+        label_selector={NODE_LABEL: node_id} if node_id else None,
     ).iter_internal_ref_bundles()
     # Not iter_batches: each of its passes may leave a parked prefetching thread behind.
     for bundle in bundles:
         for block in bundle.blocks:
             yield ray.get(block.ref)
+
+
+def error_text(error: Exception) -> str:
+    """What a task puts into its table, so that the error arrives as itself and is not retried."""
+    kind = "InfrastructureError" if isinstance(error, OSError) else type(error).__name__
+    return json.dumps([kind if kind in _ERRORS else "DataError", str(error)])
+
+
+def raise_error(text: str) -> None:
+    """Raise what ``error_text`` told; nothing for no text."""
+    if text:
+        kind, message = json.loads(text)
+        raise _ERRORS[kind](message)
 
 
 def _quiet() -> DataContext:

@@ -21,14 +21,14 @@ from raysearch.streaming.store import (
     QUARANTINE,
     FeatureSource,
     feature_source,
-    fetch_parts,
+    fetch_store,
     read_quarantine,
-    scan,
     send_missing,
     send_parts,
     write_json,
     write_manifest,
 )
+from raysearch.streaming.store_index import scan
 
 if TYPE_CHECKING:
     from raysearch.corpora.utterance import Utterance
@@ -114,18 +114,18 @@ def ensure_features(
     """
     source = feature_source(store, corpus, stream, config)
     Path(source.folder).mkdir(parents=True, exist_ok=True)
-    fetch_parts(source)
+    fetch_store(source)
     index = scan(source, repair=True)
     reasons = read_quarantine(source)
     missing = _missing(utterances, cells, {*index.places, *reasons})
     if missing:
         reasons.update(_compute(missing, source, config, on_progress))
-        fetch_parts(source)  # which other machines have written
+        fetch_store(source)  # what other machines have written
         write_json(Path(source.folder) / QUARANTINE, reasons)
         send_parts(source, [QUARANTINE])
         index = scan(source, repair=True)
     send_missing(source, index.parts)
-    write_manifest(source, index.parts)
+    write_manifest(source, index.listing())
     send_parts(source, [MANIFEST])
     quarantined = {
         u.id: reasons[key]

@@ -2,41 +2,40 @@
 
 ``<store>/<corpus>-<stream>-<hash>/`` holds ``part-*.parquet``, ``quarantine.json`` and, written
 last, ``manifest.json``. Parts that a manifest does not list yet are adopted, torn ones removed:
-an interrupted run loses only the part it was writing.
+an interrupted run loses only the part it was writing. Beside each part stands its index
+(``part_index.py``), written once the part is where it will stay.
 """
 
-import contextlib
 import hashlib
 import json
 import os
 import re
-import time
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from raysearch.config.identity import canonical_json, stable_hash
 from raysearch.errors import DataError, InfrastructureError
 from raysearch.features.extractor import FeatureConfig, StreamKind
 from raysearch.features.table import build_extractor
 from raysearch.storage.replica import Replica, open_storage, replica_of
-from raysearch.streaming.parts import PartIndex, read_index
+from raysearch.streaming.part_index import index_name
 
 __all__ = [
     "MANIFEST",
     "QUARANTINE",
     "FeatureSource",
-    "StoreIndex",
+    "check_manifest",
     "feature_source",
-    "fetch_parts",
+    "fetch_indices",
+    "fetch_store",
     "read_quarantine",
-    "scan",
     "send_missing",
     "send_parts",
+    "source_replica",
     "write_json",
     "write_manifest",
 ]
@@ -44,7 +43,7 @@ __all__ = [
 # Part of every store's name: raised when stored values or columns change their meaning.
 STORE_VERSION = 1
 MAX_JSON_BYTES = 64 << 20
-STALE_SECONDS = 3600.0
+FETCHES_AT_ONCE = 16
 MANIFEST, QUARANTINE = "manifest.json", "quarantine.json"
 
 
@@ -63,6 +62,7 @@ class FeatureSource:
         num_layers, num_channels: equal blocks that the bins fall into.
         encoder: an encoder's sizes, where the network encodes the waveform itself.
         storage: the URL of the storage that the folder is part of; empty for a plain folder.
+        disk_bytes: of fetched parts that a node keeps; None for half of what is free.
     """
 
     stream: str
@@ -76,26 +76,12 @@ class FeatureSource:
     num_channels: int = 1
     encoder: str = ""
     storage: str = ""
+    disk_bytes: int | None = None
 
     @property
     def key(self) -> str:
         """A short hash of what the values are."""
         return hashlib.sha256(self.identity.encode()).hexdigest()[:16]
-
-
-@dataclass(frozen=True)
-class StoreIndex:
-    """Every row of a store: its key to (part, row in it, frames), and the parts' indices."""
-
-    places: dict[str, tuple[str, int, int]]
-    parts: dict[str, PartIndex]
-
-    def sums(self, hashes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Sums and sums of squares over frames, each float64 (R, F), of the asked rows."""
-        found = [self.places[h][:2] for h in hashes]
-        sums_RF = np.stack([self.parts[part].bin_sum[row] for part, row in found])
-        sumsq_RF = np.stack([self.parts[part].bin_sumsq[row] for part, row in found])
-        return sums_RF, sumsq_RF
 
 
 def feature_source(store: Path, corpus: str, stream: str, config: FeatureConfig) -> FeatureSource:
@@ -125,77 +111,71 @@ def feature_source(store: Path, corpus: str, stream: str, config: FeatureConfig)
     )
 
 
-def fetch_parts(source: FeatureSource, parts: Sequence[str] | None = None) -> None:
-    """Fetch what this machine lacks of the store: ``parts``, by default every one."""
-    replica = _replica(source)
-    if replica is None:
+def fetch_indices(source: FeatureSource) -> None:
+    """Fetch the parts' indices that this machine lacks; a plain folder has them."""
+    if replica := source_replica(source):
+        _fetch(replica, Path(source.folder), _listed(replica, source, "index-"))
+
+
+def fetch_store(source: FeatureSource) -> None:
+    """Fetch what is needed to go on with the store: all but the values.
+
+    Of an earlier version's store the parts are fetched as well, for they have no indices yet.
+    """
+    if (replica := source_replica(source)) is None:
         return
     folder = Path(source.folder)
-    if parts is None:
-        parts = [Path(key).name for key in replica.objects.keys(replica.key(folder))]
-        # Replaced while it grows, unlike a part.
-        (folder / QUARANTINE).unlink(missing_ok=True)
-    replica.fetch(replica.key(folder / name) for name in parts if not (folder / name).exists())
+    # Replaced while it grows, unlike a part.
+    (folder / QUARANTINE).unlink(missing_ok=True)
+    names = set(_listed(replica, source))
+    indexed = {name for name in names if index_name(name) in names}
+    _fetch(replica, folder, names - indexed)
+
+
+def _listed(replica: Replica, source: FeatureSource, prefix: str = "") -> list[str]:
+    names = [Path(key).name for key in replica.objects.keys(replica.key(Path(source.folder)))]
+    return [name for name in names if name.startswith(prefix)]
+
+
+def _fetch(replica: Replica, folder: Path, names: Iterable[str]) -> None:
+    absent = [replica.key(folder / name) for name in names if not (folder / name).exists()]
+    with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
+        list(pool.map(lambda key: replica.fetch([key]), absent))
 
 
 def send_parts(source: FeatureSource, names: Sequence[str]) -> None:
     """Send files of the store, in this order."""
-    if replica := _replica(source):
+    if replica := source_replica(source):
         replica.send(Path(source.folder) / name for name in names)
 
 
 def send_missing(source: FeatureSource, parts: Collection[str]) -> None:
-    """Send the parts that the storage lacks: one may have been written and its sender killed."""
-    if replica := _replica(source):
-        there = {Path(key).name for key in replica.objects.keys(replica.key(Path(source.folder)))}
-        send_parts(source, sorted(set(parts) - there))
+    """Send what the storage lacks: a part may have been written and its sender killed.
+
+    A part goes before its index; one that is not on this machine is in the storage.
+    """
+    if replica := source_replica(source):
+        there = set(_listed(replica, source))
+        names = [name for part in sorted(parts) for name in (part, index_name(part))]
+        here = [name for name in names if (Path(source.folder) / name).exists()]
+        send_parts(source, [name for name in here if name not in there])
 
 
-def _replica(source: FeatureSource) -> Replica | None:
+def source_replica(source: FeatureSource) -> Replica | None:
+    """The storage that the store is part of, made known on this machine; None for a folder."""
     if not source.storage:
         return None
-    open_storage(source.storage)  # on this machine as well
-    Path(source.folder).mkdir(parents=True, exist_ok=True)
-    return replica_of(Path(source.folder))
-
-
-def scan(source: FeatureSource, *, repair: bool = False) -> StoreIndex:
-    """Every sound part of the folder, whether the manifest lists it or not.
-
-    Args:
-        source: whose folder.
-        repair: remove torn parts and old staged files, so that their rows are computed again;
-            only who writes the store may ask for it.
-
-    Raises:
-        DataError: the manifest names another configuration.
-    """
     folder = Path(source.folder)
-    _check_manifest(folder, source.identity)
-    if repair:
-        _remove_stale(folder)
-    places: dict[str, tuple[str, int, int]] = {}
-    parts: dict[str, PartIndex] = {}
-    for path in sorted(folder.glob("part-*.parquet")):
-        try:
-            index = read_index(path, source.identity, source.num_bins)
-        except DataError:
-            if repair:
-                path.unlink(missing_ok=True)
-            continue
-        parts[path.name] = index
-        for row, content_hash in enumerate(index.hashes):
-            places.setdefault(content_hash, (path.name, row, int(index.num_frames[row])))
-    return StoreIndex(places, parts)
+    if replica_of(folder) is None:
+        open_storage(source.storage)  # on this machine as well
+    folder.mkdir(parents=True, exist_ok=True)
+    return replica_of(folder)
 
 
-def write_manifest(source: FeatureSource, parts: dict[str, PartIndex]) -> None:
-    """Lists the parts with rows and bytes; replaced whole, after the parts it names."""
+def write_manifest(source: FeatureSource, parts: Sequence[tuple[str, int, int]]) -> None:
+    """Lists the parts (name, rows, bytes); replaced whole, after the parts it names."""
     folder = Path(source.folder)
-    listed = [
-        {"name": name, "rows": len(part.hashes), "bytes": (folder / name).stat().st_size}
-        for name, part in sorted(parts.items())
-    ]
+    listed = [{"name": name, "rows": rows, "bytes": size} for name, rows, size in sorted(parts)]
     manifest = {"identity": json.loads(source.identity), "parts": listed}
     path = folder / MANIFEST
     if not path.exists() or _read_json(path) != manifest:
@@ -226,15 +206,12 @@ def write_json(path: Path, data: Any) -> None:
         staged.unlink(missing_ok=True)
 
 
-def _remove_stale(folder: Path) -> None:
-    """Removes what killed writers left; a living writer's file is younger."""
-    for staged in folder.glob(".staged-*"):
-        with contextlib.suppress(FileNotFoundError):
-            if time.time() - staged.stat().st_mtime > STALE_SECONDS:
-                staged.unlink()
+def check_manifest(folder: Path, identity: str) -> None:
+    """Refuse a folder whose manifest names another configuration.
 
-
-def _check_manifest(folder: Path, identity: str) -> None:
+    Raises:
+        DataError: it does.
+    """
     path = folder / MANIFEST
     manifest = _read_json(path) if path.exists() else None
     if isinstance(manifest, dict) and manifest.get("identity") != json.loads(identity):

@@ -1,120 +1,129 @@
-"""The stream tier: Ray Data reads an epoch's windows ahead of training, batch by batch."""
+"""The stream tier: Ray Data reads parts ahead of training, each about once an epoch.
+
+A task reads one part, fetched to the node if it is not there, and cuts from it every crop that the
+epoch needs within a horizon. Training takes the crops out of the tasks' tables, which stay in the
+object store until the last of them is used.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from contextlib import closing
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import ray
 import torch
 
-from raysearch.errors import DataError
-from raysearch.streaming.arrays import RowStats
-from raysearch.streaming.parts import read_rows
-from raysearch.streaming.ray_tasks import run_tasks
-from raysearch.streaming.store import FeatureSource, fetch_parts, scan
+from raysearch.errors import RaysearchError
+from raysearch.streaming.fetch import stored_rows
+from raysearch.streaming.ray_tasks import error_text, raise_error, run_tasks
+from raysearch.streaming.read_plan import Crops, StoredRows, plan_reads
+from raysearch.streaming.store import FeatureSource, fetch_indices
+from raysearch.streaming.store_index import scan
 from raysearch.streaming.windows import WindowBatch
+
+if TYPE_CHECKING:
+    from raysearch.streaming.arrays import RowStats
 
 __all__ = ["StreamReader"]
 
 TASKS_AT_ONCE = 2
+# Crops that wait for their batch, of all streams together: little beside what a worker needs.
+MAX_HELD_BYTES = 1 << 30
+MIN_AHEAD_BYTES = 64 << 20
 
 
 class StreamReader:
-    """Keeps no values: every pass over batches is its own short-lived Ray Data stream.
+    """Keeps no values: every pass over batches is its own Ray Data stream on this node.
 
     Args:
         sources: the streams' stores.
         hashes: the rows that windows count, in order.
-        num_cpus: CPUs a reading task asks for; 0 where worker groups hold them all.
+        horizon: windows that may be cut ahead of their time, as far as memory lets.
+
+    Raises:
+        DataError: rows that a store does not hold.
     """
 
     def __init__(
-        self, sources: Mapping[str, FeatureSource], hashes: Sequence[str], num_cpus: float
+        self, sources: Mapping[str, FeatureSource], hashes: Sequence[str], horizon: int
     ) -> None:
         self.stats: dict[str, RowStats] = {}
         self._sources = dict(sources)
-        self._places: dict[str, list[tuple[str, int]]] = {}
-        self._num_cpus = num_cpus
+        self._rows: dict[str, StoredRows] = {}
+        self._horizon = horizon
         for name, source in sources.items():
+            fetch_indices(source)
             index = scan(source)
-            if absent := [h for h in hashes if h not in index.places]:
-                raise DataError(f"{source.folder}: {len(absent)} rows are not in the store")
-            found = [index.places[h] for h in hashes]
-            num_frames_R = np.array([frames for _, _, frames in found], dtype=np.int64)
-            self.stats[name] = RowStats(num_frames_R, *index.sums(hashes))
-            self._places[name] = [(part, row) for part, row, _ in found]
+            index.check(source.folder, hashes)
+            self.stats[name] = index.stats(hashes)
+            self._rows[name] = StoredRows.of(index, hashes)
 
     def read(self, batches: Sequence[WindowBatch]) -> Iterator[dict[str, torch.Tensor]]:
         """As ``WindowReader.read``, on the CPU; leaving early ends the reading tasks."""
+        bytes_a_crop = self._bytes_a_crop(batches)
+        horizon = max(1, min(self._horizon, MAX_HELD_BYTES // bytes_a_crop))
+        crops, requests = plan_reads(self._rows, batches, horizon)
         tables = run_tasks(
-            [self._request(batch) for batch in batches],
-            _cut_batch,
+            requests,
+            _cut_part,
             {"sources": self._sources},
-            num_cpus=self._num_cpus,
+            num_cpus=0,  # worker groups may hold every CPU, and wait for these tasks
             tasks_at_once=TASKS_AT_ONCE,
             ordered=True,
+            node_id=ray.get_runtime_context().get_node_id(),
+            memory=max(MIN_AHEAD_BYTES, horizon * bytes_a_crop),
         )
-        for batch, table in zip(batches, tables, strict=True):
-            yield self._tensors(batch, table)
+        with closing(tables):
+            arrived = low = 0
+            for batch in batches:
+                high = low + len(batch.rows)
+                wanted = max(one.last_read(low, high) for one in crops.values())
+                while arrived <= wanted:
+                    name = requests[arrived]["stream"]
+                    crops[name].values[arrived] = _values(next(tables), self._sources[name])
+                    arrived += 1
+                yield {name: self._assembled(name, one, batch, low) for name, one in crops.items()}
+                low = high
 
     def close(self) -> None:
         """Nothing is held between passes."""
-        self._places.clear()
+        self._rows.clear()
 
-    def _request(self, batch: WindowBatch) -> dict[str, Any]:
-        """One Ray Data row: what a task needs to cut this batch."""
-        request: dict[str, Any] = {}
-        for name in self._sources:
-            found = [self._places[name][row] for row in batch.rows]
-            request[f"{name}:parts"] = [part for part, _ in found]
-            request[f"{name}:rows"] = [row for _, row in found]
-            request[f"{name}:starts"] = batch.starts[name].tolist()
-            request[f"{name}:num_frames"] = batch.num_frames[name]
-        return request
+    def _bytes_a_crop(self, batches: Sequence[WindowBatch]) -> int:
+        """Of all streams, float32."""
+        return sum(
+            4 * source.num_bins * max((batch.num_frames[name] for batch in batches), default=1)
+            for name, source in self._sources.items()
+        )
 
-    def _tensors(self, batch: WindowBatch, table: pa.Table) -> dict[str, torch.Tensor]:
-        if error := table["error"][0].as_py():
-            raise DataError(error)
-        inputs = {}
-        for name, source in self._sources.items():
-            shape = (len(batch.rows), batch.num_frames[name], source.num_bins)
-            values = table[name][0].values.to_numpy()
-            inputs[name] = torch.from_numpy(np.array(values.reshape(shape)))
-        return inputs
+    def _assembled(self, name: str, crops: Crops, batch: WindowBatch, low: int) -> torch.Tensor:
+        """x_BTF of the crops from ``low`` on, padded at the stream's floor."""
+        source = self._sources[name]
+        shape = (len(batch.rows), batch.num_frames[name], source.num_bins)
+        x_BTF = np.full(shape, source.floor, np.float32)
+        crops.take(x_BTF, low)
+        return torch.from_numpy(x_BTF)
 
 
-def _cut_batch(table: pa.Table, sources: Mapping[str, FeatureSource]) -> pa.Table:
-    """Every stream's windows of one batch, flattened, and an error if there was one."""
+def _values(table: pa.Table, source: FeatureSource) -> np.ndarray:
+    """The frames of a task's crops after each other, (S, F), in place."""
+    raise_error(table["error"][0].as_py())
+    values: np.ndarray = table["values"][0].values.to_numpy()
+    return values.reshape(-1, source.num_bins)
+
+
+def _cut_part(table: pa.Table, sources: Mapping[str, FeatureSource]) -> pa.Table:
+    """The frames of every crop that one part is asked for, and an error if there was one."""
     request = table.to_pylist()[0]
-    columns: dict[str, pa.Array] = {}
-    error = ""
-    for name, source in sources.items():
-        values = np.empty(0, np.float32)
-        try:
-            values = _windows(request, name, source).ravel()
-        except DataError as problem:
-            error = str(problem)
-        offsets = pa.array([0, values.size], pa.int64())
-        columns[name] = pa.LargeListArray.from_arrays(offsets, pa.array(values, pa.float32()))
-    return pa.table({**columns, "error": pa.array([error], pa.string())})
-
-
-def _windows(request: dict[str, Any], name: str, source: FeatureSource) -> np.ndarray:
-    """x_BTF of one stream, padded at its floor; each part is opened once."""
-    parts, rows = request[f"{name}:parts"], request[f"{name}:rows"]
-    num_frames = request[f"{name}:num_frames"]
-    x_BTF = np.full((len(rows), num_frames, source.num_bins), source.floor, np.float32)
-    wanted: dict[str, list[int]] = {}
-    for position, part in enumerate(parts):
-        wanted.setdefault(part, []).append(position)
-    for part, positions in wanted.items():
-        asked = [rows[position] for position in positions]
-        fetch_parts(source, [part])
-        path = Path(source.folder) / part
-        found = read_rows(path, source.identity, asked, source.num_bins)
-        for position in positions:
-            start = request[f"{name}:starts"][position]
-            values_TF = found[rows[position]][1][start : start + num_frames]
-            x_BTF[position, : len(values_TF)] = values_TF
-    return x_BTF
+    source = sources[request["stream"]]
+    flat, error = np.empty(0, np.float32), ""
+    try:
+        found = stored_rows(source, request["part"], request["num_bytes"], request["rows"])
+        wanted = zip(request["rows"], request["starts"], request["lengths"], strict=True)
+        flat = np.concatenate([found[r][start : start + n].ravel() for r, start, n in wanted])
+    except (RaysearchError, OSError) as problem:
+        error = error_text(problem)
+    offsets = pa.array([0, flat.size], pa.int64())
+    values = pa.LargeListArray.from_arrays(offsets, pa.array(flat, pa.float32()))
+    return pa.table({"values": values, "error": pa.array([error], pa.string())})

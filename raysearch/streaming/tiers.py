@@ -7,6 +7,7 @@ import torch
 
 from raysearch.errors import ConfigError
 from raysearch.streaming.batches import SplitData
+from raysearch.streaming.epoch_plan import WINDOW_ROWS
 from raysearch.streaming.node_cache import cached_arrays, node_cache
 from raysearch.streaming.readers import DeviceReader, HostReader, WindowReader
 from raysearch.streaming.rows import SplitRows
@@ -51,7 +52,7 @@ def open_trial_data(
     tier: Tier = "host",
     device: torch.device | str = "cpu",
     cache: Any = None,
-    stream_cpus: float = 1.0,
+    window_rows: int = WINDOW_ROWS,
 ) -> SplitData:
     """The data of one trial for one rank; close it when the trial ends.
 
@@ -69,13 +70,15 @@ def open_trial_data(
         tier: where the features live; the batches are the same in each.
         device: of the batches in the device tier; the other tiers give CPU tensors.
         cache: the node's cache actor; by default the one of this node.
-        stream_cpus: CPUs a reading task of the stream tier asks for.
+        window_rows: rows up to which an epoch's order is uniform, in every tier alike.
 
     Raises:
         DataError: rows that a store does not hold, or damaged ones.
         ConfigError: no such tier.
     """
-    reader = _open(rows.keys(cells), sources, tier, torch.device(device), cache, stream_cpus)
+    # A rank's share of a shuffle window: of each of its batches the larger half, at worst.
+    horizon = window_rows // world_size + window_rows // batch_size + 2
+    reader = _open(rows.keys(cells), sources, tier, torch.device(device), cache, horizon)
     return SplitData(
         rows,
         sources,
@@ -87,6 +90,7 @@ def open_trial_data(
         world_size=world_size,
         cells=cells,
         probability=probability,
+        window_rows=window_rows,
         by_speaker=by_speaker,
     )
 
@@ -97,10 +101,10 @@ def _open(
     tier: str,
     device: torch.device,
     cache: Any,
-    stream_cpus: float,
+    horizon: int,
 ) -> WindowReader:
     if tier == "stream":
-        return StreamReader(sources, hashes, stream_cpus)
+        return StreamReader(sources, hashes, horizon)
     if tier not in ("host", "device"):
         raise ConfigError(f"unknown data tier {tier!r} (one of: device, host, stream)")
     actor = cache or node_cache()

@@ -85,6 +85,12 @@ class TrainingConfig(Config):
         description="per bin statistics of the clip, of all training rows, or of the speaker's "
         "own recordings (transductive: a whole search or none of it)",
     )
+    shuffle_rows: int = Field(
+        8192,
+        ge=64,
+        description="rows among which an epoch's order is uniform; a larger training side is read "
+        "in windows of so many, which the stream tier holds",
+    )
     pretrained: str | None = Field(
         None,
         pattern="^[0-9a-f]{16}$",
@@ -93,9 +99,10 @@ class TrainingConfig(Config):
     )
 
     def identity(self) -> dict[str, Any]:
-        """As it is; a trial that starts from nothing is what it was before it could."""
+        """As it is; a trial that uses no later field is what it was before there was one."""
+        later = {"pretrained": None, "shuffle_rows": 8192}
         fields = super().identity()
-        return fields if self.pretrained else {k: v for k, v in fields.items() if k != "pretrained"}
+        return {k: v for k, v in fields.items() if k not in later or v != later[k]}
 
     @property
     def by_speaker(self) -> bool:

@@ -20,7 +20,7 @@ from raysearch.storage.corpora import read_corpus
 from raysearch.streaming.rows import SplitRows, split_rows
 from raysearch.streaming.shards import FeatureSet, ensure_features
 from raysearch.streaming.store import FeatureSource
-from raysearch.streaming.tiers import choose_tier
+from raysearch.streaming.tiers import Tier, choose_tier
 from raysearch.tuning.gpu_memory import free_gpu_bytes
 
 if TYPE_CHECKING:
@@ -77,6 +77,11 @@ class FeatureBank:
     quarantined: Mapping[str, str]
     tier: str
     tier_reason: str
+
+    @property
+    def scoring_tier(self) -> Tier:
+        """Where features are read on the CPU: in the node's memory, unless they exceed it."""
+        return "stream" if self.tier == "stream" else "host"
 
     @property
     def rows(self) -> SplitRows:
@@ -184,11 +189,13 @@ def prepare_features(
         for streams in searched
     )
     tier, reason = _tier(spec, largest)
+    gib = spec.search.stream_disk_gib
+    disk = None if gib is None else int(gib * 2**30)
     return FeatureBank(
         inner=tuple(usable[:-1]),
         rows_ref=ray.put(usable[:-1]),
         all_rows=usable[-1],
-        sources={key: both[0].source for key, both in sets.items()},
+        sources={key: replace(both[0].source, disk_bytes=disk) for key, both in sets.items()},
         quarantined=quarantined,
         tier=tier,
         tier_reason=reason,

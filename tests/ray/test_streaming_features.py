@@ -214,7 +214,7 @@ def test_reading_works_while_every_cpu_is_reserved(rows, sources):
     found: dict[str, int] = {}
 
     def read(tier):
-        with opened(rows, sources, tier=tier, cache=cache, stream_cpus=0) as data:
+        with opened(rows, sources, tier=tier, cache=cache) as data:
             found[tier] = sum(len(batch.index) for batch in data.train_batches(0))
 
     for tier in ("host", "stream"):
@@ -269,7 +269,7 @@ def test_damaged_values_are_refused_in_every_tier(utterances, tmp_path):
 
 
 def test_leaving_streams_early_leaves_no_thread(rows, sources):
-    data = opened(rows, sources, tier="stream", stream_cpus=0)
+    data = opened(rows, sources, tier="stream")
     assert len(list(data.train_batches(0))) == 7
     before = threading.active_count()
     for epoch in range(6):

@@ -25,7 +25,8 @@ from raysearch.streaming.parts import (
     write_part,
 )
 from raysearch.streaming.rows import row_key
-from raysearch.streaming.store import feature_source, scan, write_manifest
+from raysearch.streaming.store import feature_source, write_manifest
+from raysearch.streaming.store_index import scan
 
 
 def rows(num_rows, num_bins=8, prefix="h"):
@@ -181,7 +182,7 @@ def test_a_part_of_another_configuration_is_not_taken(source):
 
 def test_a_manifest_of_another_configuration_is_refused(source):
     publish(source, rows(2))
-    write_manifest(source, scan(source).parts)
+    write_manifest(source, scan(source).listing())
     path = Path(source.folder) / "manifest.json"
     manifest = json.loads(path.read_text())
     assert [part["rows"] for part in manifest["parts"]] == [2]
@@ -196,7 +197,7 @@ def test_a_torn_manifest_costs_nothing(source):
     (Path(source.folder) / "manifest.json").write_text('{"identity": {')
     index = scan(source)
     assert set(index.places) == {"h0", "h1"}
-    write_manifest(source, index.parts)
+    write_manifest(source, index.listing())
     assert json.loads((Path(source.folder) / "manifest.json").read_text())["parts"]
 
 

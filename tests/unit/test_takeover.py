@@ -213,7 +213,7 @@ def test_parts_whose_sender_was_killed_are_sent_later(run, objects, monkeypatch)
     folder = run.parent / ".features" / "demo"
     for name in ("part-1", "part-2"):
         write(folder, name, name)
-    monkeypatch.setattr(store, "_replica", lambda source: replica_of(folder))
+    monkeypatch.setattr(store, "source_replica", lambda source: replica_of(folder))
     source = type("Source", (), {"folder": str(folder)})
     store.send_parts(source, ["part-1"])
     store.send_missing(source, ["part-1", "part-2"])
