@@ -86,8 +86,9 @@ class PartCache:
         """Evict until ``num_bytes`` more fit, and take them: ``room`` is an empty file so long."""
         with self._locked("room"):
             for left in self._rooms():
-                if time.time() - left.stat().st_mtime > STALE_SECONDS:
-                    left.unlink(missing_ok=True)
+                with contextlib.suppress(FileNotFoundError):
+                    if time.time() - left.stat().st_mtime > STALE_SECONDS:
+                        left.unlink()
             held = self.num_bytes()
             for path in sorted(self._evictable(), key=_used_at):
                 if held + num_bytes <= self._max_bytes:

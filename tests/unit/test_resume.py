@@ -65,7 +65,7 @@ def test_cut_after_each_line(tmp_path, scheduler):
 
 def test_cut_after_each_line_with_warm_ups_and_noise(tmp_path):
     fields = ("training.warmup_epochs", "training.learning_rate", "model.dropout")
-    spec = small_spec(fields, search__trials=5, search__reduction_factor=2, search__seed=5)
+    spec = small_spec(fields, search__trials=5, search__reduction_factor=2, search__seed=6)
     whole = check_all_resumptions(tmp_path, spec, checkpoint_every=2, noise=NOISE)
     records = whole.trials.records.values()
     assert len({spec.resolve(r.config).training.used_warmup_epochs for r in records}) > 1
