@@ -24,7 +24,7 @@ __all__ = ["open_pool", "plan_for", "start_pool", "within_memory"]
 # Measured by tests/benchmarks/memory_per_slot.py. Beside the driver: Ray Train's controller, what
 # its ranks meet by, the host, the trial's proxy. On the workers' nodes: one worker with a small
 # model.
-HEAD_BYTES, WORKER_BYTES = 0.49e9, 0.82e9
+HEAD_BYTES, WORKER_BYTES = 0.45e9, 0.82e9
 
 
 def plan_for(spec: SearchSpec, nodes: Sequence[Node], *, growing: bool = False) -> Plan:

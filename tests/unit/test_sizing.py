@@ -17,7 +17,7 @@ def plan(slots, workers=1):
         (64, 1, 16e9, True, 12),
         (64, 4, 16e9, True, 4),
         # On a cluster the head holds hosts and controllers; workers have their own nodes.
-        (64, 4, 16e9, False, 32),
+        (64, 4, 16e9, False, 35),
         (2, 1, 0.5e9, True, 1),
         (2, 1, -1e9, True, 1),
     ],
