@@ -197,8 +197,9 @@ class Conductor(Logbook):
 
         If they are lost it ends all the same, and is not trained again for them.
         """
-        if not (report.let_go or report.failed):
-            return False  # told before, by a proxy that has died
+        if not (report.done or report.failed):
+            # Told before, by a proxy that has died; or an epoch that was begun before it was said.
+            return False
         if report.checkpoint:
             self._checkpoint(record, report.checkpoint, report.checkpoint_epoch)
         if report.slot_lost:

@@ -28,7 +28,6 @@ class EpochReport:
         checkpoint: folder published with this epoch, if one was.
         checkpoint_epoch: epochs that the checkpoint holds.
         done: the trial trained all its epochs, or ran out of patience, was let go, or failed.
-        let_go: no epoch was trained, as the trial was to end; what it held is published.
         failed: why the trial failed.
         fault: whose fault that is.
         slot_lost: the slot takes no more trials.
@@ -46,7 +45,6 @@ class EpochReport:
     checkpoint: str | None = None
     checkpoint_epoch: int = 0
     done: bool = False
-    let_go: bool = False
     failed: str | None = None
     fault: Fault = Fault.SETTINGS
     slot_lost: bool = False

@@ -137,7 +137,7 @@ class WorkerGroupHost(Mailbox):
     async def let_go(self, number: int) -> None:
         """Trial ``number`` trains no further: its next step publishes what it holds, and ends it.
 
-        That step tells ``let_go``, and rank 0's ``checkpoint`` and ``checkpoint_epoch``; without
+        That step is ``done`` and tells rank 0's ``checkpoint`` and ``checkpoint_epoch``; without
         these if the workers are gone: what they held is not trained again for this.
         """
         if self._current and self._current.number == number:
@@ -187,7 +187,7 @@ class WorkerGroupHost(Mailbox):
     async def _last_step(self, running: Running) -> dict[str, Any]:
         """Publish what was trained, and end the trial as it was asked for."""
         published = await self._published(running)
-        result = {**published, "attempt": running.attempt, "done": True, "let_go": True}
+        result = {**published, "attempt": running.attempt, "done": True}
         running.results.append(result)
         running.end()
         return result

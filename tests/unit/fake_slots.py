@@ -65,7 +65,7 @@ class FakeWorker:
         number, attempt = self.task["number"], self.task["attempt"]
         if self.let_go:
             published = self.publish() if self.epoch % self.checkpoint_every else {}
-            return EpochReport(number, attempt=attempt, done=True, let_go=True, **published)
+            return EpochReport(number, attempt=attempt, done=True, **published)
         if self.epoch < epochs:
             if reason := self.fails(config, self.epoch + 1):
                 return EpochReport(number, attempt=attempt, failed=reason, done=True)

@@ -635,3 +635,14 @@ def test_nobody_waits_for_the_weights_of_a_trial_that_ends(pruning):
     told = [event.event for event in search.events() if event.number == number]
     assert told[-3:] == ["epoch", "checkpoint", "pruned"]
     assert search.slots.free() == [0]
+
+
+def test_a_trial_that_had_begun_its_last_epoch_ends_with_that(pruning):
+    search, number = pruning
+    worker = search.slots.workers.pop(0)
+    worker.let_go = False  # its host was slow to hear
+    while not (report := worker.step()).done:
+        assert search.conductor.take(report) is False
+    assert search.conductor.take(report) is True
+    assert search.trials.records[number].status == "pruned"
+    assert search.slots.free() == [0]

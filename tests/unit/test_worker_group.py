@@ -49,7 +49,7 @@ async def test_finish_publishes_and_ends():
         assert (await host.step(0, 2))["epoch"] == 3, "it was another's"
         await host.let_go(7)
         last = await host.step(0, 3)
-        assert (last["checkpoint"], last["let_go"], last["done"]) == ("at-3", True, True)
+        assert (last["checkpoint"], last["done"]) == ("at-3", True)
         assert await host.step(0, 3) == last, "a caller that takes over is told the same"
         assert group.kinds() == ["start", *["epoch"] * 3, "finish"]
         assert (await host.step(0, 4))["failed"] == "ended"
@@ -332,7 +332,7 @@ async def test_what_a_lost_group_held_is_not_trained_again_to_be_published():
         await begin(host)
         await steps(host, 3)
         await host.let_go(0)
-        assert await host.step(0, 3) == {"attempt": 1, "done": True, "let_go": True}
+        assert await host.step(0, 3) == {"attempt": 1, "done": True}
         await begin(host, 1, lease=1)
         assert group.kinds(1) == ["start"], "of the next trial"
 
