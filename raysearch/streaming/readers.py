@@ -1,6 +1,6 @@
 """The three tiers' ways from planned windows to tensors; all give the same values."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -23,7 +23,7 @@ class WindowReader(Protocol):
 
     stats: dict[str, RowStats]
 
-    def read(self, batches: Sequence[WindowBatch]) -> Iterator[dict[str, torch.Tensor]]:
+    def read(self, batches: Sequence[WindowBatch]) -> Generator[dict[str, torch.Tensor]]:
         """One mapping of streams to x_BTF a batch, in the order of ``batches``."""
         ...
 
@@ -41,7 +41,7 @@ class HostReader:
         self._offsets = {stream: item.offsets for stream, item in arrays.items()}
         self._floors = dict(floors)
 
-    def read(self, batches: Sequence[WindowBatch]) -> Iterator[dict[str, torch.Tensor]]:
+    def read(self, batches: Sequence[WindowBatch]) -> Generator[dict[str, torch.Tensor]]:
         """As ``WindowReader.read``, on the CPU."""
         for batch in batches:
             yield {stream: self._cut(stream, batch) for stream in self._values}
@@ -74,7 +74,7 @@ class DeviceReader:
         self._floors = dict(floors)
         self._device = device
 
-    def read(self, batches: Sequence[WindowBatch]) -> Iterator[dict[str, torch.Tensor]]:
+    def read(self, batches: Sequence[WindowBatch]) -> Generator[dict[str, torch.Tensor]]:
         """As ``WindowReader.read``, on the device."""
         for batch in batches:
             yield {stream: self._cut(stream, batch) for stream in self._values}

@@ -5,7 +5,7 @@ epoch needs within a horizon. Training takes the crops out of the tasks' tables,
 object store until the last of them is used.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -59,7 +59,7 @@ class StreamReader:
             self.stats[name] = index.stats(hashes)
             self._rows[name] = StoredRows.of(index, hashes)
 
-    def read(self, batches: Sequence[WindowBatch]) -> Iterator[dict[str, torch.Tensor]]:
+    def read(self, batches: Sequence[WindowBatch]) -> Generator[dict[str, torch.Tensor]]:
         """As ``WindowReader.read``, on the CPU; leaving early ends the reading tasks."""
         bytes_a_crop = self._bytes_a_crop(batches)
         horizon = max(1, min(self._horizon, MAX_HELD_BYTES // bytes_a_crop))

@@ -9,6 +9,7 @@ from raysearch.errors import ConfigError
 from raysearch.streaming.batches import SplitData
 from raysearch.streaming.epoch_plan import WINDOW_ROWS
 from raysearch.streaming.node_cache import cached_arrays, node_cache
+from raysearch.streaming.prefetch import PrefetchReader
 from raysearch.streaming.readers import DeviceReader, HostReader, WindowReader
 from raysearch.streaming.rows import SplitRows
 from raysearch.streaming.store import FeatureSource
@@ -68,7 +69,8 @@ def open_trial_data(
         probability: how often one does.
         by_speaker: give statistics of each speaker's rows, not of all training rows.
         tier: where the features live; the batches are the same in each.
-        device: of the batches in the device tier; the other tiers give CPU tensors.
+        device: of the batches in the device tier; the other tiers give CPU tensors, made ahead
+            and in page-locked memory if the device is a GPU.
         cache: the node's cache actor; by default the one of this node.
         window_rows: rows up to which an epoch's order is uniform, in every tier alike.
 
@@ -78,7 +80,10 @@ def open_trial_data(
     """
     # A rank's share of a shuffle window: of each of its batches the larger half, at worst.
     horizon = window_rows // world_size + window_rows // batch_size + 2
-    reader = _open(rows.keys(cells), sources, tier, torch.device(device), cache, horizon)
+    place = torch.device(device)
+    reader = _open(rows.keys(cells), sources, tier, place, cache, horizon)
+    if place.type == "cuda" and tier != "device":
+        reader = PrefetchReader(reader)
     return SplitData(
         rows,
         sources,
