@@ -173,6 +173,11 @@ class SearchConfig(Config):
         return value
 
     @property
+    def stream_disk_bytes(self) -> int | None:
+        """Disk for fetched parts in bytes; None for half of what is free."""
+        return None if self.stream_disk_gib is None else int(self.stream_disk_gib * 2**30)
+
+    @property
     def time_budget_s(self) -> float | None:
         """The time budget in seconds."""
         return None if self.time_budget is None else parse_duration(self.time_budget)

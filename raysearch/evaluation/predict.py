@@ -162,6 +162,7 @@ def _ensure_test_features(
             cells=(cell,),
             on_progress=_named(on_progress, f"{stream} test features"),
             max_quarantined=1.0,
+            disk_bytes=arm.spec.search.stream_disk_bytes,
         )
         unusable.update(found.quarantined)
     return unusable

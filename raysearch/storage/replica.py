@@ -67,7 +67,8 @@ class Replica:
             if path.name == MARK:
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
-            staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+            # Not by the process' number: machines may share the folder.
+            staged = path.with_name(f".staged-{uuid.uuid4().hex}")
             try:
                 self.objects.download(key, staged)
                 staged.replace(path)

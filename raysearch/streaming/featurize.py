@@ -19,9 +19,10 @@ from raysearch.features.table import build_extractor, feature_config
 from raysearch.features.waveform_augment import apply_cell
 from raysearch.paths import why_not
 from raysearch.storage.corpora import fetch_file
+from raysearch.streaming.part_cache import PartCache
 from raysearch.streaming.parts import PartRow, part_name, write_part
 from raysearch.streaming.rows import row_key
-from raysearch.streaming.store import FeatureSource, send_parts
+from raysearch.streaming.store import FeatureSource, send_parts, source_replica
 from raysearch.streaming.store_index import publish_index
 
 __all__ = ["publish_chunk"]
@@ -91,6 +92,8 @@ def _publish(
         write_part(target, rows, source.identity, half=extractor.half)
         send_parts(source, [target.name])
         publish_index(source, target.name)
+        if replica := source_replica(source):  # which has it now
+            PartCache(replica, target.parent.parent, source.disk_bytes).trim()
     return quarantined
 
 

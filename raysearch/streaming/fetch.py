@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from raysearch.errors import DataError, RaysearchError
-from raysearch.streaming.part_cache import PartCache, disk_budget
+from raysearch.streaming.part_cache import PartCache
 from raysearch.streaming.parts import read_rows
 from raysearch.streaming.ray_tasks import error_text, raise_error, run_tasks
 from raysearch.streaming.store import FeatureSource, source_replica
@@ -36,14 +36,12 @@ def stored_rows(
     replica = source_replica(source)
     if replica is None:  # read where it was computed
         return _values(path, source, rows)
-    root = path.parent.parent
-    budget = disk_budget(root) if source.disk_bytes is None else source.disk_bytes
-    cache = PartCache(replica, root, budget)
+    cache = PartCache(replica, path.parent.parent, source.disk_bytes)
     try:
         with cache.held(path, num_bytes):
             return _values(path, source, rows)
     except DataError:  # this copy may have been torn by a crash
-        path.unlink(missing_ok=True)
+        cache.drop(path)
         with cache.held(path, num_bytes):
             return _values(path, source, rows)
 

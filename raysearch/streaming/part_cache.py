@@ -35,10 +35,11 @@ class PartCache:
     Args:
         replica: the storage that they are fetched from.
         root: the folder of the feature sets' folders.
-        max_bytes: the budget. A part that is being read stays, even above it.
+        max_bytes: the budget; by default half of the disk that is free or already theirs. A part
+            that is being read stays, even above it.
     """
 
-    def __init__(self, replica: Replica, root: Path, max_bytes: int) -> None:
+    def __init__(self, replica: Replica, root: Path, max_bytes: int | None) -> None:
         self._replica = replica
         self._root = root
         self._max_bytes = max_bytes
@@ -67,6 +68,18 @@ class PartCache:
         finally:
             os.close(handle)
 
+    def drop(self, path: Path) -> None:
+        """Remove a copy that was found to be damaged, once nobody reads it."""
+        with contextlib.suppress(FileNotFoundError), _opened_to_lock(path) as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if os.path.samestat(os.fstat(handle), os.stat(path)):  # not yet replaced
+                path.unlink()
+
+    def trim(self) -> None:
+        """Evict until the budget holds, as after parts were computed here."""
+        with self._locked("room"):
+            self._evict_for(0)
+
     def num_bytes(self) -> int:
         """Bytes of the parts that are here, and of the room taken for those on their way."""
         return sum(_size(path) for path in (*self._parts(), *self._rooms()))
@@ -89,13 +102,17 @@ class PartCache:
                 with contextlib.suppress(FileNotFoundError):
                     if time.time() - left.stat().st_mtime > STALE_SECONDS:
                         left.unlink()
-            held = self.num_bytes()
-            for path in sorted(self._evictable(), key=_used_at):
-                if held + num_bytes <= self._max_bytes:
-                    break
-                held -= _evicted(path)
+            self._evict_for(num_bytes)
             room.touch()
             os.truncate(room, num_bytes)
+
+    def _evict_for(self, num_bytes: int) -> None:
+        budget = disk_budget(self._root) if self._max_bytes is None else self._max_bytes
+        held = self.num_bytes()
+        for path in sorted(self._evictable(), key=_used_at):
+            if held + num_bytes <= budget:
+                break
+            held -= _evicted(path)
 
     def _parts(self) -> Iterator[Path]:
         return self._root.glob("*/part-*.parquet")
@@ -117,10 +134,20 @@ class PartCache:
 
 
 def disk_budget(root: Path) -> int:
-    """Bytes of parts that a node keeps if nobody says: half of what is free or already theirs."""
+    """Bytes of the disk that is free, or that parts have already, halved."""
     root.mkdir(parents=True, exist_ok=True)
     held = sum(_size(path) for path in root.glob("*/part-*.parquet"))
     return int(FREE_SHARE * (shutil.disk_usage(root).free + held))
+
+
+@contextmanager
+def _opened_to_lock(path: Path) -> Iterator[int]:
+    """A descriptor for an exclusive lock: over NFS that takes one that may write."""
+    handle = os.open(path, os.O_RDWR)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
 
 
 def _shared(path: Path) -> int | None:
@@ -140,15 +167,14 @@ def _shared(path: Path) -> int | None:
 
 def _evicted(path: Path) -> int:
     """Remove the part unless somebody reads it; the bytes that are free now."""
-    with contextlib.suppress(OSError):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            size = _size(path)
-            path.unlink()
-            return size
-        finally:
-            os.close(handle)
+    with (
+        contextlib.suppress(BlockingIOError, FileNotFoundError),
+        _opened_to_lock(path) as handle,
+    ):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        size = _size(path)
+        path.unlink()
+        return size
     return 0
 
 

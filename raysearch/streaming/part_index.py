@@ -14,10 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from raysearch.errors import DataError
-from raysearch.streaming.parts import METADATA_KEY, PartIndex
+from raysearch.streaming.parts import METADATA_KEY, PartIndex, unreadable
 
-__all__ = ["PartEntry", "index_name", "load_index", "part_of", "write_index"]
+__all__ = ["INDEX", "PartEntry", "index_name", "load_index", "part_of", "write_index"]
 
+INDEX, PART = "index-", "part-"
 BYTES_KEY = b"raysearch_part_bytes"
 MAX_INDEX_BYTES = 1 << 30
 SCHEMA = pa.schema(
@@ -40,12 +41,12 @@ class PartEntry:
 
 def index_name(part: str) -> str:
     """The index file of ``part``: ``part-0a.parquet`` has ``index-0a.parquet``."""
-    return f"index-{part.removeprefix('part-')}"
+    return f"{INDEX}{part.removeprefix(PART)}"
 
 
 def part_of(name: str) -> str:
     """The part that the index file ``name`` is of."""
-    return f"part-{name.removeprefix('index-')}"
+    return f"{PART}{name.removeprefix(INDEX)}"
 
 
 def write_index(path: Path, entry: PartEntry, identity: str) -> None:
@@ -81,6 +82,7 @@ def load_index(path: Path, identity: str, num_bins: int) -> PartEntry:
 
     Raises:
         DataError: torn, oversized, of other columns or another ``identity``, or not finite.
+        InfrastructureError: the system does not let it be read.
     """
     try:
         if path.stat().st_size > MAX_INDEX_BYTES:
@@ -92,10 +94,12 @@ def load_index(path: Path, identity: str, num_bins: int) -> PartEntry:
                 raise DataError(f"{path}: not an index of these features")
             table = file.read(use_threads=False).combine_chunks()
         num_bytes = int(metadata[BYTES_KEY])
+        if any(column.null_count for column in table.columns):
+            raise DataError(f"{path}: lacks values")
+        frames_R = table["num_frames"].to_numpy()
+        sums = [_matrix(table[name], num_bins) for name in ("bin_sum", "bin_sumsq")]
     except (OSError, pa.ArrowException, KeyError, ValueError) as error:
-        raise DataError(f"{path}: not a readable index ({error})") from error
-    frames_R = table["num_frames"].to_numpy()
-    sums = [_matrix(table[name], num_bins) for name in ("bin_sum", "bin_sumsq")]
+        raise unreadable(path, "not a readable index", error) from error
     sound = all(np.isfinite(s).all() and s.shape == (len(frames_R), num_bins) for s in sums)
     if not sound or np.any(frames_R < 1):
         raise DataError(f"{path}: frames or sums out of range")

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from raysearch.errors import DataError
+from raysearch.errors import DataError, InfrastructureError
 
 __all__ = [
     "PartIndex",
@@ -25,6 +25,7 @@ __all__ = [
     "part_name",
     "read_index",
     "read_rows",
+    "unreadable",
     "write_part",
 ]
 
@@ -127,18 +128,30 @@ def _lists(arrays: Sequence[np.ndarray], kind: pa.DataType) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat, kind))
 
 
+def unreadable(path: Path, what: str, error: Exception) -> DataError | InfrastructureError:
+    """The file's fault, or the machine's: what the system refuses has a number.
+
+    An absent file counts as damaged, as whoever reads it can get it anew.
+    """
+    number = error.errno if isinstance(error, OSError) else None
+    if number and not isinstance(error, FileNotFoundError):
+        return InfrastructureError(f"{path}: cannot be read: {os.strerror(number)}")
+    return DataError(f"{path}: {what} ({error})")
+
+
 def open_part(path: Path, identity: str) -> pq.ParquetFile:
     """The part, its size, row count, columns and origin checked before any value is read.
 
     Raises:
         DataError: torn, oversized, of other columns, or written for another ``identity``.
+        InfrastructureError: the system does not let it be read.
     """
     try:
         if path.stat().st_size > MAX_PART_BYTES:
             raise DataError(f"{path}: more than {MAX_PART_BYTES} bytes")
         part = pq.ParquetFile(path, page_checksum_verification=True)
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: not a readable Parquet part ({error})") from error
+        raise unreadable(path, "not a readable Parquet part", error) from error
     schema = part.schema_arrow
     known = schema.equals(SCHEMA) or schema.equals(HALF_SCHEMA)
     if not known or part.metadata.num_rows > MAX_PART_ROWS:
@@ -201,7 +214,7 @@ def _read(part: pq.ParquetFile, path: Path, groups: list[int], columns: list[str
     try:
         return part.read_row_groups(groups, columns=columns, use_threads=False).combine_chunks()
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: damaged ({error})") from error
+        raise unreadable(path, "damaged", error) from error
 
 
 def _sound(table: pa.Table) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,6 +91,7 @@ def ensure_features(
     cells: Sequence[str] = ("",),
     on_progress: Progress | None = None,
     max_quarantined: float = 0.05,
+    disk_bytes: int | None = None,
 ) -> FeatureSet:
     """Computes what is missing of ``utterances``' features and returns where all of them lie.
 
@@ -106,13 +107,14 @@ def ensure_features(
         cells: the augmentation cells that each utterance is wanted after; "" is the clean row.
         on_progress: told (utterances done, utterances missing at the start).
         max_quarantined: the largest bearable share of unusable audio, 0 to 1.
+        disk_bytes: of parts that a node keeps of a store by URL; None for half of what is free.
 
     Raises:
         QuarantineError: a larger share cannot be used.
         DataError: a file changed since the corpus was read, or the store is another's.
         InfrastructureError: rows are still missing after the work.
     """
-    source = feature_source(store, corpus, stream, config)
+    source = replace(feature_source(store, corpus, stream, config), disk_bytes=disk_bytes)
     Path(source.folder).mkdir(parents=True, exist_ok=True)
     fetch_store(source)
     index = scan(source, repair=True)

@@ -50,7 +50,7 @@ class SpeakerIndex:
 
 
 def _index(table: RowTable) -> np.ndarray:
-    assert len(table.speakers) == len(table) > 0, "rows without their speakers"
+    assert len(table.speakers) == len(table), "rows without their speakers"
     names = {name: number for number, name in enumerate(dict.fromkeys(table.speakers))}
     return np.array([names[name] for name in table.speakers], dtype=np.int64)
 

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from raysearch.errors import DataError, InfrastructureError
 from raysearch.features.extractor import FeatureConfig, StreamKind
 from raysearch.features.table import build_extractor
 from raysearch.storage.replica import Replica, open_storage, replica_of
-from raysearch.streaming.part_index import index_name
+from raysearch.streaming.part_index import INDEX, index_name, part_of
 
 __all__ = [
     "MANIFEST",
@@ -114,7 +114,9 @@ def feature_source(store: Path, corpus: str, stream: str, config: FeatureConfig)
 def fetch_indices(source: FeatureSource) -> None:
     """Fetch the parts' indices that this machine lacks; a plain folder has them."""
     if replica := source_replica(source):
-        _fetch(replica, Path(source.folder), _listed(replica, source, "index-"))
+        folder, names = Path(source.folder), _listed(replica, source)
+        _forget_lost(folder, names)
+        _fetch(replica, folder, _indices(names))
 
 
 def fetch_store(source: FeatureSource) -> None:
@@ -127,14 +129,30 @@ def fetch_store(source: FeatureSource) -> None:
     folder = Path(source.folder)
     # Replaced while it grows, unlike a part.
     (folder / QUARANTINE).unlink(missing_ok=True)
-    names = set(_listed(replica, source))
-    indexed = {name for name in names if index_name(name) in names}
-    _fetch(replica, folder, names - indexed)
+    names = _listed(replica, source)
+    _forget_lost(folder, names)
+    values = {name for name in names if index_name(name) in names}
+    orphans = {name for name in names if name.startswith(INDEX)} - _indices(names)
+    _fetch(replica, folder, names - values - orphans)
 
 
-def _listed(replica: Replica, source: FeatureSource, prefix: str = "") -> list[str]:
-    names = [Path(key).name for key in replica.objects.keys(replica.key(Path(source.folder)))]
-    return [name for name in names if name.startswith(prefix)]
+def _listed(replica: Replica, source: FeatureSource) -> set[str]:
+    return {Path(key).name for key in replica.objects.keys(replica.key(Path(source.folder)))}
+
+
+def _indices(names: Set[str]) -> set[str]:
+    """The indices of parts that the storage has."""
+    return {name for name in names if name.startswith(INDEX) and part_of(name) in names}
+
+
+def _forget_lost(folder: Path, names: Set[str]) -> None:
+    """Remove the indices here of parts that the storage has lost: with one a part may be evicted.
+
+    A part that still is here is sent again, and then has an index again.
+    """
+    for path in folder.glob(f"{INDEX}*.parquet"):
+        if part_of(path.name) not in names:
+            path.unlink(missing_ok=True)
 
 
 def _fetch(replica: Replica, folder: Path, names: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from raysearch.errors import DataError
+from raysearch.errors import DataError, InfrastructureError
 from raysearch.streaming.arrays import RowStats
 from raysearch.streaming.part_index import (
     PartEntry,
@@ -18,7 +18,7 @@ from raysearch.streaming.part_index import (
     write_index,
 )
 from raysearch.streaming.parts import read_index
-from raysearch.streaming.store import FeatureSource, check_manifest, send_parts
+from raysearch.streaming.store import FeatureSource, check_manifest, send_parts, source_replica
 
 __all__ = ["StoreIndex", "publish_index", "scan"]
 
@@ -112,15 +112,25 @@ def _indexed(source: FeatureSource, repair: bool) -> dict[str, PartEntry | None]
     found: dict[str, PartEntry | None] = {}
     for path in sorted(folder.glob("index-*.parquet")):
         part = folder / part_of(path.name)
-        entry = None
-        with contextlib.suppress(DataError):
-            entry = load_index(path, source.identity, source.num_bins)
+        entry = _loaded(path, source)
+        if entry is None and (replica := source_replica(source)):
+            # Torn by a crash, say. Without it the part is read, if it is here, or made again.
+            with contextlib.suppress(*((InfrastructureError,) if repair else ())):
+                replica.fetch([replica.key(path)])
+                entry = _loaded(path, source)
         if entry and not source.storage and _size(part) != entry.num_bytes:
             entry = None
         if entry is None and repair:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a folder that may only be read
+                path.unlink()
         found[part.name] = entry
     return found
+
+
+def _loaded(path: Path, source: FeatureSource) -> PartEntry | None:
+    with contextlib.suppress(DataError):
+        return load_index(path, source.identity, source.num_bins)
+    return None
 
 
 def _entry(part: Path, source: FeatureSource) -> PartEntry:
@@ -136,8 +146,8 @@ def _adopt(source: FeatureSource, part: str, entry: PartEntry) -> None:
         write_index(path, entry, source.identity)
         send_parts(source, [path.name])
         return
-    # A folder that may only be read is read as it is.
-    with contextlib.suppress(PermissionError):
+    # A folder that may only be read, or is full, is read as it is.
+    with contextlib.suppress(OSError):
         write_index(path, entry, source.identity)
 
 

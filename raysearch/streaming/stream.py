@@ -14,7 +14,7 @@ import pyarrow as pa
 import ray
 import torch
 
-from raysearch.errors import RaysearchError
+from raysearch.errors import DataError, RaysearchError
 from raysearch.streaming.fetch import stored_rows
 from raysearch.streaming.ray_tasks import error_text, raise_error, run_tasks
 from raysearch.streaming.read_plan import Crops, StoredRows, plan_reads
@@ -122,6 +122,8 @@ def _cut_part(table: pa.Table, sources: Mapping[str, FeatureSource]) -> pa.Table
         found = stored_rows(source, request["part"], request["num_bytes"], request["rows"])
         wanted = zip(request["rows"], request["starts"], request["lengths"], strict=True)
         flat = np.concatenate([found[r][start : start + n].ravel() for r, start, n in wanted])
+        if flat.size != sum(request["lengths"]) * source.num_bins:
+            raise DataError(f"{source.folder}/{request['part']}: its index tells other frames")
     except (RaysearchError, OSError) as problem:
         error = error_text(problem)
     offsets = pa.array([0, flat.size], pa.int64())

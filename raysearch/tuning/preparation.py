@@ -189,13 +189,11 @@ def prepare_features(
         for streams in searched
     )
     tier, reason = _tier(spec, largest)
-    gib = spec.search.stream_disk_gib
-    disk = None if gib is None else int(gib * 2**30)
     return FeatureBank(
         inner=tuple(usable[:-1]),
         rows_ref=ray.put(usable[:-1]),
         all_rows=usable[-1],
-        sources={key: replace(both[0].source, disk_bytes=disk) for key, both in sets.items()},
+        sources={key: both[0].source for key, both in sets.items()},
         quarantined=quarantined,
         tier=tier,
         tier_reason=reason,
@@ -228,6 +226,7 @@ def _ensure_all(
             cells=cells,
             on_progress=report,
             max_quarantined=spec.corpus.max_quarantined,
+            disk_bytes=spec.search.stream_disk_bytes,
         )
 
     clean = ensure(whole.train, ("",), config.extractor)

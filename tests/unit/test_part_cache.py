@@ -1,6 +1,7 @@
 """Fetched parts under a disk budget: on demand, oldest use first out, none from under a reader."""
 
 import dataclasses
+import errno
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,8 @@ import pytest
 from raysearch.errors import DataError, InfrastructureError
 from raysearch.features.log_mel import LogMelConfig
 from raysearch.storage.replica import open_storage, replica_of
+from raysearch.streaming import parts as parts_module
+from raysearch.streaming import store_index as store_index_module
 from raysearch.streaming.fetch import stored_rows
 from raysearch.streaming.part_cache import PartCache, disk_budget
 from raysearch.streaming.part_index import index_name, write_index
@@ -146,6 +149,75 @@ def test_readers_share_a_budget_smaller_than_what_they_read(source):
         list(pool.map(lambda seed: churn(tight, seed), range(3)))
     assert len(here(source)) <= 3  # what the last readers held
     assert not list(folder(source).parent.glob(".room-*"))
+
+
+def test_a_copy_is_not_dropped_from_under_its_reader(source):
+    parts = names(source)
+    cache, size = cache_of(source, parts, 2)
+    path = folder(source) / parts[0]
+    dropping = threading.Thread(target=cache.drop, args=(path,))
+    with cache.held(path, size):
+        dropping.start()
+        dropping.join(0.2)
+        assert path.exists()
+    dropping.join(10)
+    assert not path.exists()
+
+
+def test_what_was_computed_here_is_within_the_budget_once_it_is_stored(source):
+    parts = names(source)
+    cache, size = cache_of(source, parts, 2)
+    for number in range(10, 14):
+        publish(source, number)
+        cache.trim()
+        assert 1 <= len(here(source)) <= 2
+    fetch_indices(source)
+    assert len(scan(source).parts) == NUM_PARTS + 4
+
+
+def test_rows_that_the_storage_has_lost_are_missing(source):
+    parts = names(source)
+    replica = replica_of(folder(source))
+    own = publish(source, 9)
+    lost = [parts[0], own]
+    replica.objects.delete([replica.key(folder(source) / name) for name in lost])
+    fetch_store(source)
+    found = scan(source, repair=True)
+    assert parts[0] not in found.parts, "it is nowhere"
+    assert own in found.parts
+    assert replica.key(folder(source) / own) in replica.objects.keys(""), "it was still here"
+
+
+def test_a_damaged_index_is_fetched_again(source):
+    parts = names(source)
+    (folder(source) / index_name(parts[2])).write_bytes(b"")
+    assert len(scan(source).places) == NUM_PARTS * ROWS_A_PART
+
+
+def test_what_the_system_refuses_to_read_is_not_removed(tmp_path, monkeypatch):
+    source = feature_source(tmp_path, "demo", "mel", LogMelConfig(n_mels=8))
+    folder(source).mkdir(parents=True)
+    part = publish(source, 1, index=False)
+
+    def refuse(*_, **__):
+        raise OSError(errno.EIO, "bad sector")
+
+    monkeypatch.setattr(parts_module.pq, "ParquetFile", refuse)
+    with pytest.raises(InfrastructureError, match="Input/output error"):
+        scan(source, repair=True)
+    assert here(source) == {part}
+
+
+def test_a_folder_that_may_only_be_read_is_read(tmp_path, monkeypatch):
+    source = feature_source(tmp_path, "demo", "mel", LogMelConfig(n_mels=8))
+    folder(source).mkdir(parents=True)
+    publish(source, 1, index=False)
+
+    def refuse(*_):
+        raise OSError(errno.EROFS, "read-only")
+
+    monkeypatch.setattr(store_index_module, "write_index", refuse)
+    assert len(scan(source, repair=True).places) == ROWS_A_PART
 
 
 def test_a_torn_copy_is_fetched_again(source):

@@ -225,6 +225,11 @@ def test_statistics_are_those_of_all_frames_of_a_speaker(speakers: list[int], se
         np.testing.assert_allclose(std_SF[number], own.std(0), atol=1e-4)
 
 
+def test_a_refit_has_no_validation_rows():
+    train, nobody = table(("ann", "bob", "ann"), "t"), table((), "v")
+    assert SpeakerIndex.of(SplitRows(train, nobody, ("a",))).both.tolist() == [0, 1, 0]
+
+
 def test_speakers_of_two_corpora_are_two():
     def spoken(corpus, speaker):
         return Utterance("u", "/u.wav", corpus, speaker, "sad", "0" * 32, 16000, 1.0)
