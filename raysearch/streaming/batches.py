@@ -93,6 +93,7 @@ class SplitData:
         }
         self._cells = (len(cells), probability)
         self._plan = (batch_size, seed, rank, world_size, window_rows)
+        reader.stats.clear()  # float64 sums of every row, which nothing asks for again
 
     def train_batches(self, epoch: int) -> Iterator[Batch]:
         """This rank's share of every global batch of ``epoch``, random crops; may be empty."""

@@ -36,6 +36,7 @@ __all__ = [
     "send_missing",
     "send_parts",
     "source_replica",
+    "stored_names",
     "write_json",
     "write_manifest",
 ]
@@ -114,7 +115,7 @@ def feature_source(store: Path, corpus: str, stream: str, config: FeatureConfig)
 def fetch_indices(source: FeatureSource) -> None:
     """Fetch the parts' indices that this machine lacks; a plain folder has them."""
     if replica := source_replica(source):
-        folder, names = Path(source.folder), _listed(replica, source)
+        folder, names = Path(source.folder), stored_names(source)
         _forget_lost(folder, names)
         _fetch(replica, folder, _indices(names))
 
@@ -129,14 +130,17 @@ def fetch_store(source: FeatureSource) -> None:
     folder = Path(source.folder)
     # Replaced while it grows, unlike a part.
     (folder / QUARANTINE).unlink(missing_ok=True)
-    names = _listed(replica, source)
+    names = stored_names(source)
     _forget_lost(folder, names)
     values = {name for name in names if index_name(name) in names}
     orphans = {name for name in names if name.startswith(INDEX)} - _indices(names)
     _fetch(replica, folder, names - values - orphans)
 
 
-def _listed(replica: Replica, source: FeatureSource) -> set[str]:
+def stored_names(source: FeatureSource) -> set[str]:
+    """The files of the store that its storage has; none of a plain folder."""
+    if (replica := source_replica(source)) is None:
+        return set()
     return {Path(key).name for key in replica.objects.keys(replica.key(Path(source.folder)))}
 
 
@@ -172,8 +176,8 @@ def send_missing(source: FeatureSource, parts: Collection[str]) -> None:
 
     A part goes before its index; one that is not on this machine is in the storage.
     """
-    if replica := source_replica(source):
-        there = set(_listed(replica, source))
+    if source.storage:
+        there = stored_names(source)
         names = [name for part in sorted(parts) for name in (part, index_name(part))]
         here = [name for name in names if (Path(source.folder) / name).exists()]
         send_parts(source, [name for name in here if name not in there])

@@ -18,7 +18,13 @@ from raysearch.streaming.part_index import (
     write_index,
 )
 from raysearch.streaming.parts import read_index
-from raysearch.streaming.store import FeatureSource, check_manifest, send_parts, source_replica
+from raysearch.streaming.store import (
+    FeatureSource,
+    check_manifest,
+    send_parts,
+    source_replica,
+    stored_names,
+)
 
 __all__ = ["StoreIndex", "publish_index", "scan"]
 
@@ -69,15 +75,16 @@ def scan(source: FeatureSource, *, repair: bool = False) -> StoreIndex:
 
     Raises:
         DataError: the manifest names another configuration.
+        InfrastructureError: the system does not let it be read, or the storage is away.
     """
     folder = Path(source.folder)
     check_manifest(folder, source.identity)
     if repair:
         _remove_stale(folder)
     parts = {part: entry for part, entry in _indexed(source, repair).items() if entry}
-    for path in sorted(folder.glob("part-*.parquet")):
-        if path.name in parts:
-            continue
+    alone = sorted({path.name for path in folder.glob("part-*.parquet")} - parts.keys())
+    stored = stored_names(source) if repair and alone else set()
+    for path in (folder / name for name in alone):
         try:
             parts[path.name] = _entry(path, source)
         except DataError:
@@ -85,6 +92,8 @@ def scan(source: FeatureSource, *, repair: bool = False) -> StoreIndex:
                 path.unlink(missing_ok=True)
             continue
         if repair:
+            if path.name not in stored:
+                send_parts(source, [path.name])
             _adopt(source, path.name, parts[path.name])
     places: dict[str, tuple[str, int, int]] = {}
     for name in sorted(parts):
@@ -139,10 +148,9 @@ def _entry(part: Path, source: FeatureSource) -> PartEntry:
 
 
 def _adopt(source: FeatureSource, part: str, entry: PartEntry) -> None:
-    """Give a sound part the index that it lacks; the storage has the part first."""
+    """Give a sound part, which the storage has by now, the index that it lacks."""
     path = Path(source.folder) / index_name(part)
     if source.storage:
-        send_parts(source, [part])
         write_index(path, entry, source.identity)
         send_parts(source, [path.name])
         return

@@ -165,8 +165,7 @@ def test_a_copy_is_not_dropped_from_under_its_reader(source):
 
 
 def test_what_was_computed_here_is_within_the_budget_once_it_is_stored(source):
-    parts = names(source)
-    cache, size = cache_of(source, parts, 2)
+    cache, _ = cache_of(source, names(source), 2)
     for number in range(10, 14):
         publish(source, number)
         cache.trim()
