@@ -100,6 +100,10 @@ class LedgerStore(Protocol):
         """Have ``act`` carried out once what was appended so far will survive."""
         ...
 
+    def flush(self) -> None:
+        """Wait for what was appended to survive, and for what was put after it."""
+        ...
+
     def close(self) -> None:
         """Let the ledger go."""
         ...
@@ -181,6 +185,9 @@ class Ledger:
     def after(self, act: Callable[[], None]) -> None:
         """Carry ``act`` out: what was appended is written."""
         act()
+
+    def flush(self) -> None:
+        """All of it is written already."""
 
     def close(self) -> None:
         """Close the file. Twice is fine."""

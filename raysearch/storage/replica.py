@@ -69,7 +69,8 @@ class Replica:
             path.parent.mkdir(parents=True, exist_ok=True)
             staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
             try:
-                self.objects.download(key, staged)
+                if not self.objects.download(key, staged):
+                    raise InfrastructureError(f"{self.objects.url}/{key}: is gone")
                 staged.replace(path)
             finally:
                 staged.unlink(missing_ok=True)

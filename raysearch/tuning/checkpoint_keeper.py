@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from raysearch.errors import RaysearchError
-from raysearch.storage.runs import forget_published, published_below
+from raysearch.storage.runs import forget_published, sweep_published
 from raysearch.training.checkpoint import former_of
 from raysearch.trials import Trials
 
@@ -54,7 +54,8 @@ class CheckpointKeeper:
         folder = self._folder / "checkpoints"
         # A replacement that was cut short left the only copy under another name.
         kept = self._known | {former_of(path) for path in self._known if not path.exists()}
-        self._remove({*folder.glob("*/*"), *published_below(folder)} - kept)
+        self._after(lambda: self._told(lambda: sweep_published(folder, kept)))
+        self._clear(set(folder.glob("*/*")) - kept)
 
     def _kept(self, trials: Trials) -> set[Path]:
         ended = [r.checkpoint[0] for r in trials.ranked() if r.status != "running" and r.checkpoint]
@@ -71,7 +72,11 @@ class CheckpointKeeper:
         gone = sorted(path for path in paths if self._is_checkpoint(path))
         if gone:
             self._after(lambda: self._forget(gone))
-        for path in gone:
+        self._clear(gone)
+
+    def _clear(self, paths: Iterable[Path]) -> None:
+        """Remove checkpoints from this machine."""
+        for path in filter(self._is_checkpoint, paths):
             shutil.rmtree(path, ignore_errors=True)
             with contextlib.suppress(OSError):  # the trial has others
                 path.parent.rmdir()
@@ -79,12 +84,16 @@ class CheckpointKeeper:
     def _forget(self, paths: list[Path]) -> None:
         """What a store will not remove now is removed with the next ones: no search ends for it."""
         owed = [*self._owed, *paths]
+        self._owed = [] if self._told(lambda: forget_published(owed)) else owed
+
+    def _told(self, act: Callable[[], None]) -> bool:
+        """Whether ``act`` succeeded; a warning says why not."""
         try:
-            forget_published(owed)
-            self._owed = []
+            act()
         except RaysearchError as error:
             logger.warning("removing checkpoints: %s", error)
-            self._owed = owed
+            return False
+        return True
 
     def _is_checkpoint(self, path: Path) -> bool:
         folder = self._folder / "checkpoints"

@@ -86,6 +86,7 @@ class Conductor(Logbook):
         self.stopping: str | None = None
         self.error: Exception | None = None
         self._take_up(ledger.events)
+        ledger.flush()  # what was left behind is removed while no worker publishes
 
     # ---- proposing ---------------------------------------------------------------------------
 
