@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import shutil
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from raysearch.trials import Trials
 __all__ = ["CheckpointKeeper"]
 
 logger = logging.getLogger("ray.raysearch")
+
+# Removed by one act, so that a slow store gets fewer requests and each act takes little time.
+MOST_AT_ONCE = 16
 
 
 class CheckpointKeeper:
@@ -37,6 +41,7 @@ class CheckpointKeeper:
         self._keep_best = keep_best
         self._known: set[Path] = set()
         self._owed: list[Path] = []
+        self._leaving, self._asked, self._lock = list[Path](), False, threading.Lock()
 
     def add(self, path: str) -> None:
         """The ledger names ``path``, relative to the folder, from now on."""
@@ -70,9 +75,24 @@ class CheckpointKeeper:
     def _remove(self, paths: Iterable[Path]) -> None:
         """Remove checkpoints; nothing else, whatever the ledger calls one or a link leads to."""
         gone = sorted(path for path in paths if self._is_checkpoint(path))
-        if gone:
-            self._after(lambda: self._forget(gone))
+        with self._lock:
+            self._leaving.extend(gone)
+            ask = bool(self._leaving) and not self._asked
+            self._asked = self._asked or ask
+        if ask:
+            self._ask()
         self._clear(gone)
+
+    def _ask(self) -> None:
+        """Have what leaves so far removed; what leaves until then is asked for after that.
+
+        An act removes nothing that left since it was put: the ledger may not yet name what came
+        instead.
+        """
+        with self._lock:
+            batch = self._leaving[:MOST_AT_ONCE]
+            del self._leaving[:MOST_AT_ONCE]
+        self._after(lambda: self._forget(batch))
 
     def _clear(self, paths: Iterable[Path]) -> None:
         """Remove checkpoints from this machine."""
@@ -85,6 +105,10 @@ class CheckpointKeeper:
         """What a store will not remove now is removed with the next ones: no search ends for it."""
         owed = [*self._owed, *paths]
         self._owed = [] if self._told(lambda: forget_published(owed)) else owed
+        with self._lock:
+            self._asked = ask = bool(self._leaving)
+        if ask:
+            self._ask()
 
     def _told(self, act: Callable[[], None]) -> bool:
         """Whether ``act`` succeeded; a warning says why not."""

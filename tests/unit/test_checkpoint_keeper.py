@@ -4,6 +4,8 @@ import pytest
 
 from raysearch.errors import StorageRefusedError
 from raysearch.ledger import Event
+from raysearch.storage.folders import forget_folders
+from raysearch.storage.objects import ObjectStore
 from raysearch.training.checkpoint import former_of
 from raysearch.trials import Trials
 from raysearch.tuning import checkpoint_keeper as keeper_module
@@ -70,6 +72,33 @@ def test_a_store_that_refuses_for_a_moment_ends_no_search(run, monkeypatch):
     keeper.add("checkpoints/t4/1-1")
     keeper.discard(trials)
     assert asked == [["t0"], ["t0", "t4"]]
+
+
+def test_removals_are_gathered_while_the_store_is_slow(run, monkeypatch):
+    folder, trials = run
+    acts, asked = [], []
+    keeper = CheckpointKeeper(folder, 1, acts.append)
+    monkeypatch.setattr(keeper_module, "forget_published", lambda paths: asked.append(len(paths)))
+    for number in range(20):
+        keeper.add(f"checkpoints/t{number + 10}/1-1")
+        keeper.discard(trials)
+    assert len(acts) == 1
+    for act in acts:
+        act()
+    assert asked == [1, 16, 3]
+
+
+def test_a_damaged_manifest_ends_no_search(run, monkeypatch, tmp_path):
+    folder, trials = run
+    objects = ObjectStore(f"file://{tmp_path}/objects")
+    objects.write("t0/1-1.json", b"[]")
+    monkeypatch.setattr(
+        keeper_module, "forget_published", lambda paths: forget_folders(objects, "t0", ["1-1"])
+    )
+    keeper = CheckpointKeeper(folder, 1)
+    keeper.add("checkpoints/t0/1-1")
+    keeper.discard(trials)
+    assert objects.keys("t0") == ["t0/1-1.json"]
 
 
 def test_the_only_copy_of_a_checkpoint_outlives_a_sweep(run):
