@@ -206,8 +206,12 @@ class SegmentLedger:
         try:
             self.flush()
         finally:
-            self._outbox.close()
-            self._local.close()
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Let the file go; what waits is not sent, but what is being sent is."""
+        self._outbox.close()
+        self._local.close()
 
 
 def fetch_ledger(objects: ObjectStore, run: str, path: Path) -> list[str]:

@@ -59,7 +59,11 @@ class CheckpointKeeper:
         folder = self._folder / "checkpoints"
         # A replacement that was cut short left the only copy under another name.
         kept = self._known | {former_of(path) for path in self._known if not path.exists()}
-        self._after(lambda: self._told(lambda: sweep_published(folder, kept)))
+
+        def sweep() -> None:
+            self._told(lambda: sweep_published(folder, kept))
+
+        self._after(sweep)
         self._clear(set(folder.glob("*/*")) - kept)
 
     def _kept(self, trials: Trials) -> set[Path]:

@@ -174,3 +174,15 @@ def test_a_driver_that_was_succeeded_removes_nothing(search, tmp_path):
     with pytest.raises(InfrastructureError, match="another driver has it"):
         search.ledger.flush()
     assert done == []
+
+
+def test_a_ledger_that_is_abandoned_waits_for_nothing(search, monkeypatch):
+    answers = threading.Event()
+    monkeypatch.setattr(ObjectStore, "create", lambda *_: answers.wait(60))
+    search.fill()
+    search.ledger.abandon()
+    answers.set()
+    search.ledger._outbox._thread.join(10)
+    assert not search.ledger._outbox._thread.is_alive()
+    with pytest.raises(InfrastructureError, match="Bad file descriptor"):
+        search.step(0)
