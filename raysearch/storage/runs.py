@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from raysearch.errors import MissingPathError, RaysearchError, StorageRefusedError
+from raysearch.errors import DataError, MissingPathError, RaysearchError, StorageRefusedError
 from raysearch.lease import Lease, RunLease, check_fence, is_held
 from raysearch.ledger import Ledger, LedgerStore
 from raysearch.patience import patiently
@@ -226,13 +226,24 @@ def published_below(folder: Path) -> list[Path]:
 
 
 def forget_published(folders: Sequence[Path]) -> None:
-    """Remove published folders of one run from its storage."""
+    """Remove published folders of one run from its storage.
+
+    Raises:
+        DataError: a damaged manifest; what does not share its family is removed.
+        InfrastructureError: the storage cannot be read or written.
+    """
     replica = replica_of(folders[0])
     if replica is None:
         return
+    damaged = list[DataError]()
     for family in sorted({folder.parent for folder in folders}):
         names = [folder.name for folder in folders if folder.parent == family]
-        forget_folders(replica.objects, replica.key(family), names)
+        try:
+            forget_folders(replica.objects, replica.key(family), names)
+        except DataError as error:
+            damaged.append(error)
+    if damaged:
+        raise damaged[0]
 
 
 def sweep_published(folder: Path, kept: Iterable[Path]) -> None:

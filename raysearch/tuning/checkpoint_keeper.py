@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from raysearch.errors import RaysearchError
+from raysearch.errors import DataError, RaysearchError
 from raysearch.storage.runs import forget_published, sweep_published
 from raysearch.training.checkpoint import former_of
 from raysearch.trials import Trials
@@ -115,12 +115,12 @@ class CheckpointKeeper:
             self._ask()
 
     def _told(self, act: Callable[[], None]) -> bool:
-        """Whether ``act`` succeeded; a warning says why not."""
+        """Do ``act``; whether it need not be tried again. A warning says what went wrong."""
         try:
             act()
         except RaysearchError as error:
             logger.warning("removing checkpoints: %s", error)
-            return False
+            return isinstance(error, DataError)  # left to the next driver's sweep
         return True
 
     def _is_checkpoint(self, path: Path) -> bool:

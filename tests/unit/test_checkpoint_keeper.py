@@ -4,8 +4,7 @@ import pytest
 
 from raysearch.errors import StorageRefusedError
 from raysearch.ledger import Event
-from raysearch.storage.folders import forget_folders
-from raysearch.storage.objects import ObjectStore
+from raysearch.storage.replica import open_storage, replica_of
 from raysearch.training.checkpoint import former_of
 from raysearch.trials import Trials
 from raysearch.tuning import checkpoint_keeper as keeper_module
@@ -88,17 +87,23 @@ def test_removals_are_gathered_while_the_store_is_slow(run, monkeypatch):
     assert asked == [1, 16, 3]
 
 
-def test_a_damaged_manifest_ends_no_search(run, monkeypatch, tmp_path):
-    folder, trials = run
-    objects = ObjectStore(f"file://{tmp_path}/objects")
-    objects.write("t0/1-1.json", b"[]")
-    monkeypatch.setattr(
-        keeper_module, "forget_published", lambda paths: forget_folders(objects, "t0", ["1-1"])
-    )
+def test_a_damaged_manifest_ends_no_search_and_keeps_no_other(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = open_storage(f"file://{tmp_path}/store") / "run"
+    objects = replica_of(folder).objects
     keeper = CheckpointKeeper(folder, 1)
-    keeper.add("checkpoints/t0/1-1")
-    keeper.discard(trials)
-    assert objects.keys("t0") == ["t0/1-1.json"]
+    for name, manifest in {"t0": b"[]", "t1": b"{}"}.items():
+        objects.write(f"run/checkpoints/{name}/1-1.json", manifest)
+        keeper.add(f"checkpoints/{name}/1-1")
+    keeper.discard(Trials("val_uar"))
+    assert objects.keys("run") == ["run/checkpoints/t0/1-1.json"]
+    asked = []
+    monkeypatch.setattr(keeper_module, "forget_published", asked.extend)
+    keeper.add("checkpoints/t2/1-1")
+    keeper.discard(Trials("val_uar"))
+    assert [path.parent.name for path in asked] == ["t2"]
+    keeper.sweep(Trials("val_uar"))
+    assert objects.keys("run") == []
 
 
 def test_the_only_copy_of_a_checkpoint_outlives_a_sweep(run):
