@@ -80,7 +80,6 @@ class LedgerStore(Protocol):
     @property
     def events(self) -> Sequence[Event]:
         """Every event so far, those of earlier drivers included."""
-        ...
 
     def append(
         self,
@@ -94,15 +93,18 @@ class LedgerStore(Protocol):
         **data: Any,
     ) -> Event:
         """Record an event; with ``sync`` it survives the machine, not only the process."""
-        ...
 
     def after(self, act: Callable[[], None]) -> None:
         """Have ``act`` carried out once what was appended so far will survive."""
-        ...
+
+    def flush(self) -> None:
+        """Wait for what was appended to survive, and for what was put after it."""
 
     def close(self) -> None:
         """Let the ledger go."""
-        ...
+
+    def abandon(self) -> None:
+        """Let the ledger go, and wait for nothing."""
 
 
 class Ledger:
@@ -182,11 +184,16 @@ class Ledger:
         """Carry ``act`` out: what was appended is written."""
         act()
 
+    def flush(self) -> None:
+        """All of it is written already."""
+
     def close(self) -> None:
         """Close the file. Twice is fine."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+    abandon = close
 
     def _write(self, line: bytes) -> None:
         if os.fstat(self._file).st_size != self._size:

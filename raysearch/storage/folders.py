@@ -11,6 +11,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from raysearch.errors import DataError
@@ -19,7 +20,7 @@ from raysearch.storage.mirror import at_once
 from raysearch.storage.objects import ObjectStore
 from raysearch.training.checkpoint import MANIFEST, load_json, verify
 
-__all__ = ["fetch_folder", "forget_folders", "send_folder"]
+__all__ = ["fetch_folder", "forget_folders", "send_folder", "sweep_folders"]
 
 OBJECTS = "objects"
 
@@ -47,7 +48,7 @@ def fetch_folder(objects: ObjectStore, key: str, folder: Path) -> bool:
         Whether it is there now: nothing may have been sent.
 
     Raises:
-        DataError: what comes is damaged.
+        DataError: what comes is damaged, or a part of it is missing.
         InfrastructureError: the storage cannot be read.
     """
     if folder.is_dir():
@@ -64,7 +65,8 @@ def fetch_folder(objects: ObjectStore, key: str, folder: Path) -> bool:
         for file, digest in load_json(stage / MANIFEST).items():
             if not is_name(file) or not re.fullmatch(r"[0-9a-f]{64}", str(digest)):
                 raise DataError(f"{objects.url}/{key}: a file named {file!r} of hash {digest!r}")
-            objects.download(f"{family}/{OBJECTS}/{digest}", stage / file)
+            if not objects.download(f"{family}/{OBJECTS}/{digest}", stage / file):
+                raise DataError(f"{objects.url}/{key}: the content of {file!r} is missing")
         verify(stage)
         _settle(stage, folder)
         return True
@@ -84,12 +86,55 @@ def _settle(stage: Path, folder: Path) -> None:
 
 
 def forget_folders(objects: ObjectStore, family: str, names: Iterable[str]) -> None:
-    """Remove the folders ``names`` of ``family``, and content that no other one has."""
+    """Remove the folders ``names`` of ``family``, and content that no other one has.
+
+    Another folder of the family may be on its way meanwhile, its content there and its manifest
+    not yet, so only content that the removed manifests name goes; before them, so that whoever is
+    stopped between the two can begin again.
+
+    Raises:
+        DataError: a damaged manifest.
+        InfrastructureError: the storage cannot be read or written.
+    """
     gone = {f"{family}/{name}.json" for name in names}
     keys = objects.keys(family)
-    others = [key for key in keys if key.endswith(".json") and key not in gone]
-    manifests = [json.loads(found.data) for found in at_once(objects.read, others) if found]
-    kept = {f"{family}/{OBJECTS}/{d}" for manifest in manifests for d in manifest.values()}
-    objects.delete([key for key in keys if key in gone])
-    contents = [key for key in keys if key.startswith(f"{family}/{OBJECTS}/")]
-    objects.delete([key for key in contents if key not in kept])
+    manifests = [key for key in keys if key.endswith(".json")]
+    ours = [key for key in manifests if key in gone]
+    others = [key for key in manifests if key not in gone]
+    content = _contents(objects, ours) - _contents(objects, others)
+    objects.delete([key for key in keys if key in content])
+    objects.delete(ours)
+
+
+def sweep_folders(objects: ObjectStore, place: str, kept: AbstractSet[str]) -> None:
+    """Remove every folder below ``place``, ``<family>/<name>``, but those of the keys ``kept``.
+
+    What was half sent goes, too: nobody may be sending.
+
+    Raises:
+        DataError: a damaged manifest of a kept folder.
+        InfrastructureError: the storage cannot be read or written.
+    """
+    keys = objects.keys(place)
+    manifests = [key for key in keys if key.endswith(".json")]
+    staying = {key for key in manifests if key.removesuffix(".json") in kept}
+    named = _contents(objects, staying)
+    content = [key for key in keys if key.split("/")[-2:-1] == [OBJECTS] and key not in named]
+    objects.delete(content)
+    objects.delete([key for key in manifests if key not in staying])
+
+
+def _contents(objects: ObjectStore, manifests: Iterable[str]) -> set[str]:
+    """The keys of the content that the manifests name."""
+    return set().union(*at_once(lambda key: _contents_of(objects, key), sorted(manifests)))
+
+
+def _contents_of(objects: ObjectStore, key: str) -> set[str]:
+    found = objects.read(key)
+    if found is None:
+        return set()
+    try:
+        digests = json.loads(found.data).values()
+    except (ValueError, AttributeError):
+        raise DataError(f"{objects.url}/{key}: a damaged manifest") from None
+    return {f"{key.rpartition('/')[0]}/{OBJECTS}/{digest}" for digest in digests}

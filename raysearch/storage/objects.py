@@ -119,15 +119,17 @@ class ObjectStore:
             except (PreconditionError, NotFoundError):
                 return None
 
-    def download(self, key: str, path: Path) -> None:
-        """Write the object to ``path``.
-
-        Raises:
-            InfrastructureError: there is none, too.
-        """
-        with self._told("read"), path.open("wb") as file:
-            for chunk in obstore.get(self._store, key).stream():
-                file.write(chunk)
+    def download(self, key: str, path: Path) -> bool:
+        """Write the object to ``path``; whether there is one."""
+        with self._told("read"):
+            try:
+                found = obstore.get(self._store, key)
+            except (NotFoundError, FileNotFoundError):
+                return False
+            with path.open("wb") as file:
+                for chunk in found.stream():
+                    file.write(chunk)
+            return True
 
     def keys(self, prefix: str) -> list[str]:
         """The keys below the folder ``prefix``, sorted."""

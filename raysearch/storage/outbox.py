@@ -5,12 +5,12 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from raysearch.errors import InfrastructureError, RaysearchError
+from raysearch.errors import InfrastructureError
 
 __all__ = ["DEADLINE_S", "Outbox"]
 
-# A store that is away is tried again for so long by the client itself.
-DEADLINE_S = 180.0
+# What is put makes several requests, and the client tries each for 180 s.
+DEADLINE_S = 400.0
 
 
 class Outbox:
@@ -20,8 +20,9 @@ class Outbox:
     """
 
     def __init__(self) -> None:
-        self._todo: deque[tuple[float, Callable[[], None]]] = deque()
-        self._changed = threading.Condition()
+        self._todo: deque[Callable[[], None]] = deque()
+        self._begun: float | None = None
+        self._changed = threading.Condition()  # its lock can be taken twice by one thread
         self._error: Exception | None = None
         self._closed = False
         self._thread = threading.Thread(target=self._serve, name="outbox", daemon=True)
@@ -30,27 +31,28 @@ class Outbox:
     def put(self, act: Callable[[], None]) -> None:
         """Have ``act`` carried out after all that was put before."""
         with self._changed:
-            self._todo.append((time.monotonic(), act))
+            self._todo.append(act)
             self._changed.notify_all()
 
     def check(self) -> None:
         """Raise what something put here has raised.
 
         Raises:
-            InfrastructureError: something is not done since ``DEADLINE_S``, too.
+            InfrastructureError: what was begun is not done since ``DEADLINE_S``, too.
         """
         with self._changed:
             if self._error:
                 raise self._error
-            if self._todo and time.monotonic() - self._todo[0][0] > DEADLINE_S:
-                raise _silent()
+            if self._left_s() < 0:
+                raise InfrastructureError(f"the storage has not answered for {DEADLINE_S:g} s")
 
     def drain(self) -> None:
         """Wait until all is done that was put before; raises as ``check``."""
         with self._changed:
-            if not self._changed.wait_for(lambda: self._error or not self._todo, DEADLINE_S):
-                raise _silent()
-        self.check()
+            while self._todo and not self._closed:
+                self.check()
+                self._changed.wait(max(0.0, self._left_s()))  # told whenever something is done
+            self.check()
 
     def close(self) -> None:
         """Take nothing more; the thread ends once it is done with what it has begun."""
@@ -60,22 +62,34 @@ class Outbox:
 
     def _serve(self) -> None:
         while (act := self._next()) is not None:
-            try:
-                act()
-            except (RaysearchError, OSError) as error:
-                with self._changed:
-                    self._error = error
-                    self._changed.notify_all()
-                return
+            error = _error_of(act)
             with self._changed:
-                self._todo.popleft()
+                self._begun, self._error = None, error
+                if error is None:
+                    self._todo.popleft()
                 self._changed.notify_all()
+            if error:
+                return
 
     def _next(self) -> Callable[[], None] | None:
         with self._changed:
             self._changed.wait_for(lambda: self._todo or self._closed)
-            return None if self._closed else self._todo[0][1]
+            if self._closed:
+                return None
+            self._begun = time.monotonic()
+            return self._todo[0]
+
+    def _left_s(self) -> float:
+        """What is left of the time for what is under way."""
+        return DEADLINE_S - (time.monotonic() - self._begun if self._begun is not None else 0.0)
 
 
-def _silent() -> InfrastructureError:
-    return InfrastructureError(f"the storage has not answered for {DEADLINE_S:g} s")
+def _error_of(act: Callable[[], None]) -> Exception | None:
+    """What ``act`` raises, if anything: the thread must not end without a word."""
+    try:
+        act()
+    except Exception as error:
+        return error
+    except BaseException as error:  # a panic of the client's Rust code
+        return InfrastructureError(f"sending: {error}")
+    return None

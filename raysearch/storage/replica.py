@@ -70,7 +70,8 @@ class Replica:
             # Not by the process' number: machines may share the folder.
             staged = path.with_name(f".staged-{uuid.uuid4().hex}")
             try:
-                self.objects.download(key, staged)
+                if not self.objects.download(key, staged):
+                    raise InfrastructureError(f"{self.objects.url}/{key}: is gone")
                 staged.replace(path)
             finally:
                 staged.unlink(missing_ok=True)

@@ -2,17 +2,17 @@
 
 import contextlib
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from raysearch.errors import MissingPathError, RaysearchError, StorageRefusedError
+from raysearch.errors import DataError, MissingPathError, RaysearchError, StorageRefusedError
 from raysearch.lease import Lease, RunLease, check_fence, is_held
 from raysearch.ledger import Ledger, LedgerStore
 from raysearch.patience import patiently
 from raysearch.run_folder import RunFolder
-from raysearch.storage.folders import fetch_folder, forget_folders, send_folder
+from raysearch.storage.folders import fetch_folder, forget_folders, send_folder, sweep_folders
 from raysearch.storage.lease import ObjectLease, check_object_fence
 from raysearch.storage.mirror import fetch_changed
 from raysearch.storage.objects import is_url
@@ -33,6 +33,7 @@ __all__ = [
     "publication",
     "published_below",
     "send_published",
+    "sweep_published",
 ]
 
 # Kept by other means, or of this machine alone.
@@ -225,10 +226,27 @@ def published_below(folder: Path) -> list[Path]:
 
 
 def forget_published(folders: Sequence[Path]) -> None:
-    """Remove published folders of one run from its storage."""
+    """Remove published folders of one run from its storage.
+
+    Raises:
+        DataError: a damaged manifest; what does not share its family is removed.
+        InfrastructureError: the storage cannot be read or written.
+    """
     replica = replica_of(folders[0])
     if replica is None:
         return
+    damaged = list[DataError]()
     for family in sorted({folder.parent for folder in folders}):
         names = [folder.name for folder in folders if folder.parent == family]
-        forget_folders(replica.objects, replica.key(family), names)
+        try:
+            forget_folders(replica.objects, replica.key(family), names)
+        except DataError as error:
+            damaged.append(error)
+    if damaged:
+        raise damaged[0]
+
+
+def sweep_published(folder: Path, kept: Iterable[Path]) -> None:
+    """Remove the published folders two levels below from their storage, but for ``kept``."""
+    if replica := replica_of(folder):
+        sweep_folders(replica.objects, replica.key(folder), {replica.key(path) for path in kept})

@@ -52,6 +52,7 @@ class SegmentLedger:
         self.message = local.message
         self._waiting: list[Event] = []
         self._outbox, self._hurry, self._asked = Outbox(), threading.Event(), False
+        self._asking = threading.RLock()
         self._sent_at = time.monotonic()
         self._sent = len(local.events)
         self._small, self._begin = list[str](), 1
@@ -101,9 +102,18 @@ class SegmentLedger:
         return entry
 
     def after(self, act: Callable[[], None]) -> None:
-        """Have ``act`` carried out once what was appended so far is in the store."""
-        self._send_soon()
-        self._outbox.put(act)
+        """Have ``act`` carried out once what was appended so far is in the store.
+
+        Once another driver has the run it is not, and the next call here raises that.
+        """
+
+        def do() -> None:
+            _unless_refused(self._ensure_own)
+            act()
+
+        with self._asking:
+            self._send_soon()
+            self._outbox.put(do)
 
     def flush(self) -> None:
         """Wait until what was appended is in the store, and done what was put after it.
@@ -119,9 +129,10 @@ class SegmentLedger:
             self._hurry.clear()
 
     def _send_soon(self) -> None:
-        if self._waiting and not self._asked:
-            self._asked = True
-            self._outbox.put(self._send_waiting)
+        with self._asking:  # what is put next by another thread must not come before it
+            if self._waiting and not self._asked:
+                self._asked = True
+                self._outbox.put(self._send_waiting)
 
     def _send_waiting(self) -> None:
         """Called by the outbox' thread alone, as all that speaks to the store is."""
@@ -130,7 +141,7 @@ class SegmentLedger:
         batch = list(self._waiting)
         if not batch:
             return
-        patiently(lambda: self._send(batch), lambda error: isinstance(error, StorageRefusedError))
+        _unless_refused(lambda: self._send(batch))
         self._small.append(_key(self._run, batch[0].seq))
         self._sent = batch[-1].seq
         del self._waiting[: len(batch)]
@@ -167,8 +178,7 @@ class SegmentLedger:
         A driver that slept through its successor's beginning may have put one of that number
         before its fence was looked at: what it says is void, and the later fence's takes its place.
         """
-        if (current_fence(self._objects, self._run) or 0) > self._local.fence:
-            raise InfrastructureError(f"{self._objects.url}/{self._run}: another driver has it")
+        self._ensure_own()
         key = _key(self._run, batch[0].seq)
         lines = b"".join(event.to_line() for event in batch)
         if self._objects.create(key, lines) is not None:
@@ -182,6 +192,10 @@ class SegmentLedger:
         if self._objects.swap(key, lines, there.tag) is None:
             raise InfrastructureError(f"{self._objects.url}/{key}: another driver writes it")
 
+    def _ensure_own(self) -> None:
+        if (current_fence(self._objects, self._run) or 0) > self._local.fence:
+            raise InfrastructureError(f"{self._objects.url}/{self._run}: another driver has it")
+
     def _is_void(self, key: str, lines: bytes) -> bool:
         place = f"{self._objects.url}/{key}"
         events = [parse_event(line, place) for line in lines.splitlines()]
@@ -192,8 +206,12 @@ class SegmentLedger:
         try:
             self.flush()
         finally:
-            self._outbox.close()
-            self._local.close()
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Let the file go; what waits is not sent, but what is being sent is."""
+        self._outbox.close()
+        self._local.close()
 
 
 def fetch_ledger(objects: ObjectStore, run: str, path: Path) -> list[str]:
@@ -242,6 +260,11 @@ def _fetch_segments(objects: ObjectStore, run: str, folder: Path) -> dict[str, P
                 file.unlink(missing_ok=True)
             return files
     raise InfrastructureError(f"{objects.url}/{run}/ledger: changes faster than it can be read")
+
+
+def _unless_refused(act: Callable[[], None]) -> None:
+    """Do ``act``, also if the store refuses it for a moment."""
+    patiently(act, lambda error: isinstance(error, StorageRefusedError))
 
 
 def _key(run: str, seq: int) -> str:

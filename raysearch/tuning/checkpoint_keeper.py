@@ -3,17 +3,21 @@
 import contextlib
 import logging
 import shutil
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from raysearch.errors import RaysearchError
-from raysearch.storage.runs import forget_published, published_below
+from raysearch.errors import DataError, RaysearchError
+from raysearch.storage.runs import forget_published, sweep_published
 from raysearch.training.checkpoint import former_of
 from raysearch.trials import Trials
 
 __all__ = ["CheckpointKeeper"]
 
 logger = logging.getLogger("ray.raysearch")
+
+# Removed by one act, so that a slow store gets fewer requests and each act takes little time.
+MOST_AT_ONCE = 16
 
 
 class CheckpointKeeper:
@@ -37,6 +41,7 @@ class CheckpointKeeper:
         self._keep_best = keep_best
         self._known: set[Path] = set()
         self._owed: list[Path] = []
+        self._leaving, self._asked, self._lock = list[Path](), False, threading.Lock()
 
     def add(self, path: str) -> None:
         """The ledger names ``path``, relative to the folder, from now on."""
@@ -54,7 +59,12 @@ class CheckpointKeeper:
         folder = self._folder / "checkpoints"
         # A replacement that was cut short left the only copy under another name.
         kept = self._known | {former_of(path) for path in self._known if not path.exists()}
-        self._remove({*folder.glob("*/*"), *published_below(folder)} - kept)
+
+        def sweep() -> None:
+            self._told(lambda: sweep_published(folder, kept))
+
+        self._after(sweep)
+        self._clear(set(folder.glob("*/*")) - kept)
 
     def _kept(self, trials: Trials) -> set[Path]:
         ended = [r.checkpoint[0] for r in trials.ranked() if r.status != "running" and r.checkpoint]
@@ -69,9 +79,28 @@ class CheckpointKeeper:
     def _remove(self, paths: Iterable[Path]) -> None:
         """Remove checkpoints; nothing else, whatever the ledger calls one or a link leads to."""
         gone = sorted(path for path in paths if self._is_checkpoint(path))
-        if gone:
-            self._after(lambda: self._forget(gone))
-        for path in gone:
+        with self._lock:
+            self._leaving.extend(gone)
+            ask = bool(self._leaving) and not self._asked
+            self._asked = self._asked or ask
+        if ask:
+            self._ask()
+        self._clear(gone)
+
+    def _ask(self) -> None:
+        """Have what leaves so far removed; what leaves until then is asked for after that.
+
+        An act removes nothing that left since it was put: the ledger may not yet name what came
+        instead.
+        """
+        with self._lock:
+            batch = self._leaving[:MOST_AT_ONCE]
+            del self._leaving[:MOST_AT_ONCE]
+        self._after(lambda: self._forget(batch))
+
+    def _clear(self, paths: Iterable[Path]) -> None:
+        """Remove checkpoints from this machine."""
+        for path in filter(self._is_checkpoint, paths):
             shutil.rmtree(path, ignore_errors=True)
             with contextlib.suppress(OSError):  # the trial has others
                 path.parent.rmdir()
@@ -79,12 +108,20 @@ class CheckpointKeeper:
     def _forget(self, paths: list[Path]) -> None:
         """What a store will not remove now is removed with the next ones: no search ends for it."""
         owed = [*self._owed, *paths]
+        self._owed = [] if self._told(lambda: forget_published(owed)) else owed
+        with self._lock:
+            self._asked = ask = bool(self._leaving)
+        if ask:
+            self._ask()
+
+    def _told(self, act: Callable[[], None]) -> bool:
+        """Do ``act``; whether it need not be tried again. A warning says what went wrong."""
         try:
-            forget_published(owed)
-            self._owed = []
+            act()
         except RaysearchError as error:
             logger.warning("removing checkpoints: %s", error)
-            self._owed = owed
+            return isinstance(error, DataError)  # left to the next driver's sweep
+        return True
 
     def _is_checkpoint(self, path: Path) -> bool:
         folder = self._folder / "checkpoints"

@@ -86,6 +86,7 @@ class Conductor(Logbook):
         self.stopping: str | None = None
         self.error: Exception | None = None
         self._take_up(ledger.events)
+        ledger.flush()  # what was left behind is removed while no worker publishes
 
     # ---- proposing ---------------------------------------------------------------------------
 
@@ -197,15 +198,24 @@ class Conductor(Logbook):
 
         If they are lost it ends all the same, and is not trained again for them.
         """
-        if not (report.done or report.failed):
-            # Told before, by a proxy that has died; or an epoch that was begun before it was said.
+        last = report.done or report.failed is not None
+        if self._told_before(record, report) and not last:
             return False
+        if report.epoch and not self._told_before(record, report):
+            # It was begun before it was said.
+            self._epoch(record, report)
+            self._judge.end(record, report.epoch, done=True)
         if report.checkpoint:
             self._checkpoint(record, report.checkpoint, report.checkpoint_epoch)
+        if not last:
+            return False
+        any_slot = True
         if report.slot_lost:
             slot = self._on_slot.pop(record.number)
-            self._go_on(self._slots.lose(slot, report.failed or "ended"), report)
+            any_slot = self._slots.lose(slot, report.failed or "ended")
         self._ends.pop(record.number)(record)
+        if not self.finished:  # else nothing needs a slot any more
+            self._go_on(any_slot, report)
         return True
 
     def stop(self, reason: str) -> None:
@@ -264,8 +274,8 @@ class Conductor(Logbook):
     def _go_on(self, any_slot: bool, report: EpochReport) -> None:
         """End the search unless there still is ``any_slot``."""
         if not any_slot:
-            self.error = InfrastructureError(f"no slot is left: {report.failed}")
-            self.stopping = "lost infrastructure"
+            self.error = self.error or InfrastructureError(f"no slot is left: {report.failed}")
+            self.stop("lost infrastructure")
 
     def _check_budgets(self) -> None:
         if reason := self._budgets.spent(self.trials):

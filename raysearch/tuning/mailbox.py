@@ -108,6 +108,8 @@ class Mailbox:
             if token != self._token:
                 return False
             self._outcomes.setdefault(index, {})[rank] = outcome
+            if self._done(token, index):  # all have read it, and its data need not be kept
+                self._commands[index] = Command(self._commands[index].kind)
             self._changed.notify_all()
         try:
             grace = self._error_grace_s if outcome.error else None

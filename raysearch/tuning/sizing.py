@@ -53,7 +53,8 @@ def within_memory(
         local: the workers run here, too.
         asked: the number of slots was asked for, and stays.
     """
-    each = HEAD_BYTES + (plan.workers * WORKER_BYTES if local else 0.0)
+    # A group that may grow takes the CPUs that fewer slots leave free.
+    each = HEAD_BYTES + (plan.most_workers * WORKER_BYTES if local else 0.0)
     room = max(1, int(free_bytes / each))
     if plan.slots <= room:
         return plan, ""

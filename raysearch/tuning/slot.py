@@ -160,7 +160,14 @@ class Slot:
         """End a fit that still waits for workers that will not come."""
         if self._thread.is_alive():
             with contextlib.suppress(RayError):
-                # Asked for once it was known: the host may be what has died.
-                controller = ray.get(self._controller or self.host.controller.remote())
-                if controller is not None:
+                if (controller := self._last_controller()) is not None:
                     cloudpickle.loads(controller).abort.remote()
+
+    def _last_controller(self) -> bytes | None:
+        """The pickled handle of the fit's controller; another takes over from one that died."""
+        try:
+            found: bytes | None = ray.get(self.host.controller.remote(), timeout=CLOSE_S)
+        except RayError:
+            # The host is what has died: what it told once its workers had joined must do.
+            found = ray.get(self._controller, timeout=CLOSE_S) if self._controller else None
+        return found

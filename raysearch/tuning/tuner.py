@@ -148,9 +148,10 @@ def run_search(
                     if conductor.error:
                         outcome = conductor.stopping or outcome
                         raise conductor.error
+                    if finish:
+                        pool.freeze()  # its slots are not claimed; nothing may take them away
                 if finish and not interrupt.received:
                     left_s = conductor.budget_left_s
-                    pool.freeze()  # its slots are not claimed, and nothing may take them away
                     finish(Ended(conductor.trials, bank, pool, refit, left_s))
         outcome = conductor.stopping or "finished"
     except SearchInterruptedError:
@@ -174,6 +175,7 @@ def _ledger(run: RunFolder, lease: Lease, watcher: Watcher) -> Iterator[LedgerSt
     try:
         yield ledger
     except SearchInterruptedError:
+        ledger.abandon()
         raise
     except Exception:
         with suppress(RaysearchError):  # what ended the search is told instead

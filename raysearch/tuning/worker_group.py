@@ -203,8 +203,14 @@ class WorkerGroupHost(Mailbox):
     async def _published(self, running: Running) -> dict[str, Any]:
         """Rank 0's checkpoint; nothing if what the workers held is gone."""
         if running.token == self._token:
-            with contextlib.suppress(FaultError):
+            try:
                 return await self._execute("finish")
+            except GroupLostError as lost:
+                if not self._resizing:
+                    await self._count_loss(str(lost))
+                self._resizing = False
+            except FaultError:
+                pass
         return {}
 
     def _failure(self, running: Running) -> dict[str, Any]:
@@ -250,15 +256,18 @@ class WorkerGroupHost(Mailbox):
         self._next_attempt(running)
 
     async def _count_restart(self, running: Running, cause: str, *, hung: bool) -> None:
-        self._restarts += 1
-        if self._restarts > self._max_restarts:
-            await self.give_up(f"the worker group was lost {self._restarts} times: {cause}")
+        await self._count_loss(cause)
         if hung:
             raise FaultError(self._given_up or cause, Fault.SLOT)
         # Two: one loss may be chance, on any slot.
         most = min(2, self._max_attempts) if running.task.get("suspect") else self._max_attempts
         if running.starts >= most:
             raise FaultError(f"given up after {most} attempt(s): {cause}", Fault.SLOT)
+
+    async def _count_loss(self, cause: str) -> None:
+        self._restarts += 1
+        if self._restarts > self._max_restarts:
+            await self.give_up(f"the worker group was lost {self._restarts} times: {cause}")
 
     def _next_attempt(self, running: Running) -> None:
         running.attempt += 1

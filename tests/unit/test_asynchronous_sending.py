@@ -4,6 +4,7 @@ import hashlib
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import obstore
 import pytest
@@ -134,3 +135,54 @@ def test_after_an_error_nothing_more_is_done():
             outbox.drain()
     outbox.close()
     assert done == []
+
+
+def test_a_long_queue_is_no_store_that_does_not_answer(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(outbox_module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    outbox, first, begun, second = Outbox(), threading.Event(), threading.Event(), threading.Event()
+    outbox.put(first.wait)
+    outbox.put(lambda: (begun.set(), second.wait()))
+    clock[0] = 0.9 * outbox_module.DEADLINE_S
+    outbox.check()
+    first.set()
+    assert begun.wait(10)
+    clock[0] = 1.8 * outbox_module.DEADLINE_S
+    outbox.check()
+    second.set()
+    outbox.drain()
+    outbox.close()
+
+
+@pytest.mark.parametrize("raised", [ValueError("a mistake"), SystemExit("a mistake")])
+def test_whatever_ends_the_sending_is_told(raised):
+    outbox = Outbox()
+
+    def fail():
+        raise raised
+
+    outbox.put(fail)
+    with pytest.raises((ValueError, InfrastructureError), match="a mistake"):
+        outbox.drain()
+
+
+def test_a_driver_that_was_succeeded_removes_nothing(search, tmp_path):
+    done = []
+    search.ledger.flush()
+    replica_of(search.folder).objects.write("run/lease.json", lease_module._content(2))
+    search.ledger.after(lambda: done.append(1))
+    with pytest.raises(InfrastructureError, match="another driver has it"):
+        search.ledger.flush()
+    assert done == []
+
+
+def test_a_ledger_that_is_abandoned_waits_for_nothing(search, monkeypatch):
+    answers = threading.Event()
+    monkeypatch.setattr(ObjectStore, "create", lambda *_: answers.wait(60))
+    search.fill()
+    search.ledger.abandon()
+    answers.set()
+    search.ledger._outbox._thread.join(10)
+    assert not search.ledger._outbox._thread.is_alive()
+    with pytest.raises(InfrastructureError, match="Bad file descriptor"):
+        search.step(0)

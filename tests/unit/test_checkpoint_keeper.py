@@ -4,6 +4,7 @@ import pytest
 
 from raysearch.errors import StorageRefusedError
 from raysearch.ledger import Event
+from raysearch.storage.replica import open_storage, replica_of
 from raysearch.training.checkpoint import former_of
 from raysearch.trials import Trials
 from raysearch.tuning import checkpoint_keeper as keeper_module
@@ -70,6 +71,39 @@ def test_a_store_that_refuses_for_a_moment_ends_no_search(run, monkeypatch):
     keeper.add("checkpoints/t4/1-1")
     keeper.discard(trials)
     assert asked == [["t0"], ["t0", "t4"]]
+
+
+def test_removals_are_gathered_while_the_store_is_slow(run, monkeypatch):
+    folder, trials = run
+    acts, asked = [], []
+    keeper = CheckpointKeeper(folder, 1, acts.append)
+    monkeypatch.setattr(keeper_module, "forget_published", lambda paths: asked.append(len(paths)))
+    for number in range(20):
+        keeper.add(f"checkpoints/t{number + 10}/1-1")
+        keeper.discard(trials)
+    assert len(acts) == 1
+    for act in acts:
+        act()
+    assert asked == [1, 16, 3]
+
+
+def test_a_damaged_manifest_ends_no_search_and_keeps_no_other(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = open_storage(f"file://{tmp_path}/store") / "run"
+    objects = replica_of(folder).objects
+    keeper = CheckpointKeeper(folder, 1)
+    for name, manifest in {"t0": b"[]", "t1": b"{}"}.items():
+        objects.write(f"run/checkpoints/{name}/1-1.json", manifest)
+        keeper.add(f"checkpoints/{name}/1-1")
+    keeper.discard(Trials("val_uar"))
+    assert objects.keys("run") == ["run/checkpoints/t0/1-1.json"]
+    asked = []
+    monkeypatch.setattr(keeper_module, "forget_published", asked.extend)
+    keeper.add("checkpoints/t2/1-1")
+    keeper.discard(Trials("val_uar"))
+    assert [path.parent.name for path in asked] == ["t2"]
+    keeper.sweep(Trials("val_uar"))
+    assert objects.keys("run") == []
 
 
 def test_the_only_copy_of_a_checkpoint_outlives_a_sweep(run):

@@ -644,5 +644,22 @@ def test_a_trial_that_had_begun_its_last_epoch_ends_with_that(pruning):
     while not (report := worker.step()).done:
         assert search.conductor.take(report) is False
     assert search.conductor.take(report) is True
-    assert search.trials.records[number].status == "pruned"
+    record = search.trials.records[number]
+    assert record.status == "pruned"
+    assert sorted(record.epochs) == [1, 2, 3, 4], "what was trained is written down"
+    assert record.checkpoint == (record.checkpoint[0], 4)
     assert search.slots.free() == [0]
+
+
+def test_the_last_slot_may_go_with_the_last_word_of_a_search(tmp_path):
+    spec = small_spec(search__scheduler="none", search__trials=1)
+    search = FakeSearch(tmp_path / "run", spec, checkpoint_every=9)
+    search.fill()
+    search.conductor._judge.end = lambda record, epoch, done: True
+    assert search.conductor.take(search.slots.workers[0].step()) is False
+    search.slots.dead.add(0)
+    search.conductor.lost(0)
+    assert search.slots.lost == {0}
+    assert (search.trials.records[0].status, search.conductor.error) == ("pruned", None)
+    assert search.conductor.finished
+    assert search.conductor.stopping is None

@@ -6,8 +6,8 @@ from raysearch.tuning.resources import Plan
 from raysearch.tuning.sizing import within_memory
 
 
-def plan(slots, workers=1):
-    return Plan(slots=slots, workers=workers, cpus_per_worker=1, gpus_per_worker=0)
+def plan(slots, workers=1, most=None):
+    return Plan(slots, workers, cpus_per_worker=1, gpus_per_worker=0, max_workers=most)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,11 @@ def test_slots_are_bounded_by_memory(slots, workers, free, local, expected):
     found, line = within_memory(plan(slots, workers), free, local=local)
     assert found == plan(expected, workers)
     assert bool(line) == (expected < slots)
+
+
+def test_a_group_that_may_grow_counts_with_all_its_workers():
+    assert within_memory(plan(64, most=4), 16e9, local=True)[0] == plan(4, most=4)
+    assert within_memory(plan(64, most=4), 16e9, local=False)[0] == plan(35, most=4)
 
 
 def test_what_bounds_the_slots_is_said():

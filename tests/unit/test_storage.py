@@ -21,7 +21,7 @@ from raysearch.ledger import read
 from raysearch.storage import folders
 from raysearch.storage import lease as lease_module
 from raysearch.storage.corpora import fetch_file, read_corpus, send_files
-from raysearch.storage.folders import fetch_folder, forget_folders, send_folder
+from raysearch.storage.folders import fetch_folder, forget_folders, send_folder, sweep_folders
 from raysearch.storage.lease import ObjectLease, check_object_fence
 from raysearch.storage.objects import ObjectStore
 from raysearch.storage.replica import open_storage, replica_of, shown
@@ -201,6 +201,33 @@ def test_folders_come_back_whole_and_share_content(objects, tmp_path):
     assert not (tmp_path / "back" / "e1").exists()
     forget_folders(objects, "run/checkpoints/0000", ["e2"])
     assert objects.keys("run/checkpoints/0000") == []
+
+
+def test_what_is_half_sent_outlives_a_removal_and_is_swept(objects, tmp_path):
+    family = "run/checkpoints/0000"
+    for name in ("e1", "e2", "e3"):
+        send_folder(objects, published(tmp_path / name, best="same", last=name), f"{family}/{name}")
+    objects.delete([f"{family}/e3.json"])  # its content is there, its manifest on the way
+    manifest = (tmp_path / "e3" / "manifest.json").read_bytes()
+    forget_folders(objects, family, ["e1"])
+    objects.write(f"{family}/e3.json", manifest)
+    assert fetch_folder(objects, f"{family}/e3", tmp_path / "back" / "e3")
+    objects.delete([f"{family}/e3.json"])
+    sweep_folders(objects, "run/checkpoints", {f"{family}/e2"})
+    assert len(objects.keys(f"{family}/objects")) == 2
+    assert fetch_folder(objects, f"{family}/e2", tmp_path / "back" / "e2")
+    sweep_folders(objects, "run/checkpoints", set())
+    assert objects.keys("run") == []
+
+
+def test_a_checkpoint_whose_content_is_missing_is_damaged(objects, tmp_path):
+    send_folder(objects, published(tmp_path / "e1", best="one"), "c/e1")
+    objects.delete(objects.keys("c/objects"))
+    with pytest.raises(DataError, match="content of 'best' is missing"):
+        fetch_folder(objects, "c/e1", tmp_path / "back" / "e1")
+    assert not (tmp_path / "back" / "e1").exists()
+    forget_folders(objects, "c", ["e1"])
+    assert objects.keys("c") == []
 
 
 def test_ranks_of_one_node_fetch_the_same_folder_at_once(tmp_path, monkeypatch):

@@ -59,6 +59,33 @@ async def test_finish_publishes_and_ends():
 
 
 @asynchronous
+async def test_what_a_command_carried_is_let_go_once_every_rank_has_reported():
+    async with serving() as (host, group):
+        await begin(host, 7)
+        await host.step(0, 0)
+        assert group.seen[0][2]["number"] == 7
+        assert [(one.kind, one.payload) for one in host._commands] == [
+            ("start", None),
+            ("epoch", None),
+        ]
+
+
+@asynchronous
+@pytest.mark.parametrize("resizes", [False, True])
+async def test_a_group_that_is_lost_with_its_last_word_counts_as_lost(resizes):
+    async with serving(faults={(0, 0, "finish", 1): DIES}, max_restarts=0) as (host, _):
+        await begin(host, 7)
+        await host.step(0, 0)
+        await host.let_go(7)
+        if resizes:
+            await host.resize()
+        assert await host.step(0, 1) == {"attempt": 1, "done": True}
+        again = await begin(host, 8, lease=1)
+        assert ("slot_lost" in again) is not resizes
+        assert host._resizing is False
+
+
+@asynchronous
 async def test_an_error_of_every_rank_fails_the_trial_and_keeps_the_group():
     async with serving(faults=EVERY_RANK) as (host, group):
         await begin(host, 0)
