@@ -176,7 +176,7 @@ def send_missing(source: FeatureSource, parts: Collection[str]) -> None:
 
     A part goes before its index; one that is not on this machine is in the storage.
     """
-    if source.storage:
+    if source_replica(source):
         there = stored_names(source)
         names = [name for part in sorted(parts) for name in (part, index_name(part))]
         here = [name for name in names if (Path(source.folder) / name).exists()]

@@ -231,7 +231,7 @@ def test_a_part_that_the_storage_lacks_is_the_storages_fault(source):
     replica_of(folder(source)).objects.delete(
         [replica_of(folder(source)).key(folder(source) / parts[0])]
     )
-    with pytest.raises(InfrastructureError, match="cannot be read"):
+    with pytest.raises(InfrastructureError, match="is gone"):
         stored_rows(source, parts[0], 10, [0])
 
 
