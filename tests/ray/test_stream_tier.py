@@ -58,6 +58,7 @@ class Command:
             time.sleep(0.2)
 
 
+@pytest.mark.slow
 def test_two_slots_on_two_cpus_stream_from_a_bucket_what_a_host_holds(bucket, tmp_path):
     url = f"{bucket}/{tmp_path.name}"
     found = {}
