@@ -12,7 +12,7 @@ from raysearch.corpora.table import CorpusConfig, load_corpus
 from raysearch.corpora.utterance import Corpus
 from raysearch.errors import ConfigError, MissingPathError
 from raysearch.storage.objects import is_url
-from raysearch.storage.replica import Replica, open_storage, replica_of
+from raysearch.storage.replica import Replica, open_storage, reached_storage, replica_of
 
 __all__ = ["fetch_corpus", "fetch_file", "read_corpus", "send_files"]
 
@@ -81,7 +81,7 @@ def fetch_file(path: str, url: str) -> None:
 
 
 def _fetched(url: str) -> str:
-    root = open_storage(url)
+    root = reached_storage(url)
     replica = replica_of(root)
     assert replica is not None
     sizes = replica.objects.sizes("")

@@ -5,12 +5,13 @@ we name; pyarrow's file systems have none. Credentials and endpoints come from w
 own tools look first: the environment, then the machine's role.
 """
 
+import contextlib
 import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,11 @@ __all__ = ["SCHEMES", "ObjectStore", "Tag", "Version", "is_url"]
 SCHEMES = ("s3", "gs", "file")
 # Small objects: what does not answer in this time will not.
 TIMEOUT = "30s"
-
+# A store that fails by itself, or cannot be reached, is asked again for a minute: a search waits
+# its outage out. The client's own ten tries are over after two seconds.
+PATIENCE_S = 60.0
+# Who has just typed an address wants to know sooner.
+HURRY_S = 3.0
 
 # What a store knows a version by: S3 by its ETag, Google by its generation.
 Tag = tuple[str | None, str | None]
@@ -78,16 +83,22 @@ class ObjectStore:
                 f"{url!r}: no storage: give a folder, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX"
             )
         self.url = url.rstrip("/")
-        options: dict[str, Any] = {}
-        if scheme != "file":
-            # A test server, or one behind a cluster's own wall, may speak plain HTTP.
-            plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
-            options = {"client_options": {"allow_http": plain, "timeout": TIMEOUT}}
         with self._told("opened"):
             try:
-                self._store = from_url(self.url, **options, **_made(scheme))
+                self._store = from_url(self.url, **_options(scheme, PATIENCE_S))
+                self._hurried = from_url(self.url, **_options(scheme, HURRY_S))
             except ValueError as error:
                 raise ConfigError(f"{url!r}: no storage: {_first_line(error)}") from None
+
+    def reach(self) -> None:
+        """Ask for something small, and not for long.
+
+        Raises:
+            StorageRefusedError: nothing may be read.
+            InfrastructureError: no answer, or an error, within seconds.
+        """
+        with self._told("reached"), contextlib.suppress(NotFoundError, FileNotFoundError):
+            obstore.head(self._hurried, ".probe")
 
     def read(self, key: str) -> Version | None:
         """The object; None if there is none."""
@@ -160,6 +171,7 @@ class ObjectStore:
             StorageRefusedError: it may not be written.
             InfrastructureError: it cannot be reached.
         """
+        self.reach()
         self.now()
 
     def now(self) -> datetime:
@@ -195,9 +207,17 @@ def _tag(meta: Any) -> Tag:
     return meta["e_tag"], meta["version"]
 
 
-def _made(scheme: str) -> dict[str, Any]:
-    """A folder is made where it is missing; a bucket is not."""
-    return {"mkdir": True} if scheme == "file" else {}
+def _options(scheme: str, patience_s: float) -> dict[str, Any]:
+    """Of the client that asks for so many seconds. A folder is made where it is missing."""
+    if scheme == "file":
+        return {"mkdir": True}
+    # A test server, or one behind a cluster's own wall, may speak plain HTTP.
+    plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
+    second = timedelta(seconds=1)
+    backoff = {"init_backoff": 0.1 * second, "max_backoff": 2 * second, "base": 2}
+    retries = {"max_retries": 1000, "backoff": backoff, "retry_timeout": patience_s * second}
+    client = {"allow_http": plain, "timeout": TIMEOUT}
+    return {"client_options": client, "retry_config": retries}
 
 
 def _first_line(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from raysearch.errors import InfrastructureError
 
 __all__ = ["DEADLINE_S", "Outbox"]
 
-# What is put makes several requests, and the client tries each for 180 s.
+# What is put makes several requests, and the client tries each for a minute.
 DEADLINE_S = 400.0
 
 

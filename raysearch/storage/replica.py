@@ -21,7 +21,15 @@ from raysearch.files import write_json
 from raysearch.paths import shortened, why_not
 from raysearch.storage.objects import ObjectStore, is_url
 
-__all__ = ["Replica", "check_writable", "open_storage", "pasted", "replica_of", "shown"]
+__all__ = [
+    "Replica",
+    "check_writable",
+    "open_storage",
+    "pasted",
+    "reached_storage",
+    "replica_of",
+    "shown",
+]
 
 MARK = "storage.json"
 # Errors of what was asked for, not of the machine.
@@ -92,6 +100,19 @@ def open_storage(text: str) -> Path:
         write_json(root / MARK, {"url": objects.url})
     except OSError as error:
         raise InfrastructureError(f"{root}: {error.strerror}; set XDG_CACHE_HOME") from error
+    return root
+
+
+def reached_storage(url: str) -> Path:
+    """As ``open_storage``, of a store that answers now.
+
+    Raises:
+        StorageRefusedError: nothing may be read.
+        InfrastructureError: no answer, or an error, within seconds.
+    """
+    root = open_storage(url)
+    if replica := replica_of(root):
+        replica.objects.reach()
     return root
 
 

@@ -16,7 +16,7 @@ from raysearch.storage.folders import fetch_folder, forget_folders, send_folder,
 from raysearch.storage.lease import ObjectLease, check_object_fence
 from raysearch.storage.mirror import fetch_changed
 from raysearch.storage.objects import is_url
-from raysearch.storage.replica import Replica, open_storage, replica_of
+from raysearch.storage.replica import Replica, reached_storage, replica_of
 from raysearch.storage.segments import SegmentLedger, fetch_ledger
 from raysearch.training.checkpoint import MANIFEST
 
@@ -54,7 +54,7 @@ def existing_run(text: str) -> RunFolder:
     if not is_url(text):
         return RunFolder.existing(Path(text))
     url, _, name = text.rstrip("/").rpartition("/")
-    run = RunFolder(open_storage(url) / name)
+    run = RunFolder(reached_storage(url) / name)
     fetch_run(run.root)
     if not run.spec_file.is_file():
         raise MissingPathError(f"{text}: not a run: it has no {SPEC}")

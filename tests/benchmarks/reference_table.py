@@ -40,8 +40,8 @@ SYSTEMS = (
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 # A corpus of its own name, or a manifest.
 CORPORA = {"emodb": "emodb", "nemo": "manifest"}
-# The layers that mfhca's space searches are HuBERT's: of Whisper tiny's four the second is taken, at
-# which ssl's own settings stand.
+# The layers that mfhca's space searches are HuBERT's: of Whisper tiny's four the second is taken,
+# where ssl's own settings stand.
 OWN = {
     "resnet34": ("model.pretrained=false",),
     "mfhca": ("features.ssl.layer=2", "space.features.ssl.layer=null"),

@@ -109,6 +109,7 @@ class NodeProbe:
                 from raysearch.storage.objects import ObjectStore
 
                 store = ObjectStore(place)
+                store.reach()
                 written = store.read(f"{folder}/driver")
                 found["seen"] = written is not None and written.data.decode() == given
                 store.write(f"{folder}/{name}", name.encode())
