@@ -257,7 +257,7 @@ class Conductor(Logbook):
             self._slots.release(slot)
             self._elsewhere(record, report, True)
         else:
-            barren = not record.epochs and self._health.failed(slot) and not self._alone
+            barren = not record.epochs and self._health.failed(slot, reason) and not self._alone
             self._end(record, "failed", reason=reason)
             if barren:
                 self._slots.lose(slot, f"trial after trial fails there alone, the last: {reason}")

@@ -26,11 +26,15 @@ from raysearch.tuning.journal import UnsyncedJournal
 
 __all__ = ["Study", "num_startup_trials"]
 
+# Optuna's TPE leaves failed trials out, and would go on to propose what fails: settings of which it
+# knows nothing look promising. A pruned trial that reported nothing counts as worse than any other.
 _STATES = {
     "completed": TrialState.COMPLETE,
     "pruned": TrialState.PRUNED,
-    "failed": TrialState.FAIL,
+    "failed": TrialState.PRUNED,
 }
+# Says so in the journal.
+FAILED = "failed"
 
 
 def num_startup_trials(num_trials: int) -> int:
@@ -113,12 +117,13 @@ class Study:
             noted.params[name] = value
             distribution.suggest(noted, name)
         state, last = _STATES[status], curve[max(curve)] if curve else None
+        attributes = ({"label": label} if label else {}) | _told(status)
         trial = optuna.trial.create_trial(
             state=state,
-            value=None if state is TrialState.FAIL else last,
+            value=last,
             params=noted.params,
             distributions=noted.distributions,
-            user_attrs={"label": label} if label else {},
+            user_attrs=attributes,
             intermediate_values=dict(curve),
         )
         with _quiet():
@@ -141,14 +146,13 @@ class Study:
     def finish(self, number: int, status: str, value: float | None) -> None:
         """End trial ``number`` as ``completed``, ``pruned`` or ``failed``.
 
-        A pruned trial keeps the value of its last epoch as Optuna records it.
+        A pruned or failed trial keeps the value of its last epoch as Optuna records it.
         """
+        trial = self._trials.pop(number)
         with _quiet():
-            self._study.tell(
-                self._trials.pop(number),
-                value if status == "completed" else None,
-                state=_STATES[status],
-            )
+            for name, said in _told(status).items():
+                trial.set_user_attr(name, said)
+            self._study.tell(trial, value if status == "completed" else None, state=_STATES[status])
 
     def _ask(self, number: int) -> optuna.Trial:
         trial = self._study.ask()
@@ -164,6 +168,11 @@ class Study:
             group=True,
             constant_liar=True,
         )
+
+
+def _told(status: str) -> dict[str, Any]:
+    """What a trial's own attributes say of how it ended."""
+    return {FAILED: True} if status == "failed" else {}
 
 
 @dataclass(frozen=True)

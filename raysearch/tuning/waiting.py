@@ -1,5 +1,6 @@
 """Trials that wait to be started again, and what is held against them and against the slots."""
 
+import re
 from collections import Counter, defaultdict, deque
 from collections.abc import Set as AbstractSet
 
@@ -68,21 +69,29 @@ class SlotHealth:
     What looks like a fault of the settings can be one of a slot that nobody has thought of. It is
     told by what happens elsewhere: a slot is given up after so many failures in a row before a
     first epoch as settings alone, at the rate at which they fail on the other slots, would give
-    once in a thousand times.
+    once in a thousand times. A reason after which a slot trained another trial is the settings' own
+    and tells nothing of slots; numbers in it make no other reason.
     """
 
     def __init__(self) -> None:
         self._in_a_row: Counter[int] = Counter()
         self._failed: Counter[int] = Counter()
         self._trained: Counter[int] = Counter()
+        self._reasons: defaultdict[int, set[str]] = defaultdict(set)
+        self._of_settings: set[str] = set()
 
     def trained(self, slot: int) -> None:
         """A trial's first epoch ended on ``slot``."""
+        self._of_settings |= self._reasons.pop(slot, set())
         self._in_a_row[slot] = 0
         self._trained[slot] += 1
 
-    def failed(self, slot: int) -> bool:
+    def failed(self, slot: int, reason: str) -> bool:
         """A trial failed on ``slot`` before its first epoch; whether the slot is to be given up."""
+        reason = re.sub(r"[\d.]+", "#", reason)
+        if reason in self._of_settings:
+            return False
+        self._reasons[slot].add(reason)
         self._in_a_row[slot] += 1
         self._failed[slot] += 1
         trained = self._trained.total() - self._trained[slot]

@@ -51,23 +51,23 @@ def test_a_slot_that_fails_what_others_train_is_given_up():
     health, given_up = SlotHealth(), []
     while not any(given_up):
         health.trained(1)
-        given_up.append(health.failed(0))
+        given_up.append(health.failed(0, "bad"))
     assert 3 <= len(given_up) <= 5
 
 
 def test_an_epoch_makes_up_for_failures():
     health = SlotHealth()
-    for _ in range(9):
+    for reason in "abcdefghi":
         health.trained(1)
-        assert not health.failed(0)
+        assert not health.failed(0, reason)
         health.trained(0)
 
 
 def test_settings_that_fail_everywhere_cost_no_slot():
     health = SlotHealth()
-    assert not any(health.failed(slot) for _ in range(9) for slot in (0, 1))
+    assert not any(health.failed(slot, "bad") for _ in range(9) for slot in (0, 1))
     health.trained(0)
-    assert not any(health.failed(0) for _ in range(9)), "it alone has trained"
+    assert not any(health.failed(0, "bad") for _ in range(9)), "it alone has trained"
 
 
 def test_settings_of_which_many_fail_cost_no_slot():
@@ -77,4 +77,14 @@ def test_settings_of_which_many_fail_cost_no_slot():
         if rng.random() < 0.6:
             health.trained(slot)
         else:
-            assert not health.failed(slot)
+            assert not health.failed(slot, str(rng.choice(list("abcdefghijklmnopqrstuvwxyz"))))
+
+
+def test_a_reason_that_a_slot_has_outlived_is_the_settings():
+    health = SlotHealth()
+    assert not health.failed(0, "ValueError: this net refuses a dropout of 0.50")
+    health.trained(0)
+    for _ in range(20):
+        health.trained(1)
+        assert not health.failed(2, "ValueError: this net refuses a dropout of 0.5")
+    assert any(health.failed(2, "OSError: the driver's library is not there") for _ in range(5))
