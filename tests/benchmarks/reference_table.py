@@ -161,8 +161,9 @@ def fold(run: RunFolder) -> dict[str, Any]:
 def write_table(corpus: str) -> None:
     """``<corpus>.md`` from the pieces that there are."""
     pieces = [json.loads(path.read_text()) for path in sorted((REFERENCE / corpus).glob("*.json"))]
+    peers = [json.loads(path.read_text()) for path in sorted((REFERENCE / corpus).glob("peers/*"))]
     absent = [name for name in SYSTEMS if name not in {p["system"] for p in pieces}]
-    (REFERENCE / f"{corpus}.md").write_text(markdown(corpus, pieces, absent))
+    (REFERENCE / f"{corpus}.md").write_text(markdown(corpus, pieces, peers, absent))
 
 
 if __name__ == "__main__":

@@ -92,8 +92,10 @@ COLUMNS = (
 )
 
 
-def markdown(corpus: str, pieces: Sequence[Piece], absent: Sequence[str]) -> str:
-    """The page: inductive figures, transductive ones, then each system's folds and commands."""
+def markdown(
+    corpus: str, pieces: Sequence[Piece], peers: Sequence[Piece], absent: Sequence[str]
+) -> str:
+    """The page: inductive figures, plain scripts' and transductive ones, then each in detail."""
     before = BEFORE.get(corpus, {})
     ordered = sorted(pieces, key=lambda piece: -piece["nested"]["ua"]["mean"])
     inductive = [piece for piece in ordered if not piece["transductive"]]
@@ -105,6 +107,8 @@ def markdown(corpus: str, pieces: Sequence[Piece], absent: Sequence[str]) -> str
         "",
         *_table(COLUMNS, [_row(piece, before) for piece in inductive]),
     ]
+    if peers:
+        lines += ["", PEERS, "", *_table(PEER_COLUMNS, _peer_rows(peers)), "", *_commands(peers)]
     if transductive:
         rows = [_row(piece, {}) for piece in transductive]
         lines += ["", TRANSDUCTIVE, "", *_table(COLUMNS, rows)]
@@ -116,6 +120,32 @@ def markdown(corpus: str, pieces: Sequence[Piece], absent: Sequence[str]) -> str
     for piece in ordered:
         lines += ["", *_details(piece, NOTES.get((corpus, piece["name"])))]
     return "\n".join(lines) + "\n"
+
+
+PEERS = """## What a plain script has on the same folds
+
+No search and no validation: one fixed setting each, trained on all rows of the training speakers
+(`tests/benchmarks/plain_peers.py`). The network is timm's ResNet10; the probes are a logistic
+regression and a linear SVM on the mean and deviation over time of Whisper tiny.en's layers."""
+
+PEER_COLUMNS = ("script", "UA %", "WA %", "UA % by fold", "core-seconds a fold")
+
+
+def _peer_rows(peers: Sequence[Piece]) -> list[list[str]]:
+    return [
+        [
+            peer["name"],
+            _percent(peer["ua"]),
+            _percent(peer["wa"]),
+            " ".join(f"{100 * value:.0f}" for value in peer["ua_by_fold"]),
+            f"{min(peer['core_seconds_by_fold'])} to {max(peer['core_seconds_by_fold'])}",
+        ]
+        for peer in sorted(peers, key=lambda peer: -peer["ua"])
+    ]
+
+
+def _commands(peers: Sequence[Piece]) -> list[str]:
+    return ["```", *sorted({peer["command"] for peer in peers}), "```"]
 
 
 OTHERS = """Pooled test UA of what needs no further training: the best trial's net (single), its
