@@ -4,8 +4,9 @@
 
 Both tiers train the same net on the same batches of the same epochs, in alternation, on one core.
 The stream's parts lie in a storage by URL (a folder's, so that no server takes part of the core);
-the node keeps a tenth of the features' bytes on disk. Then ten epochs are streamed, and after each
-this process' memory, Ray's object store and the node's disk are told.
+the node keeps a tenth of the features' bytes on disk. Then ten epochs of each of three feature sets
+are streamed in turn, and after each round this process' memory, Ray's object store and the node's
+disk are told.
 """
 
 import argparse
@@ -14,8 +15,8 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,8 @@ from raysearch.training.learner import Learner
 
 NUM_VALIDATION, CLIP_S = 150, 3.0
 SPACE = "emohrnet"
+# The first is what the two tiers are compared with.
+SETS = (LogMelConfig(), LogMelConfig(n_mels=40), LogMelConfig(hop_ms=20))
 
 
 def main() -> None:
@@ -62,18 +65,19 @@ def main() -> None:
             include_dashboard=False,
         )
         storage = open_storage(f"file://{scratch}/bucket")
-        features, rows = _featurized(options.manifest, storage)
-        print(json.dumps(_measured(features, rows, options), indent=1))
+        sets, rows = _featurized(options.manifest, storage)
+        print(json.dumps(_measured(sets, rows, options), indent=1))
         ray.shutdown()
 
 
-def _featurized(manifest: Path, storage: Path) -> tuple[FeatureSet, SplitRows]:
+def _featurized(manifest: Path, storage: Path) -> tuple[list[FeatureSet], SplitRows]:
     corpus = load_corpus(CorpusConfig(name="manifest", data=str(manifest)), storage)
-    config = LogMelConfig()
-    found = ensure_features(
-        corpus.utterances, "mel", config, storage / ".features", corpus=corpus.name
-    )
-    usable = [u for u in corpus.utterances if u.id not in found.quarantined]
+    sets = [
+        ensure_features(corpus.utterances, "mel", config, storage / ".features", corpus=corpus.name)
+        for config in SETS
+    ]
+    bad = {one for found in sets for one in found.quarantined}
+    usable = [u for u in corpus.utterances if u.id not in bad]
     labels = sorted({u.emotion for u in usable})
 
     def table(items: Any) -> RowTable:
@@ -84,23 +88,27 @@ def _featurized(manifest: Path, storage: Path) -> tuple[FeatureSet, SplitRows]:
         )
 
     train, validation = usable[NUM_VALIDATION:], usable[:NUM_VALIDATION]
-    return found, SplitRows(table(train), table(validation), tuple(labels))
+    return sets, SplitRows(table(train), table(validation), tuple(labels))
 
 
 def _measured(
-    features: FeatureSet, rows: SplitRows, options: argparse.Namespace
+    sets: Sequence[FeatureSet], rows: SplitRows, options: argparse.Namespace
 ) -> Mapping[str, Any]:
-    source = replace(features.source, disk_bytes=int(options.share * features.num_bytes))
-    folder = Path(source.folder)
-    for path in folder.glob("part-*"):  # as on a node that computed none of them
+    features = sets[0]
+    budget = int(options.share * features.num_bytes)
+    source, *others = [replace(one.source, disk_bytes=budget) for one in sets]
+    root = Path(source.folder).parent
+    for path in root.glob("*/part-*"):  # as on a node that computed none of them
         path.unlink()
     cache = ray.remote(NodeCache).options(num_cpus=0).remote(1 << 30)
     seconds: dict[str, list[float]] = {"host": [], "stream": []}
     losses: dict[str, list[float]] = {"host": [], "stream": []}
-    with (
-        _learner(rows, source, "host", cache, options) as host,
-        _learner(rows, source, "stream", cache, options) as stream,
-    ):
+    with ExitStack() as opened:
+
+        def learner(source: FeatureSource, tier: Tier) -> Learner:
+            return opened.enter_context(_learner(rows, source, tier, cache, options))
+
+        host, stream = learner(source, "host"), learner(source, "stream")
         for pair in range(options.pairs + 1):
             for name, learner in (("host", host), ("stream", stream)):
                 started = time.perf_counter()
@@ -110,20 +118,21 @@ def _measured(
                 losses[name].append(result.metrics["train_loss"])
         ratios = [s / h for s, h in zip(seconds["stream"], seconds["host"], strict=True)]
         ray.kill(cache)
-        resources = []
+        streams, resources = [stream, *(learner(one, "stream") for one in others)], []
         for _ in range(options.epochs):
-            stream.advance()
-            resources.append(_resources(folder))
+            for one in streams:
+                one.advance()
+            resources.append(_resources(root))
     return {
         "rows": len(rows.train),
-        "parts": len(list(folder.glob("index-*"))),
+        "parts": len(list(Path(source.folder).glob("index-*"))),
         "feature_mib": features.num_bytes / 2**20,
         "disk_budget_mib": (source.disk_bytes or 0) / 2**20,
         "shuffle_rows": options.shuffle_rows,
         "epoch_s": seconds,
         "ratio_median": statistics.median(ratios),
         "equal_losses": losses["host"] == losses["stream"],
-        "after_each_epoch": resources,
+        "after_each_round": resources,
     }
 
 
@@ -157,14 +166,14 @@ def _built(config: Any, training: Any, data: TrialData) -> Learner:
     )
 
 
-def _resources(folder: Path) -> Mapping[str, float]:
+def _resources(root: Path) -> Mapping[str, float]:
     """MiB: this process, its children (Ray's own among them), Ray's objects, parts on disk."""
     process = psutil.Process()
     children = sum(child.memory_info().rss for child in process.children(recursive=True))
     held = ray.cluster_resources()["object_store_memory"] - ray.available_resources().get(
         "object_store_memory", 0
     )
-    disk = sum(path.stat().st_size for path in folder.glob("part-*"))
+    disk = sum(path.stat().st_size for path in root.glob("*/part-*"))
     figures = {
         "process": process.memory_info().rss,
         "children": children,
