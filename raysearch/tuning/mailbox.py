@@ -159,9 +159,12 @@ class Mailbox:
         return dict(self._pids)
 
     @untold
-    async def nodes(self) -> set[str]:
-        """The nodes where the workers are, or were last."""
-        return set(self._nodes.values())
+    async def workers(self) -> dict[str, list[int]]:
+        """The nodes where the workers are, or were last, and the ids of those that live there."""
+        found: dict[str, list[int]] = {node: [] for node in self._nodes.values()}
+        for rank, pid in self._pids.items():
+            found[self._nodes[rank]].append(pid)
+        return found
 
     @untold
     async def give_up(self, reason: str) -> None:

@@ -110,7 +110,7 @@ class WorkerPool:
         """Vacate the slots that have a worker on one of ``nodes``, which are going away."""
         for slot in [slot for slot in self.slots if slot.staying and slot.ready]:
             with contextlib.suppress(RayError):  # a dead host's trial will tell
-                if nodes & ray.get(slot.host.nodes.remote(), timeout=ANSWER_S):
+                if nodes & set(ray.get(slot.host.workers.remote(), timeout=ANSWER_S)):
                     with self._lock:
                         slot.vacate("its node is being taken away")
 
@@ -172,7 +172,7 @@ class WorkerPool:
     def alive(self, slot: int) -> bool:
         """Whether the host of ``slot`` answers."""
         try:
-            ray.get(self.slots[slot].host.nodes.remote(), timeout=ANSWER_S)
+            ray.get(self.slots[slot].host.workers.remote(), timeout=ANSWER_S)
         except RayError:
             return False
         return True
@@ -222,9 +222,9 @@ class WorkerPool:
         """Tell ``slot`` its next trial; the name of its host and the lease to begin it with."""
         taken = self.slots[slot]
         with contextlib.suppress(RayError):  # a dead host's trial will tell
-            nodes = ray.get(taken.host.nodes.remote(), timeout=ANSWER_S)
+            taken.workers = ray.get(taken.host.workers.remote(), timeout=ANSWER_S)
             with self._lock:
-                self._caches.use(slot, nodes)
+                self._caches.use(slot, set(taken.workers))
         return {"host": taken.host_name, "lease": taken.assign(task)}
 
     def close_idle(self) -> None:

@@ -15,6 +15,7 @@ from ray.util.placement_group import remove_placement_group
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raysearch.tuning.group_fit import GroupFit, TellsItsHost
+from raysearch.tuning.hung_worker import end_worker
 from raysearch.tuning.resources import Plan
 from raysearch.tuning.serve import serve_trials
 from raysearch.tuning.worker_group import WorkerGroupHost
@@ -51,6 +52,7 @@ class Slot:
         lease: the last trial's number here.
         num_rests: pauses since the last trial that ended here.
         rests_until: when, of ``time.monotonic()``, it can take a trial again.
+        workers: process ids by node, as they were when its last trial began.
     """
 
     def __init__(self, index: int, pool: str, plan: Plan, scratch: Path, **limits: Any) -> None:
@@ -59,6 +61,7 @@ class Slot:
         self.busy = self.leaving = False
         self.lease = -1
         self.num_rests, self.rests_until = 0, 0.0
+        self.workers: dict[str, list[int]] = {}
         self._plan, self._scratch = plan, scratch
         self._closing = threading.Event()
         actor = ray.remote(num_cpus=0, max_concurrency=1000)(WorkerGroupHost)
@@ -131,9 +134,14 @@ class Slot:
 
     def _free_place(self) -> None:
         """Free what a controller that was killed still holds for its workers."""
-        with contextlib.suppress(RayError):
+        try:
             if (place := ray.get(self.host.place.remote(), timeout=CLOSE_S)) is not None:
                 remove_placement_group(place)
+        except RayError:
+            # Its host is dead, which would have ended a worker that hangs; Ray asks it to exit.
+            for node, pids in self.workers.items():
+                for pid in pids:
+                    end_worker(node, pid)
 
     def _trainer(self, name: str) -> GroupFit:
         plan = self._plan

@@ -1,9 +1,12 @@
 """A cluster's nodes join, are drained and die under a search; it grows, moves and loses nothing."""
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from driver import Driver
 from ray.cluster_utils import Cluster
@@ -25,6 +28,7 @@ def cluster():
             "num_cpus": 1,
             "include_dashboard": True,
             "dashboard_host": "127.0.0.1",
+            "dashboard_port": 0,
             "object_store_memory": 200_000_000,
         },
     )
@@ -95,6 +99,22 @@ def test_a_dead_node_s_trial_goes_on_elsewhere(cluster, tmp_path):
     cluster.remove_node(node, allow_graceful=False)
     driver.wait_until(lambda d: resumed(d, number))
     check_whole(driver)
+
+
+def test_a_hung_worker_whose_host_dies_is_ended(cluster, tmp_path):
+    driver = started(cluster, tmp_path)
+    (worker,), (host,) = actors(cluster, "RayTrainWorker"), actors(cluster, "WorkerGroupHost")
+    os.kill(worker, signal.SIGSTOP)
+    os.kill(host, signal.SIGKILL)
+    check_whole(driver)  # with a CPU that the hung one held
+    assert not psutil.pid_exists(worker)
+
+
+def actors(cluster, name):
+    """The process ids of the cluster's actors of a class."""
+    raylets = [node.all_processes["raylet"][0].process.pid for node in cluster.list_all_nodes()]
+    below = [one for pid in raylets for one in psutil.Process(pid).children(recursive=True)]
+    return [one.pid for one in below if one.cmdline()[:1] and name in one.cmdline()[0]]
 
 
 def resumed(driver, number):
