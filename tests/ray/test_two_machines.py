@@ -47,8 +47,11 @@ class Machines:
         self.second = second
         for path in (self.cache, second):
             path.mkdir()
+        (folder / "token").write_text("f" * 64)
         self.environment = {
             **environment,
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(folder / "token"),
             "XDG_CACHE_HOME": str(self.cache),
             "PATH": f"{BIN}:{environment['PATH']}",
         }
