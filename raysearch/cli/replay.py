@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from raysearch.cli.terminal import ProgressLine, heading, plain_console
+from raysearch.replay.rules import PRESENT, RULES, rules_named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,8 +45,8 @@ def add(verbs: Any) -> None:
     parser.add_argument(
         "--rules",
         metavar="A,B",
-        help="random, tpe (none is stopped), median, asha (the present rule), default (what a new "
-        "search uses); default: all",
+        help="; ".join(f"{name}: {rule.meaning}" for name, rule in RULES.items())
+        + " (default: all)",
     )
     parser.add_argument(
         "--seeds", type=_count, default=3, metavar="N", help="searches of each (default: 3)"
@@ -76,10 +77,9 @@ def replay_tables(arguments: argparse.Namespace) -> int:
     """Carry the verb out."""
     from raysearch.replay.comparison import Plan, Switch, compare_rules
     from raysearch.replay.found_tables import find_tables
-    from raysearch.replay.rules import RULES, rules_named
 
-    named = list(RULES) if arguments.rules is None else arguments.rules.split(",")
-    rules = rules_named([name.strip() for name in named if name.strip()])
+    named = ",".join(RULES) if arguments.rules is None else arguments.rules
+    rules = rules_named([name.strip() for name in named.split(",") if name.strip()])
     switch = Switch(*arguments.switch_cost)
     plan = Plan(arguments.seeds, arguments.budget, arguments.slots, switch)
     with ProgressLine(Console(stderr=True)) as line:
@@ -97,8 +97,6 @@ def replay_tables(arguments: argparse.Namespace) -> int:
 
 
 def _show(console: Console, found: "Comparison", plan: "Plan") -> None:
-    from raysearch.replay.rules import PRESENT
-
     budgets = sorted({one.budget for one in found.conditions.values()})
     span = str(budgets[0]) if len(budgets) == 1 else f"{budgets[0]} to {budgets[-1]}"
     heading(
@@ -123,7 +121,9 @@ def _show_estimates(
     console: Console, what: str, rows: "Mapping[str, Mapping[str, Estimate]]"
 ) -> None:
     shares = next(iter(rows.values()))
-    table = Table("rule", *(f"{what} {float(share):.0%}" for share in shares), box=None)
+    table = Table(
+        "rule", *(f"{what} {float(share):.0%}" for share in shares), box=None, pad_edge=False
+    )
     for name, estimates in rows.items():
         table.add_row(name, *map(_cell, estimates.values()))
     console.print(table)
@@ -135,7 +135,7 @@ def _say(console: Console, line: str) -> None:
 
 def _cell(one: "Estimate") -> str:
     bounds = [f"{bound:.2f}".removeprefix("0") for bound in one.interval or ()]
-    span = f" [{', '.join(bounds)}]" if bounds else ""
+    span = f" [{','.join(bounds)}]" if bounds else ""
     return f"{'>' if one.unreached else ''}{one.mean:.2f}{span}"
 
 

@@ -26,8 +26,12 @@ Floats = NDArray[np.float64]
 def read_parquet(path: Path, name: str) -> CurveTable:
     """The table in ``path``: numbers ``hp_*``, and ``valid_loss``, whose first is before training.
 
-    Called ``name``. Settings are searched on a logarithmic scale over the table's own range, on a plain one where
+    Settings are searched on a logarithmic scale over the table's own range, on a plain one where
     that reaches 0 or below; what is equal in all rows is not searched.
+
+    Args:
+        path: the file.
+        name: what the table is called.
 
     Raises:
         DataError: not Parquet, or a column that is missing or cannot be used; names both.

@@ -17,10 +17,12 @@ class Rule:
     """One way to search.
 
     Attributes:
+        meaning: in a few words.
         search: fields of the ``search`` section, over its defaults.
         random: settings are drawn at random throughout, and nothing is learned of them.
     """
 
+    meaning: str
     search: Mapping[str, Any] = field(default_factory=dict)
     random: bool = False
 
@@ -33,13 +35,16 @@ class Rule:
 # What others are measured against: TPE and the stopping form of ASHA.
 PRESENT = "asha"
 
-# Name to rule; all but the last say what they mean, whatever the defaults become.
+# All but the last say what they mean, whatever the defaults become.
 RULES: Mapping[str, Rule] = {
-    "random": Rule({"scheduler": "none"}, random=True),
-    "tpe": Rule({"scheduler": "none"}),
-    "median": Rule({"scheduler": "median", "grace_epochs": None}),
-    PRESENT: Rule({"scheduler": "asha", "grace_epochs": None, "reduction_factor": 3, "noise": 1.0}),
-    "default": Rule(),
+    "random": Rule("random draws, none stopped", {"scheduler": "none"}, random=True),
+    "tpe": Rule("TPE, none stopped", {"scheduler": "none"}),
+    "median": Rule("TPE and the median rule", {"scheduler": "median", "grace_epochs": None}),
+    PRESENT: Rule(
+        "TPE and ASHA that stops",
+        {"scheduler": "asha", "grace_epochs": None, "reduction_factor": 3, "noise": 1.0},
+    ),
+    "default": Rule("what a new search uses"),
 }
 
 
