@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add"]
 
-EXAMPLE = "example: raysearch replay --tables results --rules tpe,asha --seeds 10 --slots 4"
+EXAMPLE = "example: raysearch replay --tables results --rules tpe,asha --seeds 10"
 
 
 def add(verbs: Any) -> None:

@@ -51,7 +51,7 @@ class Course:
     Attributes:
         spent: of the budget, after each report.
         best: the best value by then, higher is better.
-        num_trials: how many were begun.
+        num_trials: how many were proposed.
         wall: when the last report came, in mean epochs of one slot.
     """
 
@@ -158,9 +158,11 @@ class Simulation:
     def _step(self, slot: int) -> None:
         """The epoch on ``slot`` has ended; what becomes of its trial."""
         run = self._runs[slot]
-        cost = run.step()
-        self._spent += cost
-        stops = self.conductor.take(self._report(run, cost))
+        self._spent += run.step()
+        if self._spent >= self._conditions.budget:
+            # The conductor counts epochs, and knows neither what each costs nor what a switch does.
+            self.conductor.stop("epoch budget")
+        stops = self.conductor.take(self._report(run))
         if not stops and slot in self._slots.leaving:
             stops = self.conductor.take(self._last_report(run))
         if stops:
@@ -168,7 +170,7 @@ class Simulation:
         else:
             self._await(slot)
 
-    def _report(self, run: _Run, cost: float) -> EpochReport:
+    def _report(self, run: _Run) -> EpochReport:
         value = run.row.values[run.epoch - 1]
         self._note(value)
         metrics: dict[str, float] = {} if value is None else {self._table.objective: value}
@@ -177,7 +179,7 @@ class Simulation:
             attempt=run.attempt,
             epoch=run.epoch,
             metrics=metrics,
-            train_s=cost * (self._table.epoch_s or 1.0),
+            train_s=run.row.costs[run.epoch - 1] * (self._table.epoch_s or 1.0),
             done=run.done,
             **(self._published(run) if run.done else {}),
         )

@@ -147,10 +147,21 @@ def test_a_switch_costs_its_slot_and_the_budget(simulated):
     simulation = simulated("asha", 100, 1, 0.5)
     num_epochs, num_trials = len(epochs_of(simulation)), simulation.course.num_trials
     assert simulation.course.spent[-1] == simulation.course.wall
-    begun = len({event.number for event in epochs_of(simulation)})
-    assert simulation.course.spent[-1] == num_epochs + 0.5 * begun
-    assert 100 <= simulation.course.spent[-1] < 102
-    assert num_trials - begun <= 1
+    assert simulation.course.spent[-1] == num_epochs + 0.5 * num_trials
+    assert 100 <= simulation.course.spent[-1] < 101.5
+    assert {event.data["train_s"] for event in epochs_of(simulation)} == {1.0}
+
+
+def test_an_epoch_without_a_value_is_no_better_than_those_before(simulated):
+    table = table_of([[1.0, None, 0.8], [None, None, None], [None, 0.9, 0.5]])
+    simulation = simulated("asha", 9, table=table)
+    told = [event.data["metrics"].get("val_loss") for event in epochs_of(simulation)]
+    assert None in told
+    lowest, best = 2.0, []
+    for value in told:
+        lowest = min(lowest, value or lowest)
+        best.append(-lowest)
+    assert simulation.course.best == best
 
 
 def test_optuna_is_told_of_the_rows_that_were_run():
