@@ -14,6 +14,7 @@ from raysearch.cli import (
     leak_study,
     list_jobs,
     logs,
+    replay,
     resume,
     run,
     status,
@@ -98,7 +99,7 @@ def parser_of_all() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     for module in (
-        *(run, corpus, evaluate, ablate, compare, cross_corpus, leak_study, systems),
+        *(run, corpus, evaluate, ablate, compare, cross_corpus, leak_study, replay, systems),
         *(submit, status, logs, stop, list_jobs, resume, doctor),
     ):
         module.add(verbs)

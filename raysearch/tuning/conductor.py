@@ -11,13 +11,13 @@ from typing import Any
 
 from raysearch.errors import InfrastructureError
 from raysearch.ledger import LedgerStore
-from raysearch.spec import SearchSpec, TrialConfig
 from raysearch.trials import TrialRecord, Trials
 from raysearch.tuning.budgets import NOTHING, Budgets, Spent
 from raysearch.tuning.chronicle import Observer
 from raysearch.tuning.faults import Fault
 from raysearch.tuning.judge import resumed_from
 from raysearch.tuning.logbook import Logbook
+from raysearch.tuning.problem import Problem
 from raysearch.tuning.slots import Assignment, Slots, assignment
 from raysearch.tuning.study import Study
 from raysearch.tuning.tolerance import ValidationNoise
@@ -31,52 +31,36 @@ class Conductor(Logbook):
     """Proposes trials, judges their reports, keeps the ledger.
 
     Args:
-        spec: the search.
+        problem: what is searched.
         folder: the run's folder.
         ledger: where events go; what it already holds is taken up.
         slots: where trials run.
         study: the sampler, empty.
-        split_identity: what of the data belongs to a trial's identity.
         task: what every task holds besides its own settings.
-        data: resolved settings to what opens their data.
         slot_cpus: CPUs of one slot, for a core budget.
         reserve: wall seconds that the end of the search will take, out of its budgets.
         noise: of the validation sets, for the stop rule.
-        common: values that every trial has, but for the published settings.
         spent: what the budgets have paid for before the first trial.
         observers: whoever watches.
     """
 
     def __init__(
         self,
-        spec: SearchSpec,
+        problem: Problem,
         folder: Path,
         ledger: LedgerStore,
         slots: Slots,
         study: Study,
         *,
-        split_identity: Mapping[str, Any],
         task: Mapping[str, Any],
-        data: Callable[[TrialConfig], Mapping[str, Any]],
         slot_cpus: float = 0,
         reserve: Callable[[Trials], float] = lambda trials: 0.0,
         noise: ValidationNoise | None = None,
-        common: Mapping[str, Any] | None = None,
         spent: Spent = NOTHING,
         observers: Sequence[Observer] = (),
     ) -> None:
-        super().__init__(
-            spec,
-            folder,
-            ledger,
-            slots,
-            study,
-            split_identity=split_identity,
-            noise=noise,
-            common=common,
-            observers=observers,
-        )
-        self._task, self._data = task, data
+        super().__init__(problem, folder, ledger, slots, study, noise=noise, observers=observers)
+        self._task = task
         self._budgets = Budgets(
             self._search, slot_cpus, slots.num_open, ledger.events, reserve, spent
         )
@@ -138,16 +122,16 @@ class Conductor(Logbook):
 
     def _assign(self, record: TrialRecord, slot: int) -> Assignment:
         self._on_slot[record.number] = slot
-        config = self._spec.resolve(record.config)
+        label, own = self._problem.task(record.config)
         return assignment(
             record,
             slot,
             self._folder,
-            config,
+            label,
             {
                 **self._task,
+                **own,
                 "objective": self._search.objective,
-                "data": self._data(config),
                 "suspect": self._waiting.is_suspect(record.number),
             },
         )

@@ -5,8 +5,8 @@ import math
 from collections.abc import Sequence
 
 from raysearch.ledger import Event
-from raysearch.spec import SearchSpec
 from raysearch.trials import EpochRecord, Status, TrialRecord, Trials
+from raysearch.tuning.problem import Problem
 from raysearch.tuning.schedulers import StopRule
 from raysearch.tuning.tolerance import ValidationNoise
 
@@ -19,24 +19,25 @@ def resumed_from(record: TrialRecord) -> int:
 
 
 class Judge:
-    """The stop rule of ``spec``, fed with each trial's best objective value so far.
+    """The stop rule of ``problem``'s search, fed with each trial's best objective value so far.
 
     Args:
-        spec: the search.
+        problem: what is searched.
         noise: of its validation sets; none known: every difference means something.
     """
 
-    def __init__(self, spec: SearchSpec, noise: ValidationNoise | None = None) -> None:
-        self._objective = spec.search.objective
+    def __init__(self, problem: Problem, noise: ValidationNoise | None = None) -> None:
+        search = problem.search
+        self._objective = search.objective
         self._sign = -1.0 if self._objective == "val_loss" else 1.0
-        self._noise, self._errors = noise, spec.search.noise
-        self._spec = spec
+        self._noise, self._errors = noise, search.noise
+        self._problem = problem
         self._warmups: dict[int, int] = {}
         self._rule = StopRule(
-            spec.search.scheduler,
-            max_epochs=spec.training.epochs,
-            grace_epochs=spec.search.grace_epochs,
-            reduction_factor=spec.search.reduction_factor,
+            search.scheduler,
+            max_epochs=problem.max_epochs,
+            grace_epochs=search.grace_epochs,
+            reduction_factor=search.reduction_factor,
             tolerance=self._tolerance,
         )
 
@@ -96,8 +97,7 @@ class Judge:
     def _warmup_of(self, record: TrialRecord) -> int:
         """The trial's own, for it may be searched."""
         if record.number not in self._warmups:
-            training = self._spec.resolve(record.config).training
-            self._warmups[record.number] = training.used_warmup_epochs
+            self._warmups[record.number] = self._problem.warmup_epochs(record.config)
         return self._warmups[record.number]
 
     def _tolerance(self, value: float, cutoff: float) -> float:

@@ -1,15 +1,15 @@
 """What is written of a search's trials, and what of it is read back when the search goes on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from raysearch.ledger import Event, LedgerStore
-from raysearch.spec import SearchSpec
 from raysearch.trials import TrialRecord, Trials
 from raysearch.tuning.checkpoint_keeper import CheckpointKeeper
 from raysearch.tuning.chronicle import Chronicle, Observer
 from raysearch.tuning.judge import Judge, resumed_from
+from raysearch.tuning.problem import Problem
 from raysearch.tuning.proposals import Proposals
 from raysearch.tuning.slots import Slots
 from raysearch.tuning.study import Study
@@ -24,14 +24,12 @@ class Logbook:
     """Keeps ledger, study and checkpoints in step; the conductor decides what happens.
 
     Args:
-        spec: the search.
+        problem: what is searched.
         folder: the run's folder.
         ledger: where events go.
         slots: where trials run.
         study: the sampler, empty.
-        split_identity: what of the data belongs to a trial's identity.
         noise: of the validation sets, for the stop rule.
-        common: values that every trial has, but for the published settings.
         observers: whoever watches.
 
     Attributes:
@@ -40,21 +38,19 @@ class Logbook:
 
     def __init__(
         self,
-        spec: SearchSpec,
+        problem: Problem,
         folder: Path,
         ledger: LedgerStore,
         slots: Slots,
         study: Study,
         *,
-        split_identity: Mapping[str, Any],
         noise: ValidationNoise | None = None,
-        common: Mapping[str, Any] | None = None,
         observers: Sequence[Observer] = (),
     ) -> None:
-        self._spec, self._search = spec, spec.search
+        self._problem, self._search = problem, problem.search
         self._folder, self._slots, self._study = folder, slots, study
-        self._proposals = Proposals(spec, study, split_identity, common)
-        self._judge = Judge(spec, noise)
+        self._proposals = Proposals(problem, study)
+        self._judge = Judge(problem, noise)
         self._keeper = CheckpointKeeper(folder, self._search.keep_best, ledger.after)
         self._waiting = Waiting()
         self._on_slot: dict[int, int] = {}
@@ -63,7 +59,7 @@ class Logbook:
         self._chronicle = Chronicle(ledger, self.trials, observers, self._on_slot)
 
     def _refused(self, record: TrialRecord) -> bool:
-        reason = self._proposals.refused(record.config)
+        reason = self._problem.refused(record.config)
         if reason is not None:
             self._end(record, "failed", reason=reason)
         return reason is not None

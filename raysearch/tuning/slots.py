@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from raysearch.trial_config import TrialConfig
 from raysearch.trials import TrialRecord
 
 __all__ = ["Assignment", "Slots", "assignment"]
@@ -23,7 +22,7 @@ class Assignment:
 
 
 def assignment(
-    record: TrialRecord, slot: int, folder: Path, config: TrialConfig, common: Mapping[str, Any]
+    record: TrialRecord, slot: int, folder: Path, label: str, common: Mapping[str, Any]
 ) -> Assignment:
     """The trial of ``record`` on ``slot``, from its last checkpoint on if it has one.
 
@@ -31,21 +30,20 @@ def assignment(
         record: the trial.
         slot: where it goes.
         folder: the run's folder.
-        config: its settings.
-        common: what the task holds besides.
+        label: what it is called besides its number.
+        common: what the task holds besides, such as its settings.
     """
-    number, rate = record.number, f"lr={config.training.learning_rate:.2g}"
+    number = record.number
     task = {
         **common,
         "number": number,
         "trial": record.trial,
         "attempt": record.attempts,
-        "config": config.to_dict(),
         "seed": record.details["seed"],
         "resume": str(folder / record.checkpoint[0]) if record.checkpoint else None,
         "folder": str(folder / "checkpoints" / f"{number:04d}"),
     }
-    return Assignment(number, slot, f"trial {number:04d} {config.model.name} {rate}", task)
+    return Assignment(number, slot, f"trial {number:04d} {label}", task)
 
 
 class Slots(Protocol):

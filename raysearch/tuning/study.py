@@ -9,14 +9,15 @@ runs, and that is rebuilt from the ledger when a search is resumed.
 import contextlib
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.storages import JournalStorage
+from optuna.samplers import BaseSampler, TPESampler
+from optuna.storages import InMemoryStorage, JournalStorage
 from optuna.trial import TrialState
 
 from raysearch.config.distributions import Distribution
@@ -46,27 +47,34 @@ class Study:
     """An Optuna study whose trial numbers are the ledger's.
 
     Args:
-        path: the journal file; an existing one is replaced.
+        path: the journal file; an existing one is replaced. None: the study is in memory alone.
         name: the study's name.
         space: what to sample from.
         seed: the search's seed; each trial's proposal depends on it, on the trial's number, and
             on the trials told so far.
         num_startup: random trials before TPE.
+        around: what stands between each trial's sampler and the study, if anything does.
     """
 
-    def __init__(self, path: Path, name: str, space: Space, *, seed: int, num_startup: int) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        name: str,
+        space: Space,
+        *,
+        seed: int,
+        num_startup: int,
+        around: Callable[[BaseSampler], BaseSampler] = lambda sampler: sampler,
+    ) -> None:
         optuna.logging.set_verbosity(logging.ERROR)
-        path.unlink(missing_ok=True)
-        # A driver that was killed while it wrote left its lock; the run's lease says it is gone.
-        path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
-        self._space = space
+        self._space, self._around = space, around
         self._seed = seed
         self._num_startup = num_startup
         self._trials: dict[int, optuna.Trial] = {}
         self._reported: dict[int, int] = {}
         with _quiet():
             self._study = optuna.create_study(
-                storage=JournalStorage(UnsyncedJournal(str(path))),
+                storage=_journal(path) if path else InMemoryStorage(),
                 study_name=name,
                 direction="maximize",
                 sampler=self._sampler(0),
@@ -160,14 +168,23 @@ class Study:
         self._trials[number] = trial
         return trial
 
-    def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
-        return optuna.samplers.TPESampler(
+    def _sampler(self, number: int) -> BaseSampler:
+        sampler = TPESampler(
             seed=seed_from(self._seed, "sampler", number),
             n_startup_trials=self._num_startup,
             multivariate=True,
             group=True,
             constant_liar=True,
         )
+        return self._around(sampler)
+
+
+def _journal(path: Path) -> JournalStorage:
+    """A new journal at ``path``."""
+    path.unlink(missing_ok=True)
+    # A driver that was killed while it wrote left its lock; the run's lease says it is gone.
+    path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
+    return JournalStorage(UnsyncedJournal(str(path)))
 
 
 def _told(status: str) -> dict[str, Any]:

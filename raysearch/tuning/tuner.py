@@ -29,6 +29,7 @@ from raysearch.tuning.conductor import Conductor
 from raysearch.tuning.interrupts import signals
 from raysearch.tuning.pool import WorkerPool
 from raysearch.tuning.preparation import AuditedSplit, FeatureBank, Progress, prepare_features
+from raysearch.tuning.problem import SpecProblem
 from raysearch.tuning.refit_plan import RefitPlan
 from raysearch.tuning.session_facts import session_facts
 from raysearch.tuning.sizing import open_pool
@@ -204,22 +205,19 @@ def _conductor(
         num_startup=run.info()["num_startup_trials"],
     )
     return Conductor(
-        spec,
+        SpecProblem(spec, audited.identity(spec), bank.data, begun.common),
         run.root.absolute(),
         ledger,
         pool,
         study,
-        split_identity=audited.identity(spec),
         task={
             **publication(run.root, lease),
             "checkpoint_every_s": spec.search.checkpoint_every_s,
             "elastic": spec.search.max_workers is not None,
         },
-        data=bank.data,
         slot_cpus=pool.plan.workers * pool.plan.cpus_per_worker,
         reserve=lambda trials: refit.seconds(trials, pool.num_open()),
         noise=refit.noise,
-        common=begun.common,
         spent=begun.spent,
         observers=watcher.observers,
     )

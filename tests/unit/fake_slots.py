@@ -9,6 +9,7 @@ from raysearch.ledger import TERMINAL, read
 from raysearch.spec import SearchSpec
 from raysearch.storage.runs import open_ledger
 from raysearch.tuning.conductor import Conductor
+from raysearch.tuning.problem import SpecProblem
 from raysearch.tuning.study import Study, num_startup_trials
 from raysearch.tuning.trial import EpochReport
 
@@ -30,6 +31,11 @@ def small_spec(keep=("training.learning_rate", "model.dropout"), **settings):
     # So few that a search proposes some of them twice.
     widths = [("space.model.width", {"choice": [8, 12, 16]})] if "model.width" in keep else []
     return SearchSpec.load("emohrnet-gpu", [*dropped, *widths, *settings.items()])
+
+
+def problem_of(spec, common=None):
+    """What the conductor sees of ``spec``, whose data nobody opens."""
+    return SpecProblem(spec, {"fold": 0}, lambda config: {}, common)
 
 
 def score(config, epoch):
@@ -193,17 +199,14 @@ class FakeSearch:
             num_startup=num_startup_trials(spec.search.trials),
         )
         self.conductor = Conductor(
-            spec,
+            problem_of(spec, common),
             folder,
             self.ledger,
             self.slots,
             self.study,
-            split_identity={"fold": 0},
             task={"run_folder": str(folder), "fence": fence},
-            data=lambda config: {},
             slot_cpus=1,
             noise=noise,
-            common=common,
             observers=observers,
         )
         self.assigned = []

@@ -4,7 +4,7 @@ import random
 import statistics
 
 import pytest
-from fake_slots import FakeSearch, small_spec
+from fake_slots import FakeSearch, problem_of, small_spec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -184,7 +184,8 @@ def noisy_plateaus(bad=()):
 
 def judged(curves, noise):
     """Number to the epoch at which the shipped rule stops it."""
-    judge = Judge(SearchSpec.load("cnn", ["training.warmup_epochs=3", "training.epochs=30"]), noise)
+    spec = SearchSpec.load("cnn", ["training.warmup_epochs=3", "training.epochs=30"])
+    judge = Judge(problem_of(spec), noise)
     stopped = {}
     for number, curve in curves.items():
         events = [told("started", number, 1, config={})]
@@ -220,7 +221,7 @@ def replayed(search, last=None):
     """A judge that only read the ledger's first ``last`` lines, the trials, the ends it found."""
     events = search.events()[:last]
     trials = Trials.replay(events)
-    judge = Judge(search.spec)
+    judge = Judge(problem_of(search.spec))
     return judge, trials, judge.replay(events, trials)
 
 
@@ -269,7 +270,7 @@ def test_a_live_trial_s_epochs_after_its_checkpoint_are_not_taken(tmp_path):
         tell("epoch", number, epoch=1, metrics={"val_uar": value})
     tell("completed", 0)
     trials = Trials.replay(story)
-    judge = Judge(spec)
+    judge = Judge(problem_of(spec))
     assert judge.replay(story, trials) == {}
     # Trial 1 had no checkpoint: only trial 0 is in the rung, and 0.6 beats it.
     rival = Trials.replay(
@@ -283,7 +284,7 @@ def test_a_live_trial_s_epochs_after_its_checkpoint_are_not_taken(tmp_path):
 
 @pytest.mark.parametrize(("exempt", "end"), [(False, "pruned"), (True, None)])
 def test_exempt_settings_are_never_pruned_though_they_count(exempt, end):
-    judge = Judge(small_spec())
+    judge = Judge(problem_of(small_spec()))
 
     def ends_at_once(number, value, **details):
         started = told("started", number, 1, config={}, **details)
@@ -304,7 +305,7 @@ def test_a_value_is_the_best_so_far():
         metrics = {"val_uar": uar, "val_loss": loss}
         events.append(told("epoch", 0, epoch + 1, epoch=epoch, metrics=metrics))
     record = Trials.replay(events).records[0]
-    judge = Judge(small_spec())
+    judge = Judge(problem_of(small_spec()))
     assert [judge.value(record, epoch) for epoch in (1, 2, 3)] == [0.3, 0.3, 0.3]
-    losses = Judge(small_spec(search__objective="val_loss"))
+    losses = Judge(problem_of(small_spec(search__objective="val_loss")))
     assert [losses.value(record, epoch) for epoch in (1, 2, 3)] == [-1.0, -1.0, -0.8]
