@@ -210,7 +210,7 @@ def test_a_full_disk_is_waited_for_and_leaves_no_torn_line(tmp_path, space, monk
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def opened(path, mode):
-        return Half(open(path, mode))  # noqa: SIM115 (it is closed by Half)
+        return Half(open(path, mode))
 
     monkeypatch.setattr(journal, "open", opened, raising=False)
     monkeypatch.setattr(patience, "PAUSE_S", 0.0)
