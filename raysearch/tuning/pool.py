@@ -114,6 +114,12 @@ class WorkerPool:
                     with self._lock:
                         slot.vacate("its node is being taken away")
 
+    def note_workers(self) -> None:
+        """Have each slot know its workers by process, as its host may die while one hangs."""
+        for slot in [slot for slot in self.slots if slot.staying and slot.ready]:
+            with contextlib.suppress(RayError):  # a dead host's trial will tell
+                slot.note_workers(ANSWER_S)
+
     def wait_for(
         self,
         num_slots: int,
@@ -222,9 +228,9 @@ class WorkerPool:
         """Tell ``slot`` its next trial; the name of its host and the lease to begin it with."""
         taken = self.slots[slot]
         with contextlib.suppress(RayError):  # a dead host's trial will tell
-            taken.workers = ray.get(taken.host.workers.remote(), timeout=ANSWER_S)
+            nodes = set(taken.note_workers(ANSWER_S))
             with self._lock:
-                self._caches.use(slot, set(taken.workers))
+                self._caches.use(slot, nodes)
         return {"host": taken.host_name, "lease": taken.assign(task)}
 
     def close_idle(self) -> None:
