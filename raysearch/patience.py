@@ -1,6 +1,7 @@
 """Waiting out what passes by itself: a disk that is full, a store that refuses for a moment."""
 
 import errno
+import math
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -19,12 +20,17 @@ def no_room(error: Exception) -> bool:
 
 
 def patiently(act: Callable[[], T], passes: Callable[[Exception], bool]) -> T:
-    """What ``act`` returns, tried again for half a minute while it raises what ``passes``."""
-    until = time.monotonic() + PATIENCE_S
+    """What ``act`` returns, tried again while it raises what ``passes``.
+
+    Half a minute after it has first raised that, it is raised to the caller.
+    """
+    until = math.inf
     while True:
         try:
             return act()
         except Exception as error:
-            if not passes(error) or time.monotonic() >= until:
+            now = time.monotonic()
+            until = min(until, now + PATIENCE_S)
+            if not passes(error) or now >= until:
                 raise
             time.sleep(PAUSE_S)

@@ -22,6 +22,7 @@ from raysearch.config.overrides import parse_override
 from raysearch.corpora.spelling import spelling_notes
 from raysearch.errors import RaysearchError, TrialError, UserError
 from raysearch.ledger import Event, read
+from raysearch.patience import no_room, patiently
 from raysearch.reporting.best_model import write_best
 from raysearch.reporting.leaderboard import write_leaderboard
 from raysearch.reporting.live import LiveTable
@@ -229,7 +230,7 @@ def _files(
         raise
     finally:
         files.close()
-    last_time()
+    patiently(last_time, no_room)
 
 
 class _FilesObserver:

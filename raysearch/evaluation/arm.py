@@ -1,5 +1,6 @@
 """One arm of an evaluation: a model or settings, and the split they are tested on."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -14,14 +15,14 @@ from raysearch.config.identity import seed_from
 from raysearch.config.published import PublishedConfig
 from raysearch.config.search import Final
 from raysearch.config.space import Space
-from raysearch.errors import InfrastructureError, TrialError, UserError
+from raysearch.errors import InfrastructureError, RaysearchError, TrialError, UserError
 from raysearch.evaluation.final_model import Net
 from raysearch.lease import Lease
 from raysearch.spec import SearchSpec, TrialConfig
 from raysearch.storage.runs import publication
 from raysearch.training.state import BEST
 from raysearch.tuning.faults import Fault
-from raysearch.tuning.pool import WorkerPool
+from raysearch.tuning.pool import REST_SECONDS, WorkerPool
 from raysearch.tuning.preparation import AuditedSplit, FeatureBank, prepare_features
 from raysearch.tuning.slot import Slot
 
@@ -152,21 +153,25 @@ class Arm:
 def retrain(pool: WorkerPool, tasks: Sequence[dict[str, Any]], say: Callable[[str], None]) -> None:
     """Run ``tasks`` to their ends, as many at a time as there are slots.
 
+    What a slot cannot end for its own fault, another does; a slot whose storage is full or away
+    rests as in a search.
+
     Raises:
         TrialError: a retraining failed.
-        InfrastructureError: its slot was lost, or its storage is full or away.
+        InfrastructureError: no slot is left to train on.
     """
-    if not tasks:
-        return
     queue: SimpleQueue[dict[str, Any]] = SimpleQueue()
     for number, task in enumerate(tasks):
         queue.put({**task, "number": number})
     slots = [slot for slot in pool.slots if slot.staying and slot.ready]
-    if not slots:
-        raise InfrastructureError("no slot is left to train on; the same command goes on")
-    with ThreadPoolExecutor(len(slots)) as executor:
-        for future in [executor.submit(_work, pool, slot, queue, say) for slot in slots]:
-            future.result()
+    error = InfrastructureError("no slot is left to train on; the same command goes on")
+    while not queue.empty():
+        if not slots:
+            raise error
+        with ThreadPoolExecutor(len(slots)) as executor:
+            ends = list(executor.map(lambda slot: _work(pool, slot, queue, say), slots))
+        error = next(filter(None, ends), error)
+        slots = [slot for slot, end in zip(slots, ends, strict=True) if end is None]
 
 
 def _work(
@@ -174,14 +179,30 @@ def _work(
     slot: Slot,
     queue: "SimpleQueue[dict[str, Any]]",
     say: Callable[[str], None],
-) -> None:
+) -> InfrastructureError | None:
+    """Train on ``slot`` until nothing is left to do, or the slot is: then the error that told."""
+    rests = iter(REST_SECONDS)
     while True:
         try:
             task = queue.get_nowait()
         except Empty:
-            return
-        _train(pool, slot, task)
+            return None
+        try:
+            _train(pool, slot, task)
+        except InfrastructureError as error:
+            queue.put(task)
+            pause = next(rests, None) if isinstance(error, _StorageFailedError) else None
+            if pause is None:
+                return error
+            say(f"slot {slot.index} rests for {pause:g} s: {error}")
+            time.sleep(pause)
+            continue
+        rests = iter(REST_SECONDS)
         say(f"retrained {Path(task['folder']).relative_to(task['run_folder'])}")
+
+
+class _StorageFailedError(InfrastructureError):
+    """A slot's storage is full or away, which may pass."""
 
 
 def _train(pool: WorkerPool, slot: Slot, task: dict[str, Any]) -> None:
@@ -199,7 +220,10 @@ def _train(pool: WorkerPool, slot: Slot, task: dict[str, Any]) -> None:
             f"retraining in {task['folder']}: its slot's host died; the same command goes on"
         ) from None
     if "failed" in answer:
-        lost = answer.get("slot_lost") or answer.get("fault") == Fault.STORAGE
-        kind = InfrastructureError if lost else TrialError
+        kind: type[RaysearchError] = TrialError
+        if answer.get("slot_lost") or answer.get("fault") == Fault.SLOT:
+            kind = InfrastructureError
+        elif answer.get("fault") == Fault.STORAGE:
+            kind = _StorageFailedError
         raise kind(f"retraining in {task['folder']}: {answer['failed']}")
     ray.get(named_task)

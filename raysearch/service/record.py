@@ -20,6 +20,7 @@ from types import TracebackType
 
 from raysearch.errors import DataError, RaysearchError
 from raysearch.files import write_json
+from raysearch.patience import no_room, patiently
 from raysearch.storage.runs import RunSender
 
 __all__ = ["Record", "recorded", "records"]
@@ -128,7 +129,8 @@ class _Beats:
             with self._file.with_suffix(".log").open("a", encoding="utf-8") as log:
                 log.write(why.rstrip() + "\n")
         now = time.time()
-        self._write(replace(self._record, heard=now, ended=now, exit_code=_exit_code(error)))
+        last = replace(self._record, heard=now, ended=now, exit_code=_exit_code(error))
+        patiently(lambda: self._write(last), no_room)
 
     def _beat(self) -> None:
         while not self._done.wait(BEAT_S):

@@ -1,6 +1,5 @@
 """The task that turns one chunk of audio files into one published part; runs on Ray's workers."""
 
-import errno
 import hashlib
 import json
 from collections.abc import Sequence
@@ -27,8 +26,6 @@ from raysearch.streaming.store_index import publish_index
 
 __all__ = ["publish_chunk"]
 
-# A disk that is full, over quota, read-only or failing: retries would meet the same.
-MACHINES_FAULT = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 # Waveforms held at once: a chunk's long files must not add up to gigabytes.
 UTTERANCES_AT_ONCE = 8
 
@@ -41,7 +38,8 @@ def publish_chunk(
     ``audio`` is the URL of the storage that the files are part of; empty for plain files.
 
     A deliberate error travels in the report, so that the driver raises it as itself, and so does
-    a full or failing disk; a crash of the machine stays an exception, which Ray retries.
+    what the system refuses, such as room on a full disk; a crash of the machine stays an exception,
+    which Ray retries.
     """
     _one_thread()
     extractor = build_extractor(feature_config(config))
@@ -60,8 +58,6 @@ def publish_chunk(
         except RaysearchError as error:
             report["error"] = str(error)
         except OSError as error:
-            if error.errno not in MACHINES_FAULT:
-                raise
             report["machine"] = why_not(error)
         reports.append(json.dumps(report))
     return pa.table({"report": reports})
@@ -71,6 +67,7 @@ def _publish(
     files: list[tuple[str, str, str, str]], source: FeatureSource, extractor: Extractor
 ) -> dict[str, str]:
     """Writes the part of ``files`` (id, path, content hash, cell); key to reason of bad ones."""
+    replica = source_replica(source)  # makes the folder, on this machine as well
     rows: list[PartRow] = []
     quarantined: dict[str, str] = {}
     for start in range(0, len(files), UTTERANCES_AT_ONCE):
@@ -92,7 +89,7 @@ def _publish(
         write_part(target, rows, source.identity, half=extractor.half)
         send_parts(source, [target.name])
         publish_index(source, target.name)
-        if replica := source_replica(source):  # which has it now
+        if replica:  # which has it now
             PartCache(replica, target.parent.parent, source.disk_bytes).trim()
     return quarantined
 

@@ -58,6 +58,7 @@ class Keeper:
     def _once(self) -> None:
         if self._pool.elastic and (leaving := draining_nodes()):
             self._pool.vacate_nodes(leaving)
+        self._pool.note_workers()
         if not self._pool.limit:
             return  # nothing is left to do
         held = 0 if self._pool.elastic else self._pool.num_open()

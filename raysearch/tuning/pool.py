@@ -21,13 +21,13 @@ from raysearch.tuning.deadlines import SHORT_S, Deadlines
 from raysearch.tuning.resources import Plan
 from raysearch.tuning.slot import Slot
 
-__all__ = ["WorkerPool"]
+__all__ = ["REST_SECONDS", "WorkerPool"]
 
 START_TIMEOUT_S = 900.0
 ANSWER_S = 10.0
 MAX_LOSSES = 5
-# A disk that is full for ten seconds costs a pause or two; one that stays full, half a minute.
-FIRST_REST_S, MAX_RESTS = 2.0, 4
+# A slot's pauses while its storage is full or away: one that stays so costs half a minute.
+REST_SECONDS = (2.0, 4.0, 8.0, 16.0)
 
 
 class WorkerPool:
@@ -114,6 +114,12 @@ class WorkerPool:
                     with self._lock:
                         slot.vacate("its node is being taken away")
 
+    def note_workers(self) -> None:
+        """Have each slot know its workers by process, as its host may die while one hangs."""
+        for slot in [slot for slot in self.slots if slot.staying and slot.ready]:
+            with contextlib.suppress(RayError):  # a dead host's trial will tell
+                slot.note_workers(ANSWER_S)
+
     def wait_for(
         self,
         num_slots: int,
@@ -192,9 +198,9 @@ class WorkerPool:
         """As ``lose``, but ``slot`` takes trials again after a while, unless that never helps."""
         with self._lock:
             taken = self.slots[slot]
-            if taken.num_rests == MAX_RESTS or taken.leaving:
+            if taken.num_rests == len(REST_SECONDS) or taken.leaving:
                 return self.lose(slot, reason)
-            pause = FIRST_REST_S * 2**taken.num_rests
+            pause = REST_SECONDS[taken.num_rests]
             taken.busy, taken.num_rests = False, taken.num_rests + 1
             taken.rests_until = time.monotonic() + pause
             self._say(f"slot {slot} rests for {pause:g} s: {reason}")
@@ -222,9 +228,9 @@ class WorkerPool:
         """Tell ``slot`` its next trial; the name of its host and the lease to begin it with."""
         taken = self.slots[slot]
         with contextlib.suppress(RayError):  # a dead host's trial will tell
-            taken.workers = ray.get(taken.host.workers.remote(), timeout=ANSWER_S)
+            nodes = set(taken.note_workers(ANSWER_S))
             with self._lock:
-                self._caches.use(slot, set(taken.workers))
+                self._caches.use(slot, nodes)
         return {"host": taken.host_name, "lease": taken.assign(task)}
 
     def close_idle(self) -> None:

@@ -52,7 +52,7 @@ class Slot:
         lease: the last trial's number here.
         num_rests: pauses since the last trial that ended here.
         rests_until: when, of ``time.monotonic()``, it can take a trial again.
-        workers: process ids by node, as they were when its last trial began.
+        workers: process ids by node, as they were last seen.
     """
 
     def __init__(self, index: int, pool: str, plan: Plan, scratch: Path, **limits: Any) -> None:
@@ -87,6 +87,17 @@ class Slot:
         if not self._ready and ray.wait([self._joined], timeout=0)[0]:
             self._ready, self._controller = True, self.host.controller.remote()
         return self._ready
+
+    def note_workers(self, timeout_s: float) -> dict[str, list[int]]:
+        """Ask the host where the workers are, or were last; their process ids if they are there.
+
+        Raises:
+            RayError: the host is dead, or does not answer in time.
+        """
+        found: dict[str, list[int]] = ray.get(self.host.workers.remote(), timeout=timeout_s)
+        if any(found.values()):  # else the group is starting again: a worker that hangs is known
+            self.workers = found
+        return found
 
     def assign(self, task: dict[str, Any]) -> int:
         """Tell it its next trial; the lease to begin it with."""

@@ -15,6 +15,7 @@ from raysearch.config.identity import stable_hash
 from raysearch.errors import RaysearchError, RunExistsError, SearchInterruptedError
 from raysearch.lease import Lease
 from raysearch.ledger import LedgerStore
+from raysearch.patience import no_room, patiently
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.runs import RunSender, open_ledger, publication
@@ -153,7 +154,8 @@ def run_search(
                         pool.freeze()  # its slots are not claimed; nothing may take them away
                 if finish and not interrupt.received:
                     left_s = conductor.budget_left_s
-                    finish(Ended(conductor.trials, bank, pool, refit, left_s))
+                    ended = Ended(conductor.trials, bank, pool, refit, left_s)
+                    patiently(lambda: finish(ended), no_room)  # what it has trained, it keeps
         outcome = conductor.stopping or "finished"
     except SearchInterruptedError:
         outcome = "interrupted"

@@ -105,10 +105,10 @@ def _measured(
     losses: dict[str, list[float]] = {"host": [], "stream": []}
     with ExitStack() as opened:
 
-        def learner(source: FeatureSource, tier: Tier) -> Learner:
+        def trained(source: FeatureSource, tier: Tier) -> Learner:
             return opened.enter_context(_learner(rows, source, tier, cache, options))
 
-        host, stream = learner(source, "host"), learner(source, "stream")
+        host, stream = trained(source, "host"), trained(source, "stream")
         for pair in range(options.pairs + 1):
             for name, learner in (("host", host), ("stream", stream)):
                 started = time.perf_counter()
@@ -118,7 +118,7 @@ def _measured(
                 losses[name].append(result.metrics["train_loss"])
         ratios = [s / h for s, h in zip(seconds["stream"], seconds["host"], strict=True)]
         ray.kill(cache)
-        streams, resources = [stream, *(learner(one, "stream") for one in others)], []
+        streams, resources = [stream, *(trained(one, "stream") for one in others)], []
         for _ in range(options.epochs):
             for one in streams:
                 one.advance()

@@ -102,15 +102,21 @@ def machines(bucket, tmp_path):
     made.close()
 
 
-def searched(machines, url, tier):
-    """The slots that trained, and (trial, epoch) to its losses."""
-    command = [sys.executable, "-m", "raysearch", "run", *SMALL, "--name=run", "--slots=2"]
-    command += [f"--storage={url}", f"--address={machines.address}", "--trials=4", TIGHT]
-    command += [f"--set=search.tier={tier}", "--set=search.scheduler=none"]
+def raysearch(machines, verb, *options):
+    command = [sys.executable, "-m", "raysearch", verb, *options, f"--address={machines.address}"]
     done = subprocess.run(
         command, env=machines.environment, capture_output=True, text=True, timeout=900, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    return done.stdout
+
+
+def searched(machines, url, tier):
+    """The slots that trained, and (trial, epoch) to its losses."""
+    options = [*SMALL, "--name=run", f"--storage={url}", "--slots=2", "--trials=4", TIGHT]
+    options += [f"--set=search.tier={tier}", "--set=search.scheduler=none"]
+    raysearch(machines, "run", *options)
     ledger = machines.cache / "raysearch" / stable_hash(url) / "run" / "trials.jsonl"
     epochs = [event for event in read(ledger) if event.event == "epoch"]
     losses = {
@@ -133,3 +139,14 @@ def test_two_machines_stream_from_a_bucket_what_they_would_hold(machines, bucket
     _, held = searched(machines, f"{url}-host", "host")
     assert streamed == held
     assert len({trial for trial, _ in streamed}) == 4
+
+
+def test_a_group_of_two_machines_ends_with_a_model_that_is_evaluated(machines, bucket, tmp_path):
+    url = f"{bucket}/{tmp_path.name}"
+    options = [*SMALL, "--name=run", f"--storage={url}", "--trials=2", "--workers=2"]
+    printed = raysearch(machines, "run", *options, "--final=auto")
+    assert "final model: " in printed
+    figures = raysearch(machines, "evaluate", f"{url}/run")
+    assert "macro-F1" in figures
+    pulled = [path.parent.name for path in machines.second.rglob("part-*.parquet")]
+    assert pulled, "the second machine took no part in it"

@@ -11,7 +11,7 @@ import processes
 
 __all__ = ["Growth", "Sample", "Sampler", "growth"]
 
-EVERY_S = 10.0
+EVERY_S = 5.0
 # Fewer samples tell of the last restart, not of a trend.
 LEAST = 30
 # Beside them a run's own history, which is kept, and the noise of groups that come and go.
@@ -22,7 +22,7 @@ Sample = tuple[float, dict[str, int]]
 
 
 class Sampler:
-    """Looks at all processes every ten seconds, in a thread, until it is closed.
+    """Looks at all processes every five seconds, in a thread, until it is closed.
 
     Args:
         driver: the process id of the search's driver.

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from raysearch.errors import DataError
 from raysearch.features.extractor import Extractor, FeatureConfig
 from raysearch.features.log_mel import LogMelConfig
 from raysearch.features.ssl import SslConfig
+from raysearch.storage.replica import open_storage
 from raysearch.streaming.featurize import publish_chunk
 from raysearch.streaming.parts import (
     PartRow,
@@ -264,3 +266,18 @@ def test_a_full_disk_is_the_machines_fault(tmp_path, monkeypatch):
     (report,) = publish_chunk(table, source, config.model_dump(mode="json"), "")["report"]
     assert json.loads(report.as_py())["machine"] == "no space left on device"
     assert list(Path(source.folder).iterdir()) == []  # and a resumption finds nothing torn
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_a_machine_that_knows_nothing_of_the_storage_makes_a_part(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    storage = open_storage(f"file://{tmp_path}/objects")
+    config = LogMelConfig(n_mels=8)
+    source = feature_source(storage / ".features", "demo", "mel", config)
+    shutil.rmtree(storage)  # it is the driver's
+    table, _ = chunk(tmp_path, {"good": np.sin(np.arange(8_000) / 9) / 9})
+    (report,) = publish_chunk(table, source, config.model_dump(mode="json"), "")["report"]
+    report = json.loads(report.as_py())
+    assert (report["error"], report["machine"]) == ("", "")
+    sent = (path.name.partition("-")[0] for path in (tmp_path / "objects").rglob("*.parquet"))
+    assert sorted(sent) == ["index", "part"]

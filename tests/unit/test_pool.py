@@ -125,7 +125,7 @@ def test_a_slot_rests_longer_each_time_and_is_then_given_up(pool, monkeypatch):
     pool._say = said.append
     pool.resize(2)
     pauses = []
-    for _ in range(pool_module.MAX_RESTS):
+    for _ in pool_module.REST_SECONDS:
         assert pool.claim() == 0
         assert pool.rest(0, "No space left on device")
         assert pool.free() == [1]

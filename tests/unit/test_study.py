@@ -1,5 +1,6 @@
 """The study: equal seeds, a journal that Optuna reads, given settings."""
 
+import errno
 import os
 
 import optuna
@@ -7,6 +8,8 @@ import pytest
 from fake_slots import small_spec
 from optuna.trial import TrialState
 
+from raysearch import patience
+from raysearch.tuning import journal
 from raysearch.tuning.study import Study, num_startup_trials
 
 FIELDS = ("training.learning_rate", "model.fuse_attention", "model.attention_ratio")
@@ -184,6 +187,36 @@ def kept(path):
         (t.number, t.state, t.value, t.params, t.distributions, t.intermediate_values, t.user_attrs)
         for t in load(path).trials
     ]
+
+
+def test_a_full_disk_is_waited_for_and_leaves_no_torn_line(tmp_path, space, monkeypatch):
+    study, full = make(tmp_path / "study.journal", space), [True, True]
+
+    class Half:
+        def __init__(self, file):
+            self.file = file
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.file.close()
+
+        def write(self, data):
+            if not full:
+                return self.file.write(data)
+            full.pop()
+            self.file.write(data[: len(data) // 2])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def opened(path, mode):
+        return Half(open(path, mode))
+
+    monkeypatch.setattr(journal, "open", opened, raising=False)
+    monkeypatch.setattr(patience, "PAUSE_S", 0.0)
+    study.add(0, {}, "pruned", {1: 0.1})
+    assert not full
+    assert [t.intermediate_values for t in load(tmp_path / "study.journal").trials] == [{1: 0.1}]
 
 
 def test_a_hundred_ended_trials_are_taken_without_a_wait_for_the_disk(tmp_path, space, monkeypatch):
