@@ -1,10 +1,12 @@
 """What the soak takes place on: a Ray cluster of two nodes, a store and a disk, all its own."""
 
+import contextlib
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 from flaky_store import FlakyStore
 from ray.cluster_utils import Cluster
 from small_disk import SmallDisk
@@ -72,7 +74,12 @@ class Stage:
 
     def kill_node(self) -> str:
         """End the second node and all that runs on it; its identity."""
+        (raylet,) = self._second.all_processes["raylet"]
+        there = psutil.Process(raylet.process.pid).children(recursive=True)
         self._cluster.remove_node(self._second, allow_graceful=False)
+        for process in there:  # one that stands still would outlive its machine
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         return str(self._second.node_id)[:8]
 
 

@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from raysearch.cli.main import main
+from raysearch.__main__ import main
 from raysearch.errors import InfrastructureError
 from raysearch.storage import objects as objects_module
 from raysearch.storage.objects import ObjectStore
