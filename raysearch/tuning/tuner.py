@@ -222,6 +222,7 @@ def _conductor(
         common=begun.common,
         spent=begun.spent,
         observers=watcher.observers,
+        say=watcher.say,
     )
 
 

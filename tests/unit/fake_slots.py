@@ -12,6 +12,7 @@ from raysearch.tuning.conductor import Conductor
 from raysearch.tuning.study import Study, num_startup_trials
 from raysearch.tuning.trial import EpochReport
 
+CHECKPOINT_BYTES = 1 << 20
 SPACE = SearchSpec.load("emohrnet-gpu").space.fields
 
 
@@ -91,7 +92,11 @@ class FakeWorker:
         state = {"trial": self.task["trial"], "epoch": self.epoch, "values": self.values}
         (folder / "state.json").write_text(json.dumps(state))
         self.send(folder)
-        return {"checkpoint": str(folder), "checkpoint_epoch": self.epoch}
+        return {
+            "checkpoint": str(folder),
+            "checkpoint_epoch": self.epoch,
+            "checkpoint_bytes": CHECKPOINT_BYTES,
+        }
 
 
 class FakeSlots:
@@ -167,6 +172,7 @@ class FakeSearch:
         observers: watch the conductor.
         noise: of the validation sets.
         common: what all trials have but the published settings.
+        say: takes a line for the user.
     """
 
     def __init__(
@@ -179,6 +185,7 @@ class FakeSearch:
         study_name="run",
         noise=None,
         common=None,
+        say=lambda line: None,
         **slots,
     ):
         self.folder, self.spec = folder, spec
@@ -205,6 +212,7 @@ class FakeSearch:
             noise=noise,
             common=common,
             observers=observers,
+            say=say,
         )
         self.assigned = []
 

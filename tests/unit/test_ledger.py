@@ -101,7 +101,7 @@ def test_damage_within_is_refused_with_its_line(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"event": "paused"}, "unknown event"),
+        ({"event": "stopped"}, "unknown event"),
         ({"seq": "1"}, "'seq'"),
         ({"number": True}, "'number'"),
         ({"time": None}, "'time'"),
