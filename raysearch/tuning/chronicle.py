@@ -83,7 +83,7 @@ class Chronicle:
     def resumed(
         self, record: TrialRecord, attempt: int, epoch: int, *, promoted: bool = False
     ) -> None:
-        """Attempt ``attempt`` goes on from the end of ``epoch``, as ``promoted`` or after a loss."""
+        """Attempt ``attempt`` goes on from the end of ``epoch``, ``promoted`` or after a loss."""
         told = {"promoted": True} if promoted else {}
         self._tell("resumed", record, attempt=attempt, epoch=epoch, **told)
 

@@ -142,13 +142,18 @@ class Logbook:
     def _end_paused(self) -> None:
         """The search ends without them."""
         for record in self.trials.with_status("paused"):
-            self._end(record, "pruned", reason="not promoted before the search ended")
+            self._close(record, "pruned", reason="not promoted before the search ended")
+        self._keeper.discard(self.trials)
 
     def _end(self, record: TrialRecord, status: str, **data: Any) -> None:
-        self._chronicle.ended(record, status, **data)
-        self._close_in_study(record)
+        self._close(record, status, **data)
         self._leave(record)
         self._keeper.discard(self.trials)
+
+    def _close(self, record: TrialRecord, status: str, **data: Any) -> None:
+        self._chronicle.ended(record, status, **data)
+        value = self._judge.value(record, record.last_epoch) if record.epochs else None
+        self._study.finish(record.number, record.status, value)
 
     def _leave(self, record: TrialRecord) -> None:
         slot = self._on_slot.pop(record.number, None)
@@ -191,7 +196,3 @@ class Logbook:
         """Give trial ``number`` of the study ``source``'s epochs up to ``last``."""
         for epoch, value in self._judge.curve(source, last).items():
             self._study.report(number, epoch, value)
-
-    def _close_in_study(self, record: TrialRecord) -> None:
-        value = self._judge.value(record, record.last_epoch) if record.epochs else None
-        self._study.finish(record.number, record.status, value)

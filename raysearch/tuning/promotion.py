@@ -9,7 +9,7 @@ __all__ = ["Promotion"]
 
 
 class Promotion:
-    """The promoting form of ASHA (Li et al. 2020, arXiv 1810.05934, algorithm 2), with two scruples.
+    """The promoting form of ASHA (Li et al. 2020, arXiv 1810.05934, algorithm 2), and two scruples.
 
     At a rung a trial goes on if it is among the best of those that have reached that rung, one in
     ``reduction_factor`` of them, rounded down; until it is, it pauses. But it also goes on if it

@@ -83,7 +83,7 @@ class Proposals:
         return trial_identity(config, data, search.workers_of_identity, search.seed)
 
     def take_up(self, record: TrialRecord, curve: Mapping[int, float]) -> None:
-        """Take a trial that an earlier driver proposed; one that does not run with its ``curve``."""
+        """Take a trial that an earlier driver proposed, with its ``curve`` unless it runs."""
         label = OWN if record.details.get("exempt") else None
         label = PUBLISHED if record.details.get("published") else label
         values = self._searched(record.config)
