@@ -184,15 +184,12 @@ class Trials:
     def ranked(self) -> list[TrialRecord]:
         """Trials with a value, best first, the lower number first among equals.
 
-        Trials that were stopped or are under way come after those that reached their end, as
-        the maximum over fewer epochs is another quantity than that over all. Not so where trials
-        pause: what ends such a trial is the end of the search, however well it did, and more
-        epochs could only have raised its best value.
+        Those that are ``behind`` come after the others.
         """
         sign = 1 if self.objective == "val_loss" else -1
         scored = [
             (
-                record.status != "completed" and not self._any_paused,
+                self.behind(record),
                 sign * record.best_value,
                 record.number,
             )
@@ -200,6 +197,17 @@ class Trials:
             if record.best_value is not None
         ]
         return [self.records[number] for _, _, number in sorted(scored)]
+
+    def behind(self, record: TrialRecord) -> bool:
+        """Whether the trial ranks after those that reached their end, whatever its value.
+
+        So do those that were stopped or are under way, as the maximum over fewer epochs is another
+        quantity than that over all. Not so where trials pause: what ends such a trial is the end of
+        the search, however well it did, and more epochs could only have raised its best value.
+        """
+        if self._any_paused:
+            return record.status == "failed"
+        return record.status != "completed"
 
     @property
     def num_epochs(self) -> int:
