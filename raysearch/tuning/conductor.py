@@ -146,7 +146,9 @@ class Conductor(Logbook):
     def _propose(self) -> int | None:
         """Ask for the next settings and write them down; ``None`` if they ended at once."""
         number = len(self.trials.records)
-        record = self._chronicle.started(number, self._proposals.next(number))
+        record = self._chronicle.started(
+            number, self._proposals.next(number, self._judge.held(self.trials))
+        )
         return None if self._refused(record) or self._copied(record) else number
 
     def _assign(self, record: TrialRecord, slot: int) -> Assignment:

@@ -92,6 +92,16 @@ class Judge:
         rule = self._rule.promotion
         return [trials.records[n] for n in (rule.by_promise(numbers) if rule else numbers)]
 
+    def held(self, trials: Trials) -> dict[int, int]:
+        """The exempt trials that would have paused, were they not, and after which epoch."""
+        held: dict[int, int] = {}
+        for record in trials.records.values():
+            if self._rule.promotion and record.details.get("exempt"):
+                epochs = self._rule.promotion.held(record.number)
+                if epochs is not None:
+                    held[record.number] = epochs + self._warmup_of(record)
+        return held
+
     def replay(self, events: Sequence[Event], trials: Trials) -> dict[int, Status | None]:
         """Take in what ``events``, which amount to ``trials``, tell of the epochs that count.
 

@@ -74,6 +74,13 @@ class Promotion:
 
         return sorted(paused, key=order)
 
+    def held(self, number: int) -> int | None:
+        """The epochs of the rung where trial ``number`` would pause now, if it paused at all."""
+        for epochs, rung in self._rungs.items():
+            if number in rung and not self._goes_on(rung, number, len(rung) // self._factor):
+                return epochs
+        return None
+
     def _goes_on(self, rung: Mapping[int, float], number: int, most: int) -> bool:
         """Whether trial ``number`` is among the best ``most`` of the ``rung``, but for chance."""
         if most == 0:

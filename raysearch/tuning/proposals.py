@@ -64,10 +64,15 @@ class Proposals:
         given += [("warm start", {**values, **self._common}) for values in settings]
         self._given = given
 
-    def next(self, number: int) -> Proposal:
-        """The settings of trial ``number``, which nobody has proposed yet."""
+    def next(self, number: int, held: Mapping[int, int]) -> Proposal:
+        """The settings of trial ``number``, which nobody has proposed yet.
+
+        Args:
+            number: the trial's.
+            held: as :meth:`raysearch.tuning.study.Study.propose` takes it.
+        """
         if number >= len(self._given):
-            values = {**self._study.propose(number), **self._common}
+            values = {**self._study.propose(number, held), **self._common}
             return Proposal(values, self._identity(values), published=False)
         label, values = self._given[number]
         self._study.enqueue(number, self._searched(values), label=label)

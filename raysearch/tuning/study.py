@@ -67,10 +67,19 @@ class Study:
         self._trials: list[_Told] = []
         self._journal = StudyJournal(path, name)
 
-    def propose(self, number: int) -> dict[str, Any]:
-        """Values for trial ``number``, which must be the next one."""
+    def propose(self, number: int, held: Mapping[int, int] | None = None) -> dict[str, Any]:
+        """Values for trial ``number``, which must be the next one.
+
+        TPE ranks whoever came further before the others. A trial that was let run to its end by
+        right, not for its values, would be among its best ones for ever.
+
+        Args:
+            number: the trial's.
+            held: such trials, and the epoch after which others of their values pause.
+        """
+        held = held or {}
         with _quiet():
-            view = SamplerView([told.seen() for told in self._trials])
+            view = SamplerView([told.seen(held.get(n)) for n, told in enumerate(self._trials)])
             study = optuna.create_study(
                 storage=view, direction="maximize", sampler=self._sampler(number)
             )
@@ -198,8 +207,15 @@ class _Told:
     final: float | None = None
     shown: FrozenTrial | None = None
 
-    def seen(self) -> FrozenTrial:
-        """The trial as the sampler sees it; of its curve TPE reads the last value alone."""
+    def seen(self, held: int | None = None) -> FrozenTrial:
+        """The trial as the sampler sees it; of its curve TPE reads the last value alone.
+
+        Args:
+            held: the epoch after which it is shown as pruned.
+        """
+        if held in self.curve:
+            value = self.curve[held]
+            return self.frozen(TrialState.PRUNED, value, {held: value})
         if self.shown is None:
             state, last = _STATES[self.status], max(self.curve, default=0)
             curve = {last: self.curve[last]} if last else {}

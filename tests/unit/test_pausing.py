@@ -234,6 +234,37 @@ def test_a_promoted_trial_that_is_lost_goes_on_first(tmp_path):
     assert search.run().ends().keys() == set(range(9))
 
 
+def test_a_promoted_trial_whose_checkpoint_cannot_be_read_begins_again(tmp_path):
+    search = FakeSearch(tmp_path / "run", pausing_spec())
+    search.fill()
+    while not (promoted := [a for a in search.assigned if a.task["attempt"] == 2]):
+        search.step(0)
+        search.fill()
+    number, worker = promoted[0].number, search.slots.workers[0]
+    # What a worker group does then: it says so by another attempt, from its first epoch on.
+    worker.task["attempt"], worker.epoch, worker.values = 3, 0, []
+    search.run()
+    record = search.trials.records[number]
+    told = [(e.attempt, e.data["epoch"]) for e in search.events("resumed") if e.number == number]
+    assert told[:2] == [(2, 1), (3, 0)]
+    assert sorted(record.epochs) == list(range(1, record.last_epoch + 1))
+    assert record.last_epoch > 1
+    assert search.ends().keys() == set(range(9))
+
+
+def test_bad_settings_of_the_sections_do_not_lead_the_sampler(tmp_path):
+    def curve(config, epoch):
+        own = config["model"]["dropout"] == spec.base.model.dropout
+        return (0.01 if own else 0.5) + 0.01 * epoch
+
+    spec = pausing_spec(search__own_first=True, search__trials=4)
+    search = FakeSearch(tmp_path / "run", spec, curve=curve).run()
+    assert search.conductor._judge.held(search.trials) == {0: 1}
+    good = FakeSearch(tmp_path / "good", spec, curve=lambda c, e: -curve(c, e)).run()
+    # One in three of four, and alone in the next rung.
+    assert good.conductor._judge.held(good.trials) == {0: 2}
+
+
 def test_a_trial_that_ended_before_it_heard_of_its_pause_is_complete(tmp_path):
     spec = pausing_spec(search__trials=1, training__epochs=2)
     search = FakeSearch(tmp_path / "run", spec)

@@ -79,6 +79,14 @@ def test_the_least_promising_has_the_lowest_value_and_came_least_far_of_equals()
     assert promotion.by_promise({0, 1, 2}) == [2, 0, 1]
 
 
+def test_where_a_trial_that_never_pauses_would_have_paused():
+    promotion = rule()
+    reach(promotion, [0.9, 0.1, 0.2])
+    assert [promotion.held(number) for number in (0, 1, 2, 3)] == [None, 1, 1, None]
+    reach(promotion, [0.9], epoch=2)
+    assert promotion.held(0) == 2, "alone in its rung"
+
+
 VALUES = st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4, 0.5, 0.6]), min_size=3, max_size=3)
 
 

@@ -146,6 +146,20 @@ def test_a_promoted_trial_tells_what_it_reached_before_and_ends_as_any_other(tmp
     assert load(tmp_path / "study").trials[7].value == 0.9
 
 
+def test_a_trial_that_ran_on_by_right_counts_as_far_as_others_would_have_come(tmp_path, space):
+    def study(name, status, epochs):
+        made = told(tmp_path / name, space, "paused")
+        made.enqueue(12, {"training.learning_rate": 5e-3, "model.fuse_attention": "se"})
+        for epoch in range(1, epochs + 1):
+            made.report(12, epoch, value({"training.learning_rate": 5e-3}))
+        made.finish(12, status, value({"training.learning_rate": 5e-3}))
+        return made
+
+    held = [study("held", "completed", 4).propose(n, {12: 2}) for n in (13,)]
+    assert held == [study("pruned", "pruned", 2).propose(13)]
+    assert held != [study("whole", "completed", 4).propose(13)]
+
+
 def test_a_proposal_after_six_hundred_trials_takes_little(tmp_path, space):
     study = make(tmp_path / "study", space)
     for number in range(600):
