@@ -81,8 +81,8 @@ class SearchConfig(Config):
     )
     scheduler: Literal["asha", "promote", "median", "none"] = Field(
         "asha",
-        description="What keeps unpromising trials short: asha and median stop them, promote "
-        "pauses them, and goes on with one that others turn out to be no better than.",
+        description="What keeps unpromising trials short: asha and median stop them; promote "
+        "pauses them, and goes on with those that prove to be among the best.",
     )
     grace_epochs: int | None = Field(
         None,

@@ -213,7 +213,7 @@ class _Told:
         Args:
             held: the epoch after which it is shown as pruned.
         """
-        if held in self.curve:
+        if held in self.curve and self.status != "failed":
             value = self.curve[held]
             return self.frozen(TrialState.PRUNED, value, {held: value})
         if self.shown is None:
