@@ -22,6 +22,7 @@ def small_spec(keep=("training.learning_rate", "model.dropout"), **settings):
         "training.epochs": 4,
         "search.trials": 6,
         "search.objective": "val_uar",
+        "search.scheduler": "asha",
         **({} if "training.warmup_epochs" in keep else {"training.warmup_epochs": 0}),
         "search.grace_epochs": 1,
         "search.own_first": False,
