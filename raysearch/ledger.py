@@ -5,10 +5,11 @@ slot``; the rest depends on the event:
 
     started     config (dotted field to value), seed, published, copied_from, ...
     epoch       epoch (from 1), metrics, train_s
-    checkpoint  epoch, path
+    checkpoint  epoch, path, bytes
     completed, pruned   whatever is worth telling (reason, copied_from)
     failed      reason
-    resumed     epoch: the checkpoint's epoch that a new attempt goes on from, 0 for none
+    paused      epoch: the last one; another trial has its slot
+    resumed     epoch: the checkpoint's epoch that a new attempt goes on from, 0 for none; promoted
 """
 
 import errno
@@ -28,12 +29,13 @@ from raysearch.patience import no_room, patiently
 __all__ = ["EVENTS", "TERMINAL", "Event", "Ledger", "LedgerStore", "parse_event", "read"]
 
 TERMINAL = frozenset({"completed", "pruned", "failed"})
-EVENTS = TERMINAL | {"started", "epoch", "checkpoint", "resumed"}
+EVENTS = TERMINAL | {"started", "epoch", "checkpoint", "paused", "resumed"}
 _HEADER = ("event", "seq", "trial", "number", "attempt", "fence", "time", "slot")
 _REQUIRED: dict[str, dict[str, type]] = {
     "started": {"config": dict},
     "epoch": {"epoch": int, "metrics": dict},
     "checkpoint": {"epoch": int, "path": str},
+    "paused": {"epoch": int},
     "resumed": {"epoch": int},
     "failed": {"reason": str},
 }

@@ -51,6 +51,7 @@ RESUMABLE_KEYS = frozenset(
         "search.final_seeds",
         "search.fusion",
         "search.max_attempts",
+        "search.paused_disk_gib",
         "search.priority",
         "search.share",
         "search.slots",

@@ -10,7 +10,7 @@ from raysearch.ledger import TERMINAL, Event
 
 __all__ = ["EpochRecord", "Status", "TrialRecord", "Trials"]
 
-Status = Literal["running", "completed", "pruned", "failed"]
+Status = Literal["running", "paused", "completed", "pruned", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,8 @@ class TrialRecord:
             keeps the epochs <= e of the attempts before it and discards the later ones.
         best_epoch, best_value: over that history by the objective; the earliest of equals.
         checkpoint: path and epoch of the last checkpoint.
+        checkpoint_bytes: its size; 0 if that was not told.
+        pauses: how often the trial has paused, to be promoted or not.
         details: what the started event held besides ``config``.
     """
 
@@ -50,6 +52,8 @@ class TrialRecord:
     best_epoch: int | None = None
     best_value: float | None = None
     checkpoint: tuple[str, int] | None = None
+    checkpoint_bytes: int = 0
+    pauses: int = 0
     reason: str | None = None
     copied_from: int | None = None
     slot: int | None = None
@@ -78,6 +82,9 @@ class TrialRecord:
         elif event.event == "checkpoint":
             if event.attempt >= self.attempts:
                 self.checkpoint = (event.data["path"], event.data["epoch"])
+                self.checkpoint_bytes = int(event.data.get("bytes") or 0)
+        elif event.event == "paused":
+            self.status, self.pauses = "paused", self.pauses + 1
         elif event.event == "resumed":
             self._resume(event, objective)
         elif event.event in TERMINAL:
@@ -108,14 +115,14 @@ class TrialRecord:
     def _resume(self, event: Event, objective: str) -> None:
         if event.attempt <= self.attempts:
             raise DataError(f"trial {self.number}: attempt {event.attempt} resumed twice")
-        self.attempts = event.attempt
+        self.attempts, self.status = event.attempt, "running"
         kept = event.data["epoch"]
         self.epochs = {e: record for e, record in self.epochs.items() if e <= kept}
         self.best_epoch = self.best_value = None
         for record in self.epochs.values():
             self._rank(record, objective)
         if self.checkpoint and self.checkpoint[1] > kept:
-            self.checkpoint = None
+            self.checkpoint, self.checkpoint_bytes = None, 0
 
     def _rank(self, record: EpochRecord, objective: str) -> None:
         value = record.metrics.get(objective)
@@ -129,6 +136,7 @@ class Trials:
     def __init__(self, objective: str = "val_uar") -> None:
         self.objective = objective
         self.records: dict[int, TrialRecord] = {}
+        self._any_paused = False
 
     @classmethod
     def replay(cls, events: Iterable[Event], objective: str = "val_uar") -> "Trials":
@@ -156,9 +164,11 @@ class Trials:
             self.records[event.number] = record
         if record is None or record.trial != event.trial:
             raise DataError(f"trial {event.number} ({event.trial}): {event.event!r} without start")
-        if record.status != "running" and event.event != "checkpoint":
+        over = record.status in TERMINAL and event.event != "checkpoint"
+        if over or (record.status == "paused" and event.event in ("epoch", "paused")):
             raise DataError(f"trial {event.number}: {event.event!r} after it was {record.status}")
         record.apply(event, self.objective)
+        self._any_paused = self._any_paused or event.event == "paused"
         if record.copied_from is not None:
             source = self.records.get(record.copied_from)
             if source is None:
@@ -168,22 +178,36 @@ class Trials:
         return record
 
     def with_status(self, status: Status) -> list[TrialRecord]:
-        """The trials of one status, by number; ``running`` are those in flight."""
+        """The trials of one status, by number; ``running`` are those in flight or waiting."""
         return [r for _, r in sorted(self.records.items()) if r.status == status]
 
     def ranked(self) -> list[TrialRecord]:
         """Trials with a value, best first, the lower number first among equals.
 
-        Trials that were stopped or are under way come after those that reached their end, as
-        the maximum over fewer epochs is another quantity than that over all.
+        Those that are ``behind`` come after the others.
         """
         sign = 1 if self.objective == "val_loss" else -1
         scored = [
-            (record.status != "completed", sign * record.best_value, record.number)
+            (
+                self.behind(record),
+                sign * record.best_value,
+                record.number,
+            )
             for record in self.records.values()
             if record.best_value is not None
         ]
         return [self.records[number] for _, _, number in sorted(scored)]
+
+    def behind(self, record: TrialRecord) -> bool:
+        """Whether the trial ranks after those that reached their end, whatever its value.
+
+        So do those that were stopped or are under way, as the maximum over fewer epochs is another
+        quantity than that over all. Not so where trials pause: what ends such a trial is the end of
+        the search, however well it did, and more epochs could only have raised its best value.
+        """
+        if self._any_paused:
+            return record.status == "failed"
+        return record.status != "completed"
 
     @property
     def num_epochs(self) -> int:

@@ -21,7 +21,7 @@ from raysearch.cli.terminal import ProgressLine, plain_console, show_outcome
 from raysearch.config.overrides import parse_override
 from raysearch.corpora.spelling import spelling_notes
 from raysearch.errors import RaysearchError, TrialError, UserError
-from raysearch.ledger import Event, read
+from raysearch.ledger import TERMINAL, Event, read
 from raysearch.patience import no_room, patiently
 from raysearch.reporting.best_model import write_best
 from raysearch.reporting.leaderboard import write_leaderboard
@@ -247,7 +247,7 @@ class _FilesObserver:
         self._sender = BackgroundSender(run.root)
 
     def changed(self, trials: Trials, event: Event) -> None:
-        if event.event in ("completed", "pruned", "failed"):
+        if event.event in TERMINAL or event.event == "paused":
             self._sparing(lambda: write_leaderboard(self._run, self._spec, trials))
             self._sender.ring()
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from raysearch.cli.known_job import kept, known
 from raysearch.cli.options import add_cluster_dashboard, add_job, run_at
 from raysearch.errors import RaysearchError
+from raysearch.ledger import TERMINAL
 from raysearch.reporting.wording import figure, metric_name
 from raysearch.training.transductive import is_transductive, mark
 
@@ -70,8 +71,10 @@ def _progress(place: str) -> str:
         trials = run.trials()
     except RaysearchError:
         return ""
-    ended = len(trials.records) - len(trials.with_status("running"))
+    ended = sum(record.status in TERMINAL for record in trials.records.values())
     line = f"trials: {ended} of {run.spec().search.trials} ended"
+    if paused := trials.with_status("paused"):
+        line += f", {len(paused)} paused"
     if ranked := trials.ranked():
         metric = metric_name(trials.objective).replace("val", "validation")
         metric += mark(is_transductive(run.spec()))

@@ -15,8 +15,8 @@ from raysearch.trials import Status, TrialRecord, Trials
 
 __all__ = ["ProgressLine", "heading", "plain_console", "show_outcome"]
 
-_STATUSES: tuple[Status, ...] = ("completed", "pruned", "failed", "running")
-_WORDS = ("completed", "stopped early", "failed", "unfinished")
+_STATUSES: tuple[Status, ...] = ("completed", "pruned", "failed", "paused", "running")
+_WORDS = ("completed", "stopped early", "failed", "paused", "unfinished")
 
 
 def plain_console(*, quiet: bool = False) -> Console:

@@ -79,8 +79,10 @@ class SearchConfig(Config):
         description="Disjoint validation sets that a trial's value is the mean of; none given: two"
         " where one is too small to tell settings apart, else one.",
     )
-    scheduler: Literal["asha", "median", "none"] = Field(
-        "asha", description="What stops unpromising trials early."
+    scheduler: Literal["asha", "promote", "median", "none"] = Field(
+        "asha",
+        description="What keeps unpromising trials short: asha and median stop them; promote "
+        "pauses them, and goes on with those that prove to be among the best.",
     )
     grace_epochs: int | None = Field(
         None,
@@ -91,13 +93,21 @@ class SearchConfig(Config):
     reduction_factor: int = Field(
         3,
         ge=2,
-        description="ASHA keeps one trial in this many; with no more in a rung it stops none.",
+        description="asha and promote keep one trial in this many; with no more in a rung asha "
+        "stops none.",
     )
     noise: float = Field(
         1.0,
         ge=0,
-        description="ASHA stops no trial that is behind by less than so many standard errors of "
-        "the difference of two validation values.",
+        description="asha and promote stop no trial that is behind by less than so many standard "
+        "errors of the difference of two validation values.",
+    )
+    paused_disk_gib: float = Field(
+        10.0,
+        gt=0,
+        description="Disk for the checkpoints of paused trials, of 16 bytes a parameter and "
+        "validation set: 300 trials of a million parameters and two sets fit. Beyond it the least "
+        "promising ones end; the best one stays.",
     )
     keep_best: int = Field(
         5, ge=1, description="Checkpoints of the best trials that are kept; an ensemble is of them."
@@ -176,6 +186,11 @@ class SearchConfig(Config):
     def stream_disk_bytes(self) -> int | None:
         """Disk for fetched parts in bytes; None for half of what is free."""
         return None if self.stream_disk_gib is None else int(self.stream_disk_gib * 2**30)
+
+    @property
+    def paused_disk_bytes(self) -> int:
+        """Disk for the checkpoints of paused trials in bytes."""
+        return int(self.paused_disk_gib * 2**30)
 
     @property
     def time_budget_s(self) -> float | None:

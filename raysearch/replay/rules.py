@@ -44,6 +44,10 @@ RULES: Mapping[str, Rule] = {
         "TPE and ASHA that stops",
         {"scheduler": "asha", "grace_epochs": None, "reduction_factor": 3, "noise": 1.0},
     ),
+    "promote": Rule(
+        "TPE and ASHA that pauses and promotes",
+        {"scheduler": "promote", "grace_epochs": None, "reduction_factor": 3, "noise": 1.0},
+    ),
     "default": Rule("what a new search uses"),
 }
 

@@ -108,7 +108,7 @@ def _candidates(trials: Trials) -> list[tuple[TrialRecord, EpochRecord]]:
         if held:
             found.append((record, min(held, key=lambda e: (cost(e), e.epoch))))
     # Stable: equals stay in the order of their numbers.
-    return sorted(found, key=lambda pair: (pair[0].status != "completed", cost(pair[1])))
+    return sorted(found, key=lambda pair: (trials.behind(pair[0]), cost(pair[1])))
 
 
 def _weights(run: RunFolder, record: TrialRecord) -> Path | None:

@@ -12,11 +12,12 @@ from raysearch.ledger import TERMINAL, Event
 from raysearch.reporting.wording import figure, metric_name, one_line
 from raysearch.spec import SearchSpec
 from raysearch.training.transductive import is_transductive, mark
-from raysearch.trials import TrialRecord, Trials
+from raysearch.trials import Status, TrialRecord, Trials
 
 __all__ = ["LiveTable"]
 
 NUM_BEST = 5
+_STATUSES: tuple[Status, ...] = ("completed", "pruned", "failed", "paused")
 PLAIN_EVERY_S = 10.0
 
 
@@ -83,15 +84,18 @@ class LiveTable:
 
     def _say(self, trials: Trials, event: Event) -> None:
         record = trials.records[event.number]
-        if event.event in TERMINAL:
+        if event.event == "pruned" and record.pauses and event.slot is None:
+            return  # the search has ended, or its disk is full: how far it came was told
+        if event.event in TERMINAL or event.event == "paused":
             self._line(_ended(record, self._best(trials), self._objective, self._metric))
         elif event.event == "epoch" and time.time() - self._last_line >= PLAIN_EVERY_S:
             value = figure(self._objective, event.data["metrics"].get(self._objective))
             epochs = f"{event.data['epoch']}/{self._spec.training.epochs}"
             self._line(f"trial {event.number:04d} epoch {epochs}  {self._metric} {value}")
         elif event.event == "resumed":
+            why = "promoted" if event.data.get("promoted") else "a new attempt"
             epoch = event.data["epoch"]
-            self._line(f"trial {event.number:04d} goes on after epoch {epoch}, a new attempt")
+            self._line(f"trial {event.number:04d} goes on after epoch {epoch}, {why}")
 
     def _line(self, text: str) -> None:
         self._last_line = time.time()
@@ -120,7 +124,7 @@ class LiveTable:
     def _counts(self, trials: Trials) -> str:
         counts = ", ".join(
             f"{len(found)} {status}"
-            for status in ("completed", "pruned", "failed")
+            for status in _STATUSES
             if (found := trials.with_status(status))
         )
         total = self._spec.search.trials

@@ -45,6 +45,7 @@ def summarize(run: RunFolder, events: Sequence[Event], trials: Trials) -> dict[s
         "num_completed": len(trials.with_status("completed")),
         "num_pruned": len(trials.with_status("pruned")),
         "num_failed": len(trials.with_status("failed")),
+        "num_paused": len(trials.with_status("paused")),
         "num_unfinished": len(trials.with_status("running")),
     }
 
@@ -67,7 +68,8 @@ def trial_overheads(events: Sequence[Event]) -> list[float]:
 
     The time from the previous trial's end on the slot to this trial's end, less the training
     seconds of the epochs in between: idling, starting, reporting and checkpoints are all in it.
-    A resumed search counts its slots anew.
+    A trial that pauses ends there, too, and is another one when it is promoted. A resumed search
+    counts its slots anew.
     """
     ends: dict[tuple[int, int], float] = {}
     trained: dict[tuple[int, int], float] = defaultdict(float)
@@ -78,7 +80,7 @@ def trial_overheads(events: Sequence[Event]) -> list[float]:
         slot = (event.fence, event.slot)
         if event.event == "epoch":
             trained[slot] += _train_s(event)
-        elif event.event in TERMINAL:
+        elif event.event in TERMINAL or event.event == "paused":
             if slot in ends:
                 overheads.append(event.time - ends[slot] - trained[slot])
             ends[slot], trained[slot] = event.time, 0.0

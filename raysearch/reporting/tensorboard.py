@@ -44,7 +44,7 @@ class TensorBoardObserver:
                 if value is not None:
                     writer.add_scalar(name, value, event.data["epoch"])
             writer.flush()
-        elif event.event in TERMINAL:
+        elif event.event in TERMINAL or event.event == "paused":
             self._close(event.number)
         elif event.event == "resumed":
             self._resume(event, trials)

@@ -9,7 +9,11 @@ from raysearch.config.search import SearchConfig
 from raysearch.ledger import Event
 from raysearch.trials import TrialRecord, Trials
 
-__all__ = ["MAX_PRETRAINING", "NOTHING", "Budgets", "Spent"]
+__all__ = ["BUDGETS", "MAX_PRETRAINING", "NOTHING", "Budgets", "Spent"]
+
+# What stops a search when it is spent.
+EPOCHS, TIME, CORES = "epoch budget", "time budget", "core budget"
+BUDGETS = frozenset({EPOCHS, TIME, CORES})
 
 # Of a budget, at most this is kept for what comes after the trials.
 MAX_RESERVE = 1 / 3
@@ -66,6 +70,12 @@ class Budgets:
         self._counted: float | None = None
         self._reserve = reserve
 
+    @property
+    def limited(self) -> bool:
+        """Whether anything but the number of trials ends the search."""
+        limits = (self._num_epochs, self._seconds, self._core_s)
+        return any(limit is not None for limit in limits)
+
     def begin(self) -> None:
         """A trial is started; from the first one on time is spent."""
         self._began = self._began or time.monotonic()
@@ -78,12 +88,12 @@ class Budgets:
     def spent(self, trials: Trials) -> str | None:
         """Which budget stops even the trials in flight; ``None`` while there is some of each."""
         if self._num_epochs is not None and trials.num_epochs >= self._num_epochs:
-            return "epoch budget"
+            return EPOCHS
         kept_s = self._kept(trials)
         if (left_s := self._time_left()) is not None and left_s <= kept_s:
-            return "time budget"
+            return TIME
         if (left_s := self._core_time_left()) is not None and left_s <= kept_s:
-            return "core budget"
+            return CORES
         return None
 
     def overspent(self, record: TrialRecord) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from raysearch.errors import DataError, RaysearchError
+from raysearch.ledger import TERMINAL
 from raysearch.storage.runs import forget_published, sweep_published
 from raysearch.training.checkpoint import former_of
 from raysearch.trials import Trials
@@ -21,7 +22,7 @@ MOST_AT_ONCE = 16
 
 
 class CheckpointKeeper:
-    """Keeps the last checkpoint of each live trial and those of the best ended ones.
+    """Keeps the last checkpoint of each live or paused trial and those of the best ended ones.
 
     Those of the published settings and of the space's own stay, too: a search is measured by them.
 
@@ -67,14 +68,16 @@ class CheckpointKeeper:
         self._clear(set(folder.glob("*/*")) - kept)
 
     def _kept(self, trials: Trials) -> set[Path]:
-        ended = [r.checkpoint[0] for r in trials.ranked() if r.status != "running" and r.checkpoint]
+        live = [*trials.with_status("running"), *trials.with_status("paused")]
         # A trial that repeats another's settings points to the other's checkpoint.
-        best = list(dict.fromkeys(ended))[: self._keep_best]
-        measured = [r for r in trials.records.values() if r.details.get("exempt")]
-        kept = [
-            r.checkpoint[0] for r in (*trials.with_status("running"), *measured) if r.checkpoint
+        ended = [
+            record
+            for record in trials.ranked()
+            if record.status in TERMINAL and record.checkpoint and record.copied_from is None
         ]
-        return {self._folder / path for path in (*best, *kept)}
+        measured = [r for r in trials.records.values() if r.details.get("exempt")]
+        kept = [*live, *ended[: self._keep_best], *measured]
+        return {self._folder / record.checkpoint[0] for record in kept if record.checkpoint}
 
     def _remove(self, paths: Iterable[Path]) -> None:
         """Remove checkpoints; nothing else, whatever the ledger calls one or a link leads to."""

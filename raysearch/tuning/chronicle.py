@@ -72,13 +72,20 @@ class Chronicle:
             **told,
         )
 
-    def checkpoint(self, record: TrialRecord, path: str, epoch: int) -> None:
+    def checkpoint(self, record: TrialRecord, path: str, epoch: int, size: int) -> None:
         """A checkpoint is published; the one before goes next, so this must outlive the machine."""
-        self._tell("checkpoint", record, sync=True, path=path, epoch=epoch)
+        self._tell("checkpoint", record, sync=True, path=path, epoch=epoch, bytes=size)
 
-    def resumed(self, record: TrialRecord, attempt: int, epoch: int) -> None:
-        """Attempt ``attempt`` goes on from the end of ``epoch``."""
-        self._tell("resumed", record, attempt=attempt, epoch=epoch)
+    def paused(self, record: TrialRecord) -> None:
+        """The trial makes way for others."""
+        self._tell("paused", record, sync=True, epoch=record.last_epoch)
+
+    def resumed(
+        self, record: TrialRecord, attempt: int, epoch: int, *, promoted: bool = False
+    ) -> None:
+        """Attempt ``attempt`` goes on from the end of ``epoch``, ``promoted`` or after a loss."""
+        told = {"promoted": True} if promoted else {}
+        self._tell("resumed", record, attempt=attempt, epoch=epoch, **told)
 
     def ended(self, record: TrialRecord, status: str, **data: Any) -> None:
         """The trial is over."""

@@ -12,7 +12,7 @@ from typing import Any
 from raysearch.errors import InfrastructureError
 from raysearch.ledger import LedgerStore
 from raysearch.trials import TrialRecord, Trials
-from raysearch.tuning.budgets import NOTHING, Budgets, Spent
+from raysearch.tuning.budgets import BUDGETS, NOTHING, Budgets, Spent
 from raysearch.tuning.chronicle import Observer
 from raysearch.tuning.faults import Fault
 from raysearch.tuning.judge import resumed_from
@@ -22,6 +22,7 @@ from raysearch.tuning.slots import Assignment, Slots, assignment
 from raysearch.tuning.study import Study
 from raysearch.tuning.tolerance import ValidationNoise
 from raysearch.tuning.trial import EpochReport
+from raysearch.tuning.turns import Turns
 from raysearch.tuning.waiting import SlotHealth
 
 __all__ = ["Conductor"]
@@ -42,6 +43,7 @@ class Conductor(Logbook):
         noise: of the validation sets, for the stop rule.
         spent: what the budgets have paid for before the first trial.
         observers: whoever watches.
+        say: takes a line for the user.
     """
 
     def __init__(
@@ -58,12 +60,16 @@ class Conductor(Logbook):
         noise: ValidationNoise | None = None,
         spent: Spent = NOTHING,
         observers: Sequence[Observer] = (),
+        say: Callable[[str], None] = lambda line: None,
     ) -> None:
-        super().__init__(problem, folder, ledger, slots, study, noise=noise, observers=observers)
+        super().__init__(
+            problem, folder, ledger, slots, study, noise=noise, observers=observers, say=say
+        )
         self._task = task
         self._budgets = Budgets(
             self._search, slot_cpus, slots.num_open, ledger.events, reserve, spent
         )
+        self._turns = Turns(self.trials, self._waiting, self._judge, self._budgets)
         self._health = SlotHealth()
         # What is done once a trial that was let go has told its last.
         self._ends: dict[int, Callable[[TrialRecord], None]] = {}
@@ -76,13 +82,10 @@ class Conductor(Logbook):
 
     @property
     def finished(self) -> bool:
-        """Whether no further trial will be proposed."""
+        """Whether no further trial will be started; those in flight may let others be promoted."""
         self._check_budgets()
-        return self.stopping is not None or (self._all_proposed and not self._waiting)
-
-    @property
-    def _all_proposed(self) -> bool:
-        return self._budgets.all_proposed(self.trials)
+        more = self._turns.any_left or (not self.idle and self._turns.any_paused)
+        return self.stopping is not None or not more
 
     @property
     def budget_left_s(self) -> float | None:
@@ -95,29 +98,42 @@ class Conductor(Logbook):
         return not self._on_slot
 
     def next_trial(self) -> Assignment | None:
-        """The next trial and its slot, or ``None`` while no slot is free."""
-        while not self.finished and (slot := self._slots.claim(self._avoided())) is not None:
-            number = self._waiting.take(slot, alone=self._alone)
-            if number is None and not self._all_proposed:
-                number = self._propose()
-            if number is not None:
+        """The next trial and its slot, or ``None`` while no slot is free, or nothing is left.
+
+        When the search is over, the trials that still pause end.
+        """
+        while not self.finished and self._turns.any_left:
+            if (slot := self._slots.claim(self._avoided())) is None:
+                return None
+            if (number := self._next_number(slot)) is not None:
                 self._budgets.begin()
                 return self._assign(self.trials.records[number], slot)
             self._slots.release(slot)
+        if self.idle and self.finished and self.stopping in {None, *BUDGETS}:
+            self._end_paused()
         return None
+
+    def _next_number(self, slot: int) -> int | None:
+        number = self._waiting.take(slot, alone=self._alone)
+        if number is None and (promoted := self._turns.promotable()) is not None:
+            number = self._promote(promoted)
+        if number is None and not self._turns.all_proposed:
+            number = self._propose()
+        return number
 
     @property
     def _alone(self) -> bool:
         return self._slots.num_up() < 2
 
     def _avoided(self) -> AbstractSet[int]:
-        """The slots that nothing is left for: the suspects that wait were lost on them."""
-        return self._waiting.avoided() if self._all_proposed and not self._alone else frozenset()
+        return frozenset() if self._alone else self._turns.avoided()
 
     def _propose(self) -> int | None:
         """Ask for the next settings and write them down; ``None`` if they ended at once."""
         number = len(self.trials.records)
-        record = self._chronicle.started(number, self._proposals.next(number))
+        record = self._chronicle.started(
+            number, self._proposals.next(number, self._judge.held(self.trials))
+        )
         return None if self._refused(record) or self._copied(record) else number
 
     def _assign(self, record: TrialRecord, slot: int) -> Assignment:
@@ -154,8 +170,7 @@ class Conductor(Logbook):
         self._waiting.trained(record.number, report.epoch)
         if len(record.epochs) == 1:
             self._health.trained(self._on_slot[record.number])
-        if report.checkpoint:
-            self._checkpoint(record, report.checkpoint, report.checkpoint_epoch)
+        self._checkpoint(record, report)
         if report.done:
             self._judge.end(record, report.epoch, done=True)
             self._end(record, "completed")
@@ -170,8 +185,8 @@ class Conductor(Logbook):
         self._check_budgets()
         if self.stopping:
             return self._leave
-        if self._judge.end(record, epoch, done=False):
-            return self._prune
+        if end := self._judge.end(record, epoch, done=False):
+            return self._pause if end == "paused" else self._prune
         return self._spent if self._budgets.overspent(record) else None
 
     def _spent(self, record: TrialRecord) -> None:
@@ -189,15 +204,18 @@ class Conductor(Logbook):
             # It was begun before it was said.
             self._epoch(record, report)
             self._judge.end(record, report.epoch, done=True)
-        if report.checkpoint:
-            self._checkpoint(record, report.checkpoint, report.checkpoint_epoch)
+        self._checkpoint(record, report)
         if not last:
             return False
         any_slot = True
         if report.slot_lost:
             slot = self._on_slot.pop(record.number)
             any_slot = self._slots.lose(slot, report.failed or "ended")
-        self._ends.pop(record.number)(record)
+        end = self._ends.pop(record.number)
+        if end == self._pause and report.done and report.epoch:
+            self._end(record, "completed")  # that was its last epoch anyway
+        else:
+            end(record)
         if not self.finished:  # else nothing needs a slot any more
             self._go_on(any_slot, report)
         return True
@@ -231,8 +249,7 @@ class Conductor(Logbook):
     def _failed(self, record: TrialRecord, report: EpochReport) -> None:
         """Whose fault it is decides what becomes of the trial and of the slot."""
         slot, reason = self._on_slot[record.number], report.failed or "ended"
-        if report.checkpoint:
-            self._checkpoint(record, report.checkpoint, report.checkpoint_epoch)
+        self._checkpoint(record, report)
         if report.slot_lost:
             self._elsewhere(record, report, self._slots.lose(slot, reason))
         elif report.fault is Fault.STORAGE:

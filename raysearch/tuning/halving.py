@@ -4,7 +4,7 @@ import math
 from bisect import insort
 from collections.abc import Callable
 
-__all__ = ["GRACE_SHARE", "Halving", "first_rung"]
+__all__ = ["GRACE_SHARE", "Halving", "Tolerance", "first_rung", "rungs"]
 
 # Measured on recorded curves, see results/reference/stop_rule.md: the earliest first rung, as a
 # share of a trial's epochs, at which the best of twelve trials was never stopped.
@@ -21,6 +21,15 @@ def first_rung(max_epochs: int, grace_epochs: int | None) -> int:
     """The epochs that every trial is given, ``grace_epochs`` or a share of ``max_epochs``."""
     wanted = grace_epochs or max(LEAST_EPOCHS, math.ceil(GRACE_SHARE * max_epochs))
     return min(wanted, max_epochs)
+
+
+def rungs(max_epochs: int, first: int) -> list[int]:
+    """The epochs at which trials are compared: ``first``, and on to below ``max_epochs``."""
+    found = []
+    while first < max_epochs:
+        found.append(first)
+        first *= SPACING
+    return found
 
 
 class Halving:
@@ -46,10 +55,7 @@ class Halving:
         self, *, max_epochs: int, first: int, reduction_factor: int, tolerance: Tolerance
     ) -> None:
         self._factor, self._tolerance = reduction_factor, tolerance
-        self._rungs: dict[int, list[float]] = {}
-        while first < max_epochs:
-            self._rungs[first] = []
-            first *= SPACING
+        self._rungs: dict[int, list[float]] = {epochs: [] for epochs in rungs(max_epochs, first)}
 
     def take(self, epoch: int, value: float) -> bool:
         """Take the value that a trial has after ``epoch``; whether the trial should stop there.

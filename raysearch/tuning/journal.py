@@ -1,21 +1,26 @@
-"""Optuna's journal file without its waits for the disk."""
+"""A search as optuna-dashboard shows it: a journal file that is told of trials and asked nothing.
+
+Optuna's own journal backend waits for the disk at each of its lines, and a trial is dozens of them.
+What a search must not lose is in its ledger, from which this file is made again.
+"""
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
+from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
 
 from raysearch.patience import no_room, patiently
 
-__all__ = ["UnsyncedJournal"]
+__all__ = ["StudyJournal", "UnsyncedJournal"]
 
 
 class UnsyncedJournal(JournalFileBackend):
-    """As Optuna's own, which syncs each of its lines; a proposal is about ten of them.
-
-    What a search must not lose is in its ledger, from which this file is made again.
-    """
+    """As Optuna's own, which syncs each of its lines."""
 
     def __init__(self, path: str) -> None:
         self._path, self._held = path, JournalFileSymlinkLock(path)
@@ -42,3 +47,33 @@ class UnsyncedJournal(JournalFileBackend):
                 raise
         finally:
             self._held.release()
+
+
+class StudyJournal:
+    """A study to be maximized, whose trial numbers are the ledger's.
+
+    Args:
+        path: the file; an existing one is replaced.
+        name: the study's name.
+    """
+
+    def __init__(self, path: Path, name: str) -> None:
+        path.unlink(missing_ok=True)
+        # A driver that was killed while it wrote left its lock; the run's lease says it is gone.
+        path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
+        self._storage = JournalStorage(UnsyncedJournal(str(path)))
+        self._study = self._storage.create_new_study([StudyDirection.MAXIMIZE], name)
+        self._ids: list[int] = []
+
+    def add(self, trial: FrozenTrial) -> None:
+        """Take the next trial, all that is known of it at one stroke."""
+        self._ids.append(self._storage.create_new_trial(self._study, trial))
+
+    def report(self, number: int, epoch: int, value: float) -> None:
+        """What trial ``number``, which runs, has reached after ``epoch``."""
+        self._storage.set_trial_intermediate_value(self._ids[number], epoch, value)
+
+    def end(self, number: int, state: TrialState, value: float | None) -> None:
+        """Trial ``number`` ran, and ended."""
+        values = None if value is None else [value]
+        self._storage.set_trial_state_values(self._ids[number], state, values)

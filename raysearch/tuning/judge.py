@@ -1,4 +1,4 @@
-"""How good a trial is so far, and whether it ends there; now, and in what a ledger tells."""
+"""How good a trial is so far, and whether it ends or pauses there; now, and as a ledger tells."""
 
 import itertools
 import math
@@ -59,15 +59,49 @@ class Judge:
     def end(self, record: TrialRecord, epoch: int, *, done: bool) -> Status | None:
         """How ``epoch`` ends the trial: ``completed`` if ``done``, ``pruned``, or not at all.
 
-        Published settings, and those of the sections, are what others are measured against: they
-        are never pruned.
+        Where trials may be promoted, it is ``paused`` instead of pruned. Published settings, and
+        those of the sections, are what others are measured against: they are neither.
         """
         value, warmup = self.value(record, epoch), self._warmup_of(record)
         if done or record.details.get("exempt"):
             self._rule.record(record.number, epoch, value, warmup=warmup)
             return "completed" if done else None
         stops = self._rule.stops(record.number, epoch, value, warmup=warmup)
-        return "pruned" if stops else None
+        if not stops:
+            return None
+        return "paused" if self._rule.promotion else "pruned"
+
+    def promoted(self, trials: Trials, *, last: bool, forced: bool) -> int | None:
+        """Which paused trial goes on next, if any does.
+
+        Args:
+            trials: all there are.
+            last: whether no further one is to come.
+            forced: whether the best one goes on though the rule says it of none.
+        """
+        paused = [record.number for record in trials.with_status("paused")]
+        if self._rule.promotion is None or not paused:
+            return None
+        number = self._rule.promotion.next(paused, last=last)
+        if number is None and forced:
+            number = self._rule.promotion.by_promise(paused)[0]
+        return number
+
+    def paused_by_promise(self, trials: Trials) -> list[TrialRecord]:
+        """The paused trials, the most promising one first."""
+        numbers = [record.number for record in trials.with_status("paused")]
+        rule = self._rule.promotion
+        return [trials.records[n] for n in (rule.by_promise(numbers) if rule else numbers)]
+
+    def held(self, trials: Trials) -> dict[int, int]:
+        """The exempt trials that would have paused, were they not, and after which epoch."""
+        held: dict[int, int] = {}
+        for record in trials.records.values():
+            if self._rule.promotion and record.details.get("exempt"):
+                epochs = self._rule.promotion.held(record.number)
+                if epochs is not None:
+                    held[record.number] = epochs + self._warmup_of(record)
+        return held
 
     def replay(self, events: Sequence[Event], trials: Trials) -> dict[int, Status | None]:
         """Take in what ``events``, which amount to ``trials``, tell of the epochs that count.
@@ -81,13 +115,15 @@ class Judge:
         """
         epochs = [event for event in events if event.event == "epoch"]
         reached = {event.number: event.data["epoch"] for event in epochs}
+        decided = _decided(events)
         curves = {n: self.curve(trials.records[n], trials.records[n].last_epoch) for n in reached}
         ends: dict[int, Status | None] = {}
         for event in epochs:
             record, epoch = trials.records[event.number], event.data["epoch"]
             if not _counts(event, record):
                 continue
-            if record.status == "running" and epoch == reached[record.number]:
+            undecided = record.status == "running" and record.number not in decided
+            if undecided and epoch == reached[record.number]:
                 ends[record.number] = self.end(record, epoch, done=bool(event.data.get("done")))
             else:  # the trial went on from there, or its end is known
                 value, warmup = curves[event.number][epoch], self._warmup_of(record)
@@ -104,6 +140,12 @@ class Judge:
         if self._noise is None:
             return 0.0
         return self._errors * self._noise.of_difference(value, cutoff, self._objective)
+
+
+def _decided(events: Sequence[Event]) -> set[int]:
+    """The trials of which it is known what their last epoch ended with: they paused after it."""
+    last = {event.number: event.event for event in events if event.event in ("epoch", "paused")}
+    return {number for number, kind in last.items() if kind == "paused"}
 
 
 def _counts(event: Event, record: TrialRecord) -> bool:

@@ -1,6 +1,6 @@
 """What is written of a search's trials, and what of it is read back when the search goes on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ class Logbook:
         study: the sampler, empty.
         noise: of the validation sets, for the stop rule.
         observers: whoever watches.
+        say: takes a line for the user.
 
     Attributes:
         trials: what the ledger amounts to.
@@ -46,6 +47,7 @@ class Logbook:
         *,
         noise: ValidationNoise | None = None,
         observers: Sequence[Observer] = (),
+        say: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._problem, self._search = problem, problem.search
         self._folder, self._slots, self._study = folder, slots, study
@@ -55,6 +57,7 @@ class Logbook:
         self._waiting = Waiting()
         self._on_slot: dict[int, int] = {}
         self._identities: dict[str, int] = {}
+        self._say, self._said_full = say, False
         self.trials = Trials(self._search.objective)
         self._chronicle = Chronicle(ledger, self.trials, observers, self._on_slot)
 
@@ -65,13 +68,17 @@ class Logbook:
         return reason is not None
 
     def _copied(self, record: TrialRecord) -> bool:
-        """The same settings give the same outcome: a repeated proposal is not run again."""
+        """The same settings give the same outcome: a repeated proposal is not run again.
+
+        One that repeats a paused trial ends as that one would: it is the other that may go on.
+        """
         twin = self.trials.records.get(self._identities.get(record.trial, record.number))
-        if twin is None or twin.status not in ("completed", "pruned"):
+        if twin is None or twin.status not in ("completed", "pruned", "paused"):
             self._identities[record.trial] = record.number
             return False
         self._tell_study(record.number, twin, twin.last_epoch)
-        self._end(record, twin.status, copied_from=twin.number)
+        status = "pruned" if twin.status == "paused" else twin.status
+        self._end(record, status, copied_from=twin.number)
         return True
 
     def _told_before(self, record: TrialRecord, report: EpochReport) -> bool:
@@ -89,20 +96,60 @@ class Logbook:
         value = self._judge.value(record, report.epoch)
         self._study.report(record.number, report.epoch, value)
 
-    def _checkpoint(self, record: TrialRecord, path: str, epoch: int) -> None:
-        relative = str(Path(path).relative_to(self._folder))
-        self._chronicle.checkpoint(record, relative, epoch)
+    def _checkpoint(self, record: TrialRecord, report: EpochReport) -> None:
+        """Write down what was published with the report, if anything was."""
+        if report.checkpoint is None:
+            return
+        relative = str(Path(report.checkpoint).relative_to(self._folder))
+        epoch, size = report.checkpoint_epoch, report.checkpoint_bytes
+        self._chronicle.checkpoint(record, relative, epoch, size)
         self._keeper.add(relative)
         self._keeper.discard(self.trials)
 
     def _prune(self, record: TrialRecord) -> None:
         self._end(record, "pruned", reason=f"stopped by {self._search.scheduler}")
 
+    def _pause(self, record: TrialRecord) -> None:
+        self._chronicle.paused(record)
+        self._study.pause(record.number)
+        self._leave(record)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """End the least promising of the paused trials whose checkpoints the disk has no room for.
+
+        The best one stays whatever it takes: a search without it would have nothing to go on with.
+        """
+        paused, most = self._judge.paused_by_promise(self.trials), self._search.paused_disk_bytes
+        while len(paused) > 1 and sum(record.checkpoint_bytes for record in paused) > most:
+            reason = f"paused trials fill search.paused_disk_gib, {self._search.paused_disk_gib:g}"
+            if not self._said_full:
+                self._say(f"{reason}: the least promising ones end")
+            self._said_full = True
+            self._end(paused.pop(), "pruned", reason=reason)
+
+    def _promote(self, number: int) -> int:
+        """Let the paused trial go on, from its checkpoint."""
+        record = self.trials.records[number]
+        epoch = resumed_from(record)
+        self._chronicle.resumed(record, record.attempts + 1, epoch, promoted=True)
+        return number
+
+    def _end_paused(self) -> None:
+        """The search ends without them."""
+        for record in self.trials.with_status("paused"):
+            self._close(record, "pruned", reason="not promoted before the search ended")
+        self._keeper.discard(self.trials)
+
     def _end(self, record: TrialRecord, status: str, **data: Any) -> None:
-        self._chronicle.ended(record, status, **data)
-        self._close_in_study(record)
+        self._close(record, status, **data)
         self._leave(record)
         self._keeper.discard(self.trials)
+
+    def _close(self, record: TrialRecord, status: str, **data: Any) -> None:
+        self._chronicle.ended(record, status, **data)
+        value = self._judge.value(record, record.last_epoch) if record.epochs else None
+        self._study.finish(record.number, record.status, value)
 
     def _leave(self, record: TrialRecord) -> None:
         slot = self._on_slot.pop(record.number, None)
@@ -129,10 +176,14 @@ class Logbook:
             return
         self._identities[record.trial] = record.number
         self._tell_study(record.number, record, resumed_from(record))
+        if record.pauses:
+            self._study.pause(record.number)
         if end == "completed":
             self._end(record, "completed")
         elif end == "pruned":
             self._prune(record)
+        elif end == "paused":
+            self._pause(record)
         else:
             self._chronicle.resumed(record, record.attempts + 1, resumed_from(record))
             self._waiting.add(record.number)
@@ -141,7 +192,3 @@ class Logbook:
         """Give trial ``number`` of the study ``source``'s epochs up to ``last``."""
         for epoch, value in self._judge.curve(source, last).items():
             self._study.report(number, epoch, value)
-
-    def _close_in_study(self, record: TrialRecord) -> None:
-        value = self._judge.value(record, record.last_epoch) if record.epochs else None
-        self._study.finish(record.number, record.status, value)

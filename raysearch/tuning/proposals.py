@@ -40,11 +40,16 @@ class Proposals:
         self._problem, self._study = problem, study
         self._given = problem.given()
 
-    def next(self, number: int) -> Proposal:
-        """The settings of trial ``number``, which nobody has proposed yet."""
+    def next(self, number: int, held: Mapping[int, int]) -> Proposal:
+        """The settings of trial ``number``, which nobody has proposed yet.
+
+        Args:
+            number: the trial's.
+            held: as :meth:`raysearch.tuning.study.Study.propose` takes it.
+        """
         problem = self._problem
         if number >= len(self._given):
-            values = problem.proposed(self._study.propose(number))
+            values = problem.proposed(self._study.propose(number, held))
             return Proposal(values, problem.identity(values), published=False)
         label, values = self._given[number].label, self._given[number].values
         self._study.enqueue(number, problem.searched(values), label=label)
@@ -52,7 +57,7 @@ class Proposals:
         return Proposal(values, problem.identity(values), label == PUBLISHED, exempt)
 
     def take_up(self, record: TrialRecord, curve: Mapping[int, float]) -> None:
-        """Take a trial that an earlier driver proposed; one that has ended with its ``curve``."""
+        """Take a trial that an earlier driver proposed, with its ``curve`` unless it runs."""
         label = OWN if record.details.get("exempt") else None
         label = PUBLISHED if record.details.get("published") else label
         values = self._problem.searched(record.config)

@@ -1,4 +1,4 @@
-"""Which trial to stop early: a rule of our own, or one of Ray Tune's, fed by trial number.
+"""Which trial to stop or pause: a rule of our own, or one of Ray Tune's, fed by trial number.
 
 The rules decide from (trial, epoch, best value so far) alone, so a resumed search rebuilds their
 rungs by replaying the ledger through the same public methods.
@@ -10,6 +10,7 @@ from typing import Any
 from ray.tune.schedulers import MedianStoppingRule, TrialScheduler
 
 from raysearch.tuning.halving import Halving, Tolerance, first_rung
+from raysearch.tuning.promotion import Promotion
 
 __all__ = ["StopRule"]
 
@@ -22,7 +23,7 @@ class _Handle:
 
 
 class _Controller:
-    """No trial waits here: a stop rule stops, it never pauses one trial for another."""
+    """No trial waits here: Ray's rules stop, they never pause one trial for another."""
 
     def get_live_trials(self) -> list[Any]:
         return []
@@ -58,16 +59,19 @@ class _Median:
 
 
 class StopRule:
-    """Successive halving (``asha``), the median rule, or none; a higher value is better.
+    """Successive halving (``asha``, ``promote``), the median rule, or none; higher is better.
 
     A trial's warm-up does not count: its epochs are those in which it learned at its full rate.
 
     Args:
-        kind: ``asha``, ``median`` or ``none``.
+        kind: ``asha``, ``promote``, ``median`` or ``none``.
         max_epochs: the epochs of a whole trial.
         grace_epochs: epochs that every trial is given; ``None``: a measured share of all.
-        reduction_factor: ``asha`` keeps one trial in this many at each rung.
-        tolerance: what difference of two values means nothing to ``asha``.
+        reduction_factor: successive halving keeps one trial in this many at each rung.
+        tolerance: what difference of two values means nothing to it.
+
+    Attributes:
+        promotion: says which of the trials that paused goes on; ``None``: they stop for good.
     """
 
     def __init__(
@@ -81,19 +85,23 @@ class StopRule:
     ) -> None:
         first = first_rung(max_epochs, grace_epochs)
         self._halving = self._median = None
+        self.promotion: Promotion | None = None
+        shape: dict[str, Any] = {
+            "max_epochs": max_epochs,
+            "first": first,
+            "reduction_factor": reduction_factor,
+            "tolerance": tolerance,
+        }
         if kind == "asha":
-            self._halving = Halving(
-                max_epochs=max_epochs,
-                first=first,
-                reduction_factor=reduction_factor,
-                tolerance=tolerance,
-            )
+            self._halving = Halving(**shape)
+        elif kind == "promote":
+            self.promotion = Promotion(**shape)
         elif kind == "median":
             self._median = _Median(first)
         self._taken: dict[int, int] = {}
 
     def stops(self, number: int, epoch: int, value: float, *, warmup: int = 0) -> bool:
-        """Take trial ``number``'s ``value`` after ``epoch``; whether it should stop there.
+        """Take trial ``number``'s ``value`` after ``epoch``; whether it should stop or pause there.
 
         An epoch that was taken before, in an attempt that was lost, does not stop it.
 
@@ -107,6 +115,8 @@ class StopRule:
             return False
         if self._halving:
             return self._halving.take(epoch - warmup, value)
+        if self.promotion:
+            return self.promotion.take(number, epoch - warmup, value)
         return self._median is not None and self._median.stops(number, epoch - warmup, value)
 
     def record(self, number: int, epoch: int, value: float, *, warmup: int = 0) -> None:
@@ -115,6 +125,8 @@ class StopRule:
             return
         if self._halving:
             self._halving.take(epoch - warmup, value)
+        if self.promotion:
+            self.promotion.take(number, epoch - warmup, value)
         if self._median:
             self._median.record(number, epoch - warmup, value)
 

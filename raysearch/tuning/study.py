@@ -1,41 +1,40 @@
-"""Which settings to try next: Optuna's ask and tell, kept equal to the ledger.
+"""Which settings to try next: Optuna's sampler, kept equal to the ledger.
 
 Ray Tune's own OptunaSearch tells trials that the scheduler stopped as complete, with the value
 they happened to have, and ignores points to evaluate for conditional spaces; so the study is held
-here, by ask and tell. It is written to a journal that optuna-dashboard opens while the search
-runs, and that is rebuilt from the ledger when a search is resumed.
+here. It has two faces, both rebuilt from the ledger when a search is resumed. A journal, which
+optuna-dashboard opens while the search runs, tells what is: a trial that pauses runs, and one whose
+settings failed has failed. The sampler sees what there is to learn: see :class:`Study`.
 """
 
 import contextlib
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, TPESampler
-from optuna.storages import InMemoryStorage, JournalStorage
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from raysearch.config.distributions import Distribution
 from raysearch.config.identity import seed_from
 from raysearch.config.space import Space
-from raysearch.tuning.journal import UnsyncedJournal
+from raysearch.tuning.journal import StudyJournal
+from raysearch.tuning.sampler_view import SamplerView
 
 __all__ = ["Study", "num_startup_trials"]
 
-# Optuna's TPE leaves failed trials out, and would go on to propose what fails: settings of which it
-# knows nothing look promising. A pruned trial that reported nothing counts as worse than any other.
 _STATES = {
+    "running": TrialState.RUNNING,
+    "paused": TrialState.RUNNING,
     "completed": TrialState.COMPLETE,
     "pruned": TrialState.PRUNED,
-    "failed": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
 }
-# Says so in the journal.
-FAILED = "failed"
 
 
 def num_startup_trials(num_trials: int) -> int:
@@ -44,7 +43,13 @@ def num_startup_trials(num_trials: int) -> int:
 
 
 class Study:
-    """An Optuna study whose trial numbers are the ledger's.
+    """Asks Optuna's TPE, and tells it of trials whose numbers are the ledger's.
+
+    TPE counts a trial that runs among the bad ones, so that its neighbours are not tried at the
+    same time, and leaves one that failed out, so that settings that fail look as promising as
+    others nobody knows. So it is told that a trial which has paused was pruned where it is, for
+    good or until it is promoted, and that one which failed was pruned before it reported anything,
+    which is worse than any other.
 
     Args:
         path: the journal file; an existing one is replaced. None: the study is in memory alone.
@@ -70,36 +75,35 @@ class Study:
         self._space, self._around = space, around
         self._seed = seed
         self._num_startup = num_startup
-        self._trials: dict[int, optuna.Trial] = {}
-        self._reported: dict[int, int] = {}
-        with _quiet():
-            self._study = optuna.create_study(
-                storage=_journal(path) if path else InMemoryStorage(),
-                study_name=name,
-                direction="maximize",
-                sampler=self._sampler(0),
-            )
+        self._trials: list[_Told] = []
+        self._journal = StudyJournal(path, name) if path else None
 
-    def propose(self, number: int) -> dict[str, Any]:
-        """Values for trial ``number``, which must be the next one."""
+    def propose(self, number: int, held: Mapping[int, int] | None = None) -> dict[str, Any]:
+        """Values for trial ``number``, which must be the next one.
+
+        TPE ranks whoever came further before the others. A trial that was let run to its end by
+        right, not for its values, would be among its best ones for ever.
+
+        Args:
+            number: the trial's.
+            held: such trials, and the epoch after which others of their values pause.
+        """
+        held = held or {}
         with _quiet():
-            self._study.sampler = self._sampler(number)
-            trial = self._ask(number)
-            return self._space.sample(trial)
+            view = SamplerView([told.seen(held.get(n)) for n, told in enumerate(self._trials)])
+            study = optuna.create_study(
+                storage=view, direction="maximize", sampler=self._sampler(number)
+            )
+            values = self._space.sample(study.ask())
+        self.enqueue(number, values)
+        return values
 
     def enqueue(self, number: int, values: Mapping[str, Any], label: str | None = None) -> None:
         """Take trial ``number``, the next one, with given ``values`` of the searched fields.
 
         Those that lie in the space inform the sampler; the others cannot.
         """
-        parameters = list(self._parameters(values))
-        with _quiet():
-            self._study.enqueue_trial({name: value for name, _, value in parameters})
-            trial = self._ask(number)
-            for name, distribution, _ in parameters:
-                distribution.suggest(trial, name)
-            if label:
-                trial.set_user_attr("label", label)
+        self.add(number, values, "running", {}, label)
 
     def add(
         self,
@@ -109,64 +113,60 @@ class Study:
         curve: Mapping[int, float],
         label: str | None = None,
     ) -> None:
-        """Take trial ``number``, the next one, which has ended: at one stroke, not step by step.
+        """Take trial ``number``, the next one, at one stroke, not step by step.
 
-        It leaves what ``enqueue``, ``report`` and ``finish`` would have left.
+        It leaves what ``enqueue``, ``report``, ``pause`` and ``finish`` would have left.
 
         Args:
             number: the trial's.
             values: of the searched fields, as ``enqueue`` takes them.
-            status: as ``finish`` takes it.
+            status: as the ledger has it.
             curve: the best value up to each epoch.
             label: what it is called.
         """
+        assert number == len(self._trials), (
+            f"the study is at trial {len(self._trials)}, not {number}"
+        )
         noted = _Noted(dict[str, Any](), {})
         for name, distribution, value in self._parameters(values):
             noted.params[name] = value
             distribution.suggest(noted, name)
-        state, last = _STATES[status], curve[max(curve)] if curve else None
-        attributes = ({"label": label} if label else {}) | _told(status)
-        trial = optuna.trial.create_trial(
-            state=state,
-            value=last,
-            params=noted.params,
-            distributions=noted.distributions,
-            user_attrs=attributes,
-            intermediate_values=dict(curve),
-        )
-        with _quiet():
-            self._study.add_trial(trial)
+        told = _Told(noted, status, dict(curve), paused=status == "paused")
+        self._trials.append(told)
+        attributes = {"label": label} if label else {}
+        if self._journal:
+            self._journal.add(told.frozen(_STATES[status], told.value, told.curve, attributes))
 
     def _parameters(self, values: Mapping[str, Any]) -> Iterator[tuple[str, Distribution, Any]]:
         known: dict[str, Any] = {}
-        for field in self._space.fields:
-            parameter = self._space.parameter(field, known)
-            if parameter and field in values and parameter[1].contains(values[field]):
-                known[field] = values[field]
-                yield parameter[0], parameter[1], values[field]
+        for name in self._space.fields:
+            parameter = self._space.parameter(name, known)
+            if parameter and name in values and parameter[1].contains(values[name]):
+                known[name] = values[name]
+                yield parameter[0], parameter[1], values[name]
 
     def report(self, number: int, epoch: int, value: float) -> None:
         """Epoch ``epoch``'s value so far; an epoch that was reported before is skipped."""
-        if epoch > self._reported.get(number, 0):
-            self._reported[number] = epoch
-            self._trials[number].report(value, epoch)
+        told = self._trials[number]
+        if epoch > max(told.curve, default=0):
+            told.curve[epoch], told.shown = value, None
+            if self._journal:
+                self._journal.report(number, epoch, value)
+
+    def pause(self, number: int) -> None:
+        """Trial ``number`` has paused: what it has reached says something of its settings."""
+        told = self._trials[number]
+        told.paused, told.shown = True, None
 
     def finish(self, number: int, status: str, value: float | None) -> None:
         """End trial ``number`` as ``completed``, ``pruned`` or ``failed``.
 
-        A pruned or failed trial keeps the value of its last epoch as Optuna records it.
+        A pruned trial keeps the value of its last epoch as Optuna records it.
         """
-        trial = self._trials.pop(number)
-        with _quiet():
-            for name, said in _told(status).items():
-                trial.set_user_attr(name, said)
-            self._study.tell(trial, value if status == "completed" else None, state=_STATES[status])
-
-    def _ask(self, number: int) -> optuna.Trial:
-        trial = self._study.ask()
-        assert trial.number == number, f"the study is at trial {trial.number}, not {number}"
-        self._trials[number] = trial
-        return trial
+        told = self._trials[number]
+        told.status, told.final, told.shown = status, value, None
+        if self._journal:
+            self._journal.end(number, _STATES[status], told.value)
 
     def _sampler(self, number: int) -> BaseSampler:
         sampler = TPESampler(
@@ -177,19 +177,6 @@ class Study:
             constant_liar=True,
         )
         return self._around(sampler)
-
-
-def _journal(path: Path) -> JournalStorage:
-    """A new journal at ``path``."""
-    path.unlink(missing_ok=True)
-    # A driver that was killed while it wrote left its lock; the run's lease says it is gone.
-    path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
-    return JournalStorage(UnsyncedJournal(str(path)))
-
-
-def _told(status: str) -> dict[str, Any]:
-    """What a trial's own attributes say of how it ended."""
-    return {FAILED: True} if status == "failed" else {}
 
 
 @dataclass(frozen=True)
@@ -213,6 +200,72 @@ class _Noted:
     def _note(self, name: str, distribution: optuna.distributions.BaseDistribution) -> Any:
         self.distributions[name] = distribution
         return self.params[name]
+
+
+@dataclass
+class _Told:
+    """What is known of one trial.
+
+    Attributes:
+        settings: its parameters and their distributions.
+        status: as the ledger has it.
+        curve: the best value up to each epoch.
+        paused: whether it ever was.
+        final: the value that it ended with, if that was told.
+        shown: what the sampler was last shown of it; ``None`` once more is known.
+    """
+
+    settings: _Noted
+    status: str
+    curve: dict[int, float] = field(default_factory=dict)
+    paused: bool = False
+    final: float | None = None
+    shown: FrozenTrial | None = None
+
+    def seen(self, held: int | None = None) -> FrozenTrial:
+        """The trial as the sampler sees it; of its curve TPE reads the last value alone.
+
+        Args:
+            held: the epoch after which it is shown as pruned.
+        """
+        if held in self.curve and self.status != "failed":
+            value = self.curve[held]
+            return self.frozen(TrialState.PRUNED, value, {held: value})
+        if self.shown is None:
+            state, last = _STATES[self.status], max(self.curve, default=0)
+            curve = {last: self.curve[last]} if last else {}
+            if state is TrialState.FAIL:
+                self.shown = self.frozen(TrialState.PRUNED, None, {})
+            elif state is TrialState.RUNNING and self.paused and curve:
+                self.shown = self.frozen(TrialState.PRUNED, self.curve[last], curve)
+            else:
+                self.shown = self.frozen(state, self.value, curve)
+        return self.shown
+
+    @property
+    def value(self) -> float | None:
+        """What Optuna records as its value."""
+        if _STATES[self.status] is TrialState.COMPLETE and self.final is not None:
+            return self.final
+        ended = _STATES[self.status] in (TrialState.COMPLETE, TrialState.PRUNED)
+        return self.curve[max(self.curve)] if ended and self.curve else None
+
+    def frozen(
+        self,
+        state: TrialState,
+        value: float | None,
+        curve: Mapping[int, float],
+        attributes: Mapping[str, Any] | None = None,
+    ) -> FrozenTrial:
+        """As Optuna keeps trials."""
+        return create_trial(
+            state=state,
+            value=value,
+            params=self.settings.params,
+            distributions=self.settings.distributions,
+            user_attrs=dict(attributes or {}),
+            intermediate_values=dict(curve),
+        )
 
 
 @contextlib.contextmanager

@@ -27,6 +27,7 @@ class EpochReport:
         workers: ranks that trained it, where their number may change.
         checkpoint: folder published with this epoch, if one was.
         checkpoint_epoch: epochs that the checkpoint holds.
+        checkpoint_bytes: its size.
         done: the trial trained all its epochs, or ran out of patience, was let go, or failed.
         failed: why the trial failed.
         fault: whose fault that is.
@@ -44,6 +45,7 @@ class EpochReport:
     workers: int = 0
     checkpoint: str | None = None
     checkpoint_epoch: int = 0
+    checkpoint_bytes: int = 0
     done: bool = False
     failed: str | None = None
     fault: Fault = Fault.SETTINGS

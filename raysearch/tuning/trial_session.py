@@ -129,7 +129,8 @@ class TrialSession:
         )
         send_published(target)
         self._published_at = time.monotonic()
-        return {"checkpoint": str(target), "checkpoint_epoch": epoch}
+        size = sum(path.stat().st_size for path in target.iterdir())
+        return {"checkpoint": str(target), "checkpoint_epoch": epoch, "checkpoint_bytes": size}
 
     def close(self) -> None:
         """Release the data and the learners."""

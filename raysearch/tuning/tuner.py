@@ -222,6 +222,7 @@ def _conductor(
         noise=refit.noise,
         spent=begun.spent,
         observers=watcher.observers,
+        say=watcher.say,
     )
 
 

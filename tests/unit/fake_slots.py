@@ -13,6 +13,7 @@ from raysearch.tuning.problem import SpecProblem
 from raysearch.tuning.study import Study, num_startup_trials
 from raysearch.tuning.trial import EpochReport
 
+CHECKPOINT_BYTES = 1 << 20
 SPACE = SearchSpec.load("emohrnet-gpu").space.fields
 
 
@@ -22,6 +23,7 @@ def small_spec(keep=("training.learning_rate", "model.dropout"), **settings):
         "training.epochs": 4,
         "search.trials": 6,
         "search.objective": "val_uar",
+        "search.scheduler": "asha",
         **({} if "training.warmup_epochs" in keep else {"training.warmup_epochs": 0}),
         "search.grace_epochs": 1,
         "search.own_first": False,
@@ -97,7 +99,11 @@ class FakeWorker:
         state = {"trial": self.task["trial"], "epoch": self.epoch, "values": self.values}
         (folder / "state.json").write_text(json.dumps(state))
         self.send(folder)
-        return {"checkpoint": str(folder), "checkpoint_epoch": self.epoch}
+        return {
+            "checkpoint": str(folder),
+            "checkpoint_epoch": self.epoch,
+            "checkpoint_bytes": CHECKPOINT_BYTES,
+        }
 
 
 class FakeSlots:
@@ -173,6 +179,7 @@ class FakeSearch:
         observers: watch the conductor.
         noise: of the validation sets.
         common: what all trials have but the published settings.
+        say: takes a line for the user.
     """
 
     def __init__(
@@ -185,6 +192,7 @@ class FakeSearch:
         study_name="run",
         noise=None,
         common=None,
+        say=lambda line: None,
         **slots,
     ):
         self.folder, self.spec = folder, spec
@@ -208,6 +216,7 @@ class FakeSearch:
             slot_cpus=1,
             noise=noise,
             observers=observers,
+            say=say,
         )
         self.assigned = []
 

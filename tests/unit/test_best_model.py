@@ -97,7 +97,7 @@ class CutOff:
         self.run.spec_file.write_text(self.spec.to_yaml())
         self.ledger = Ledger.open(self.run.ledger_file, 1)
 
-    def trial(self, number, values, *, kept, end=None, **started):
+    def trial(self, number, values, *, kept, end=None, paused=False, **started):
         event = {"trial": f"t{number}", "number": number, "attempt": 1, "slot": 0}
         self.ledger.append("started", config={}, **started, **event)
         for epoch, value in enumerate(values, start=1):
@@ -106,6 +106,8 @@ class CutOff:
         path = f"checkpoints/{number:04d}/a"
         publish(self.root / path, {"w": torch.full((1,), float(number))})
         self.ledger.append("checkpoint", path=path, epoch=kept, **event)
+        if paused:
+            self.ledger.append("paused", epoch=kept, **event)
         if end:
             self.ledger.append(end, reason="NonFiniteLossError", **event)
 
@@ -141,6 +143,15 @@ def test_a_trial_is_worth_what_its_weights_are(tmp_path, objective, values, show
     metrics, card = run.best()
     assert (metrics["number"], metrics["validation"][objective]) == (1, other)
     assert shown in card
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_where_trials_pause_the_best_value_wins_whatever_ended_it(tmp_path, paused):
+    run = CutOff(tmp_path)
+    run.trial(0, [0.4, 0.5], kept=2, end="completed")
+    run.trial(1, [0.7], kept=1, end="pruned", paused=paused)
+    run.trial(2, [0.9], kept=1, end="failed")
+    assert run.best()[0]["number"] == (1 if paused else 0)
 
 
 def test_published_settings_are_not_called_searched(tmp_path):

@@ -95,12 +95,11 @@ def test_tasks_hold_what_a_worker_needs(finished):
 
 def test_the_study_holds_what_the_ledger_holds(finished):
     study = journal(finished)
-    states = {"completed": "COMPLETE", "pruned": "PRUNED", "failed": "PRUNED"}
+    states = {"completed": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL"}
     for trial in study.trials:
         record = finished.trials.records[trial.number]
         assert trial.state.name == states[record.status]
         assert sorted(trial.intermediate_values) == sorted(record.epochs)
-        assert trial.user_attrs.get("failed", False) == (record.status == "failed")
         if record.status != "failed":
             assert trial.value == record.best_value
     assert study.best_value == max(r.best_value for r in finished.trials.with_status("completed"))

@@ -101,7 +101,7 @@ def test_damage_within_is_refused_with_its_line(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"event": "paused"}, "unknown event"),
+        ({"event": "stopped"}, "unknown event"),
         ({"seq": "1"}, "'seq'"),
         ({"number": True}, "'number'"),
         ({"time": None}, "'time'"),
@@ -241,6 +241,28 @@ def test_ranking(tmp_path, objective):
     assert trials.records[4].copied_from == 1
 
 
+def test_a_pause_ends_nothing(tmp_path):
+    tell = Story(tmp_path)
+    for number, value in enumerate([0.5, 0.9, 0.7]):
+        tell("started", number=number, config={})
+        tell("epoch", number=number, epoch=1, metrics=value)
+        tell("checkpoint", number=number, epoch=1, path=f"c{number}", bytes=7)
+    tell("completed", number=0)
+    for number in (1, 2):
+        tell("paused", number=number, epoch=1)
+    tell("resumed", number=2, attempt=2, epoch=1, promoted=True)
+    trials = Trials.replay(tell.ledger.events)
+    assert [trials.records[n].status for n in range(3)] == ["completed", "paused", "running"]
+    assert [trials.records[n].pauses for n in range(3)] == [0, 1, 1]
+    assert [r.number for r in trials.ranked()] == [1, 2, 0], "by their values alone"
+    assert trials.records[1].checkpoint_bytes == 7
+    tell("epoch", number=2, attempt=2, epoch=2, metrics=0.95)
+    tell("pruned", number=1, reason="the search ended")
+    trials = tell.replay()
+    assert [r.number for r in trials.ranked()] == [2, 1, 0]
+    assert (trials.records[1].status, trials.records[2].last_epoch) == ("pruned", 2)
+
+
 def test_the_earliest_of_equal_epochs_is_best(tmp_path):
     tell = Story(tmp_path)
     tell("started", config={})
@@ -264,6 +286,14 @@ def test_the_earliest_of_equal_epochs_is_best(tmp_path):
         ),
         ([("started", {"config": {}, "copied_from": 5})], "not there"),
         ([("started", {"config": {}}), ("resumed", {"epoch": 0})], "resumed twice"),
+        (
+            [
+                ("started", {"config": {}}),
+                ("paused", {"epoch": 1}),
+                ("epoch", {"epoch": 2, "metrics": {}}),
+            ],
+            "after it was paused",
+        ),
     ],
 )
 def test_impossible_stories_are_refused(tmp_path, story, message):

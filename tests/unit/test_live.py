@@ -87,6 +87,32 @@ def test_plain_lines_where_there_is_no_terminal():
     ]
 
 
+def paused(*more):
+    """A trial that pauses, and what comes then."""
+    first = [epoch(1, val_uar=0.5), ("paused", {"epoch": 1})]
+    return [*one_trial(*first), *more]
+
+
+def test_a_pause_and_a_promotion_are_told_and_their_end_is_not_told_again():
+    told = paused(
+        Event("resumed", 4, "t0", 0, 2, 1, 1.0, None, {"epoch": 1, "promoted": True}),
+        Event("epoch", 5, "t0", 0, 2, 1, 1.0, 0, epoch(2, val_uar=0.6)[1]),
+        Event("paused", 6, "t0", 0, 2, 1, 1.0, 0, {"epoch": 2}),
+        Event("pruned", 7, "t0", 0, 2, 1, 1.0, None, {"reason": "x"}),
+    )
+    assert show(plain(), told)[0].splitlines() == [
+        "trial 0000 paused after 1 epochs  val UA 50.0%",
+        "trial 0000 goes on after epoch 1, promoted",
+        "trial 0000 paused after 2 epochs  val UA 60.0%",
+    ]
+
+
+def test_a_paused_trial_is_counted_and_among_the_best_so_far():
+    table = page(told=paused())
+    assert "1 paused" in table[0]
+    assert [line.split()[:2] for line in table if "0000" in line] == [["0000", "paused"]]
+
+
 def test_quiet_says_nothing():
     assert show(plain(), quiet=True)[0] == ""
 

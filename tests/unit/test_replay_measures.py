@@ -76,7 +76,7 @@ def test_the_verb_tells_it_by_rule_and_the_same_each_time(tables, capsys):
     assert run_command(command) == 0
     text = capsys.readouterr()
     told = json.loads(text.out)
-    assert list(told["rules"]) == ["random", "tpe", "median", "asha", "default"]
+    assert list(told["rules"]) == ["random", "tpe", "median", "asha", "promote", "default"]
     for rule in told["rules"].values():
         assert list(rule["regret"]) == ["0.1", "0.25", "0.5", "1"]
         assert list(rule["epochs_to_present"]) == ["0.25", "0.5", "1"]

@@ -63,6 +63,36 @@ def test_cut_after_each_line(tmp_path, scheduler):
     assert statuses == {"completed", "pruned", "failed"}, "choose another seed"
 
 
+@pytest.mark.parametrize("budget", [None, 1000])
+@pytest.mark.parametrize("checkpoint_every", [1, 2, 9])
+def test_cut_after_each_line_where_trials_pause(tmp_path, budget, checkpoint_every):
+    spec = small_spec(
+        CONTINUOUS,
+        search__scheduler="promote",
+        search__trials=7,
+        search__reduction_factor=2,
+        search__keep_best=2,
+        search__epoch_budget=budget,
+    )
+    whole = check_all_resumptions(tmp_path, spec, checkpoint_every=checkpoint_every, fails=fails)
+    statuses = {record.status for record in whole.trials.records.values()}
+    assert statuses == {"completed", "failed"} | (set() if budget else {"pruned"})
+    assert any(event.data.get("promoted") for event in whole.events("resumed"))
+
+
+def test_cut_after_each_line_where_trials_pause_with_warm_ups_and_noise(tmp_path):
+    fields = ("training.warmup_epochs", "training.learning_rate", "model.dropout")
+    spec = small_spec(fields, search__scheduler="promote", search__trials=7, search__seed=6)
+    whole = check_all_resumptions(tmp_path, spec, checkpoint_every=2, noise=NOISE)
+    assert {record.status for record in whole.trials.records.values()} == {"completed", "pruned"}
+
+
+def test_cut_after_each_line_with_repetitions_of_paused_trials(tmp_path):
+    spec = small_spec(DISCRETE, search__scheduler="promote", search__trials=9, search__seed=3)
+    whole = check_all_resumptions(tmp_path, spec, checkpoint_every=3, fails=fails)
+    assert any(record.copied_from is not None for record in whole.trials.records.values())
+
+
 def test_cut_after_each_line_with_warm_ups_and_noise(tmp_path):
     fields = ("training.warmup_epochs", "training.learning_rate", "model.dropout")
     spec = small_spec(fields, search__trials=5, search__reduction_factor=2, search__seed=6)
@@ -80,9 +110,12 @@ def test_cut_after_each_line_with_repeated_proposals(tmp_path):
     assert any(record.copied_from is not None for record in records), "choose another seed"
 
 
-def test_cut_again_and_again(tmp_path):
+@pytest.mark.parametrize("scheduler", ["asha", "promote"])
+def test_cut_again_and_again(tmp_path, scheduler):
     """Each driver writes three lines and dies."""
-    spec = small_spec(CONTINUOUS, search__trials=5, search__reduction_factor=2)
+    spec = small_spec(
+        CONTINUOUS, search__trials=5, search__reduction_factor=2, search__scheduler=scheduler
+    )
     whole = FakeSearch(tmp_path / "whole", spec).run()
     run = tmp_path / "run"
     for fence in range(1, 100):
@@ -132,9 +165,12 @@ def test_what_no_trial_needs_is_swept(tmp_path):
     assert not (run / "checkpoints" / "0007").exists()
 
 
-def test_cut_with_several_slots(tmp_path):
+@pytest.mark.parametrize("scheduler", ["asha", "promote"])
+def test_cut_with_several_slots(tmp_path, scheduler):
     """The order of events is then another, but no trial is lost and none runs twice."""
-    spec = small_spec(CONTINUOUS, search__trials=8, search__reduction_factor=2)
+    spec = small_spec(
+        CONTINUOUS, search__trials=8, search__reduction_factor=2, search__scheduler=scheduler
+    )
     slots = {"num_slots": 3, "checkpoint_every": 2, "fails": fails}
     run, cuts = tmp_path / "run", tmp_path / "cuts"
     whole = FakeSearch(run, spec, observers=[Snapshots(run, cuts)], **slots).run()

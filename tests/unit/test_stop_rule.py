@@ -183,9 +183,9 @@ def noisy_plateaus(bad=()):
 
 
 def judged(curves, noise):
-    """Number to the epoch at which the shipped rule stops it."""
-    spec = SearchSpec.load("cnn", ["training.warmup_epochs=3", "training.epochs=30"])
-    judge = Judge(problem_of(spec), noise)
+    """Number to the epoch at which successive halving stops it."""
+    settings = ["training.warmup_epochs=3", "training.epochs=30", "search.scheduler=asha"]
+    judge = Judge(problem_of(SearchSpec.load("cnn", settings)), noise)
     stopped = {}
     for number, curve in curves.items():
         events = [told("started", number, 1, config={})]

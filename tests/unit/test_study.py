@@ -2,6 +2,7 @@
 
 import errno
 import os
+import time
 
 import optuna
 import pytest
@@ -92,12 +93,11 @@ def test_the_journal_is_optuna_s(tmp_path, space):
     assert [t.state for t in loaded.trials] == [
         TrialState.COMPLETE,
         TrialState.PRUNED,
-        TrialState.PRUNED,
+        TrialState.FAIL,
         TrialState.COMPLETE,
         TrialState.RUNNING,
     ]
-    assert [t.value for t in loaded.trials] == [0.5, 0.3, 0.2, 0.4, None]
-    assert [t.user_attrs for t in loaded.trials] == [{}, {}, {"failed": True}, {}, {}]
+    assert [t.value for t in loaded.trials] == [0.5, 0.3, None, 0.4, None]
     assert loaded.trials[1].intermediate_values == {1: 0.2, 2: 0.3}
     assert (loaded.direction.name, loaded.best_trial.number) == ("MAXIMIZE", 0)
 
@@ -114,6 +114,69 @@ def test_settings_that_fail_are_proposed_less_often(tmp_path, space):
             study.finish(number, "completed", 0.3)
     # By chance a quarter; with trials that Optuna holds for failed nearly all were.
     assert sum(refused[20:]) <= 10
+
+
+def told(path, space, status):
+    """A study of twelve trials: random ones that ended, the better half of them ``status``."""
+    study = make(path, space)
+    for number in range(12):
+        values = study.propose(number) if number < 3 else {"training.learning_rate": 1e-4 * number}
+        if number >= 3:
+            study.enqueue(number, values)
+        study.report(number, 2, value(values))
+        if number < 6 or status in ("pruned", "completed"):
+            study.finish(number, "pruned" if number < 6 else status, value(values))
+        elif status == "paused":
+            study.pause(number)
+    return study
+
+
+def test_a_paused_trial_runs_to_optuna_and_was_pruned_to_its_sampler(tmp_path, space):
+    proposed = {}
+    for status in ("paused", "pruned", "running"):
+        proposed[status] = told(tmp_path / status, space, status).propose(12)
+    assert proposed["paused"] == proposed["pruned"] != proposed["running"]
+    trials = load(tmp_path / "paused").trials
+    assert {t.state for t in trials[6:12]} == {TrialState.RUNNING}
+    assert all(t.intermediate_values and t.value is None for t in trials[6:12])
+
+
+def test_a_promoted_trial_tells_what_it_reached_before_and_ends_as_any_other(tmp_path, space):
+    study, other = (told(tmp_path / name, space, "paused") for name in ("study", "other"))
+    study.report(7, 3, 0.9)
+    assert [study.propose(n) for n in range(12, 18)] != [other.propose(n) for n in range(12, 18)]
+    study.finish(7, "completed", 0.9)
+    assert load(tmp_path / "study").trials[7].value == 0.9
+
+
+def test_a_trial_that_ran_on_by_right_counts_as_far_as_others_would_have_come(tmp_path, space):
+    def study(name, status, epochs):
+        made = told(tmp_path / name, space, "paused")
+        made.enqueue(12, {"training.learning_rate": 5e-3, "model.fuse_attention": "se"})
+        for epoch in range(1, epochs + 1):
+            made.report(12, epoch, value({"training.learning_rate": 5e-3}))
+        made.finish(12, status, value({"training.learning_rate": 5e-3}))
+        return made
+
+    held = [study("held", "completed", 4).propose(n, {12: 2}) for n in (13,)]
+    assert held == [study("pruned", "pruned", 2).propose(13)]
+    assert held != [study("whole", "completed", 4).propose(13)]
+
+
+def test_a_proposal_after_six_hundred_trials_takes_little(tmp_path, space):
+    study = make(tmp_path / "study", space)
+    for number in range(600):
+        values = {"training.learning_rate": 1e-5 * (number + 1), "model.fuse_attention": "se"}
+        curve = {epoch: epoch / 100 for epoch in range(1, 31)}
+        study.add(number, values, "paused" if number % 3 else "completed", curve)
+    seconds = []
+    for number in range(600, 605):
+        begun = time.process_time()
+        study.propose(number)
+        seconds.append(time.process_time() - begun)
+        study.report(number, 1, 0.1)
+        study.pause(number)
+    assert min(seconds) < 0.05
 
 
 def test_an_epoch_is_reported_once(tmp_path, space):
@@ -168,18 +231,21 @@ def test_random_trials_before_the_sampler_models(trials, startup):
     assert num_startup_trials(trials) == startup
 
 
-def test_an_ended_trial_is_taken_whole_as_it_would_have_been_step_by_step(tmp_path, space):
+def test_a_trial_is_taken_whole_as_it_would_have_been_step_by_step(tmp_path, space):
     told = {"training.learning_rate": 1e-3, "model.fuse_attention": "se"}
     stepwise, whole = make(tmp_path / "stepwise", space), make(tmp_path / "whole", space)
-    for number, status in enumerate(("completed", "pruned", "failed", "failed")):
-        curve = {1: 0.2, 2: 0.3} if number < 3 else {}
+    for number, status in enumerate(("completed", "pruned", "failed", "failed", "paused")):
+        curve = {1: 0.2, 2: 0.3} if number != 3 else {}
         stepwise.enqueue(number, told, label="ours")
         for epoch, reached in curve.items():
             stepwise.report(number, epoch, reached)
-        stepwise.finish(number, status, curve.get(2))
+        if status == "paused":
+            stepwise.pause(number)
+        else:
+            stepwise.finish(number, status, curve.get(2))
         whole.add(number, told, status, curve, label="ours")
     assert kept(tmp_path / "whole") == kept(tmp_path / "stepwise")
-    assert whole.propose(4) == stepwise.propose(4)
+    assert whole.propose(5) == stepwise.propose(5)
 
 
 def kept(path):

@@ -65,6 +65,21 @@ def test_overhead_is_the_slots_time_less_training(run):
     assert trial_overheads(read(run.ledger_file)) == [pytest.approx(1.25)]
 
 
+def test_a_pause_ends_what_a_slot_is_busy_with(run, clock):
+    ledger = Ledger.open(run.ledger_file, 1)
+    clock[0] = 120.5
+    ledger.append("paused", trial="t4", number=4, attempt=1, slot=1, epoch=1)
+    ledger.close()
+    # Slot 1: trial 4 paused 13.5 s after trial 1 ended, and trained 2 s.
+    events = read(run.ledger_file)
+    assert trial_overheads(events) == [pytest.approx(1.25), pytest.approx(11.5)]
+    summary = summarize(run, events, run.trials())
+    assert (summary["num_paused"], summary["num_unfinished"]) == (1, 0)
+    assert summary["best_trial"] == 1, "where trials pause, the best value ranks first"
+    rows = leaderboard_rows(run.spec(), run.trials())
+    assert {row["number"]: row["status"] for row in rows}[4] == "paused"
+
+
 def test_summary(run):
     summary = summarize(run, read(run.ledger_file), run.trials())
     assert summary["best_trial"] == 0, "a stopped trial ranks below one that reached the end"

@@ -1,6 +1,8 @@
 """TensorBoard's files hold the history that counts, and none stays open."""
 
 import errno
+import itertools
+import time
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -9,6 +11,13 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from raysearch.ledger import Event
 from raysearch.reporting.tensorboard import TensorBoardObserver
 from raysearch.trials import Trials
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    """Files are read in the order of their names: a second and a number, and "10" is before "9"."""
+    seconds = itertools.count(1_000_000_000)
+    monkeypatch.setattr(time, "time", lambda: float(next(seconds)))
 
 
 class Board:
@@ -66,6 +75,19 @@ def test_a_new_attempt_replaces_the_epochs_it_repeats(tmp_path, same_driver):
     board("completed", attempt=2)
     assert curve(tmp_path / "0000") == [(1, 0.5), (2, 0.5), (3, 0.75)]
     assert len(read(tmp_path / "0000").Tensors("settings/text_summary")) == 1
+
+
+def test_a_paused_trial_keeps_no_file_open_and_its_curve_goes_on(tmp_path):
+    board = Board(tmp_path)
+    board("started", config={"model.width": 8})
+    board.epoch(1, 0.25)
+    board("paused", epoch=1)
+    assert board.observer._writers == {}
+    board("resumed", attempt=2, epoch=1, promoted=True)
+    board.epoch(2, 0.5, attempt=2)
+    board("paused", attempt=2, epoch=2)
+    board("pruned", attempt=2)
+    assert curve(tmp_path / "0000") == [(1, 0.25), (2, 0.5)]
 
 
 def test_a_trial_that_is_resumed_from_nothing_starts_its_curve_anew(tmp_path):
