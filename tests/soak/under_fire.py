@@ -98,7 +98,7 @@ def _carry_out(options: argparse.Namespace, out: Path) -> _Seen:
 
 
 def _judge(options: argparse.Namespace, seen: _Seen) -> list[Check]:
-    least = max(1, options.trials // 20) if options.faults is None else options.faults
+    least = max(1, options.trials // 25) if options.faults is None else options.faults
     took = f"exit code {seen.code} after {seen.wall_s / 60:.1f} min"
     grown = {name: growth(seen.samples, name) for name in ("driver", "daemon", "all")}
     return [
