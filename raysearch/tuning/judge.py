@@ -79,8 +79,9 @@ class Judge:
             last: whether no further one is to come.
             forced: whether the best one goes on though the rule says it of none.
         """
-        paused = [record.number for record in trials.with_status("paused")]
-        if self._rule.promotion is None or not paused:
+        if self._rule.promotion is None:
+            return None
+        if not (paused := [record.number for record in trials.with_status("paused")]):
             return None
         number = self._rule.promotion.next(paused, last=last)
         if number is None and forced:

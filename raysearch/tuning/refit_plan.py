@@ -2,7 +2,9 @@
 
 A refit has no validation rows left to choose an epoch by. Its epochs are those that validation
 found: the last epoch that no other beats by more than chance, as a shorter training must be worth
-its shortness; then fewer in proportion as there are more rows, so that it takes as many steps.
+its shortness; then fewer in proportion as there are more rows, so that it takes as many steps. A
+trial that was cut short while it was as good as ever tells nothing of its end: its refit has all
+the epochs that it would have had.
 """
 
 import math
@@ -81,4 +83,6 @@ class RefitPlan:
             for epoch, entry in record.epochs.items()
             if (found := entry.metrics.get(objective)) is not None and sign * found >= least
         ]
-        return max(good, default=best)
+        found, whole = max(good, default=best), self.spec.training.epochs
+        was_cut = record.status != "completed" and record.last_epoch < whole
+        return whole if was_cut and found == record.last_epoch else found

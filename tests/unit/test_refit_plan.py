@@ -45,6 +45,14 @@ def test_a_loss_has_an_error_too():
     assert plan(objective="val_loss").epochs(curve) == 2
 
 
+def test_a_trial_that_was_cut_short_while_it_was_learning_tells_nothing_of_its_end():
+    learning, fallen = record([0.1, 0.2, 0.3, 0.9]), record([0.1, 0.9, 0.3, 0.2])
+    learning.status = fallen.status = "pruned"
+    one = plan(**{"training.epochs": 40})
+    assert one.epochs(learning) == 30
+    assert one.epochs(fallen) == 2
+
+
 def test_its_seconds_are_those_of_its_steps():
     curve = record([0.1, 0.2, 0.3, 0.9], seconds=3.0)
     assert plan().net_seconds(curve) == pytest.approx(3 * 3 * 400 / 300)
