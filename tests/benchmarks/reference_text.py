@@ -71,6 +71,8 @@ NOTES = {
     " regression on all layers has 63.3. Copies of the training rows at 0.88 and 1.13 times the"
     " speed, and taking the speakers' directions out of the statistics, were no gain (-1.0 to +0.4"
     " by hand).",
+    ("nemo", "lstm"): _BUSY,
+    ("nemo", "cnn1d_attention"): _BUSY,
     ("nemo", "cnn"): f"{_BUSY} Three trials began, of which one ended: on so much data eight"
     " core-minutes buy little more than the space's own settings, and the pieces of the others'"
     " training that the final model of three folds was made of did not help.",
