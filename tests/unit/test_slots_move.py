@@ -101,14 +101,14 @@ async def test_workers_that_were_never_there_are_waited_for():
 
 
 @asynchronous
-async def test_a_host_knows_the_nodes_of_its_workers():
+async def test_a_host_knows_where_its_workers_are():
     host = WorkerGroupHost(2)
     await host.join(0, "one", 10, "node-a")
     await host.join(1, "one", 11, "node-b")
-    assert await host.nodes() == {"node-a", "node-b"}
+    assert await host.workers() == {"node-a": [10], "node-b": [11]}
     await host.join(0, "two", 12, "node-b")
     await host.join(1, "two", 13, "node-b")
-    assert await host.nodes() == {"node-b"}
+    assert await host.workers() == {"node-b": [12, 13]}
 
 
 @asynchronous
