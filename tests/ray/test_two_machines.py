@@ -43,9 +43,8 @@ class Machines:
     """A head and a second node; where the head keeps its cache, the second has another disk."""
 
     def __init__(self, folder, environment):
-        self.cache, second = folder / "cache", folder / "second"
-        self.second = second
-        for path in (self.cache, second):
+        self.cache, self.second = folder / "cache", folder / "second"
+        for path in (self.cache, self.second):
             path.mkdir()
         (folder / "token").write_text("f" * 64)
         self.environment = {
@@ -55,17 +54,19 @@ class Machines:
             "XDG_CACHE_HOME": str(self.cache),
             "PATH": f"{BIN}:{environment['PATH']}",
         }
-        port, dashboard, agent, client, other_agent = free_ports(5)
-        self.address = f"127.0.0.1:{port}"
         self.log = folder / "nodes.log"
         self._processes = []
+
+    def start(self):
+        port, dashboard, agent, client, other_agent = free_ports(5)
+        self.address = f"127.0.0.1:{port}"
         head = ["ray", "start", "--head", "--block", f"--port={port}", *NODE]
         head += [f"--dashboard-port={dashboard}", "--dashboard-host=127.0.0.1"]
         head += [f"--dashboard-agent-listen-port={agent}", f"--ray-client-server-port={client}"]
         self._start(head)
         joined = ["ray", "start", "--block", f"--address={self.address}", *NODE]
         joined += [f"--dashboard-agent-listen-port={other_agent}"]
-        mounted = f'mount --bind {second} {self.cache} && exec "$@"'
+        mounted = f'mount --bind {self.second} {self.cache} && exec "$@"'
         self._wait_for(1)
         self._start(["unshare", "--mount", "--", "sh", "-c", mounted, "sh", *joined])
         self._wait_for(2)
@@ -98,8 +99,11 @@ class Machines:
 @pytest.fixture
 def machines(bucket, tmp_path):
     made = Machines(tmp_path, dict(os.environ))
-    yield made
-    made.close()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.close()
 
 
 def raysearch(machines, verb, *options):
