@@ -9,7 +9,7 @@ from typing import Any
 
 import ray
 from ray import cloudpickle
-from ray.exceptions import RayError
+from ray.exceptions import RayActorError, RayError
 from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
 from ray.util.placement_group import remove_placement_group
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -148,11 +148,13 @@ class Slot:
         try:
             if (place := ray.get(self.host.place.remote(), timeout=CLOSE_S)) is not None:
                 remove_placement_group(place)
-        except RayError:
-            # Its host is dead, which would have ended a worker that hangs; Ray asks it to exit.
+        except RayActorError:
+            # The host would have ended a worker that hangs; Ray only asks such a one to exit.
             for node, pids in self.workers.items():
                 for pid in pids:
                     end_worker(node, pid)
+        except RayError:
+            pass  # a host that is slow to answer is no dead one
 
     def _trainer(self, name: str) -> GroupFit:
         plan = self._plan

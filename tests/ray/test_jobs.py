@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from ports import free_ports
 from small_command import SMALL
 
 from raysearch.ledger import read
@@ -17,16 +17,6 @@ from raysearch.storage.objects import ObjectStore
 from raysearch.storage.segments import fetch_ledger
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
-
-
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 @pytest.fixture(scope="module")

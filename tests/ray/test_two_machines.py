@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from ports import free_ports
 from small_command import SMALL
 
 from raysearch.config.identity import stable_hash
@@ -29,14 +29,6 @@ pytestmark = [
 BIN = Path(sys.executable).parent
 NODE = ["--num-cpus=1", "--node-ip-address=127.0.0.1", "--object-store-memory=200000000"]
 TIGHT = "--set=search.stream_disk_gib=0.0005"  # one part of the demo corpus
-
-
-def free_ports(count):
-    with contextlib.ExitStack() as opened:
-        sockets = [opened.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 class Machines:

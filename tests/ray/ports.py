@@ -1,0 +1,12 @@
+"""Ports of loopback that nobody uses."""
+
+import contextlib
+import socket
+
+
+def free_ports(count):
+    with contextlib.ExitStack() as opened:
+        sockets = [opened.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
