@@ -80,15 +80,16 @@ class SearchConfig(Config):
         " where one is too small to tell settings apart, else one.",
     )
     scheduler: Literal["asha", "promote", "median", "none"] = Field(
-        "asha",
-        description="What keeps unpromising trials short: asha and median stop them; promote "
-        "pauses them, and goes on with those that prove to be among the best.",
+        "promote",
+        description="What keeps unpromising trials short: promote pauses them, and goes on with "
+        "those that prove to be among the best; asha and median stop them for good.",
     )
     grace_epochs: int | None = Field(
         None,
         ge=1,
-        description="Epochs that every trial is given, its warm-up not counted; null: a fifth of "
-        "training.epochs, before which trials were seen to change places.",
+        description="Epochs that every trial is given, its warm-up not counted; null: a twentieth "
+        "of training.epochs for promote, three at least; a fifth for the others, before which "
+        "trials were seen to change places.",
     )
     reduction_factor: int = Field(
         3,

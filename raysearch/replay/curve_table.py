@@ -14,6 +14,7 @@ from raysearch.config.space import Space
 from raysearch.errors import DataError
 from raysearch.replay.coordinates import coordinates
 from raysearch.tuning.problem import Given
+from raysearch.tuning.tolerance import ValidationNoise
 
 __all__ = ["CurveTable", "Row", "active"]
 
@@ -49,6 +50,8 @@ class CurveTable:
         untrained: the objective before any training, where regret begins.
         epoch_s: seconds of a mean epoch; None where nobody recorded them.
         given: settings that a search of this learner tries before the sampler's.
+        noise: of the validation sets that the values come from; None where nobody recorded it,
+            and every difference means something.
         best: the best of all values, higher is better: regret 0.
         middling: the median of the last values, higher is better: regret 1.
 
@@ -65,6 +68,7 @@ class CurveTable:
     untrained: float
     epoch_s: float | None = None
     given: Sequence[Given] = ()
+    noise: ValidationNoise | None = None
     best: float = field(init=False)
     middling: float = field(init=False)
 

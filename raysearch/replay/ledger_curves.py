@@ -17,6 +17,7 @@ from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.trials import TrialRecord
 from raysearch.tuning.problem import SpecProblem
+from raysearch.tuning.tolerance import ValidationNoise
 
 __all__ = ["LEAST_CURVES", "TooFewCurvesError", "read_run"]
 
@@ -63,6 +64,7 @@ def read_run(root: Path, name: str) -> CurveTable:
         untrained=statistics.median([values[0] for values in told if values] or [0.0]),
         epoch_s=epoch_s or None,
         given=SpecProblem(spec, {}, lambda config: {}).given(),
+        noise=ValidationNoise.from_dict(noted) if (noted := run.info().get("validation")) else None,
     )
 
 

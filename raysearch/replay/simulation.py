@@ -127,6 +127,7 @@ class Simulation:
             self._slots,
             _study(table, rule, conditions, seed, untried),
             task={},
+            noise=table.noise,
         )
 
     def run(self) -> Course:

@@ -4,11 +4,14 @@ import math
 from bisect import insort
 from collections.abc import Callable
 
-__all__ = ["GRACE_SHARE", "Halving", "Tolerance", "first_rung", "rungs"]
+__all__ = ["PAUSE_SHARE", "STOP_SHARE", "Halving", "Tolerance", "first_rung", "rungs"]
 
-# Measured on recorded curves, see results/reference/stop_rule.md: the earliest first rung, as a
-# share of a trial's epochs, at which the best of twelve trials was never stopped.
-GRACE_SHARE = 0.2
+# The first rung as a share of a trial's epochs. Where trials stop, measured on recorded curves, see
+# results/reference/stop_rule.md: the earliest at which the best of twelve was never stopped.
+STOP_SHARE = 0.2
+# Where they only pause: an early rung costs little, for who was misjudged there may yet go on;
+# results/reference/search_quality.md has the shares that were compared.
+PAUSE_SHARE = 0.05
 # val_uar_mean3 looks back over three epochs, and should not see the warm-up any more.
 LEAST_EPOCHS = 3
 # From one rung to the next the epochs of a trial grow by this.
@@ -17,9 +20,9 @@ SPACING = 2
 Tolerance = Callable[[float, float], float]
 
 
-def first_rung(max_epochs: int, grace_epochs: int | None) -> int:
-    """The epochs that every trial is given, ``grace_epochs`` or a share of ``max_epochs``."""
-    wanted = grace_epochs or max(LEAST_EPOCHS, math.ceil(GRACE_SHARE * max_epochs))
+def first_rung(max_epochs: int, grace_epochs: int | None, share: float) -> int:
+    """The epochs that every trial is given, ``grace_epochs`` or a ``share`` of ``max_epochs``."""
+    wanted = grace_epochs or max(LEAST_EPOCHS, math.ceil(share * max_epochs))
     return min(wanted, max_epochs)
 
 

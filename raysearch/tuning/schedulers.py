@@ -9,7 +9,7 @@ from typing import Any
 
 from ray.tune.schedulers import MedianStoppingRule, TrialScheduler
 
-from raysearch.tuning.halving import Halving, Tolerance, first_rung
+from raysearch.tuning.halving import PAUSE_SHARE, STOP_SHARE, Halving, Tolerance, first_rung
 from raysearch.tuning.promotion import Promotion
 
 __all__ = ["StopRule"]
@@ -66,7 +66,7 @@ class StopRule:
     Args:
         kind: ``asha``, ``promote``, ``median`` or ``none``.
         max_epochs: the epochs of a whole trial.
-        grace_epochs: epochs that every trial is given; ``None``: a measured share of all.
+        grace_epochs: epochs that every trial is given; ``None``: a share of all, by the kind.
         reduction_factor: successive halving keeps one trial in this many at each rung.
         tolerance: what difference of two values means nothing to it.
 
@@ -83,7 +83,8 @@ class StopRule:
         reduction_factor: int,
         tolerance: Tolerance = lambda value, cutoff: 0.0,
     ) -> None:
-        first = first_rung(max_epochs, grace_epochs)
+        share = PAUSE_SHARE if kind == "promote" else STOP_SHARE
+        first = first_rung(max_epochs, grace_epochs, share)
         self._halving = self._median = None
         self.promotion: Promotion | None = None
         shape: dict[str, Any] = {

@@ -14,6 +14,7 @@ from raysearch.tuning.cluster_session import ClusterSession
 from raysearch.tuning.preparation import AuditedSplit
 from raysearch.tuning.resources import cluster_nodes
 from raysearch.tuning.study import num_startup_trials
+from raysearch.tuning.tolerance import ValidationNoise
 
 __all__ = ["session_facts"]
 
@@ -30,6 +31,7 @@ def session_facts(
         "bit_reproducible": spec.search.max_workers is None,
         "num_startup_trials": num_startup_trials(spec.search.trials),
         "data_fingerprint": stable_hash(audited.identity(spec)),
+        "validation": ValidationNoise.of((audited.split, *audited.inner)).to_dict(),
         "audit": audited.audit.to_dict(),
         "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
         "commit": _commit(),

@@ -2,8 +2,9 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from raysearch.config.search import Objective
 from raysearch.protocols.splits import Split
@@ -40,6 +41,16 @@ class ValidationNoise:
             tuple(tuple(number for _, number in sorted(count.items())) for count in counts),
             tuple(len({row.speaker for row in side}) for side in sides),
         )
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "ValidationNoise":
+        """As ``to_dict`` gave it."""
+        counts = tuple(tuple(int(n) for n in one) for one in data["counts"])
+        return cls(counts, tuple(int(n) for n in data["speakers"]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
 
     def of_difference(self, value: float, other: float, objective: Objective) -> float:
         """The standard error of the difference between two trials' values.

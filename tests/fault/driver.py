@@ -25,6 +25,11 @@ SETTINGS = {
     "search.inner_folds": 1,
     "search.final": "single",
     "search.checkpoint_every_s": 0,
+    # Trials pause after one epoch and after two, and the best of them go on.
+    "training.warmup_epochs": 0,
+    "search.own_first": False,
+    "search.grace_epochs": 1,
+    "search.noise": 0,
 }
 
 
@@ -41,7 +46,7 @@ class Driver:
         storage: Path | str,
         name: str,
         *options: str,
-        trials: int = 4,
+        trials: int = 5,
         epochs: int = 3,
         machine: Path | None = None,
         log: Path | None = None,

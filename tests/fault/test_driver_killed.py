@@ -19,7 +19,12 @@ def first_epoch(driver):
 
 
 def mid_search(driver):
-    return sum(event["event"] in ("completed", "pruned") for event in driver.events()) >= 2
+    return sum(event["event"] in ("completed", "paused") for event in driver.events()) >= 2
+
+
+def promoted(driver):
+    """A trial that had paused trains again."""
+    return any(event.get("promoted") for event in driver.events())
 
 
 def publishing(driver):
@@ -38,6 +43,7 @@ def after_lines(count):
 NAMED = {
     "first-epoch": (first_epoch, False),
     "mid-search": (mid_search, False),
+    "promoted": (promoted, False),
     "publishing": (publishing, True),
     "last-trial": (last_trial, False),
 }

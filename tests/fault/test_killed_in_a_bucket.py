@@ -15,10 +15,15 @@ def first_checkpoint(driver):
 
 
 def mid_search(driver):
-    return sum(event["event"] in ("completed", "pruned") for event in driver.events()) >= 2
+    return sum(event["event"] in ("completed", "paused") for event in driver.events()) >= 2
 
 
-@pytest.mark.parametrize("point", [first_checkpoint, mid_search])
+def promoted(driver):
+    """A trial that had paused trains again."""
+    return any(event.get("promoted") for event in driver.events())
+
+
+@pytest.mark.parametrize("point", [first_checkpoint, mid_search, promoted])
 def test_another_machine_goes_on(bucket, tmp_path, expected, point):
     url, name = f"{bucket}/{tmp_path.name}", "one"
     driver = Driver(url, name, machine=tmp_path / "first")

@@ -1,4 +1,4 @@
-"""Trials that pause on real worker groups: weights published, slots passed on, nothing lost."""
+"""Trials that pause on DDP groups of two: weights published, the slot passed on, nothing lost."""
 
 import optuna
 import pytest
@@ -7,11 +7,12 @@ from tiny_search import ends, search, small_spec
 from raysearch.ledger import read
 from raysearch.reporting.summary import summarize
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 
-def test_trials_pause_and_go_on_where_they_were(cluster, storage):
+def test_trials_of_two_workers_pause_and_go_on_where_they_were(cluster, storage):
     spec = small_spec(
+        search__workers=2,
         search__scheduler="promote",
         search__trials=7,
         search__grace_epochs=1,

@@ -14,6 +14,7 @@ from tiny_search import ends, losses, search, small_spec
 from raysearch.ledger import read
 from raysearch.reporting.leaderboard import leaderboard_rows
 from raysearch.reporting.summary import summarize
+from raysearch.tuning.tolerance import ValidationNoise
 
 pytestmark = pytest.mark.ray
 
@@ -86,6 +87,26 @@ def test_scheduler_stops_keep_the_workers(finished):
     assert trials.with_status("pruned"), "the space or seed gives no early stop: choose another"
     # The second slot may still be starting at the first epochs; no worker is ever replaced.
     assert len(set().union(*watch.seen)) == 2
+
+
+def test_a_promoted_trial_goes_on_where_it_paused(finished):
+    _, run, trials, _ = finished
+    events = read(run.ledger_file)
+    paused = {(e.number, e.attempt): e.data["epoch"] for e in events if e.event == "paused"}
+    promoted = [e for e in events if e.data.get("promoted")]
+    assert promoted, "the space or seed promotes nobody: choose another"
+    for event in promoted:
+        assert event.data["epoch"] == paused[event.number, event.attempt - 1]
+    told = [(e.number, e.data["epoch"]) for e in events if e.event == "epoch"]
+    assert len(told) == len(set(told)), "an epoch was trained twice"
+    assert trials.records[0].pauses == 0, "the published settings"
+
+
+def test_the_noise_of_its_validation_sets_is_noted(finished):
+    _, run, _, _ = finished
+    noted = ValidationNoise.from_dict(run.info()["validation"])
+    assert noted.speakers == (2,)
+    assert min(noted.counts[0]) > 0
 
 
 def test_the_journal_tells_what_the_ledger_tells(finished):

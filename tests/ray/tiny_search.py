@@ -28,7 +28,6 @@ SMALL = {
     "model.stem_stride": 4,
     "training.epochs": 2,
     "search.trials": 4,
-    "search.scheduler": "asha",
     "search.own_first": False,
     "search.inner_folds": 1,
     "search.final": "single",

@@ -190,9 +190,10 @@ def test_a_given_trial_takes_no_row_from_the_sampler():
 
 
 def test_equal_rules_are_replayed_once_and_the_present_one_always():
-    one = compare_rules([TABLE], {"asha": RULES["asha"], "default": RULES["default"]}, Plan(2, 50))
-    assert one.num_epochs == 100
-    assert one.rules["asha"] == one.rules["default"]
+    two = {name: RULES[name] for name in ("promote", "default")}
+    one = compare_rules([TABLE], two, Plan(2, 50))
+    assert one.num_epochs == 200
+    assert one.rules["promote"] == one.rules["default"]
     alone = compare_rules([TABLE], {"tpe": RULES["tpe"]}, Plan(2, 50))
     assert list(alone.rules) == ["tpe"]
     assert alone.num_epochs == 200

@@ -16,6 +16,8 @@ from raysearch.replay.coordinates import coordinates
 from raysearch.replay.found_tables import find_tables
 from raysearch.replay.ledger_curves import read_run
 from raysearch.replay.parquet_curves import read_parquet
+from raysearch.run_folder import RunFolder
+from raysearch.tuning.tolerance import ValidationNoise
 
 ENDS = [1.0, 0.5, 0.8, 0.9]
 LOSSES = [falling(end, 4) for end in ENDS]
@@ -123,6 +125,15 @@ def test_a_run_is_a_table_of_its_trials_that_reached_their_end(run):
     assert table.epoch_s == 0.5
     assert table.best == max(record.best_value for record in whole)
     assert [one.values for one in table.given] == [run.trials.records[0].config]
+
+
+def test_the_noise_of_a_runs_validation_sets_is_its_tables(run, tmp_path):
+    assert read_run(run.folder, "mine").noise is None, "nobody noted it"
+    copy = tmp_path / "other"
+    shutil.copytree(run.folder, copy)
+    noise = ValidationNoise(((20, 12), (9, 9)), (2, 1))
+    RunFolder(copy).add_session(0.0, 1, {"validation": noise.to_dict()})
+    assert read_run(copy, "other").noise == noise
 
 
 def test_runs_are_found_below_a_folder_but_not_in_one_another(run, tmp_path):

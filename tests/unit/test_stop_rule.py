@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from raysearch.ledger import Event
 from raysearch.spec import SearchSpec
 from raysearch.trials import Trials
-from raysearch.tuning.halving import first_rung
+from raysearch.tuning.halving import PAUSE_SHARE, STOP_SHARE, first_rung
 from raysearch.tuning.judge import Judge
 from raysearch.tuning.schedulers import StopRule
 from raysearch.tuning.tolerance import ValidationNoise
@@ -102,8 +102,10 @@ def test_warm_up_does_not_count(kind):
 
 
 def test_the_first_rung_is_a_share_of_the_epochs_unless_it_is_given():
-    assert [first_rung(epochs, None) for epochs in (1, 2, 8, 30, 101)] == [1, 2, 3, 6, 21]
-    assert (first_rung(30, 4), first_rung(3, 4)) == (4, 3)
+    wholes = (1, 2, 8, 30, 101)
+    assert [first_rung(epochs, None, STOP_SHARE) for epochs in wholes] == [1, 2, 3, 6, 21]
+    assert [first_rung(epochs, None, PAUSE_SHARE) for epochs in wholes] == [1, 2, 3, 3, 6]
+    assert (first_rung(30, 4, STOP_SHARE), first_rung(3, 4, PAUSE_SHARE)) == (4, 3)
 
 
 def test_the_median_rule():
@@ -210,7 +212,7 @@ def test_a_noisy_plateau_after_warm_up_stops_nobody():
 
 def test_a_bad_trial_is_stopped_where_rank_predicts_the_end_and_not_before():
     stopped = judged(noisy_plateaus(bad={5, 9}), SMALL)
-    assert stopped == dict.fromkeys((5, 9), 3 + first_rung(30, None))
+    assert stopped == dict.fromkeys((5, 9), 3 + first_rung(30, None, STOP_SHARE))
 
 
 def test_many_rows_tell_more_trials_apart():

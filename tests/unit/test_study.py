@@ -226,7 +226,7 @@ def test_what_an_earlier_driver_left_is_replaced(tmp_path, space):
     assert len(load(path).trials) == 1
 
 
-@pytest.mark.parametrize(("trials", "startup"), [(1, 4), (16, 4), (20, 5), (400, 100)])
+@pytest.mark.parametrize(("trials", "startup"), [(1, 4), (16, 4), (20, 5), (400, 10)])
 def test_random_trials_before_the_sampler_models(trials, startup):
     assert num_startup_trials(trials) == startup
 
