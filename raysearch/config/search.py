@@ -97,11 +97,12 @@ class SearchConfig(Config):
         description="asha and promote keep one trial in this many; with no more in a rung asha "
         "stops none.",
     )
-    noise: float = Field(
-        1.0,
+    noise: float | None = Field(
+        None,
         ge=0,
-        description="asha and promote stop no trial that is behind by less than so many standard "
-        "errors of the difference of two validation values.",
+        description="asha and promote hold back no trial that is behind by less than so many "
+        "standard errors of the difference of two validation values; null: 1 for asha, which stops "
+        "trials for good, and 0 for promote, which may go on with them.",
     )
     paused_disk_gib: float = Field(
         10.0,
@@ -182,6 +183,12 @@ class SearchConfig(Config):
         if value is not None:
             parse_duration(value)
         return value
+
+    @property
+    def used_noise(self) -> float:
+        """``noise``, or what its null stands for."""
+        default = 0.0 if self.scheduler == "promote" else 1.0
+        return default if self.noise is None else self.noise
 
     @property
     def stream_disk_bytes(self) -> int | None:

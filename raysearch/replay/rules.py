@@ -29,7 +29,8 @@ class Rule:
     @property
     def key(self) -> str:
         """What two rules have in common that search alike."""
-        return stable_hash([SearchConfig.model_validate(self.search), self.random])
+        search = SearchConfig.model_validate(self.search)
+        return stable_hash([search.model_copy(update={"noise": search.used_noise}), self.random])
 
 
 # What others are measured against: TPE and the stopping form of ASHA.
@@ -46,7 +47,7 @@ RULES: Mapping[str, Rule] = {
     ),
     "promote": Rule(
         "TPE and ASHA that pauses and promotes",
-        {"scheduler": "promote", "grace_epochs": None, "reduction_factor": 3, "noise": 1.0},
+        {"scheduler": "promote", "grace_epochs": None, "reduction_factor": 3, "noise": 0.0},
     ),
     "default": Rule("what a new search uses"),
 }

@@ -30,7 +30,7 @@ class Judge:
         search = problem.search
         self._objective = search.objective
         self._sign = -1.0 if self._objective == "val_loss" else 1.0
-        self._noise, self._errors = noise, search.noise
+        self._noise, self._errors = noise, search.used_noise
         self._problem = problem
         self._warmups: dict[int, int] = {}
         self._rule = StopRule(
