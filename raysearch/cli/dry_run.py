@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["explain"]
 
 # The part of a trial's epochs that trials take in the mean: for asha as recorded, twelve trials a
-# search (results/reference/stop_rule.md); for promote as reckoned, 6 epochs of 30 for all, 12 for a
-# third of them, 24 for a ninth, and all for one in 27.
-_SHARES = {"asha": 0.7, "promote": 0.32}
+# search (results/reference/stop_rule.md); for promote as reckoned, 3 epochs of 30 for all, 6 for a
+# third of them, 12 for a ninth, 24 for one in 27, and all for one in 81.
+_SHARES = {"asha": 0.7, "promote": 0.17}
 
 
 def explain(

@@ -22,9 +22,9 @@ from raysearch.replay.rules import RULES, Rule
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 PIECES = REFERENCE / "search_quality"
 RUNS = PIECES / "runs"
-# Every other table was used to choose among the forms of the rule; the others show the choice.
-CHOSEN_ON = slice(None, None, 2)
-SHOWN_ON = slice(1, None, 2)
+# The first of so many and every second one after it: those were used to choose among the forms of
+# the rule, and the others show the choice.
+CHOSEN_ON, SHOWN_ON, EVERY = (0, 2), (1, 2), (0, 1)
 
 HEAD = """# How well a search spends its epochs
 
@@ -54,7 +54,7 @@ class Piece:
         rules: the names of the rules, or the rules themselves.
         plan: how they are replayed.
         own: whether on our own runs; else on the tables that are given.
-        part: which of the tables.
+        part: which of the tables: the first of them, and how many further on the next is.
     """
 
     title: str
@@ -62,7 +62,7 @@ class Piece:
     rules: Sequence[str] | Mapping[str, Rule]
     plan: Plan
     own: bool = False
-    part: slice = slice(None)
+    part: tuple[int, int] = EVERY
 
 
 def grid() -> dict[str, Rule]:
@@ -134,7 +134,8 @@ def main() -> None:
 
 def replayed(piece: Piece, folder: Path) -> dict[str, Any]:
     """What ``raysearch replay --json`` gives of it."""
-    tables = find_tables(RUNS if piece.own else folder, print)[piece.part]
+    first, step = piece.part
+    tables = find_tables(RUNS if piece.own else folder, print)[first::step]
     rules = piece.rules if isinstance(piece.rules, Mapping) else {n: RULES[n] for n in piece.rules}
     return compare_rules(tables, rules, piece.plan).to_dict(piece.plan)
 

@@ -142,7 +142,7 @@ def test_with_several_slots_every_trial_ends_once(tmp_path, num_slots):
 
 
 def test_noise_promotes_more(tmp_path):
-    spec = pausing_spec(search__trials=12)
+    spec = pausing_spec(search__trials=12, search__noise=1)
     noise = ValidationNoise(((20, 20),), (4,))
     exact, noisy = (
         FakeSearch(tmp_path / name, spec, noise=found).run()
