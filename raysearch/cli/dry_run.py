@@ -53,7 +53,7 @@ def explain(
     def say(line: str) -> None:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
-    say(f"space {spec.name}: {len(spec.space.fields)} searched fields, model {spec.model.name}")
+    say(f"space {spec.name}: {_searched(spec)}, model {spec.model.name}")
     sizes = ", ".join(f"{len(rows)} {name}" for name, rows in split.sides())
     say(f"corpus {spec.corpus.name}, {split.protocol} fold {split.fold}: {sizes}")
     for line in (*audited.audit.brief(), *spelling_notes(audited.corpus)):
@@ -87,6 +87,13 @@ def explain(
         "here with the settings that are not searched; start-up adds about half a minute"
     )
     return 0
+
+
+def _searched(spec: SearchSpec) -> str:
+    fields = spec.space.fields.values()
+    expected = sum(any(a.prior for a in alternatives) for alternatives in fields)
+    priors = f", {expected} of them with a prior" if expected and spec.search.priors else ""
+    return f"{len(fields)} searched fields{priors}"
 
 
 def _epoch_seconds(config: TrialConfig, split: Split) -> float:

@@ -123,6 +123,9 @@ class SearchConfig(Config):
     final_seeds: int = Field(4, ge=1, le=20, description="Nets that a refit is the mean of.")
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of the sampler and of every trial.")
     checkpoint_every_s: float = Field(30, ge=0, description="Least seconds between checkpoints.")
+    priors: bool = Field(
+        True, description="Begin where the space expects good values; else evenly, everywhere."
+    )
     warm_start: WarmStart | None = Field(None, description="Settings of an earlier run.")
     published_first: bool = Field(True, description="Run the published settings first.")
     own_first: bool = Field(

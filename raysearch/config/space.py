@@ -1,7 +1,7 @@
 """A search space: dotted fields, the distributions each may have, and when."""
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -14,6 +14,7 @@ from raysearch.config.distributions import (
     parse_distribution,
     same_value,
 )
+from raysearch.config.priors import Prior, parse_prior
 from raysearch.errors import ConfigError
 
 __all__ = ["Alternative", "Space", "parse_space"]
@@ -23,10 +24,14 @@ MAX_COMBINATIONS = 10_000
 
 @dataclass(frozen=True)
 class Alternative:
-    """One distribution of a field, and the values of other fields under which it applies."""
+    """One distribution of a field, and the values of other fields under which it applies.
+
+    Its prior, if it has one, says where the good values are expected.
+    """
 
     distribution: Distribution
     when: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
+    prior: Prior | None = None
 
     def excludes(self, other: "Alternative") -> bool:
         """Whether the two can never apply together."""
@@ -37,8 +42,12 @@ class Alternative:
 
     def to_dict(self) -> dict[str, Any]:
         """The YAML form."""
-        when = {key: list(values) for key, values in self.when.items()}
-        return {**self.distribution.to_dict(), **({"when": when} if when else {})}
+        form = self.distribution.to_dict()
+        if self.prior:
+            form["prior"] = self.prior.to_dict()
+        if self.when:
+            form["when"] = {key: list(values) for key, values in self.when.items()}
+        return form
 
 
 @dataclass(frozen=True)
@@ -66,10 +75,17 @@ class Space:
                 any(same_value(known.get(key), allowed) for allowed in options)
                 for key, options in alternative.when.items()
             ):
-                return (
-                    name if len(alternatives) == 1 else f"{name}[{i}]"
-                ), alternative.distribution
+                return _parameter_name(name, alternatives, i), alternative.distribution
         return None
+
+    def priors(self) -> dict[str, Prior]:
+        """What is expected of the sampler's parameters, of those of which anything is."""
+        return {
+            _parameter_name(name, alternatives, i): alternative.prior
+            for name, alternatives in self.fields.items()
+            for i, alternative in enumerate(alternatives)
+            if alternative.prior
+        }
 
     def sample(self, trial: Suggester) -> dict[str, Scalar]:
         """Ask ``trial`` for every field that applies; dotted field to value."""
@@ -159,6 +175,10 @@ class Space:
         }
 
 
+def _parameter_name(field: str, alternatives: Sequence[Alternative], index: int) -> str:
+    return field if len(alternatives) == 1 else f"{field}[{index}]"
+
+
 def _first(alternative: Alternative) -> dict[str, Scalar]:
     return {key: options[0] for key, options in alternative.when.items()}
 
@@ -222,15 +242,18 @@ def _alternatives(name: str, data: Any, places: Places) -> tuple[Alternative, ..
 def _alternative(data: Any) -> Alternative:
     if not isinstance(data, Mapping):
         return Alternative(parse_distribution(data))
-    form = {key: value for key, value in data.items() if key != "when"}
+    form = {key: value for key, value in data.items() if key not in ("prior", "when")}
     when = data.get("when", {})
     if not isinstance(when, Mapping):
         raise ValueError(f"'when' maps a field to a list of values, not {when!r}")
     for key, options in when.items():
         if not isinstance(options, list | tuple) or not options:
             raise ValueError(f"'when.{key}' is a list of values, not {options!r}")
+    distribution = parse_distribution(form)
     return Alternative(
-        parse_distribution(form), {key: tuple(options) for key, options in when.items()}
+        distribution,
+        {key: tuple(options) for key, options in when.items()},
+        parse_prior(data["prior"], distribution) if "prior" in data else None,
     )
 
 

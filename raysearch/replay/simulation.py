@@ -119,13 +119,13 @@ class Simulation:
         self.ledger = MemoryLedger(lambda: self._now)
         self.course = Course()
         untried = Untried(table)
-        problem = RecordedProblem(table, _search(table, rule, conditions, seed), untried)
+        search = _search(table, rule, conditions, seed)
         self.conductor = Conductor(
-            problem,
+            RecordedProblem(table, search, untried),
             folder,
             self.ledger,
             self._slots,
-            _study(table, rule, conditions, seed, untried),
+            _study(table, rule, conditions, search, untried),
             task={},
             noise=table.noise,
         )
@@ -222,14 +222,15 @@ def _search(table: CurveTable, rule: Rule, conditions: Conditions, seed: int) ->
 
 
 def _study(
-    table: CurveTable, rule: Rule, conditions: Conditions, seed: int, untried: Untried
+    table: CurveTable, rule: Rule, conditions: Conditions, search: SearchConfig, untried: Untried
 ) -> Study:
     whole = max(1, conditions.budget // table.max_epochs)
     return Study(
         None,
         table.name,
         table.space,
-        seed=seed,
+        seed=search.seed,
         num_startup=len(table.rows) if rule.random else num_startup_trials(whole),
+        priors=search.priors and not rule.random,
         around=lambda sampler: RowSampler(sampler, table.space, untried),
     )

@@ -24,6 +24,7 @@ from raysearch.config.distributions import Distribution
 from raysearch.config.identity import seed_from
 from raysearch.config.space import Space
 from raysearch.tuning.journal import StudyJournal
+from raysearch.tuning.prior_sampler import PriorSampler
 from raysearch.tuning.sampler_view import SamplerView
 
 __all__ = ["Study", "num_startup_trials"]
@@ -61,6 +62,7 @@ class Study:
         seed: the search's seed; each trial's proposal depends on it, on the trial's number, and
             on the trials told so far.
         num_startup: random trials before TPE.
+        priors: whether the space's priors count.
         around: what stands between each trial's sampler and the study, if anything does.
     """
 
@@ -72,10 +74,12 @@ class Study:
         *,
         seed: int,
         num_startup: int,
+        priors: bool = True,
         around: Callable[[BaseSampler], BaseSampler] = lambda sampler: sampler,
     ) -> None:
         optuna.logging.set_verbosity(logging.ERROR)
         self._space, self._around = space, around
+        self._expects = priors and bool(space.priors())
         self._seed = seed
         self._num_startup = num_startup
         self._trials: list[_Told] = []
@@ -172,13 +176,16 @@ class Study:
             self._journal.end(number, _STATES[status], told.value)
 
     def _sampler(self, number: int) -> BaseSampler:
-        sampler = TPESampler(
+        sampler: BaseSampler = TPESampler(
             seed=seed_from(self._seed, "sampler", number),
             n_startup_trials=self._num_startup,
             multivariate=True,
             group=True,
             constant_liar=True,
         )
+        if self._expects:
+            seed = seed_from(self._seed, "prior", number)
+            sampler = PriorSampler(sampler, self._space, seed=seed, num_startup=self._num_startup)
         return self._around(sampler)
 
 

@@ -205,6 +205,7 @@ def _conductor(
         spec.space,
         seed=spec.search.seed,
         num_startup=run.info()["num_startup_trials"],
+        priors=spec.search.priors,
     )
     return Conductor(
         SpecProblem(spec, audited.identity(spec), bank.data, begun.common),

@@ -64,11 +64,11 @@ def main() -> None:
 
 
 def proposals(spec: SearchSpec, number: int) -> list[dict[str, Any]]:
-    """The sections' own settings, then what the search's sampler draws before it models."""
+    """The sections' own settings, then even draws: nothing is expected or modelled."""
     own = own_values(spec)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "study.journal"
-        study = Study(path, "curves", spec.space, seed=0, num_startup=number)
+        study = Study(path, "curves", spec.space, seed=0, num_startup=number, priors=False)
         study.enqueue(0, own)
         return [own, *(study.propose(i) for i in range(1, number))]
 

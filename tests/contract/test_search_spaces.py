@@ -1,9 +1,12 @@
 """Every shipped search space: loads, samples, resolves, rests on reference values."""
 
+import re
+
 import optuna
 import pytest
 import yaml
 
+from raysearch.config.loader import parse_yaml
 from raysearch.config.published import SHOWN_ONLY
 from raysearch.config.spaces import shipped_spaces
 from raysearch.features.table import build_extractor
@@ -122,6 +125,23 @@ def test_yaml_is_read_alike_by_a_plain_parser(spec):
     plain = yaml.safe_load(shipped_spaces()[spec.name].read_text())
     again = SearchSpec.from_dict({"name": spec.name, **plain})
     assert again == spec
+
+
+def test_some_fields_have_priors_whose_source_is_told(spec):
+    # A mode is what the sections or the paper have, or a comment on its line says whence it is.
+    text = shipped_spaces()[spec.name].read_text()
+    explained = [parse_yaml(mode, "") for mode in re.findall(r"prior: {mode: (.*), .*} #", text)]
+    fields, published = spec.base.fields(), published_values(spec)
+    priors = [
+        (name, alternative.prior)
+        for name, alternatives in spec.space.fields.items()
+        for alternative in alternatives
+        if alternative.prior
+    ]
+    for name, prior in priors:
+        assert prior.mode in [fields[name], published.get(name, fields[name]), *explained]
+        assert 0.2 <= prior.width <= 0.7, "surer than a few speakers can make one"
+    assert len(priors) >= 2
 
 
 def test_every_line_of_the_space_is_searched_at_its_bounds(spec):

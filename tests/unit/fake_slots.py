@@ -27,6 +27,7 @@ def small_spec(keep=("training.learning_rate", "model.dropout"), **settings):
         **({} if "training.warmup_epochs" in keep else {"training.warmup_epochs": 0}),
         "search.grace_epochs": 1,
         "search.own_first": False,
+        "search.priors": False,  # the scores are made up
         **{key.replace("__", "."): value for key, value in settings.items()},
     }
     dropped = [(f"space.{field}", None) for field in SPACE if field not in keep]
@@ -205,6 +206,7 @@ class FakeSearch:
             spec.space,
             seed=spec.search.seed,
             num_startup=num_startup_trials(spec.search.trials),
+            priors=spec.search.priors,
         )
         self.conductor = Conductor(
             problem_of(spec, common),

@@ -80,6 +80,12 @@ def test_cut_after_each_line_where_trials_pause(tmp_path, budget, checkpoint_eve
     assert any(event.data.get("promoted") for event in whole.events("resumed"))
 
 
+def test_cut_after_each_line_where_good_values_are_expected(tmp_path):
+    spec = small_spec(CONTINUOUS, search__priors=True, search__trials=7, search__reduction_factor=2)
+    assert len(spec.space.priors()) == 2
+    check_all_resumptions(tmp_path, spec, checkpoint_every=2)
+
+
 def test_cut_after_each_line_where_trials_pause_with_warm_ups_and_noise(tmp_path):
     fields = ("training.warmup_epochs", "training.learning_rate", "model.dropout")
     spec = small_spec(fields, search__scheduler="promote", search__trials=7, search__seed=6)
