@@ -52,7 +52,11 @@ _SETTINGS = {
 
 def add_search(parser: argparse.ArgumentParser) -> None:
     """What is searched, on what data, for how long, with what resources."""
-    parser.add_argument("--space", metavar="NAME|PATH", help="what is searched")
+    parser.add_argument(
+        "--space",
+        metavar="NAME|PATH|auto",
+        help="what is searched; auto: every system whose weights are there, in a race for the best",
+    )
     add_data(parser)
     parser.add_argument(
         "--name", metavar="RUN", help="the run's folder (default: <space>-<corpus>-<timestamp>)"
