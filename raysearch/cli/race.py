@@ -1,14 +1,15 @@
-"""``raysearch run --space auto``: which system is best for these data?"""
+"""``raysearch run --space auto``, or ``--space A,B,C``: which system is best for these data?"""
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from raysearch.cli.options import overrides
-from raysearch.cli.terminal import ProgressLine
+from raysearch.cli.options import AUTO, overrides
+from raysearch.cli.terminal import ProgressLine, dashboard_lines
 from raysearch.config.overrides import parse_override
 from raysearch.corpora.spelling import spelling_notes
 from raysearch.errors import RunExistsError, UserError
@@ -54,8 +55,8 @@ def race(arguments: argparse.Namespace, named: RunFolder | None, console: Consol
     """Carry the verb out; ``named`` is the folder of ``--name``."""
     if arguments.warm_start:
         raise UserError(
-            "--warm-start: an earlier run's settings are one system's; --space auto searches "
-            "several: give --space NAME"
+            "--warm-start: an earlier run's settings are one system's, and several are to race: "
+            "give --space NAME"
         )
     plan = _planned(arguments, named)
     if arguments.dry_run:
@@ -88,7 +89,7 @@ def _planned(arguments: argparse.Namespace, named: RunFolder | None) -> _Plan:
             f"{named.root}: a run of this name exists; continue it with --resume, "
             "or choose another --name"
         )
-    found = entrants(chosen_spaces(gpus=_has_gpus(arguments)), settings)
+    found = entrants(_spaces(arguments), settings)
     first = next(iter(found.specs.values()))
     notes = list(found.notes)
     if not asked:
@@ -138,7 +139,7 @@ def _total(specs: dict[str, SearchSpec], state: RaceState) -> dict[str, float]:
 def _newest(arguments: argparse.Namespace, settings: list[Override]) -> RaceFolder:
     """The newest race of these settings; raises UserError if there is none."""
     storage: Path = arguments.storage
-    specs = entrants(chosen_spaces(gpus=_has_gpus(arguments)), settings).specs
+    specs = entrants(_spaces(arguments), settings).specs
     files = sorted(storage.glob(f"*/{RACE}"), key=lambda f: f.stat().st_mtime, reverse=True)
     for folder in (RaceFolder(file.parent) for file in files):
         if _is_equal(folder, specs):
@@ -157,6 +158,13 @@ def _is_equal(folder: RaceFolder, specs: dict[str, SearchSpec]) -> bool:
     if before.keys() != specs.keys():
         return False
     return not any(before[system].differences(spec) for system, spec in specs.items())
+
+
+def _spaces(arguments: argparse.Namespace) -> list[str]:
+    """Those that ``--space`` lists, or every system's."""
+    if arguments.space != AUTO:
+        return [space for space in str(arguments.space).split(",") if space]
+    return chosen_spaces(gpus=_has_gpus(arguments))
 
 
 def _has_gpus(arguments: argparse.Namespace) -> bool:
@@ -210,7 +218,8 @@ def _race(
             run.open(spec, resume=run.spec_file.is_file())
         folder.save(plan.state)
         progress.say(f"run: {shown(folder.root)}")
-        for line in (*audited.audit.brief(), *spelling_notes(audited.corpus)):
+        notes = spelling_notes(audited.corpus)
+        for line in (*audited.audit.brief(), *notes, *dashboard_lines(session.dashboard_url)):
             progress.say(line)
         _say_plan(plan, progress)
         _run(arguments, plan, audited, session, console, progress)
@@ -236,16 +245,16 @@ def _run(
 ) -> None:
     """The race on slots of its own, then what it found."""
     from raysearch.cli.race_view import RaceView, show_race
-    from raysearch.race.driver import Ground, Race
+    from raysearch.race.accounts import Ground
+    from raysearch.race.driver import Race
     from raysearch.race.outcome import outcome, write_board
     from raysearch.tuning.sizing import open_pool
     from raysearch.tuning.tuner import Watcher, prepared_bank, say_slots
 
-    watcher = Watcher(progress.say, progress.update)
-    banks = {
-        system: prepared_bank(spec, audited, arguments.storage, watcher)
-        for system, spec in plan.specs.items()
-    }
+    banks = {}
+    for system, spec in plan.specs.items():
+        watcher = Watcher(_prefixed(system, progress), progress.update)
+        banks[system] = prepared_bank(spec, audited, arguments.storage, watcher)
     most = max(plan.specs.values(), key=lambda spec: spec.search.trials)
     view = RaceView(console, progress, audited, len(plan.specs), quiet=arguments.quiet)
     with open_pool(most, RunFolder(plan.folder.root), session, progress.say) as pool:
@@ -259,3 +268,7 @@ def _run(
             write_board(plan.folder, found)
     winner = found.rows[0].system
     show_race(console, plan.folder, found, plan.folder.run(winner), plan.specs[winner])
+
+
+def _prefixed(system: str, progress: ProgressLine) -> Callable[[str], None]:
+    return lambda line: progress.say(f"{system}: {line}")

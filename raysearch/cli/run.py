@@ -12,11 +12,12 @@ from raysearch.cli.options import (
     add_resume,
     add_search,
     add_storage,
+    names_several,
     overrides,
     run_at,
 )
 from raysearch.cli.run_files import data_facts, kept_files
-from raysearch.cli.terminal import ProgressLine, plain_console, show_outcome
+from raysearch.cli.terminal import ProgressLine, dashboard_lines, plain_console, show_outcome
 from raysearch.config.overrides import parse_override
 from raysearch.corpora.spelling import spelling_notes
 from raysearch.errors import TrialError, UserError
@@ -28,10 +29,7 @@ from raysearch.storage.replica import check_writable, shown
 if TYPE_CHECKING:
     from raysearch.tuning.start_source import Source
 
-__all__ = ["AUTO", "add", "named_folder", "wanted"]
-
-# Not a space: all systems, of which the best for the data is found.
-AUTO = "auto"
+__all__ = ["add", "wanted"]
 
 
 def add(verbs: Any) -> None:
@@ -82,7 +80,7 @@ def search(arguments: argparse.Namespace) -> int:
 def is_race(arguments: argparse.Namespace, named: RunFolder | None) -> bool:
     """Whether systems race: asked for, or what is resumed is a race."""
     resumed = named is not None and (named.root / RACE).is_file()
-    return bool(arguments.space == AUTO or (not arguments.space and resumed))
+    return names_several(arguments.space) or (not arguments.space and resumed)
 
 
 def wanted(arguments: argparse.Namespace, run: RunFolder | None = None) -> SearchSpec:
@@ -209,12 +207,3 @@ def _search(
             failed = trials.with_status("failed")
             if failed and len(failed) == len(trials.records):
                 raise TrialError(f"every trial failed, the first as {failed[0].reason}")
-
-
-def dashboard_lines(url: str | None) -> list[str]:
-    if url is None:
-        return []
-    return [
-        f"dashboard: http://{url} (it asks for a token: `ray get-auth-token` prints yours)",
-        "  Jobs > the job > Task Table, function WorkerGroupHost.trial: the trials, by name",
-    ]

@@ -1,30 +1,39 @@
 """The race itself: turn by turn, one system's search after another's, on the same slots."""
 
 import os
-import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 from raysearch.errors import SearchInterruptedError, TrialError
 from raysearch.evaluation.final import FinalStage
-from raysearch.ledger import TERMINAL, Event
-from raysearch.race.amounts import Amount, granted, left, part
+from raysearch.ledger import TERMINAL
+from raysearch.race.accounts import Accounts, Clock, Ground
+from raysearch.race.amounts import Amount, granted, left, part, share_of
 from raysearch.race.entrants import num_given
 from raysearch.race.record import Place, RaceFolder, RaceState, Round, Turn
-from raysearch.race.rules import OWN_SHARE, Gap, Verdict, decide, num_rounds, order, verdict
-from raysearch.race.standings import Seen, gap, look
+from raysearch.race.rules import (
+    MOST_PARTS,
+    OWN_SHARE,
+    Gap,
+    Verdict,
+    decide,
+    num_rounds,
+    order,
+    verdict,
+)
+from raysearch.race.standings import Seen, gap, whole_trial
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.runs import RunSender, hold
 from raysearch.trials import Trials
-from raysearch.tuning.cluster_session import ClusterSession
-from raysearch.tuning.pool import WorkerPool
-from raysearch.tuning.preparation import AuditedSplit, FeatureBank
 from raysearch.tuning.tuner import Bench, Ended, Sitting, Watcher, search_part
 
-__all__ = ["Audience", "Ground", "Race"]
+__all__ = ["Audience", "Race"]
+
+# So many of a trial's epochs tell how long all of them take.
+EPOCHS_TO_TELL = 2
 
 
 class Audience(Protocol):
@@ -40,45 +49,6 @@ class Audience(Protocol):
 
     def round_over(self, round_: Round, seen: Mapping[str, Seen]) -> None:
         """The round's places are decided."""
-
-
-@dataclass(frozen=True)
-class Ground:
-    """What all turns share.
-
-    Attributes:
-        specs: system to its settings.
-        audited: the data, the same rows for all.
-        session: the connected Ray.
-        pool: the slots.
-        banks: system to its features.
-    """
-
-    specs: Mapping[str, SearchSpec]
-    audited: AuditedSplit
-    session: ClusterSession
-    pool: WorkerPool
-    banks: Mapping[str, FeatureBank]
-
-    @property
-    def slot_cpus(self) -> float:
-        """CPUs of one slot."""
-        return self.pool.plan.workers * self.pool.plan.cpus_per_worker
-
-
-class _Clock:
-    """Measures from a turn's first trial on, as budgets do."""
-
-    def __init__(self) -> None:
-        self.began: float | None = None
-
-    def changed(self, trials: Trials, event: Event) -> None:
-        """A trial began, or went on."""
-        self.began = self.began or time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self.began if self.began else 0.0
 
 
 class Race:
@@ -102,10 +72,14 @@ class Race:
     ) -> None:
         self._folder, self.state, self._ground = folder, state, ground
         self._total, self._audience = total, audience
-        self._began: float | None = None
+        self._accounts = Accounts(folder, state, ground)
         self._sender = RunSender(folder.root)
         self._last = num_rounds(len(state.systems))
-        self.seen = {system: self._look(system) for system in state.systems}
+
+    @property
+    def seen(self) -> Mapping[str, Seen]:
+        """System to what it has found so far."""
+        return self._accounts.seen
 
     def run(self) -> None:
         """Round after round, to the winner's final model.
@@ -148,7 +122,7 @@ class Race:
         if rounds:
             systems = [name for name, place in rounds[-1].places.items() if place.stays]
         number = self._last if len(systems) == 1 else len(rounds) + 1
-        used = self._used()
+        used = self._accounts.used()
         rest = left(self._total, used)
         first = number == 1 and self._last > 1
         share = OWN_SHARE if first else 1 / (self._last - number + 1)
@@ -159,7 +133,7 @@ class Race:
 
     def _close(self, round_: Round) -> None:
         """Write down who stays."""
-        rest = left(self._total, self._used())
+        rest = left(self._total, self._accounts.used())
         standings = [self.seen[system].standing(rest) for system in round_.systems]
         ranked = [standing.system for standing in order(standings)]
         if self.seen[ranked[0]].value is None and len(self.state.systems) > 1:
@@ -195,19 +169,43 @@ class Race:
         """The system's turn in the round, unless it is over."""
         turn = round_.turns.get(system)
         if turn is None:
-            waiting = [s for s in round_.systems if not _is_done(round_, s)]
-            rest = left(round_.ends_at, self._used())
-            turn = self._begun(system, part(rest, 1 / len(waiting)))
+            turn = self._begun(system, self._grant(round_))
+            if round_.number == 1 and "trials" in turn.limits:
+                least = num_given(self._ground.specs[system])
+                turn.limits["trials"] = max(least, turn.limits["trials"])
             round_.turns[system] = turn
             self._save()
-        own_only = round_.number == 1
-        until = _own_over(num_given(self._ground.specs[system])) if own_only else _never
+        until = self._own_over(system, self._grant(round_)) if round_.number == 1 else _never
         if not turn.done:
             if not self._nothing_to_do(system, turn, until):
                 final = self.state.final if round_.number == self._last else "single"
                 self._turn(round_, system, turn, {"final": final}, until)
             turn.done = True
             self._save()
+
+    def _grant(self, round_: Round) -> dict[str, float]:
+        """What the next system of the round may spend; what it leaves falls to those after it."""
+        waiting = [s for s in round_.systems if not _is_done(round_, s)]
+        parts = MOST_PARTS if round_.number == 1 else 1.0
+        rest = left(round_.ends_at, self._accounts.used())
+        return part(rest, min(1.0, parts / len(waiting)))
+
+    def _own_over(self, system: str, grant: Amount) -> Callable[[Trials], bool]:
+        """Whether the given settings have ended, or are seen to take more than is granted."""
+        ground, spec = self._ground, self._ground.specs[system]
+        numbers = range(max(1, num_given(spec)))
+        limits = {kind: value for kind, value in grant.items() if kind != "trials"}
+
+        def over(trials: Trials) -> bool:
+            first = [trials.records.get(number) for number in numbers]
+            if all(record is not None and record.status in TERMINAL for record in first):
+                return True
+            if first[0] is None or first[0].last_epoch < EPOCHS_TO_TELL:
+                return False
+            whole = whole_trial(trials, spec, ground.slot_cpus, ground.pool.num_open())
+            return share_of(whole, limits) > 1
+
+        return over
 
     def _begun(self, system: str, grant: Amount) -> Turn:
         search = self._ground.specs[system].search
@@ -223,7 +221,7 @@ class Race:
         """All that is left is the winner's: more trials, then its final model."""
         turn = self.state.last_turn
         if turn is None:
-            turn = self._begun(winner, left(self._total, self._used()))
+            turn = self._begun(winner, left(self._total, self._accounts.used()))
             self.state.last_turn = turn
             self._save()
         self._turn(None, winner, turn, {"final": self.state.final}, None)
@@ -239,7 +237,7 @@ class Race:
         fields: dict[str, Any],
         until: Callable[[Trials], bool] | None,
     ) -> None:
-        ground, run, clock = self._ground, self._folder.run(system), _Clock()
+        ground, run, clock = self._ground, self._folder.run(system), Clock()
         spec = ground.specs[system]
         spec = replace(spec, search=spec.search.model_copy(update={**turn.limits, **fields}))
         try:
@@ -255,38 +253,9 @@ class Race:
                     bench = Bench(ground.banks[system], ground.pool)
                     search_part(sitting, ground.session, bench, until=until, finish=finish)
         finally:
-            self._note(system, clock)
+            self._accounts.note(system, clock)
+            self._save()
         self._audience.turn_over(system, self.seen[system])
-
-    def _note(self, system: str, clock: _Clock) -> None:
-        """What the turn took, and what it found."""
-        took = self._ground.slot_cpus * self._ground.pool.num_open() * clock.seconds
-        self.state.spent[system] = self.state.spent.get(system, 0.0) + took
-        self._began = self._began or clock.began
-        self.seen[system] = self._look(system)
-        self._save()
-
-    # ---- accounts ----------------------------------------------------------------------------
-
-    def _look(self, system: str) -> Seen:
-        ground, num_inner = self._ground, 1 + len(self._ground.audited.inner)
-        run, spec = self._folder.run(system), ground.specs[system]
-        return look(system, run, spec, num_inner, ground.slot_cpus, ground.pool.num_open())
-
-    def _used(self) -> dict[str, float]:
-        """By all systems together; wall time by this driver alone."""
-        used = [seen.used for seen in self.seen.values()]
-        spent = self.state.spent
-        return {
-            # A turn that was killed is in the ledger only.
-            "core_s": sum(
-                max(spent.get(system, 0.0), seen.used["core_s"])
-                for system, seen in self.seen.items()
-            ),
-            "wall_s": time.monotonic() - self._began if self._began else 0.0,
-            "epochs": sum(one["epochs"] for one in used),
-            "trials": sum(one["trials"] for one in used),
-        }
 
     def _save(self) -> None:
         self._folder.save(self.state)
@@ -303,16 +272,6 @@ class Race:
 def _is_done(round_: Round, system: str) -> bool:
     turn = round_.turns.get(system)
     return turn is not None and turn.done
-
-
-def _own_over(number: int) -> Callable[[Trials], bool]:
-    """Whether the first ``number`` trials, whose settings were given, have ended."""
-
-    def over(trials: Trials) -> bool:
-        first = [trials.records.get(n) for n in range(max(1, number))]
-        return all(record is not None and record.status in TERMINAL for record in first)
-
-    return over
 
 
 def _never(trials: Trials) -> bool:

@@ -55,32 +55,38 @@ def entrants(spaces: Sequence[str], given: Sequence[Override]) -> Entrants:
     Their published settings are not run: they are those of other data, and take long.
 
     Args:
-        spaces: names of shipped spaces.
+        spaces: names or paths.
         given: dotted key and value of everything that was asked for.
 
     Raises:
         UserError: a setting that no system has or that one refuses, or no system is left.
     """
     _refuse_own(given)
-    specs, left_out, lacking = {}, {}, dict[str, list[str]]()
+    specs, left_out = dict[str, SearchSpec](), dict[str, str]()
+    has = dict[str, list[str]]()
     for space in spaces:
         spec, unknown = laid_over(space, [("search.published_first", False), *given])
-        for key in unknown:
-            lacking.setdefault(key, []).append(space)
+        _check_name(spec.name, {*specs, *left_out})
+        for key, _ in given:
+            has.setdefault(key, []).extend([] if key in unknown else [spec.name])
         try:
             check_ready(spec)
         except UserError as error:
-            left_out[space] = str(error)
+            left_out[spec.name] = str(error)
         else:
-            specs[space] = spec
-    for key, those in lacking.items():
-        if len(those) == len(spaces):
+            specs[spec.name] = spec
+    for key, those in has.items():
+        if not those:
             known = {field for space in spaces for field in SearchSpec.load(space).base.fields()}
             raise ConfigError(f"--set {key}: no system has it{nearest(key, sorted(known))}")
     if not specs:
         reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
-        raise UserError(f"--space auto: no system is ready: {reasons}")
-    notes = [f"--set {key}: not for {', '.join(those)}" for key, those in lacking.items()]
+        raise UserError(f"no system is ready: {reasons}")
+    notes = [
+        f"{key}: only for {', '.join(those)}"
+        for key, those in has.items()
+        if len(those) < len(spaces)
+    ]
     return Entrants(dict(sorted(specs.items(), key=_size)), left_out, notes)
 
 
@@ -113,12 +119,20 @@ def num_given(spec: SearchSpec) -> int:
     return len(SpecProblem(spec, {}, lambda config: {}).given())
 
 
+def _check_name(name: str, taken: set[str]) -> None:
+    """Each system's run has a folder of its name, beside the race's own."""
+    if name in taken:
+        raise UserError(f"--space: two systems are called {name}")
+    if name in ("best", "logs") or not name.replace("-", "").replace("_", "").isalnum():
+        raise UserError(f"--space: a system called {name!r} cannot race: its folder could not be")
+
+
 def _refuse_own(given: Iterable[Override]) -> None:
     for key, _ in given:
         section = key.partition(".")[0]
         if key in _OF_ONE or section in ("pretrain", "published"):
             raise UserError(
-                f"{key}: it is one system's; --space auto searches several: give --space NAME"
+                f"{key}: it is one system's, and several are to race: give --space NAME"
             )
 
 

@@ -178,10 +178,12 @@ def _count(row: Row) -> str:
 
 
 def _cut_short(row: Row) -> str:
-    best = row.seen.best
+    best, whole_s = row.seen.best, row.seen.whole.get("core_s", 0.0)
     assert best is not None
-    share = f"its settings had {best.last_epoch} epochs for its share of the budget"
-    return f"{share}; {row.system} alone: --space {row.system}"
+    return (
+        f"its settings had {best.last_epoch} epoch(s), as a whole trial takes about "
+        f"{whole_s / 60:.1f} core-minutes; more budget, or --space {row.system} alone, would tell"
+    )
 
 
 def _why_none(row: Row) -> str:

@@ -17,6 +17,7 @@ from typing import Literal
 __all__ = [
     "LEVEL",
     "MIN_TRIALS",
+    "MOST_PARTS",
     "OWN_SHARE",
     "Gap",
     "Standing",
@@ -33,6 +34,9 @@ LEVEL = 0.05
 MIN_TRIALS = 2.0
 # Of the budget, what the first round may take: all own settings, whatever they cost.
 OWN_SHARE = 0.5
+# There, a system may take so many times its equal part: settings that end tell more than many that
+# do not.
+MOST_PARTS = 3.0
 
 Verdict = Literal["leader", "behind", "not distinguished", "not judged", "no score"]
 

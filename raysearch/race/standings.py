@@ -22,7 +22,7 @@ from raysearch.tuning.budgets import slot_seconds
 from raysearch.tuning.preparation import AuditedSplit
 from raysearch.tuning.tolerance import ValidationNoise, design_effect
 
-__all__ = ["Rows", "Seen", "gap", "look"]
+__all__ = ["Rows", "Seen", "gap", "look", "whole_trial"]
 
 # Utterance id to its class and the class that was heard in it.
 Rows = Mapping[str, tuple[int, int]]
@@ -91,16 +91,24 @@ def look(
         "trials": float(len(trials.records)),
     }
     rows = _rows(run, best, num_inner) if best is not None else None
-    return Seen(system, trials, best, used, _whole(trials, spec, slot_cpus, num_slots), rows)
+    return Seen(system, trials, best, used, whole_trial(trials, spec, slot_cpus, num_slots), rows)
 
 
-def _whole(trials: Trials, spec: SearchSpec, slot_cpus: float, num_slots: int) -> dict[str, float]:
-    trained = [r for r in trials.records.values() if r.epochs and r.copied_from is None]
-    if not trained:
+def whole_trial(
+    trials: Trials, spec: SearchSpec, slot_cpus: float, num_slots: int
+) -> dict[str, float]:
+    """What a whole trial of the system's own settings takes, from the epochs that it has had.
+
+    The first epoch is a slow one, and is left out where there is another. Nothing is known before
+    it.
+    """
+    first = next((r for r in trials.records.values() if r.epochs and r.copied_from is None), None)
+    if first is None:
         return {}
-    first = trained[0]  # the system's own settings
     epochs = first.last_epoch if first.status == "completed" else spec.training.epochs
-    core_s = slot_cpus * first.train_s / first.last_epoch * epochs
+    later = [entry.train_s for number, entry in first.epochs.items() if number > 1]
+    an_epoch = sum(later) / len(later) if later else first.train_s
+    core_s = slot_cpus * epochs * an_epoch
     wall_s = core_s / (slot_cpus * max(1, num_slots))
     return {"core_s": core_s, "wall_s": wall_s, "epochs": float(epochs), "trials": 1.0}
 

@@ -53,8 +53,8 @@ def test_a_setting_is_for_those_that_have_it():
     epochs = {name: spec.training.epochs for name, spec in found.specs.items()}
     assert epochs == {"cnn": 3, "lstm": 3, "logistic": 1}
     assert found.notes == [
-        "--set training.epochs: not for logistic",
-        "--set model.width: not for logistic, lstm",
+        "training.epochs: only for cnn, lstm",
+        "model.width: only for cnn",
     ]
 
 
@@ -70,7 +70,7 @@ def test_a_range_of_a_field_goes_to_those_that_have_the_field():
     [
         (("model.widht", 3), "model.widht: no system has it .did you mean 'model.width'"),
         (("model.width", -1), "^cnn: .*model.width"),
-        (("model.name", "svm"), "it is one system's; --space auto searches several"),
+        (("model.name", "svm"), "it is one system's, and several are to race"),
         (("pretrain.on", "tess"), "it is one system's"),
         (("search.nonsense", 1), "nonsense"),
     ],
@@ -133,6 +133,7 @@ def test_a_race_is_asked_for_or_resumed(tmp_path):
     folder.save(state())
     assert is_race(options("--resume", "--name=race"), RunFolder(folder.root))
     assert not is_race(options("--space=cnn", "--resume"), RunFolder(folder.root))
+    assert is_race(options("--space=cnn,svm"), None)
 
 
 @pytest.mark.parametrize(
