@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from raysearch.cli.options import AUTO, overrides
 from raysearch.cli.terminal import ProgressLine, dashboard_lines
 from raysearch.config.overrides import parse_override
 from raysearch.corpora.spelling import spelling_notes
-from raysearch.errors import RunExistsError, UserError
+from raysearch.errors import RaysearchError, RunExistsError, UserError
 from raysearch.race.amounts import BUDGET_KEYS, in_words, of_search
 from raysearch.race.entrants import Override, chosen_spaces, entrants, laid_over, num_given
 from raysearch.race.record import RaceFolder, RaceState
@@ -110,7 +111,9 @@ def _resumed(
     if not folder.file.is_file():
         raise UserError(f"{folder.root}: no race to resume there; leave --resume out")
     state = folder.load()
-    state.asked |= asked
+    if asked:  # what there is more of is the winner's, if there is one
+        state.asked |= asked
+        state.last_turn = None
     state.final = str(final or state.final)
     specs = {}
     for system in state.systems:
@@ -247,7 +250,7 @@ def _run(
     from raysearch.cli.race_view import RaceView, show_race
     from raysearch.race.accounts import Ground
     from raysearch.race.driver import Race
-    from raysearch.race.outcome import outcome, write_board
+    from raysearch.race.outcome import Outcome, outcome, write_board
     from raysearch.tuning.sizing import open_pool
     from raysearch.tuning.tuner import Watcher, prepared_bank, say_slots
 
@@ -261,11 +264,19 @@ def _run(
         say_slots(pool, progress.say)
         ground = Ground(plan.specs, audited, session, pool, banks)
         run = Race(plan.folder, plan.state, ground, plan.total, view)
-        try:
-            run.run()
-        finally:
+
+        def board() -> Outcome:
             found = outcome(run.state, run.seen, plan.specs, audited)
             write_board(plan.folder, found)
+            return found
+
+        try:
+            run.run()
+        except BaseException:
+            with suppress(OSError, RaysearchError):  # what ended the race is told instead
+                board()
+            raise
+        found = board()
     winner = found.rows[0].system
     show_race(console, plan.folder, found, plan.folder.run(winner), plan.specs[winner])
 

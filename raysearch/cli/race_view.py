@@ -23,7 +23,7 @@ from raysearch.tuning.tuner import Watcher
 __all__ = ["RaceView", "show_race"]
 
 _WORDS = {
-    "leader": "the best so far",
+    "best": "the best so far",
     "behind": "out: clearly behind",
     "not judged": "not judged yet",
     "no score": "out: no score",

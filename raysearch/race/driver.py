@@ -1,6 +1,7 @@
 """The race itself: turn by turn, one system's search after another's, on the same slots."""
 
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
@@ -94,7 +95,7 @@ class Race:
             if not self.state.over:
                 self._finish(self.state.winner)
         except SearchInterruptedError as error:
-            name = self._folder.root.name
+            name = shlex.quote(self._folder.root.name)
             raise SearchInterruptedError(
                 f"{str(error).split(';')[0]}; continue with --name {name} --resume"
             ) from None
@@ -175,13 +176,14 @@ class Race:
                 turn.limits["trials"] = max(least, turn.limits["trials"])
             round_.turns[system] = turn
             self._save()
-        until = self._own_over(system, self._grant(round_)) if round_.number == 1 else _never
-        if not turn.done:
-            if not self._nothing_to_do(system, turn, until):
-                final = self.state.final if round_.number == self._last else "single"
-                self._turn(round_, system, turn, {"final": final}, until)
-            turn.done = True
-            self._save()
+        if turn.done:
+            return
+        until = self._own_over(system, turn.grant) if round_.number == 1 else _never
+        if not self._nothing_to_do(system, turn, until):
+            final = self.state.final if round_.number == self._last else "single"
+            self._turn(round_, system, turn, {"final": final}, until)
+        turn.done = True
+        self._save()
 
     def _grant(self, round_: Round) -> dict[str, float]:
         """What the next system of the round may spend; what it leaves falls to those after it."""
@@ -202,14 +204,16 @@ class Race:
                 return True
             if first[0] is None or first[0].last_epoch < EPOCHS_TO_TELL:
                 return False
-            whole = whole_trial(trials, spec, ground.slot_cpus, ground.pool.num_open())
-            return share_of(whole, limits) > 1
+            num_slots = ground.pool.num_open()
+            whole = whole_trial(trials, spec, ground.slot_cpus, num_slots)
+            # While it lasts, the other slots search on.
+            return num_slots * share_of(whole, limits) > 1
 
         return over
 
     def _begun(self, system: str, grant: Amount) -> Turn:
         search = self._ground.specs[system].search
-        return Turn(limits=granted(search, grant, self.seen[system].used))
+        return Turn(grant=grant, limits=granted(search, grant, self.seen[system].used))
 
     def _nothing_to_do(self, system: str, turn: Turn, until: Callable[[Trials], bool]) -> bool:
         trials = self.seen[system].trials

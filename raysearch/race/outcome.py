@@ -142,13 +142,13 @@ def statements(found: Outcome) -> list[str]:
             f"best system: {best.system}, {found.metric} {shown} +- {error} (standard error, "
             f"{found.num_speakers} validation speakers), the best of {_count(best)}"
         )
-    close = _those(found, "not distinguished")
+    close, behind = _those(found, "not distinguished"), _those(found, "behind")
     if close:
         lines.append(f"not distinguished from it: {_listed(found, close)}")
-    elif len(found.rows) > 1:
-        lines.append("every other system that was judged is clearly behind it")
-    if behind := _those(found, "behind"):
+    if behind:
         lines.append(f"clearly behind: {_listed(found, behind)}")
+        if not close:
+            lines.append("no other system that was judged comes near it")
     for row in _those(found, "not judged"):
         lines.append(f"not judged: {row.system}: {_cut_short(row)}")
     for row in _those(found, "no score"):

@@ -28,9 +28,10 @@ class _Part(BaseModel):
 
 
 class Turn(_Part):
-    """One system's part of a round: the fields of ``search`` that limit it, and if it is over."""
+    """One system's part of a round, and whether it is over."""
 
-    limits: dict[str, Any] = Field(description="Of its search section: budgets and trials.")
+    grant: dict[str, float] = Field(description="What it may spend, of each limited kind.")
+    limits: dict[str, Any] = Field(description="That in its search section: budgets and trials.")
     done: bool = False
 
 

@@ -38,7 +38,7 @@ OWN_SHARE = 0.5
 # do not.
 MOST_PARTS = 3.0
 
-Verdict = Literal["leader", "behind", "not distinguished", "not judged", "no score"]
+Verdict = Literal["best", "behind", "not distinguished", "not judged", "no score"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def verdict(standing: Standing, gap: Gap | None, num_systems: int) -> Verdict:
     if standing.value is None:
         return "no score"
     if gap is None:
-        return "leader"
+        return "best"
     if not standing.judged:
         return "not judged"
     errors = NormalDist().inv_cdf(1 - LEVEL / max(1, num_systems - 1))

@@ -92,8 +92,12 @@ def test_a_race_s_record_comes_back_as_it_was(tmp_path):
             number=1,
             systems=["cnn", "svm"],
             ends_at={"core_s": 3.0},
-            turns={"cnn": Turn(limits={"core_budget": "1s", "trials": 2}, done=True)},
-            places={"cnn": Place(value=0.5, behind=None, error=None, verdict="leader", stays=True)},
+            turns={
+                "cnn": Turn(
+                    grant={"core_s": 1.0}, limits={"core_budget": "1s", "trials": 2}, done=True
+                )
+            },
+            places={"cnn": Place(value=0.5, behind=None, error=None, verdict="best", stays=True)},
         )
     )
     folder.save(before)

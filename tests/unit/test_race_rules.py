@@ -53,23 +53,23 @@ def test_behind_is_who_is_further_off_than_the_luckiest_of_equals():
 def test_what_was_cut_off_is_not_judged_and_what_has_no_score_is_out():
     assert verdict(Standing("a", 0.1, judged=False), Gap(0.5, 0.01), 3) == "not judged"
     assert verdict(Standing("a", None), None, 3) == "no score"
-    assert verdict(Standing("a", 0.1), None, 3) == "leader"
+    assert verdict(Standing("a", 0.1), None, 3) == "best"
 
 
 def test_nobody_leaves_within_noise_while_the_budget_reaches():
     standings = four(cost=0.01)
-    said = dict.fromkeys("bcd", "not distinguished") | {"a": "leader"}
+    said = dict.fromkeys("bcd", "not distinguished") | {"a": "best"}
     assert decide(standings, said, rounds_left=2) == (["a", "b", "c", "d"], [])
     assert decide(standings, said | {"c": "behind"}, rounds_left=2) == (["a", "b", "d"], [])
 
 
 def test_the_worst_leave_where_it_does_not_reach_for_all():
     standings = four(cost=0.1)
-    said = dict.fromkeys("bcd", "not distinguished") | {"a": "leader"}
+    said = dict.fromkeys("bcd", "not distinguished") | {"a": "best"}
     # Two trials each of two systems are 0.4 of what is left; of three they are 0.6.
     assert decide(standings, said, rounds_left=2) == (["a", "b"], ["c", "d"])
     dear = [Standing("a", 4, cost=3.0), Standing("b", 3, cost=0.01)]
-    assert decide(dear, {"a": "leader", "b": "not distinguished"}, rounds_left=1) == (["a"], ["b"])
+    assert decide(dear, {"a": "best", "b": "not distinguished"}, rounds_left=1) == (["a"], ["b"])
 
 
 VERDICTS = st.sampled_from(["behind", "not distinguished", "not judged", "no score"])
@@ -87,7 +87,7 @@ def test_whatever_is_measured_the_best_stays_and_everyone_is_accounted_for(found
     said = {f"s{i}": one for i, (_, _, one) in enumerate(found)}
     best = order(standings)[0]
     if best.value is not None:
-        said[best.system] = "leader"
+        said[best.system] = "best"
     stay, cut = decide(standings, said, rounds_left=rounds_left)
     gone = {name for name, one in said.items() if one in ("behind", "no score")}
     assert sorted([*stay, *cut, *gone]) == sorted(said)
