@@ -21,7 +21,10 @@ from raysearch.ledger import read
 from raysearch.spec import SearchSpec
 from raysearch.trials import Trials
 
-__all__ = ["RunFolder", "new_name", "newest_equal_run"]
+__all__ = ["RACE", "RunFolder", "new_name", "newest_equal_run"]
+
+# In a folder that holds a race of several systems instead, each of them a run.
+RACE = "race.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +35,23 @@ class RunFolder:
 
     @classmethod
     def existing(cls, root: Path) -> "RunFolder":
-        """A folder that holds a run.
+        """A folder that holds a run; of a race of systems, the winner's.
 
         Raises:
             MissingPathError: it does not.
         """
         run = cls(root)
+        if not run.spec_file.is_file() and (winner := _winner(root)):
+            run = cls(root / winner)
         if not run.spec_file.is_file():
             raise MissingPathError(f"{root}: not a run's folder: it has no spec.yaml")
         return run
+
+    @property
+    def storage(self) -> Path:
+        """Where it and its features are kept; of a race's run, where the race is."""
+        folder = self.root.parent
+        return folder.parent if (folder / RACE).is_file() else folder
 
     @property
     def spec_file(self) -> Path:
@@ -140,6 +151,23 @@ class RunFolder:
         info["sessions"][-1].update(ended=time.time(), outcome=outcome)
         with suppress(OSError):
             write_json(self.info_file, info)
+
+
+def _winner(root: Path) -> str | None:
+    """The system that won the race at ``root``; None where there is no race."""
+    try:
+        state = json.loads((root / RACE).read_text(encoding="utf-8"))
+        winner, systems = state["winner"], state["systems"]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise MissingPathError(f"{root / RACE}: not a race's record: {error}") from None
+    if winner not in systems:
+        names = ", ".join(f"{root}/{system}" for system in systems)
+        raise MissingPathError(
+            f"{root}: a race that has no winner yet: resume it, or name a system's run ({names})"
+        )
+    return str(winner)
 
 
 def new_name(spec: SearchSpec) -> str:

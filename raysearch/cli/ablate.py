@@ -73,7 +73,7 @@ def _ablate(
             lease,
             session,
             names=list(dict.fromkeys(names)),
-            storage=arguments.storage or run.root.parent,
+            storage=arguments.storage or run.storage,
             watcher=Watcher(progress.say, progress.update),
         )
 

@@ -14,7 +14,7 @@ from raysearch.spec import SearchSpec, TrialConfig
 if TYPE_CHECKING:
     from raysearch.tuning.start_source import Source
 
-__all__ = ["explain"]
+__all__ = ["epoch_seconds", "explain"]
 
 # The part of a trial's epochs that trials take in the mean: for asha as recorded, twelve trials a
 # search (results/reference/stop_rule.md); for promote as reckoned, 3 epochs of 30 for all, 6 for a
@@ -78,7 +78,7 @@ def explain(
         return 0
     plan = plan_for(spec, [local_node()])
     say(f"slots: {plan.describe()}")
-    seconds = _epoch_seconds(spec.base, split)
+    seconds = epoch_seconds(spec.base, split)
     share = _SHARES.get(search.scheduler, 1.0)
     total = 1 + max(0, search.trials - 1) * share
     minutes = seconds * epochs * total / plan.slots / (plan.workers * plan.cpus_per_worker) / 60
@@ -96,7 +96,7 @@ def _searched(spec: SearchSpec) -> str:
     return f"{len(fields)} searched fields{priors}"
 
 
-def _epoch_seconds(config: TrialConfig, split: Split) -> float:
+def epoch_seconds(config: TrialConfig, split: Split) -> float:
     """Seconds of an epoch on one core: a step of the real model on random input, twice."""
     import torch
 
@@ -116,7 +116,9 @@ def _epoch_seconds(config: TrialConfig, split: Split) -> float:
     try:
         for _ in range(2):  # the first one warms up
             begun = time.perf_counter()
-            model(inputs, lengths).sum().backward()
+            outcome = model(inputs, lengths).sum()
+            if outcome.requires_grad:  # else it is solved, not trained
+                outcome.backward()
             step = time.perf_counter() - begun
     finally:
         torch.set_num_threads(threads)

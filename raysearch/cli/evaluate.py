@@ -93,7 +93,7 @@ def _evaluate(
         ProgressLine(console) as progress,
         cluster_session(arguments.address, run.logs) as session,
     ):
-        storage = arguments.storage or run.root.parent
+        storage = arguments.storage or run.storage
         watcher = Watcher(progress.say, progress.update)
         for mode in modes:
             evaluate(

@@ -9,6 +9,7 @@ from raysearch.config.search import Final, Objective
 from raysearch.run_folder import RunFolder
 
 __all__ = [
+    "AUTO",
     "add_cluster",
     "add_cluster_dashboard",
     "add_data",
@@ -18,11 +19,14 @@ __all__ = [
     "add_run",
     "add_search",
     "add_storage",
+    "names_several",
     "overrides",
     "run_at",
     "storage_folder",
 ]
 
+# Not a space: all systems, of which the best for the data is found.
+AUTO = "auto"
 _PATHS = ("data", "pretrain_data", "pretrained")
 # Option name to the setting it stands for.
 _SETTINGS = {
@@ -52,7 +56,12 @@ _SETTINGS = {
 
 def add_search(parser: argparse.ArgumentParser) -> None:
     """What is searched, on what data, for how long, with what resources."""
-    parser.add_argument("--space", metavar="NAME|PATH", help="what is searched")
+    parser.add_argument(
+        "--space",
+        metavar="NAME|PATH|auto",
+        help="what is searched; auto: every system whose weights are there, in a race for the best "
+        "one; A,B,C: these",
+    )
     add_data(parser)
     parser.add_argument(
         "--name", metavar="RUN", help="the run's folder (default: <space>-<corpus>-<timestamp>)"
@@ -220,6 +229,11 @@ def add_cluster_dashboard(parser: argparse.ArgumentParser) -> None:
 def add_job(parser: argparse.ArgumentParser) -> None:
     """A run that was submitted."""
     parser.add_argument("run", metavar="RUN", help="its name, or STORAGE/NAME")
+
+
+def names_several(space: str | None) -> bool:
+    """Whether ``--space`` asks for a race of systems."""
+    return space is not None and (space == AUTO or "," in space)
 
 
 def overrides(arguments: argparse.Namespace) -> dict[str, Any]:

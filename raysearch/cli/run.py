@@ -1,8 +1,6 @@
 """``raysearch run``: a search, from nothing to the best model."""
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,25 +12,19 @@ from raysearch.cli.options import (
     add_resume,
     add_search,
     add_storage,
+    names_several,
     overrides,
     run_at,
 )
-from raysearch.cli.terminal import ProgressLine, plain_console, show_outcome
+from raysearch.cli.run_files import data_facts, kept_files
+from raysearch.cli.terminal import ProgressLine, dashboard_lines, plain_console, show_outcome
 from raysearch.config.overrides import parse_override
 from raysearch.corpora.spelling import spelling_notes
-from raysearch.errors import RaysearchError, TrialError, UserError
-from raysearch.ledger import TERMINAL, Event, read
-from raysearch.patience import no_room, patiently
-from raysearch.reporting.best_model import write_best
-from raysearch.reporting.leaderboard import write_leaderboard
+from raysearch.errors import TrialError, UserError
 from raysearch.reporting.live import LiveTable
-from raysearch.reporting.summary import write_summary
-from raysearch.reporting.tensorboard import TensorBoardObserver
-from raysearch.run_folder import RunFolder, new_name, newest_equal_run
-from raysearch.sparing import Sparing
+from raysearch.run_folder import RACE, RunFolder, new_name, newest_equal_run
 from raysearch.spec import SearchSpec
 from raysearch.storage.replica import check_writable, shown
-from raysearch.trials import Trials
 
 if TYPE_CHECKING:
     from raysearch.tuning.start_source import Source
@@ -57,7 +49,11 @@ def search(arguments: argparse.Namespace) -> int:
     """Carry the verb out."""
     started = psutil.Process().create_time()
     console = plain_console()
-    named = _named(arguments) if arguments.resume else None
+    named = named_folder(arguments) if arguments.resume else None
+    if is_race(arguments, named):
+        from raysearch.cli.race import race
+
+        return race(arguments, named_folder(arguments), console)
     if arguments.resume == "auto":
         if named is None:
             raise UserError("--resume auto asks for --name RUN")
@@ -81,6 +77,12 @@ def search(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def is_race(arguments: argparse.Namespace, named: RunFolder | None) -> bool:
+    """Whether systems race: asked for, or what is resumed is a race."""
+    resumed = named is not None and (named.root / RACE).is_file()
+    return names_several(arguments.space) or (not arguments.space and resumed)
+
+
 def wanted(arguments: argparse.Namespace, run: RunFolder | None = None) -> SearchSpec:
     """The search that the options ask for; where they name no space, that of ``run``.
 
@@ -101,7 +103,7 @@ def wanted(arguments: argparse.Namespace, run: RunFolder | None = None) -> Searc
 def _run_folder(arguments: argparse.Namespace, spec: SearchSpec) -> RunFolder:
     from raysearch.storage.runs import fetch_specs
 
-    if named := _named(arguments):
+    if named := named_folder(arguments):
         return named
     if arguments.resume:
         fetch_specs(arguments.storage)
@@ -109,7 +111,8 @@ def _run_folder(arguments: argparse.Namespace, spec: SearchSpec) -> RunFolder:
     return RunFolder(arguments.storage / new_name(spec))
 
 
-def _named(arguments: argparse.Namespace) -> RunFolder | None:
+def named_folder(arguments: argparse.Namespace) -> RunFolder | None:
+    """The folder of ``--name``, as it is in its storage now; raises UserError for no such name."""
     name: str | None = arguments.name
     if name is None:
         return None
@@ -176,11 +179,11 @@ def _search(
             write_learned(run, audited.split, source)
             progress.say(f"run: {shown(run.root)}")
             notes = (*spelling_notes(audited.corpus), *about)
-            for line in (*audited.audit.brief(), *notes, *_dashboard(session.dashboard_url)):
+            for line in (*audited.audit.brief(), *notes, *dashboard_lines(session.dashboard_url)):
                 progress.say(line)
             with (
                 LiveTable(spec, console, quiet=arguments.quiet) as live,
-                _files(run, spec, audited.split.labels, _facts(audited)) as files,
+                kept_files(run, spec, audited.split.labels, data_facts(audited)) as files,
             ):
                 watcher = Watcher(progress.say, progress.update, (live, *files))
                 begin = None
@@ -204,77 +207,3 @@ def _search(
             failed = trials.with_status("failed")
             if failed and len(failed) == len(trials.records):
                 raise TrialError(f"every trial failed, the first as {failed[0].reason}")
-
-
-@contextmanager
-def _files(
-    run: RunFolder, spec: SearchSpec, labels: tuple[str, ...], facts: dict[str, Any]
-) -> Iterator[tuple[Any, ...]]:
-    """The run's files, kept up to date while it runs and written a last time however it ends."""
-    board = TensorBoardObserver(run.root / "tensorboard")
-
-    def last_time() -> None:
-        board.close()
-        if run.ledger_file.exists():
-            trials = run.trials()
-            write_leaderboard(run, spec, trials)
-            write_best(run, spec, trials, labels, {**facts, **_start_fact(run)})
-            write_summary(run, read(run.ledger_file), trials)
-
-    files = _FilesObserver(run, spec)
-    try:
-        yield (board, files)
-    except BaseException:
-        with suppress(OSError, RaysearchError):  # a full disk must not hide what ended the search
-            last_time()
-        raise
-    finally:
-        files.close()
-    patiently(last_time, no_room)
-
-
-class _FilesObserver:
-    """Rewrites the leaderboard when trials end, and has what changed sent to the storage.
-
-    The more trials, the longer a board takes and the seldomer it is drawn.
-    """
-
-    def __init__(self, run: RunFolder, spec: SearchSpec) -> None:
-        from raysearch.storage.sending import BackgroundSender
-
-        self._run, self._spec = run, spec
-        self._sparing = Sparing()
-        self._sender = BackgroundSender(run.root)
-
-    def changed(self, trials: Trials, event: Event) -> None:
-        if event.event in TERMINAL or event.event == "paused":
-            self._sparing(lambda: write_leaderboard(self._run, self._spec, trials))
-            self._sender.ring()
-
-    def close(self) -> None:
-        self._sender.close()
-
-
-def _start_fact(run: RunFolder) -> dict[str, str]:
-    from raysearch.tuning.start_record import record_of
-
-    record = record_of(run)
-    return {"started from": record.line()} if record else {}
-
-
-def _facts(audited: Any) -> dict[str, Any]:
-    """What the model card says of the data."""
-    sides = dict(audited.split.sides())
-    return {
-        f"{name} speakers": ", ".join(sorted({row.speaker for row in sides[name]}))
-        for name in ("train", "validation")
-    } | {"validation sets": 1 + len(audited.inner), "audit": audited.audit.verdict}
-
-
-def _dashboard(url: str | None) -> list[str]:
-    if url is None:
-        return []
-    return [
-        f"dashboard: http://{url} (it asks for a token: `ray get-auth-token` prints yours)",
-        "  Jobs > the job > Task Table, function WorkerGroupHost.trial: the trials, by name",
-    ]

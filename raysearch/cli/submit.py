@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raysearch.cli.options import add_cluster_dashboard, add_search
+from raysearch.cli.options import add_cluster_dashboard, add_search, names_several
 from raysearch.cli.run import wanted
 from raysearch.errors import InfrastructureError, RaysearchError, UserError
 from raysearch.run_folder import new_name
@@ -107,6 +107,11 @@ def send(
 
 
 def _checked(arguments: argparse.Namespace) -> SearchSpec:
+    if names_several(arguments.space):
+        raise UserError(
+            f"--space {arguments.space}: a race of systems is not sent as a job; start it from a "
+            "node of the cluster, raysearch run --address auto, or submit one system, --space NAME"
+        )
     for option in ("data", "pretrain_data", "pretrained"):
         for path in (getattr(arguments, option) or "").split(","):
             if path and not Path(path).is_absolute() and "://" not in path:

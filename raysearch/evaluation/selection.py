@@ -22,6 +22,7 @@ __all__ = [
     "Comparison",
     "clearly_ahead",
     "compare_with_single",
+    "difference_error",
     "mean_log_probs",
     "select",
     "value",
@@ -139,7 +140,7 @@ def compare_with_single(
         ensemble_N[inside] = mean_log_probs(whole, counts).argmax(axis=1)
     num_classes = candidates[0].log_probs.shape[1]
     ua = [float(uar(confusion_matrix(labels_N, p, num_classes))) for p in (single_N, ensemble_N)]
-    return Comparison(ua[0], ua[1], _error(labels_N, single_N, ensemble_N))
+    return Comparison(ua[0], ua[1], difference_error(labels_N, single_N, ensemble_N))
 
 
 def clearly_ahead(best: Candidate, other: Candidate, labels_N: Ints) -> bool:
@@ -152,10 +153,10 @@ def clearly_ahead(best: Candidate, other: Candidate, labels_N: Ints) -> bool:
     """
     gain = value(best.log_probs, labels_N)[0] - value(other.log_probs, labels_N)[0]
     best_N, other_N = best.log_probs.argmax(axis=1), other.log_probs.argmax(axis=1)
-    return gain > LUCK * _error(labels_N, other_N, best_N)
+    return gain > LUCK * difference_error(labels_N, other_N, best_N)
 
 
-def _error(labels_N: Ints, first_N: Ints, second_N: Ints) -> float:
+def difference_error(labels_N: Ints, first_N: Ints, second_N: Ints) -> float:
     """Standard error of the difference of two UAs on the same rows."""
     gain_N = (second_N == labels_N).astype(float) - (first_N == labels_N)
     classes = np.unique(labels_N)

@@ -11,7 +11,7 @@ from raysearch.errors import DataError, MissingPathError, RaysearchError, Storag
 from raysearch.lease import Lease, RunLease, check_fence, is_held
 from raysearch.ledger import Ledger, LedgerStore
 from raysearch.patience import patiently
-from raysearch.run_folder import RunFolder
+from raysearch.run_folder import RACE, RunFolder
 from raysearch.storage.folders import fetch_folder, forget_folders, send_folder, sweep_folders
 from raysearch.storage.lease import ObjectLease, check_object_fence
 from raysearch.storage.mirror import fetch_changed
@@ -56,7 +56,7 @@ def existing_run(text: str) -> RunFolder:
     url, _, name = text.rstrip("/").rpartition("/")
     run = RunFolder(reached_storage(url) / name)
     fetch_run(run.root)
-    if not run.spec_file.is_file():
+    if not run.spec_file.is_file() and not (run.root / RACE).is_file():
         raise MissingPathError(f"{text}: not a run: it has no {SPEC}")
     return RunFolder.existing(run.root)
 

@@ -9,7 +9,7 @@ from raysearch.config.search import SearchConfig
 from raysearch.ledger import Event
 from raysearch.trials import TrialRecord, Trials
 
-__all__ = ["BUDGETS", "MAX_PRETRAINING", "NOTHING", "Budgets", "Spent"]
+__all__ = ["BUDGETS", "MAX_PRETRAINING", "NOTHING", "Budgets", "Spent", "slot_seconds"]
 
 # What stops a search when it is spent.
 EPOCHS, TIME, CORES = "epoch budget", "time budget", "core budget"
@@ -65,7 +65,7 @@ class Budgets:
         self._began: float | None = None
         self._core_s = search.core_budget_s
         self._slot_cpus, self._num_slots = slot_cpus, num_slots
-        self._used_core_s = slot_cpus * _slot_seconds(events) + spent.core_s
+        self._used_core_s = slot_cpus * slot_seconds(events) + spent.core_s
         self._used_s = 0.0 if events else spent.wall_s
         self._counted: float | None = None
         self._reserve = reserve
@@ -138,7 +138,7 @@ class Budgets:
             self._counted = now
 
 
-def _slot_seconds(events: Sequence[Event]) -> float:
+def slot_seconds(events: Sequence[Event]) -> float:
     """Seconds from each slot's first epoch's beginning to its last word, over all drivers' slots.
 
     Slots come and go: one that took another's place has a number of its own.

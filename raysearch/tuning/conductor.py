@@ -27,6 +27,9 @@ from raysearch.tuning.waiting import SlotHealth
 
 __all__ = ["Conductor"]
 
+# Why a part of a search ends that is to go on.
+PART = "end of its part"
+
 
 class Conductor(Logbook):
     """Proposes trials, judges their reports, keeps the ledger.
@@ -42,6 +45,8 @@ class Conductor(Logbook):
         reserve: wall seconds that the end of the search will take, out of its budgets.
         noise: of the validation sets, for the stop rule.
         spent: what the budgets have paid for before the first trial.
+        until: ends this part of a search that is to go on later, once it is true of the trials;
+            what pauses then stays paused.
         observers: whoever watches.
         say: takes a line for the user.
     """
@@ -59,13 +64,14 @@ class Conductor(Logbook):
         reserve: Callable[[Trials], float] = lambda trials: 0.0,
         noise: ValidationNoise | None = None,
         spent: Spent = NOTHING,
+        until: Callable[[Trials], bool] | None = None,
         observers: Sequence[Observer] = (),
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         super().__init__(
             problem, folder, ledger, slots, study, noise=noise, observers=observers, say=say
         )
-        self._task = task
+        self._task, self._until = task, until
         self._budgets = Budgets(
             self._search, slot_cpus, slots.num_open, ledger.events, reserve, spent
         )
@@ -109,7 +115,7 @@ class Conductor(Logbook):
                 self._budgets.begin()
                 return self._assign(self.trials.records[number], slot)
             self._slots.release(slot)
-        if self.idle and self.finished and self.stopping in {None, *BUDGETS}:
+        if self.idle and self.finished and self._for_good:
             self._end_paused()
         return None
 
@@ -120,6 +126,10 @@ class Conductor(Logbook):
         if number is None and not self._turns.all_proposed:
             number = self._propose()
         return number
+
+    @property
+    def _for_good(self) -> bool:
+        return self._until is None and self.stopping in {None, *BUDGETS}
 
     @property
     def _alone(self) -> bool:
@@ -281,3 +291,5 @@ class Conductor(Logbook):
     def _check_budgets(self) -> None:
         if reason := self._budgets.spent(self.trials):
             self.stop(reason)
+        elif self._until is not None and self._until(self.trials):
+            self.stop(PART)

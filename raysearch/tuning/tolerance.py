@@ -9,7 +9,7 @@ from typing import Any
 from raysearch.config.search import Objective
 from raysearch.protocols.splits import Split
 
-__all__ = ["ValidationNoise"]
+__all__ = ["ValidationNoise", "design_effect"]
 
 # Two constants, measured on EMO-DB and nEMO (results/reference/stop_rule.md). Trials that are
 # scored on the same rows err on the same rows, so their difference varies less than that of
@@ -73,14 +73,17 @@ class ValidationNoise:
         """
         if not math.isfinite(value) or not math.isfinite(other):
             return 0.0
-        centre = (value + other) / 2
+        return math.sqrt(2 * (1 - SHARED)) * self.of_value((value + other) / 2, objective)
+
+    def of_value(self, value: float, objective: Objective) -> float:
+        """The standard error of one trial's value, reckoned as in ``of_difference``."""
         sets = zip(self.counts, self.speakers, strict=True)
         variances = [
-            _variance(centre, counts, objective) * _design_effect(sum(counts) / num_speakers)
+            _variance(value, counts, objective) * design_effect(sum(counts) / num_speakers)
             for counts, num_speakers in sets
         ]
         # Of a mean over disjoint sets.
-        return math.sqrt(2 * (1 - SHARED) * sum(variances)) / len(variances)
+        return math.sqrt(sum(variances)) / len(variances)
 
 
 def _variance(value: float, counts: Sequence[int], objective: Objective) -> float:
@@ -92,5 +95,6 @@ def _variance(value: float, counts: Sequence[int], objective: Objective) -> floa
     return p * (1 - p) * sum(1 / number for number in counts) / len(counts) ** 2
 
 
-def _design_effect(rows_a_speaker: float) -> float:
+def design_effect(rows_a_speaker: float) -> float:
+    """By what the variance of a mean over rows grows as they come from few speakers."""
     return 1 + (rows_a_speaker - 1) * INTRACLASS

@@ -1,93 +1,39 @@
-"""One search from its settings to a finished ledger: start Ray, start the slots, let Tune run."""
+"""One search from its settings to a finished ledger: its features, its slots, its trials."""
 
 import shlex
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-from ray import tune
-from ray.tune import CheckpointConfig, FailureConfig, PlacementGroupFactory, RunConfig, TuneConfig
 
 from raysearch.config.identity import stable_hash
-from raysearch.errors import RaysearchError, RunExistsError, SearchInterruptedError
+from raysearch.errors import RunExistsError, SearchInterruptedError
 from raysearch.lease import Lease
-from raysearch.ledger import LedgerStore
-from raysearch.patience import no_room, patiently
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
-from raysearch.storage.runs import RunSender, open_ledger, publication
+from raysearch.storage.runs import RunSender
 from raysearch.streaming.speakers import speakers_of_one
 from raysearch.training.transductive import NOTE, is_transductive
 from raysearch.trials import Trials
-from raysearch.tuning.adapters import ConductorScheduler, ConductorSearcher
-from raysearch.tuning.budgets import NOTHING, Spent
-from raysearch.tuning.chronicle import Observer
 from raysearch.tuning.cluster_session import ClusterSession
-from raysearch.tuning.conductor import Conductor
-from raysearch.tuning.interrupts import signals
+from raysearch.tuning.conducting import Begun, Bench, Ended, Sitting, Watcher, conduct
+from raysearch.tuning.interrupts import Interrupt, signals
 from raysearch.tuning.pool import WorkerPool
-from raysearch.tuning.preparation import AuditedSplit, FeatureBank, Progress, prepare_features
-from raysearch.tuning.problem import SpecProblem
-from raysearch.tuning.refit_plan import RefitPlan
+from raysearch.tuning.preparation import AuditedSplit, FeatureBank, prepare_features
 from raysearch.tuning.session_facts import session_facts
 from raysearch.tuning.sizing import open_pool
-from raysearch.tuning.study import Study
-from raysearch.tuning.tolerance import ValidationNoise
-from raysearch.tuning.trial import TrialProxy
 
-__all__ = ["Begun", "Ended", "Watcher", "run_search"]
-
-PROXY_RESTARTS = 3
-
-
-@dataclass(frozen=True)
-class Watcher:
-    """Who is told of a search while it runs.
-
-    Attributes:
-        say: takes a line for the user.
-        progress: takes (what, done, total) while features are computed.
-        observers: take every ledger event.
-    """
-
-    say: Callable[[str], None]
-    progress: Progress
-    observers: Sequence[Observer] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """What the trials of a search have in common beside its settings.
-
-    Attributes:
-        common: dotted field to value, of every trial but the published settings.
-        spent: what it took.
-    """
-
-    common: Mapping[str, Any] = field(default_factory=dict)
-    spent: Spent = NOTHING
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A search whose trials are over, while its slots are still up.
-
-    Attributes:
-        trials: every trial.
-        bank: their features.
-        pool: the slots.
-        refit: how long its winner would learn from all rows.
-        left_s: wall time that the budgets still hold; None if they set no limit.
-    """
-
-    trials: Trials
-    bank: FeatureBank
-    pool: WorkerPool
-    refit: RefitPlan
-    left_s: float | None
+__all__ = [
+    "Begun",
+    "Bench",
+    "Ended",
+    "Sitting",
+    "Watcher",
+    "prepared_bank",
+    "run_search",
+    "say_slots",
+    "search_part",
+]
 
 
 def run_search(
@@ -125,135 +71,79 @@ def run_search(
         InfrastructureError: no slot is left, or none came up.
         DataError: the audio cannot be used, or changed since the run began.
     """
+    sitting = Sitting(spec, run, lease, audited, watcher)
+    with _noted(sitting, session, started), signals() as interrupt:
+        bank = prepared_bank(spec, audited, storage, watcher)
+        with open_pool(spec, run, session, watcher.say) as pool:
+            say_slots(pool, watcher.say)
+            begun = begin(pool) if begin else Begun()
+            bench = Bench(bank, pool, keep_slots=finish is not None)
+            trials = conduct(sitting, bench, interrupt, begun=begun, finish=finish)
+    return _unless_interrupted(interrupt, run, trials)
+
+
+def search_part(
+    sitting: Sitting,
+    session: ClusterSession,
+    bench: Bench,
+    *,
+    until: Callable[[Trials], bool] | None = None,
+    finish: Callable[[Ended], None] | None = None,
+) -> Trials:
+    """As ``run_search``, on slots that are up, and that others use before and after it.
+
+    Args:
+        sitting: what is searched.
+        session: the connected Ray.
+        bench: the features and the slots.
+        until: ends this part once it is true of the trials, and makes it a part: the search will
+            go on. Without it the search is over when its trials or budgets are spent.
+        finish: makes the final model of the trials.
+    """
+    with _noted(sitting, session, time.time()), signals() as interrupt:
+        trials = conduct(sitting, bench, interrupt, until=until, finish=finish)
+    return _unless_interrupted(interrupt, sitting.run, trials)
+
+
+def prepared_bank(
+    spec: SearchSpec, audited: AuditedSplit, storage: Path, watcher: Watcher
+) -> FeatureBank:
+    """The features of the search, and a few lines about them; raises as ``prepare_features``."""
+    bank = prepare_features(
+        spec, audited.split, storage, inner=audited.inner, on_progress=watcher.progress
+    )
+    _say_bank(spec, bank, watcher.say)
+    return bank
+
+
+def say_slots(pool: WorkerPool, say: Callable[[str], None]) -> None:
+    """How many slots are on their way."""
+    room = "as the cluster has room, up to " if pool.elastic else ""
+    say(f"starting slots: {room}{pool.plan.describe()}")
+
+
+@contextmanager
+def _noted(sitting: Sitting, session: ClusterSession, started: float) -> Iterator[None]:
+    """The driver's session in ``run.json``, from its start to its outcome."""
+    spec, run, audited = sitting.spec, sitting.run, sitting.audited
     _check_data(spec, run, audited)
-    run.add_session(started, lease.fence, session_facts(spec, audited, session))
+    run.add_session(started, sitting.lease.fence, session_facts(spec, audited, session))
     RunSender(run.root).send()
-    outcome = "failed"
     try:
-        with signals() as interrupt:
-            bank = prepare_features(
-                spec, audited.split, storage, inner=audited.inner, on_progress=watcher.progress
-            )
-            _say_bank(spec, bank, watcher.say)
-            with open_pool(spec, run, session, watcher.say) as pool:
-                room = "as the cluster has room, up to " if pool.elastic else ""
-                watcher.say(f"starting slots: {room}{pool.plan.describe()}")
-                refit = _refit_plan(spec, audited, bank)
-                begun = begin(pool) if begin else Begun()
-                with _ledger(run, lease, watcher) as ledger:
-                    conductor = _conductor(
-                        spec, run, lease, audited, bank, pool, watcher, refit, begun, ledger
-                    )
-                    interrupt.then(conductor.stop)
-                    pool.wait_for(1, watcher.say, stopped=lambda: conductor.stopping is not None)
-                    _let_tune_run(conductor, pool, run, keep_slots=finish is not None)
-                    if conductor.error:
-                        outcome = conductor.stopping or outcome
-                        raise conductor.error
-                    if finish:
-                        pool.freeze()  # its slots are not claimed; nothing may take them away
-                if finish and not interrupt.received:
-                    left_s = conductor.budget_left_s
-                    ended = Ended(conductor.trials, bank, pool, refit, left_s)
-                    patiently(lambda: finish(ended), no_room)  # what it has trained, it keeps
-        outcome = conductor.stopping or "finished"
+        yield
     except SearchInterruptedError:
-        outcome = "interrupted"
+        sitting.outcome = "interrupted"
         raise
     finally:
-        run.end_session(outcome)
+        run.end_session(sitting.outcome)
+
+
+def _unless_interrupted(interrupt: Interrupt, run: RunFolder, trials: Trials) -> Trials:
     if interrupt.received:
         raise SearchInterruptedError(
             f"interrupted; continue with --name {shlex.quote(run.root.name)} --resume"
         )
-    return conductor.trials
-
-
-@contextmanager
-def _ledger(run: RunFolder, lease: Lease, watcher: Watcher) -> Iterator[LedgerStore]:
-    """The run's ledger, all of it sent at the end; a second signal waits for nothing."""
-    ledger = open_ledger(run.ledger_file, lease.fence)
-    if ledger.message:
-        watcher.say(ledger.message)
-    try:
-        yield ledger
-    except SearchInterruptedError:
-        ledger.abandon()
-        raise
-    except Exception:
-        with suppress(RaysearchError):  # what ended the search is told instead
-            ledger.close()
-        raise
-    ledger.close()
-
-
-def _conductor(
-    spec: SearchSpec,
-    run: RunFolder,
-    lease: Lease,
-    audited: AuditedSplit,
-    bank: FeatureBank,
-    pool: WorkerPool,
-    watcher: Watcher,
-    refit: RefitPlan,
-    begun: Begun,
-    ledger: LedgerStore,
-) -> Conductor:
-    study = Study(
-        run.study_file,
-        run.root.name,
-        spec.space,
-        seed=spec.search.seed,
-        num_startup=run.info()["num_startup_trials"],
-        priors=spec.search.priors,
-    )
-    return Conductor(
-        SpecProblem(spec, audited.identity(spec), bank.data, begun.common),
-        run.root.absolute(),
-        ledger,
-        pool,
-        study,
-        task={
-            **publication(run.root, lease),
-            "checkpoint_every_s": spec.search.checkpoint_every_s,
-            "elastic": spec.search.max_workers is not None,
-        },
-        slot_cpus=pool.plan.workers * pool.plan.cpus_per_worker,
-        reserve=lambda trials: refit.seconds(trials, pool.num_open()),
-        noise=refit.noise,
-        spent=begun.spent,
-        observers=watcher.observers,
-        say=watcher.say,
-    )
-
-
-def _refit_plan(spec: SearchSpec, audited: AuditedSplit, bank: FeatureBank) -> RefitPlan:
-    noise = ValidationNoise.of((audited.split, *audited.inner))
-    return RefitPlan(spec, len(bank.rows.train), len(bank.all_rows.train), noise)
-
-
-def _let_tune_run(
-    conductor: Conductor, pool: WorkerPool, run: RunFolder, *, keep_slots: bool
-) -> None:
-    """Tune's loop, until the conductor has no more trials; it keeps nothing that we need."""
-    with tempfile.TemporaryDirectory(prefix="raysearch-tune-", ignore_cleanup_errors=True) as tmp:
-        tuner = tune.Tuner(
-            tune.with_resources(TrialProxy, PlacementGroupFactory([{"memory": 1}])),
-            tune_config=TuneConfig(
-                search_alg=ConductorSearcher(conductor, pool, keep_slots=keep_slots),
-                scheduler=ConductorScheduler(conductor),
-                num_samples=-1,
-                reuse_actors=True,
-            ),
-            run_config=RunConfig(
-                name=run.root.name,
-                storage_path=tmp,
-                verbose=0,
-                failure_config=FailureConfig(max_failures=PROXY_RESTARTS),
-                checkpoint_config=CheckpointConfig(checkpoint_at_end=False),
-            ),
-        )
-        tuner.fit()
+    return trials
 
 
 def _check_data(spec: SearchSpec, run: RunFolder, audited: AuditedSplit) -> None:

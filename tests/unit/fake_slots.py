@@ -181,6 +181,7 @@ class FakeSearch:
         noise: of the validation sets.
         common: what all trials have but the published settings.
         say: takes a line for the user.
+        until: ends this part of the search.
     """
 
     def __init__(
@@ -194,6 +195,7 @@ class FakeSearch:
         noise=None,
         common=None,
         say=lambda line: None,
+        until=None,
         **slots,
     ):
         self.folder, self.spec = folder, spec
@@ -219,6 +221,7 @@ class FakeSearch:
             noise=noise,
             observers=observers,
             say=say,
+            until=until,
         )
         self.assigned = []
 

@@ -1,0 +1,131 @@
+"""A race on the terminal: whose turn it is, a table a round, and what may be said at the end."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.table import Table
+
+from raysearch.cli.run_files import data_facts, kept_files
+from raysearch.cli.terminal import ProgressLine, heading, show_outcome
+from raysearch.race.outcome import Outcome, points, statements
+from raysearch.race.record import Place, RaceFolder, Round
+from raysearch.race.rules import num_rounds
+from raysearch.race.standings import Seen
+from raysearch.reporting.live import LiveTable
+from raysearch.reporting.wording import figure, metric_name, one_line
+from raysearch.run_folder import RunFolder
+from raysearch.spec import SearchSpec
+from raysearch.storage.replica import shown
+from raysearch.tuning.preparation import AuditedSplit
+from raysearch.tuning.tuner import Watcher
+
+__all__ = ["RaceView", "show_race"]
+
+_WORDS = {
+    "best": "the best so far",
+    "behind": "out: clearly behind",
+    "not judged": "not judged yet",
+    "no score": "out: no score",
+    "not distinguished": "not distinguished",
+}
+
+
+class RaceView:
+    """What the terminal shows of a race.
+
+    Args:
+        console: where to.
+        progress: the line and bar outside of the live table.
+        audited: the data.
+        num_systems: that began.
+        quiet: whether only the outcome is wanted.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        progress: ProgressLine,
+        audited: AuditedSplit,
+        num_systems: int,
+        *,
+        quiet: bool,
+    ) -> None:
+        self._console, self._progress, self._audited = console, progress, audited
+        self._last, self._quiet = num_rounds(num_systems), quiet
+
+    @contextmanager
+    def turn(
+        self, round_: Round | None, system: str, spec: SearchSpec, run: RunFolder
+    ) -> Iterator[Watcher]:
+        """Around one turn: a line, then the live table and the run's files."""
+        self._progress.say(self._announced(round_, system, spec))
+        facts = data_facts(self._audited)
+        with (
+            LiveTable(spec, self._console, quiet=self._quiet) as live,
+            kept_files(run, spec, self._audited.split.labels, facts) as files,
+        ):
+            yield Watcher(self._progress.say, self._progress.update, (live, *files))
+
+    def _announced(self, round_: Round | None, system: str, spec: SearchSpec) -> str:
+        if round_ is None:
+            return f"{system}: all that is left, and the final model"
+        what = "its own settings first" if round_.number == 1 else "searches on"
+        turns = round_.systems.index(system) + 1
+        line = f"round {round_.number} of {self._last}, system {turns} of {len(round_.systems)}: "
+        return line + f"{system} {what}"
+
+    def turn_over(self, system: str, seen: Seen) -> None:
+        """One line with what the system has."""
+        best = seen.best
+        objective = seen.trials.objective
+        value = figure(objective, best.best_value if best else None)
+        number = len(seen.trials.records)
+        trials = "1 trial" if number == 1 else f"{number} trials"
+        self._progress.say(f"{system}: {metric_name(objective)} {value} after {trials}")
+
+    def round_over(self, round_: Round, seen: Mapping[str, Seen]) -> None:
+        """The round's table."""
+        if self._quiet:
+            return
+        objective = next(iter(seen.values())).trials.objective
+        table = Table(
+            title=f"after round {round_.number} of {self._last}",
+            title_justify="left",
+            title_style="bold",
+            box=None,
+        )
+        table.add_column("system")
+        for name in (metric_name(objective), "behind", "+-", "trials"):
+            table.add_column(name, justify="right", no_wrap=True)
+        table.add_column("")
+        for system, place in round_.places.items():
+            best = seen[system].best
+            table.add_row(
+                system,
+                figure(objective, best.best_value if best else None),
+                "" if place.behind is None else points(objective, place.behind),
+                "" if place.error is None else points(objective, place.error),
+                str(len(seen[system].trials.records)),
+                self._said(round_, place),
+            )
+        self._console.print(table)
+
+    def _said(self, round_: Round, place: Place) -> str:
+        word = _WORDS[place.verdict]
+        if place.stays or round_.number == self._last or word.startswith("out"):
+            return word
+        return f"out, as the budget does not reach for all; {word}"
+
+
+def show_race(
+    console: Console, folder: RaceFolder, found: Outcome, winner: RunFolder, spec: SearchSpec
+) -> None:
+    """The winner's own outcome, then what may be said of the systems."""
+    heading(console, "\nwinner", found.rows[0].system)
+    show_outcome(console, winner, spec, found.rows[0].seen.trials)
+    heading(console, "\nrace", f"{len(found.rows)} systems")
+    for line in statements(found):
+        console.print(one_line(line), soft_wrap=True)
+    board = shown(folder.root / "leaderboard.md")
+    console.print(f"leaderboard: {board}", soft_wrap=True)

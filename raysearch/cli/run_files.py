@@ -1,0 +1,84 @@
+"""A run's own files while it is searched: leaderboard, best model, summary, curves."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from raysearch.errors import RaysearchError
+from raysearch.ledger import TERMINAL, Event, read
+from raysearch.patience import no_room, patiently
+from raysearch.reporting.best_model import write_best
+from raysearch.reporting.leaderboard import write_leaderboard
+from raysearch.reporting.summary import write_summary
+from raysearch.reporting.tensorboard import TensorBoardObserver
+from raysearch.run_folder import RunFolder
+from raysearch.sparing import Sparing
+from raysearch.spec import SearchSpec
+from raysearch.trials import Trials
+
+__all__ = ["data_facts", "kept_files"]
+
+
+@contextmanager
+def kept_files(
+    run: RunFolder, spec: SearchSpec, labels: tuple[str, ...], facts: dict[str, Any]
+) -> Iterator[tuple[Any, ...]]:
+    """The run's files, kept up to date while it runs and written a last time however it ends."""
+    board = TensorBoardObserver(run.root / "tensorboard")
+
+    def last_time() -> None:
+        board.close()
+        if run.ledger_file.exists():
+            trials = run.trials()
+            write_leaderboard(run, spec, trials)
+            write_best(run, spec, trials, labels, {**facts, **_start_fact(run)})
+            write_summary(run, read(run.ledger_file), trials)
+
+    files = _FilesObserver(run, spec)
+    try:
+        yield (board, files)
+    except BaseException:
+        with suppress(OSError, RaysearchError):  # a full disk must not hide what ended the search
+            last_time()
+        raise
+    finally:
+        files.close()
+    patiently(last_time, no_room)
+
+
+class _FilesObserver:
+    """Rewrites the leaderboard when trials end, and has what changed sent to the storage.
+
+    The more trials, the longer a board takes and the seldomer it is drawn.
+    """
+
+    def __init__(self, run: RunFolder, spec: SearchSpec) -> None:
+        from raysearch.storage.sending import BackgroundSender
+
+        self._run, self._spec = run, spec
+        self._sparing = Sparing()
+        self._sender = BackgroundSender(run.root)
+
+    def changed(self, trials: Trials, event: Event) -> None:
+        if event.event in TERMINAL or event.event == "paused":
+            self._sparing(lambda: write_leaderboard(self._run, self._spec, trials))
+            self._sender.ring()
+
+    def close(self) -> None:
+        self._sender.close()
+
+
+def _start_fact(run: RunFolder) -> dict[str, str]:
+    from raysearch.tuning.start_record import record_of
+
+    record = record_of(run)
+    return {"started from": record.line()} if record else {}
+
+
+def data_facts(audited: Any) -> dict[str, Any]:
+    """What the model card says of the data."""
+    sides = dict(audited.split.sides())
+    return {
+        f"{name} speakers": ", ".join(sorted({row.speaker for row in sides[name]}))
+        for name in ("train", "validation")
+    } | {"validation sets": 1 + len(audited.inner), "audit": audited.audit.verdict}

@@ -1,0 +1,1 @@
+"""Several systems on one budget: which is best for these data?"""

@@ -1,0 +1,101 @@
+"""What a race has spent and found so far, from its systems' runs and its turns."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from raysearch.ledger import Event
+from raysearch.race.record import RaceFolder, RaceState
+from raysearch.race.standings import Seen, look
+from raysearch.spec import SearchSpec
+from raysearch.trials import Trials
+from raysearch.tuning.cluster_session import ClusterSession
+from raysearch.tuning.pool import WorkerPool
+from raysearch.tuning.preparation import AuditedSplit, FeatureBank
+
+__all__ = ["Accounts", "Clock", "Ground"]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What all turns share.
+
+    Attributes:
+        specs: system to its settings.
+        audited: the data, the same rows for all.
+        session: the connected Ray.
+        pool: the slots.
+        banks: system to its features.
+    """
+
+    specs: Mapping[str, SearchSpec]
+    audited: AuditedSplit
+    session: ClusterSession
+    pool: WorkerPool
+    banks: Mapping[str, FeatureBank]
+
+    @property
+    def slot_cpus(self) -> float:
+        """CPUs of one slot."""
+        return self.pool.plan.workers * self.pool.plan.cpus_per_worker
+
+
+class Clock:
+    """Measures from a turn's first trial on, as budgets do."""
+
+    def __init__(self) -> None:
+        self.began: float | None = None
+
+    def changed(self, trials: Trials, event: Event) -> None:
+        """A trial began, or went on."""
+        self.began = self.began or time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Since then; 0 before."""
+        return time.monotonic() - self.began if self.began else 0.0
+
+
+class Accounts:
+    """Keeps count.
+
+    Args:
+        folder: the race's.
+        state: its record, whose ``spent`` is kept up.
+        ground: what its turns run on.
+
+    Attributes:
+        seen: system to what it has found.
+    """
+
+    def __init__(self, folder: RaceFolder, state: RaceState, ground: Ground) -> None:
+        self._folder, self._state, self._ground = folder, state, ground
+        self._began: float | None = None
+        self.seen = {system: self._look(system) for system in state.systems}
+
+    def used(self) -> dict[str, float]:
+        """By all systems together; wall time by this driver alone."""
+        used = [seen.used for seen in self.seen.values()]
+        spent = self._state.spent
+        return {
+            # A turn that was killed is in the ledger only.
+            "core_s": sum(
+                max(spent.get(system, 0.0), seen.used["core_s"])
+                for system, seen in self.seen.items()
+            ),
+            "wall_s": time.monotonic() - self._began if self._began else 0.0,
+            "epochs": sum(one["epochs"] for one in used),
+            "trials": sum(one["trials"] for one in used),
+        }
+
+    def note(self, system: str, clock: Clock) -> None:
+        """What a turn took, and what it found."""
+        took = self._ground.slot_cpus * self._ground.pool.num_open() * clock.seconds
+        self._state.spent[system] = self._state.spent.get(system, 0.0) + took
+        self._began = self._began or clock.began
+        self.seen[system] = self._look(system)
+
+    def _look(self, system: str) -> Seen:
+        ground, num_inner = self._ground, 1 + len(self._ground.audited.inner)
+        run, spec = self._folder.run(system), ground.specs[system]
+        return look(system, run, spec, num_inner, ground.slot_cpus, ground.pool.num_open())

@@ -1,0 +1,94 @@
+"""What a race may spend, and has spent, of each kind that is limited.
+
+An amount maps a kind to a number: ``core_s`` seconds of one CPU, ``wall_s`` seconds of wall time,
+``epochs`` and ``trials``. A kind that nothing limits is not in it.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from raysearch.config.search import SearchConfig
+
+__all__ = ["BUDGET_KEYS", "Amount", "granted", "in_words", "left", "of_search", "part", "share_of"]
+
+Amount = Mapping[str, float]
+
+_FIELDS = {
+    "core_s": "search.core_budget",
+    "wall_s": "search.time_budget",
+    "epochs": "search.epoch_budget",
+    "trials": "search.trials",
+}
+BUDGET_KEYS = frozenset(_FIELDS.values())
+
+
+def of_search(search: SearchConfig, given: frozenset[str]) -> dict[str, float]:
+    """The budgets of ``search`` that are among the ``given`` settings."""
+    found = {
+        "core_s": search.core_budget_s,
+        "wall_s": search.time_budget_s,
+        "epochs": search.epoch_budget,
+        "trials": search.trials,
+    }
+    return {
+        kind: float(value)
+        for kind, value in found.items()
+        if value is not None and _FIELDS[kind] in given
+    }
+
+
+def left(total: Amount, used: Amount) -> dict[str, float]:
+    """What of ``total`` is not used yet; never below 0."""
+    return {kind: max(0.0, value - used.get(kind, 0.0)) for kind, value in total.items()}
+
+
+def part(amount: Amount, share: float) -> dict[str, float]:
+    """``share`` of each kind."""
+    return {kind: share * value for kind, value in amount.items()}
+
+
+def share_of(cost: Amount, amount: Amount) -> float:
+    """The part of ``amount`` that ``cost`` takes, by the kind that it takes most of."""
+    shares = [
+        cost.get(kind, 0.0) / value if value > 0 else math.inf for kind, value in amount.items()
+    ]
+    return max(shares, default=0.0)
+
+
+def granted(search: SearchConfig, grant: Amount, used: Amount) -> dict[str, Any]:
+    """The fields of ``search`` by which a system may spend ``grant`` beyond what it has ``used``.
+
+    Core time, epochs and trials are counted over a search's whole life, wall time by each driver.
+    At least an epoch or a trial is granted: a search cannot have less.
+    """
+    fields: dict[str, Any] = {}
+    if "core_s" in grant:
+        fields["core_budget"] = _duration(used.get("core_s", 0.0) + grant["core_s"])
+    if "wall_s" in grant:
+        fields["time_budget"] = _duration(grant["wall_s"])
+    if "epochs" in grant:
+        fields["epoch_budget"] = int(used.get("epochs", 0)) + max(1, int(grant["epochs"] + 1e-6))
+    if "trials" in grant:
+        wanted = int(used.get("trials", 0)) + max(1, int(grant["trials"] + 1e-6))
+        fields["trials"] = wanted
+    return fields
+
+
+def in_words(amount: Amount) -> str:
+    """``12.5 core-minutes, 40 trials``; empty where nothing is limited."""
+    words = {
+        "core_s": "{:.1f} core-minutes",
+        "wall_s": "{:.1f} minutes",
+        "epochs": "{:.0f} epochs",
+        "trials": "{:.0f} trials",
+    }
+    return ", ".join(
+        word.format(amount[kind] / (60 if kind.endswith("_s") else 1))
+        for kind, word in words.items()
+        if kind in amount
+    )
+
+
+def _duration(seconds: float) -> str:
+    return f"{max(seconds, 0.001):.3f}s"

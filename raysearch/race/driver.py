@@ -1,0 +1,282 @@
+"""The race itself: turn by turn, one system's search after another's, on the same slots."""
+
+import os
+import shlex
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
+from typing import Any, Protocol
+
+from raysearch.errors import SearchInterruptedError, TrialError
+from raysearch.evaluation.final import FinalStage
+from raysearch.ledger import TERMINAL
+from raysearch.race.accounts import Accounts, Clock, Ground
+from raysearch.race.amounts import Amount, granted, left, part, share_of
+from raysearch.race.entrants import num_given
+from raysearch.race.record import Place, RaceFolder, RaceState, Round, Turn
+from raysearch.race.rules import (
+    MOST_PARTS,
+    OWN_SHARE,
+    Gap,
+    Verdict,
+    decide,
+    num_rounds,
+    order,
+    verdict,
+)
+from raysearch.race.standings import Seen, gap, whole_trial
+from raysearch.run_folder import RunFolder
+from raysearch.spec import SearchSpec
+from raysearch.storage.runs import RunSender, hold
+from raysearch.trials import Trials
+from raysearch.tuning.tuner import Bench, Ended, Sitting, Watcher, search_part
+
+__all__ = ["Audience", "Race"]
+
+# So many of a trial's epochs tell how long all of them take.
+EPOCHS_TO_TELL = 2
+
+
+class Audience(Protocol):
+    """Whoever is shown the race."""
+
+    def turn(
+        self, round_: Round | None, system: str, spec: SearchSpec, run: RunFolder
+    ) -> AbstractContextManager[Watcher]:
+        """Around one turn: who is told of its search. The winner's last has no round."""
+
+    def turn_over(self, system: str, seen: Seen) -> None:
+        """What the system has found after its turn."""
+
+    def round_over(self, round_: Round, seen: Mapping[str, Seen]) -> None:
+        """The round's places are decided."""
+
+
+class Race:
+    """A race from wherever its record says that it is.
+
+    Args:
+        folder: its folder, held.
+        state: its record.
+        ground: what its turns run on.
+        total: what it may spend in all.
+        audience: who is shown it.
+    """
+
+    def __init__(
+        self,
+        folder: RaceFolder,
+        state: RaceState,
+        ground: Ground,
+        total: Amount,
+        audience: Audience,
+    ) -> None:
+        self._folder, self.state, self._ground = folder, state, ground
+        self._total, self._audience = total, audience
+        self._accounts = Accounts(folder, state, ground)
+        self._sender = RunSender(folder.root)
+        self._last = num_rounds(len(state.systems))
+
+    @property
+    def seen(self) -> Mapping[str, Seen]:
+        """System to what it has found so far."""
+        return self._accounts.seen
+
+    def run(self) -> None:
+        """Round after round, to the winner's final model.
+
+        Raises:
+            SearchInterruptedError: a signal; the race can be resumed.
+            TrialError: no system has a score.
+        """
+        try:
+            while self.state.winner is None:
+                self._round()
+            if not self.state.over:
+                self._finish(self.state.winner)
+        except SearchInterruptedError as error:
+            name = shlex.quote(self._folder.root.name)
+            raise SearchInterruptedError(
+                f"{str(error).split(';')[0]}; continue with --name {name} --resume"
+            ) from None
+
+    # ---- rounds ------------------------------------------------------------------------------
+
+    def _round(self) -> None:
+        round_ = self._current()
+        alone = len(round_.systems) == 1
+        for system in round_.systems:
+            if not alone:  # else all that is left is for its last turn
+                self._search(round_, system)
+        if not round_.places:
+            self._close(round_)
+        if alone or round_.number == self._last:
+            self.state.winner = next(iter(round_.places))
+        self._save()
+
+    def _current(self) -> Round:
+        """The round under way, or the next."""
+        rounds = self.state.rounds
+        if rounds and not rounds[-1].places:
+            return rounds[-1]
+        systems = self.state.systems
+        if rounds:
+            systems = [name for name, place in rounds[-1].places.items() if place.stays]
+        number = self._last if len(systems) == 1 else len(rounds) + 1
+        used = self._accounts.used()
+        rest = left(self._total, used)
+        first = number == 1 and self._last > 1
+        share = OWN_SHARE if first else 1 / (self._last - number + 1)
+        ends_at = {kind: used[kind] + value for kind, value in part(rest, share).items()}
+        rounds.append(Round(number=number, systems=list(systems), ends_at=ends_at))
+        self._save()
+        return rounds[-1]
+
+    def _close(self, round_: Round) -> None:
+        """Write down who stays."""
+        rest = left(self._total, self._accounts.used())
+        standings = [self.seen[system].standing(rest) for system in round_.systems]
+        ranked = [standing.system for standing in order(standings)]
+        if self.seen[ranked[0]].value is None and len(self.state.systems) > 1:
+            raise TrialError("no trial of any system has a score")
+        gaps = {system: self._gap(ranked[0], system) for system in ranked}
+        verdicts: dict[str, Verdict] = {
+            s.system: verdict(s, gaps[s.system], len(self.state.systems)) for s in standings
+        }
+        rounds_left = max(1, self._last - round_.number)
+        stay, _ = decide(standings, verdicts, rounds_left=rounds_left)
+        for system in ranked:
+            distance = gaps[system]
+            round_.places[system] = Place(
+                value=self.seen[system].value,
+                behind=distance.behind if distance else None,
+                error=distance.error if distance else None,
+                verdict=verdicts[system],
+                stays=system in stay,
+            )
+        self._save()
+        if len(round_.systems) > 1:
+            self._audience.round_over(round_, self.seen)
+
+    def _gap(self, leader: str, system: str) -> Gap | None:
+        if leader == system:
+            return None
+        objective = self._ground.specs[system].search.objective
+        return gap(self.seen[leader], self.seen[system], self._ground.audited, objective)
+
+    # ---- turns -------------------------------------------------------------------------------
+
+    def _search(self, round_: Round, system: str) -> None:
+        """The system's turn in the round, unless it is over."""
+        turn = round_.turns.get(system)
+        if turn is None:
+            turn = self._begun(system, self._grant(round_))
+            if round_.number == 1 and "trials" in turn.limits:
+                least = num_given(self._ground.specs[system])
+                turn.limits["trials"] = max(least, turn.limits["trials"])
+            round_.turns[system] = turn
+            self._save()
+        if turn.done:
+            return
+        until = self._own_over(system, turn.grant) if round_.number == 1 else _never
+        if not self._nothing_to_do(system, turn, until):
+            final = self.state.final if round_.number == self._last else "single"
+            self._turn(round_, system, turn, {"final": final}, until)
+        turn.done = True
+        self._save()
+
+    def _grant(self, round_: Round) -> dict[str, float]:
+        """What the next system of the round may spend; what it leaves falls to those after it."""
+        waiting = [s for s in round_.systems if not _is_done(round_, s)]
+        parts = MOST_PARTS if round_.number == 1 else 1.0
+        rest = left(round_.ends_at, self._accounts.used())
+        return part(rest, min(1.0, parts / len(waiting)))
+
+    def _own_over(self, system: str, grant: Amount) -> Callable[[Trials], bool]:
+        """Whether the given settings have ended, or are seen to take more than is granted."""
+        ground, spec = self._ground, self._ground.specs[system]
+        numbers = range(max(1, num_given(spec)))
+        limits = {kind: value for kind, value in grant.items() if kind != "trials"}
+
+        def over(trials: Trials) -> bool:
+            first = [trials.records.get(number) for number in numbers]
+            if all(record is not None and record.status in TERMINAL for record in first):
+                return True
+            if first[0] is None or first[0].last_epoch < EPOCHS_TO_TELL:
+                return False
+            num_slots = ground.pool.num_open()
+            whole = whole_trial(trials, spec, ground.slot_cpus, num_slots)
+            # While it lasts, the other slots search on.
+            return num_slots * share_of(whole, limits) > 1
+
+        return over
+
+    def _begun(self, system: str, grant: Amount) -> Turn:
+        search = self._ground.specs[system].search
+        return Turn(grant=grant, limits=granted(search, grant, self.seen[system].used))
+
+    def _nothing_to_do(self, system: str, turn: Turn, until: Callable[[Trials], bool]) -> bool:
+        trials = self.seen[system].trials
+        most = turn.limits.get("trials", self._ground.specs[system].search.trials)
+        unfinished = trials.with_status("running") or trials.with_status("paused")
+        return until(trials) or (len(trials.records) >= most and not unfinished)
+
+    def _finish(self, winner: str) -> None:
+        """All that is left is the winner's: more trials, then its final model."""
+        turn = self.state.last_turn
+        if turn is None:
+            turn = self._begun(winner, left(self._total, self._accounts.used()))
+            self.state.last_turn = turn
+            self._save()
+        self._turn(None, winner, turn, {"final": self.state.final}, None)
+        turn.done = True
+        self._link_best(winner)
+        self._save()
+
+    def _turn(
+        self,
+        round_: Round | None,
+        system: str,
+        turn: Turn,
+        fields: dict[str, Any],
+        until: Callable[[Trials], bool] | None,
+    ) -> None:
+        ground, run, clock = self._ground, self._folder.run(system), Clock()
+        spec = ground.specs[system]
+        spec = replace(spec, search=spec.search.model_copy(update={**turn.limits, **fields}))
+        try:
+            with hold(run.root) as lease:
+                run.open(spec, resume=True)
+                run.write_splits(ground.audited.split.rows())
+                with self._audience.turn(round_, system, spec, run) as watcher:
+                    watcher = replace(watcher, observers=(clock, *watcher.observers))
+                    sitting = Sitting(spec, run, lease, ground.audited, watcher)
+                    finish: Callable[[Ended], None] | None = None
+                    if until is None:
+                        finish = FinalStage(run, spec, lease, ground.audited, watcher)
+                    bench = Bench(ground.banks[system], ground.pool)
+                    search_part(sitting, ground.session, bench, until=until, finish=finish)
+        finally:
+            self._accounts.note(system, clock)
+            self._save()
+        self._audience.turn_over(system, self.seen[system])
+
+    def _save(self) -> None:
+        self._folder.save(self.state)
+        self._sender.send()
+
+    def _link_best(self, winner: str) -> None:
+        """``best/`` is the winner's."""
+        link = self._folder.root / "best"
+        with suppress(FileNotFoundError):
+            link.unlink()
+        os.symlink(f"{winner}/best", link)
+
+
+def _is_done(round_: Round, system: str) -> bool:
+    turn = round_.turns.get(system)
+    return turn is not None and turn.done
+
+
+def _never(trials: Trials) -> bool:
+    return False

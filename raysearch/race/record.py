@@ -1,0 +1,103 @@
+"""A race's folder, and ``race.json``: what was asked, who runs, and how far it is.
+
+race.json  leaderboard.csv  leaderboard.md  best/  logs/
+SYSTEM/  an ordinary run's folder
+
+What the systems found is in their own ledgers; the file holds what those cannot tell: who was let
+go, when, and what each turn was granted. It is replaced whole before a turn begins and after it
+ends, so a race that was killed goes on with the turn that was under way.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from raysearch.errors import UserError
+from raysearch.files import write_json
+from raysearch.race.rules import Verdict
+from raysearch.run_folder import RACE, RunFolder
+
+__all__ = ["Place", "RaceFolder", "RaceState", "Round", "Turn"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Turn(_Part):
+    """One system's part of a round, and whether it is over."""
+
+    grant: dict[str, float] = Field(description="What it may spend, of each limited kind.")
+    limits: dict[str, Any] = Field(description="That in its search section: budgets and trials.")
+    done: bool = False
+
+
+class Place(_Part):
+    """How a system stood at the end of a round."""
+
+    value: float | None = Field(description="Of its best trial, higher is better.")
+    behind: float | None = Field(description="The best system's value less this one's.")
+    error: float | None = Field(description="The standard error of that difference.")
+    verdict: Verdict
+    stays: bool
+
+
+class Round(_Part):
+    """A round, begun or over."""
+
+    number: int
+    systems: list[str] = Field(description="In the order of their turns.")
+    ends_at: dict[str, float] = Field(description="What all have spent when its part is spent.")
+    turns: dict[str, Turn] = Field(default_factory=dict)
+    places: dict[str, Place] = Field(default_factory=dict, description="Best first, at its end.")
+
+
+class RaceState(_Part):
+    """All that ``race.json`` holds."""
+
+    systems: list[str] = Field(description="Who runs, the cheapest first.")
+    left_out: dict[str, str] = Field(description="System to what it lacks.")
+    asked: dict[str, Any] = Field(description="Of the search section: the race's budgets.")
+    final: str = Field(description="What becomes of the winner's trials.")
+    spent: dict[str, float] = Field(
+        default_factory=dict, description="System to seconds of a CPU that its turns have taken."
+    )
+    rounds: list[Round] = Field(default_factory=list)
+    winner: str | None = None
+    last_turn: Turn | None = Field(None, description="The winner's, with its final model.")
+
+    @property
+    def over(self) -> bool:
+        """Whether the winner has its final model."""
+        return self.last_turn is not None and self.last_turn.done
+
+
+@dataclass(frozen=True, slots=True)
+class RaceFolder:
+    """The paths of a race."""
+
+    root: Path
+
+    @property
+    def file(self) -> Path:
+        """Where its state is."""
+        return self.root / RACE
+
+    def run(self, system: str) -> RunFolder:
+        """The run of one system."""
+        return RunFolder(self.root / system)
+
+    def load(self) -> RaceState:
+        """Its state; raises UserError where it cannot be read."""
+        try:
+            return RaceState.model_validate(json.loads(self.file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, ValidationError) as error:
+            first = str(error).splitlines()[0]
+            raise UserError(f"{self.file}: not a race's record: {first}") from None
+
+    def save(self, state: RaceState) -> None:
+        """Replace it, whole or not at all."""
+        write_json(self.file, state.model_dump(mode="json"))
