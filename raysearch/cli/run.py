@@ -179,7 +179,7 @@ def _search(
             for line in (*audited.audit.brief(), *notes, *_dashboard(session.dashboard_url)):
                 progress.say(line)
             with (
-                LiveTable(spec, console, quiet=arguments.quiet) as live,
+                LiveTable(spec, console, quiet=arguments.quiet, past=run.events) as live,
                 _files(run, spec, audited.split.labels, _facts(audited)) as files,
             ):
                 watcher = Watcher(progress.say, progress.update, (live, *files))
