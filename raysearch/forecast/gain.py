@@ -21,6 +21,7 @@ __all__ = [
     "LEAST_TRIALS",
     "LEVEL",
     "RATIOS",
+    "YARDSTICKS",
     "Gain",
     "Yardstick",
     "forecast",
@@ -41,10 +42,16 @@ LEAST_LEAD, MOST_LEAD = 0.05, 0.3
 LAST_GAINS = 2.0
 
 # Further compute in parts of what was spent, and the yardsticks that four of five searches gain no
-# more than, by tests/benchmarks/forecast_calibration.py on seven tables of TaskSet (Metz et al.
-# 2020, arXiv 2002.11887; 1,000 curves each).
+# more than, by the search's scheduler: one that lets every trial train on has fewer trials to draw
+# the best from. By tests/benchmarks/forecast_calibration.py on seven tables of TaskSet (Metz et al.
+# 2020, arXiv 2002.11887; 1,000 curves each); the median rule, which stops trials, has asha's.
 RATIOS = (0.1, 0.25, 0.5, 1.0)
-YARDSTICKS = (0.09, 0.19, 0.34, 0.64)
+YARDSTICKS = {
+    "asha": (0.081, 0.191, 0.387, 0.736),
+    "median": (0.081, 0.191, 0.387, 0.736),
+    "promote": (0.082, 0.204, 0.436, 0.685),
+    "none": (0.047, 0.122, 0.218, 0.643),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +79,14 @@ class Yardstick:
         return Gain(0.0, min(times * self.length, self.room))
 
 
-def forecast(course: Course, ratio: float, max_epochs: int) -> Gain | None:
+def forecast(course: Course, ratio: float, max_epochs: int, scheduler: str) -> Gain | None:
     """What ``ratio`` times the compute so far would bring on top.
 
     Args:
         course: the search so far.
         ratio: from 0 to ``FURTHEST``.
         max_epochs: of a whole run.
+        scheduler: what stops trials in this search, one of YARDSTICKS.
 
     Returns:
         The interval, or ``None`` where there is not enough to look back on.
@@ -86,7 +94,7 @@ def forecast(course: Course, ratio: float, max_epochs: int) -> Gain | None:
     measured = yardstick(course, ratio, max_epochs)
     if measured is None:
         return None
-    return measured.gain(float(np.interp(ratio, (0.0, *RATIOS), (0.0, *YARDSTICKS))))
+    return measured.gain(float(np.interp(ratio, (0.0, *RATIOS), (0.0, *YARDSTICKS[scheduler]))))
 
 
 def yardstick(course: Course, ratio: float, max_epochs: int) -> Yardstick | None:

@@ -42,7 +42,7 @@ class Progress:
     """
 
     def __init__(self, spec: SearchSpec, events: Iterable[Event] = ()) -> None:
-        self._max_epochs = spec.training.epochs
+        self._max_epochs, self._scheduler = spec.training.epochs, spec.search.scheduler
         self._slot_cpus = spec.search.workers * spec.search.cpus_per_worker
         self._seconds = SlotSeconds()
         self._at: dict[tuple[int, int], float] = {}
@@ -88,7 +88,7 @@ class Progress:
         if core_s <= 0:
             return None
         ahead_s = min(HOUR_S, FURTHEST * core_s)
-        gain = forecast(course, ahead_s / core_s, self._max_epochs)
+        gain = forecast(course, ahead_s / core_s, self._max_epochs, self._scheduler)
         return Outlook(ahead_s, gain) if gain else None
 
 

@@ -130,7 +130,7 @@ def compare_rules(
             for seed in range(plan.num_seeds):
                 course = replay(table, rule, one, seed)
                 curves.append(course.regrets(table, one.budget, NUM_STEPS))
-                told += cases(course, table, one.budget)
+                told += cases(course, table, one.budget, rule.scheduler)
                 num_epochs, done = num_epochs + len(course.spent), done + 1
                 progress(done, len(different) * len(tables) * plan.num_seeds)
             regrets[key][table.name], foreseen[key][table.name] = np.array(curves), told

@@ -73,8 +73,12 @@ class Kept:
         return {"level": LEVEL, **{name: getattr(self, name) for name in names}}
 
 
-def cases(course: simulation.Course, table: CurveTable, budget: float) -> Iterator[Case]:
+def cases(
+    course: simulation.Course, table: CurveTable, budget: float, scheduler: str
+) -> Iterator[Case]:
     """The forecasts that could be made in a search of ``table`` and be judged within ``budget``.
+
+    ``scheduler`` is what stopped its trials.
 
     There is none where the search was too young, or was over before.
     """
@@ -88,7 +92,7 @@ def cases(course: simulation.Course, table: CurveTable, budget: float) -> Iterat
             # A search that had tried every row before then could not go on.
             if end > min(budget, course.spent[-1]) * (1 + CLOSE):
                 continue
-            interval = forecast(so_far, ratio, table.max_epochs)
+            interval = forecast(so_far, ratio, table.max_epochs, scheduler)
             measured = yardstick(so_far, ratio, table.max_epochs)
             if interval and measured:
                 gain = float(whole.until(end).bests()[0] - so_far.bests()[0])

@@ -31,6 +31,11 @@ class Rule:
         """What two rules have in common that search alike."""
         return stable_hash([SearchConfig.model_validate(self.search), self.random])
 
+    @property
+    def scheduler(self) -> str:
+        """What stops its trials."""
+        return SearchConfig.model_validate(self.search).scheduler
+
 
 # What others are measured against: TPE and the stopping form of ASHA.
 PRESENT = "asha"

@@ -10,7 +10,7 @@ quantile of the other tables' gains, on the scale of regret, which no real searc
 """
 
 import argparse
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,7 @@ class Told:
 
     table: str
     rule: str
+    scheduler: str
     slots: int
     runs: int
     case: Case
@@ -46,18 +47,19 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=8)
     arguments = parser.parse_args()
     told = gather(find_tables(arguments.tables, print), arguments.seeds)
-    constants = {ratio: yardsticks(told, ratio) for ratio in RATIOS}
-    print(f"YARDSTICKS = ({', '.join(f'{value:.3g}' for value in constants.values())})\n")
+    constants = yardsticks(told)
+    for scheduler, known in constants.items():
+        print(f"{scheduler}: ({', '.join(f'{known[ratio]:.3g}' for ratio in RATIOS)})")
+    print()
     if arguments.on:
         others = gather(find_tables(arguments.on, print), arguments.seeds)
-        report(others, [Judged(one, constants[one.case.ratio]) for one in others])
+        report(others, judge(others, constants))
         return
     names = sorted({one.table for one in told})
     judged = list[Judged]()
     for name in names:
-        rest = [one for one in told if one.table != name]
-        mine = {ratio: yardsticks(rest, ratio) for ratio in RATIOS}
-        judged += [Judged(one, mine[one.case.ratio]) for one in told if one.table == name]
+        rest = yardsticks([one for one in told if one.table != name])
+        judged += judge([one for one in told if one.table == name], rest)
     report(told, judged)
     report_baseline(told, names)
 
@@ -73,16 +75,29 @@ def gather(tables: Sequence[CurveTable], seeds: int) -> list[Told]:
                 for name, rule in rules_named(RULES).items():
                     for seed in range(seeds):
                         course = replay(table, rule, conditions, seed)
-                        for case in cases(course, table, conditions.budget):
-                            found.append(Told(table.name, name, slots, runs, case))
+                        found += [
+                            Told(table.name, name, rule.scheduler, slots, runs, case)
+                            for case in cases(course, table, conditions.budget, rule.scheduler)
+                        ]
         print(f"  {table.name}: replayed", flush=True)
     return found
 
 
-def yardsticks(told: Iterable[Told], ratio: float) -> float:
-    """How many yardsticks four of five gains stay below; every table weighs the same."""
-    chosen = [one for one in told if one.case.ratio == ratio]
-    return quantile(chosen, lambda case: case.gain / max(case.yardstick.length, 1e-300))
+Constants = Mapping[str, Mapping[float, float]]
+
+
+def yardsticks(told: Sequence[Told]) -> Constants:
+    """Scheduler to ratio to how many yardsticks four of five gains stay below."""
+    return {
+        scheduler: {
+            ratio: quantile(
+                [o for o in told if o.scheduler == scheduler and o.case.ratio == ratio],
+                lambda case: case.gain / max(case.yardstick.length, 1e-300),
+            )
+            for ratio in RATIOS
+        }
+        for scheduler in dict.fromkeys(one.scheduler for one in told)
+    }
 
 
 def quantile(chosen: Sequence[Told], measure: Callable[[Case], float]) -> float:
@@ -97,14 +112,23 @@ def quantile(chosen: Sequence[Told], measure: Callable[[Case], float]) -> float:
     return float(values[order][min(at, len(values) - 1)])
 
 
+@dataclass(frozen=True)
 class Judged:
     """A case under constants that are not the committed ones."""
 
-    def __init__(self, told: Told, times: float) -> None:
-        case = told.case
-        high = case.yardstick.gain(times).high
-        self.told, self.held = told, case.gain <= high + CLOSE
-        self.width = high / case.scale
+    told: Told
+    held: bool
+    width: float
+
+
+def judge(told: Iterable[Told], constants: Constants) -> list[Judged]:
+    """Each under ``constants``."""
+    judged = list[Judged]()
+    for one in told:
+        case = one.case
+        high = case.yardstick.gain(constants[one.scheduler][case.ratio]).high
+        judged.append(Judged(one, case.gain <= high + CLOSE, high / case.scale))
+    return judged
 
 
 def report(told: Sequence[Told], judged: Sequence[Judged]) -> None:

@@ -1,11 +1,15 @@
 """What more time would bring, told from what a search has reached by now."""
 
+import typing
+
 import numpy as np
 import pytest
 
+from raysearch.config.search import SearchConfig
 from raysearch.core_time import SlotSeconds
+from raysearch.forecast import gain
 from raysearch.forecast.course import Course
-from raysearch.forecast.gain import RATIOS, YARDSTICKS, Gain, forecast, yardstick
+from raysearch.forecast.gain import RATIOS, YARDSTICKS, Gain, yardstick
 from raysearch.forecast.progress import HOUR_S, Outlook, Progress, outlook_of
 from raysearch.ledger import Event
 from raysearch.spec import SearchSpec
@@ -19,6 +23,10 @@ VALUES = [end - 0.1 * min(epoch, 1) for end in ENDS for epoch in range(4)]
 def course_of(values=VALUES, *, loss=False, epochs=4):
     numbers = [i // epochs for i in range(len(values))]
     return Course.of(range(1, len(values) + 1), numbers, values, loss=loss)
+
+
+def forecast(course, ratio, max_epochs, scheduler="asha"):
+    return gain.forecast(course, ratio, max_epochs, scheduler)
 
 
 def test_the_yardstick_is_the_lead_and_twice_the_last_gain():
@@ -36,10 +44,18 @@ def test_a_lead_over_failures_counts_as_three_tenths_of_what_is_left():
 
 
 def test_the_interval_is_so_many_yardsticks():
-    for ratio, times in zip(RATIOS, YARDSTICKS, strict=True):
-        length = yardstick(course_of(), ratio, 4).length
-        assert forecast(course_of(), ratio, 4) == Gain(0.0, pytest.approx(times * length))
+    for scheduler, known in YARDSTICKS.items():
+        for ratio, times in zip(RATIOS, known, strict=True):
+            length = yardstick(course_of(), ratio, 4).length
+            expected = Gain(0.0, pytest.approx(times * length))
+            assert forecast(course_of(), ratio, 4, scheduler) == expected
     assert forecast(course_of(), 0.0, 4) == Gain(0.0, 0.0)
+
+
+def test_every_scheduler_has_its_own_constants():
+    schedulers = typing.get_args(SearchConfig.model_fields["scheduler"].annotation)
+    assert sorted(YARDSTICKS) == sorted(schedulers)
+    assert all(len(known) == len(RATIOS) for known in YARDSTICKS.values())
 
 
 def test_more_compute_brings_no_less():

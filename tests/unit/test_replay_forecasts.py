@@ -46,13 +46,13 @@ def test_forecasts_hold_in_four_of_five_searches_of_tables_they_were_not_made_fr
 def test_a_case_is_what_was_foretold_and_what_came():
     table, budget = TABLES[0], 20 * EPOCHS
     course = replay(table, RULES["asha"], Conditions(budget), 0)
-    found = list(cases(course, table, budget))
+    found = list(cases(course, table, budget, "asha"))
     assert {case.moment for case in found} <= {0.1, 0.25, 0.5, 0.75}
     assert {case.ratio for case in found if case.moment == 0.75} == {0.1, 0.25}
     (one,) = [case for case in found if (case.moment, case.ratio) == (0.5, 1.0)]
     half = budget // 2
     so_far = Course.of(course.spent[:half], course.numbers[:half], course.values[:half], loss=True)
-    assert one.forecast == forecast(so_far, 1.0, EPOCHS)
+    assert one.forecast == forecast(so_far, 1.0, EPOCHS, "asha")
     assert one.gain == pytest.approx(course.best[-1] - course.best[half - 1])
     assert one.held == (one.gain <= one.forecast.high + 1e-12)
 
@@ -61,12 +61,13 @@ def test_a_search_that_runs_out_of_rows_is_judged_no_further():
     table = table_of([[1.0 - row / 100] * 2 for row in range(8)])
     course = replay(table, RULES["tpe"], Conditions(10_000), 0)
     assert course.spent[-1] == 16
-    assert list(cases(course, table, 10_000)) == []
-    assert [case.moment for case in cases(course, table, 20)] == [0.5, 0.5, 0.5]
+    assert list(cases(course, table, 10_000, "none")) == []
+    assert [case.moment for case in cases(course, table, 20, "none")] == [0.5, 0.5, 0.5]
 
 
 def test_means_are_over_tables():
-    courses = [list(cases(replay(t, RULES["tpe"], Conditions(160), 0), t, 160)) for t in TABLES]
+    courses = [replay(table, RULES["tpe"], Conditions(160), 0) for table in TABLES]
+    courses = [list(cases(c, t, 160, "none")) for c, t in zip(courses, TABLES, strict=True)]
     found = kept({"a": courses[0], "b": 3 * courses[1], "none": []})
     shares = [np.mean([case.held for case in told]) for told in courses[:2]]
     assert found.held == pytest.approx(np.mean(shares))
