@@ -141,10 +141,10 @@ def _show_forecasts(console: Console, forecasts: "Mapping[str, Kept | None]") ->
     table.add_column("mean width")
     for name, one in forecasts.items():
         if one is not None:
+            span = " [{:.0%},{:.0%}]".format(*one.interval) if one.interval else ""
             ahead = [one.ratios.get(f"{ratio:g}") for ratio in RATIOS]
-            shares = [one.held, *ahead]
-            cells = ["-" if share is None else f"{share:.0%}" for share in shares]
-            table.add_row(name, *cells, f"{one.mean_width:.2f}")
+            cells = ["-" if share is None else f"{share:.0%}" for share in ahead]
+            table.add_row(name, f"{one.held:.0%}{span}", *cells, f"{one.mean_width:.2f}")
     if not table.row_count:
         _say(console, "no search is long enough for a forecast of what more of it would bring")
         return

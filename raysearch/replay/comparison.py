@@ -123,14 +123,14 @@ def compare_rules(
     different = {rule.key: rule for rule in wanted.values()}
     began, num_epochs, done = time.monotonic(), 0, 0
     regrets: dict[str, dict[str, NDArray[np.float64]]] = {key: {} for key in different}
-    foreseen: dict[str, dict[str, list[Case]]] = {key: {} for key in different}
+    foreseen: dict[str, dict[str, list[list[Case]]]] = {key: {} for key in different}
     for key, rule in different.items():
         for table in tables:
-            one, curves, told = conditions[table.name], [], list[Case]()
+            one, curves, told = conditions[table.name], [], list[list[Case]]()
             for seed in range(plan.num_seeds):
                 course = replay(table, rule, one, seed)
                 curves.append(course.regrets(table, one.budget, NUM_STEPS))
-                told += cases(course, table, one.budget, rule.scheduler)
+                told.append(list(cases(course, table, one.budget, rule.scheduler)))
                 num_epochs, done = num_epochs + len(course.spent), done + 1
                 progress(done, len(different) * len(tables) * plan.num_seeds)
             regrets[key][table.name], foreseen[key][table.name] = np.array(curves), told

@@ -1,14 +1,17 @@
 """Whether forecasts of a search's gain come true, told from its replays."""
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from raysearch.forecast.course import Course
 from raysearch.forecast.gain import LEVEL, RATIOS, Gain, Yardstick, forecast, yardstick
 from raysearch.replay import simulation
 from raysearch.replay.curve_table import CurveTable
+from raysearch.replay.measures import t_interval
 
 __all__ = ["MOMENTS", "Case", "Kept", "cases", "kept"]
 
@@ -55,6 +58,7 @@ class Kept:
 
     Attributes:
         held: the share that held.
+        interval: of that, 95% over seeds; None for a single one.
         mean_width: of the intervals: 1 is from a table's median run to its best value.
         ratios: how far they looked ahead to the share of those that held.
         tables: table to the share that held on it.
@@ -62,6 +66,7 @@ class Kept:
     """
 
     held: float
+    interval: tuple[float, float] | None
     mean_width: float
     ratios: Mapping[str, float]
     tables: Mapping[str, float]
@@ -69,7 +74,7 @@ class Kept:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
-        names = ("held", "mean_width", "ratios", "tables", "num_cases")
+        names = ("held", "interval", "mean_width", "ratios", "tables", "num_cases")
         return {"level": LEVEL, **{name: getattr(self, name) for name in names}}
 
 
@@ -100,26 +105,30 @@ def cases(
                 yield Case(moment, ratio, measured, interval, gain, scale)
 
 
-def kept(found: Mapping[str, Sequence[Case]]) -> Kept | None:
-    """What the cases of each table amount to; ``None`` if there is none."""
-    told = {name: told for name, told in found.items() if told}
-    if not told:
+def kept(found: Mapping[str, Sequence[Sequence[Case]]]) -> Kept | None:
+    """What the cases of each table's searches, one a seed, amount to; ``None`` if there is none."""
+    tables = {name: [case for told in seeds for case in told] for name, seeds in found.items()}
+    tables = {name: told for name, told in tables.items() if told}
+    if not tables:
         return None
-    by_ratio = {
-        f"{ratio:g}": [
-            [case.held for case in told if case.ratio == ratio] for told in told.values()
-        ]
-        for ratio in RATIOS
+    ratios = {
+        f"{r:g}": [[c for c in told if c.ratio == r] for told in tables.values()] for r in RATIOS
     }
+    seeds = [
+        held for told in zip(*found.values(), strict=True) if (held := _held(told)) is not None
+    ]
+    interval = t_interval(np.array(seeds))
     return Kept(
-        _mean([[case.held for case in cases] for cases in told.values()]),
-        _mean([[case.width for case in cases] for cases in told.values()]),
-        {ratio: _mean(held) for ratio, held in by_ratio.items() if any(held)},
-        {name: _mean([[case.held for case in cases]]) for name, cases in told.items()},
-        sum(map(len, told.values())),
+        _held(tables.values()) or 0.0,
+        interval and (interval[0], min(1.0, interval[1])),
+        statistics.fmean(statistics.fmean(c.width for c in told) for told in tables.values()),
+        {ratio: held for ratio, told in ratios.items() if (held := _held(told)) is not None},
+        {name: statistics.fmean(case.held for case in told) for name, told in tables.items()},
+        sum(map(len, tables.values())),
     )
 
 
-def _mean(tables: Sequence[Sequence[float]]) -> float:
-    """Over tables that have any, of the mean over each one's."""
-    return statistics.fmean(statistics.fmean(values) for values in tables if values)
+def _held(tables: Iterable[Sequence[Case]]) -> float | None:
+    """The mean over the tables that have any case of the share that held; None if none has."""
+    shares = [statistics.fmean(case.held for case in told) for told in tables if told]
+    return statistics.fmean(shares) if shares else None

@@ -68,13 +68,16 @@ def test_a_search_that_runs_out_of_rows_is_judged_no_further():
 def test_means_are_over_tables():
     courses = [replay(table, RULES["tpe"], Conditions(160), 0) for table in TABLES]
     courses = [list(cases(c, t, 160, "none")) for c, t in zip(courses, TABLES, strict=True)]
-    found = kept({"a": courses[0], "b": 3 * courses[1], "none": []})
+    found = kept({"a": [courses[0], []], "b": [courses[1], 2 * courses[1]], "none": [[], []]})
     shares = [np.mean([case.held for case in told]) for told in courses[:2]]
     assert found.held == pytest.approx(np.mean(shares))
     assert found.tables == pytest.approx(dict(zip("ab", shares, strict=True)))
     assert list(found.ratios) == [f"{ratio:g}" for ratio in RATIOS]
     assert found.num_cases == len(courses[0]) + 3 * len(courses[1])
-    assert kept({"none": []}) is None
+    low, high = found.interval
+    assert 0 <= low < found.held < high <= 1
+    assert kept({"a": [courses[0]]}).interval is None
+    assert kept({"none": [[]]}) is None
 
 
 @pytest.fixture
@@ -90,6 +93,7 @@ def test_the_verb_tells_how_many_held(folder, capsys):
     told = json.loads(capsys.readouterr().out)["forecast"]["asha"]
     assert told["level"] == 0.8
     assert 0 <= told["held"] <= 1
+    assert told["interval"][0] <= told["held"] <= told["interval"][1]
     assert told["tables"] == {"a": told["held"]}
     assert told["mean_width"] > 0
     assert list(told["ratios"]) == ["0.1", "0.25", "0.5", "1"]
