@@ -17,7 +17,7 @@ from typing import Any
 
 from raysearch.errors import MissingPathError, RunExistsError, UserError
 from raysearch.files import write_json, write_text
-from raysearch.ledger import read
+from raysearch.ledger import Event, read
 from raysearch.spec import SearchSpec
 from raysearch.trials import Trials
 
@@ -99,10 +99,13 @@ class RunFolder:
         data: dict[str, Any] = json.loads(self.info_file.read_text(encoding="utf-8"))
         return data
 
+    def events(self) -> list[Event]:
+        """All of the ledger, as it is now; none before it is begun."""
+        return read(self.ledger_file) if self.ledger_file.exists() else []
+
     def trials(self) -> Trials:
         """Every trial, as the ledger has it now."""
-        events = read(self.ledger_file) if self.ledger_file.exists() else []
-        return Trials.replay(events, self.spec().search.objective)
+        return Trials.replay(self.events(), self.spec().search.objective)
 
     def check(self, spec: SearchSpec, *, resume: bool) -> None:
         """Refuse a name that is taken, or a resumption that cannot be; nothing is written.

@@ -62,7 +62,7 @@ class RaceView:
         self._progress.say(self._announced(round_, system, spec))
         facts = data_facts(self._audited)
         with (
-            LiveTable(spec, self._console, quiet=self._quiet) as live,
+            LiveTable(spec, self._console, quiet=self._quiet, past=run.events) as live,
             kept_files(run, spec, self._audited.split.labels, facts) as files,
         ):
             yield Watcher(self._progress.say, self._progress.update, (live, *files))

@@ -2,7 +2,8 @@
 
 The searches are real but for their trials, which replay what was recorded; nothing is trained, and
 no Ray is started. Tables are Parquet files (settings in the columns hp_*, losses in valid_loss, the
-first before training) and our own runs, of which the trials that reached their end count.
+first before training) and our own runs, of which the trials that reached their end count. The
+forecast of the gain from further compute, which a search gives, is held against what came, too.
 """
 
 import argparse
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from raysearch.replay.comparison import Comparison, Plan
+    from raysearch.replay.forecasts import Kept
     from raysearch.replay.measures import Estimate
 
 __all__ = ["add"]
@@ -115,6 +117,7 @@ def _show(console: Console, found: "Comparison", plan: "Plan") -> None:
     if any(one.unreached for estimates in times.values() for one in estimates.values()):
         _say(console, "> not reached on every table with the whole budget, which counts instead")
     _say(console, "means over tables; in brackets 95%, over seeds")
+    _show_forecasts(console, found.forecasts)
 
 
 def _show_estimates(
@@ -127,6 +130,26 @@ def _show_estimates(
     for name, estimates in rows.items():
         table.add_row(name, *map(_cell, estimates.values()))
     console.print(table)
+
+
+def _show_forecasts(console: Console, forecasts: "Mapping[str, Kept | None]") -> None:
+    from raysearch.forecast.gain import LEVEL, RATIOS
+
+    table = Table("rule", "forecasts held", box=None, pad_edge=False)
+    for ratio in RATIOS:
+        table.add_column(f"+{ratio:.0%}")
+    table.add_column("mean width")
+    for name, one in forecasts.items():
+        if one is not None:
+            span = " [{:.0%},{:.0%}]".format(*one.interval) if one.interval else ""
+            ahead = [one.ratios.get(f"{ratio:g}") for ratio in RATIOS]
+            cells = ["-" if share is None else f"{share:.0%}" for share in ahead]
+            table.add_row(name, f"{one.held:.0%}{span}", *cells, f"{one.mean_width:.2f}")
+    if not table.row_count:
+        _say(console, "no search is long enough for a forecast of what more of it would bring")
+        return
+    console.print(table)
+    _say(console, f"of intervals of the gain from so much more compute, made for {LEVEL:.0%}")
 
 
 def _say(console: Console, line: str) -> None:

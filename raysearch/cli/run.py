@@ -182,7 +182,7 @@ def _search(
             for line in (*audited.audit.brief(), *notes, *dashboard_lines(session.dashboard_url)):
                 progress.say(line)
             with (
-                LiveTable(spec, console, quiet=arguments.quiet) as live,
+                LiveTable(spec, console, quiet=arguments.quiet, past=run.events) as live,
                 kept_files(run, spec, audited.split.labels, data_facts(audited)) as files,
             ):
                 watcher = Watcher(progress.say, progress.update, (live, *files))

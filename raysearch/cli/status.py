@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 from raysearch.cli.known_job import kept, known
 from raysearch.cli.options import add_cluster_dashboard, add_job, run_at
 from raysearch.errors import RaysearchError
+from raysearch.forecast.progress import outlook_of
 from raysearch.ledger import TERMINAL
+from raysearch.reporting.prospects import in_full
 from raysearch.reporting.wording import figure, metric_name
 from raysearch.training.transductive import is_transductive, mark
+from raysearch.trials import Trials
 
 if TYPE_CHECKING:
     from raysearch.service.jobs import Job
@@ -68,16 +71,19 @@ def _progress(place: str) -> str:
     """What the ledger says, where this machine can read the run."""
     try:
         run = run_at(place)
-        trials = run.trials()
+        events, spec = run.events(), run.spec()
+        trials = Trials.replay(events, spec.search.objective)
     except RaysearchError:
         return ""
     ended = sum(record.status in TERMINAL for record in trials.records.values())
-    line = f"trials: {ended} of {run.spec().search.trials} ended"
+    line = f"trials: {ended} of {spec.search.trials} ended"
     if paused := trials.with_status("paused"):
         line += f", {len(paused)} paused"
     if ranked := trials.ranked():
         metric = metric_name(trials.objective).replace("val", "validation")
-        metric += mark(is_transductive(run.spec()))
+        metric += mark(is_transductive(spec))
         line += f"; best: trial {ranked[0].number:04d}, {metric} "
         line += figure(trials.objective, ranked[0].best_value)
+        if outlook := outlook_of(spec, events, trials):
+            line += f"\n{in_full(outlook, trials.objective, metric)}"
     return line

@@ -6,6 +6,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from raysearch.forecast.progress import outlook_of
+from raysearch.reporting.prospects import in_full
 from raysearch.reporting.wording import figure, metric_name
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
@@ -112,6 +114,8 @@ def show_outcome(console: Console, run: RunFolder, spec: SearchSpec, trials: Tri
         console.print(f"settings: {settings}", highlight=False, markup=False)
     lines = [f"results: {shown(run.root)}"]
     if ranked:
+        outlook = outlook_of(spec, run.events(), trials)
+        lines.insert(0, in_full(outlook, trials.objective, metric))
         figures = f"raysearch evaluate {pasted(run.root)}"
         lines.append(f"validation chose this model; for test figures: {figures}")
     for line in lines:

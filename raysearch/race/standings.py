@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from raysearch.config.search import Objective
+from raysearch.core_time import SlotSeconds
 from raysearch.evaluation.candidates import inner_predictions
 from raysearch.evaluation.selection import difference_error
 from raysearch.ledger import read
@@ -18,7 +19,6 @@ from raysearch.race.rules import Gap, Standing
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.trials import TrialRecord, Trials
-from raysearch.tuning.budgets import slot_seconds
 from raysearch.tuning.preparation import AuditedSplit
 from raysearch.tuning.tolerance import ValidationNoise, design_effect
 
@@ -86,7 +86,7 @@ def look(
     trials = Trials.replay(events, spec.search.objective)
     best = next(iter(trials.ranked()), None)
     used = {
-        "core_s": slot_cpus * slot_seconds(events),
+        "core_s": slot_cpus * SlotSeconds(events).total,
         "epochs": float(trials.num_epochs),
         "trials": float(len(trials.records)),
     }

@@ -9,6 +9,7 @@ import numpy as np
 
 from raysearch.errors import UserError
 from raysearch.replay.curve_table import CurveTable
+from raysearch.replay.forecasts import Case, Kept, cases, kept
 from raysearch.replay.measures import NUM_STEPS, Measured, measure
 from raysearch.replay.rules import PRESENT, RULES, Rule
 from raysearch.replay.simulation import Conditions, replay
@@ -72,12 +73,14 @@ class Comparison:
     Attributes:
         conditions: table to what held for its searches.
         rules: rule to what it reached.
+        forecasts: rule to how good forecasts of its gains were; None if none could be made.
         num_epochs: replayed in all.
         seconds: that it took.
     """
 
     conditions: Mapping[str, Conditions]
     rules: Mapping[str, Measured]
+    forecasts: Mapping[str, Kept | None]
     num_epochs: int
     seconds: float
 
@@ -93,6 +96,7 @@ class Comparison:
             },
             "epochs": self.num_epochs,
             "rules": {name: measured.to_dict() for name, measured in self.rules.items()},
+            "forecast": {name: one and one.to_dict() for name, one in self.forecasts.items()},
         }
 
 
@@ -119,15 +123,18 @@ def compare_rules(
     different = {rule.key: rule for rule in wanted.values()}
     began, num_epochs, done = time.monotonic(), 0, 0
     regrets: dict[str, dict[str, NDArray[np.float64]]] = {key: {} for key in different}
+    foreseen: dict[str, dict[str, list[list[Case]]]] = {key: {} for key in different}
     for key, rule in different.items():
         for table in tables:
-            one, curves = conditions[table.name], []
+            one, curves, told = conditions[table.name], [], list[list[Case]]()
             for seed in range(plan.num_seeds):
                 course = replay(table, rule, one, seed)
                 curves.append(course.regrets(table, one.budget, NUM_STEPS))
+                told.append(list(cases(course, table, one.budget, rule.scheduler)))
                 num_epochs, done = num_epochs + len(course.spent), done + 1
                 progress(done, len(different) * len(tables) * plan.num_seeds)
-            regrets[key][table.name] = np.array(curves)
+            regrets[key][table.name], foreseen[key][table.name] = np.array(curves), told
     present = regrets[wanted[PRESENT].key]
     measured = {name: measure(regrets[rule.key], present) for name, rule in rules.items()}
-    return Comparison(conditions, measured, num_epochs, time.monotonic() - began)
+    forecasts = {name: kept(foreseen[rule.key]) for name, rule in rules.items()}
+    return Comparison(conditions, measured, forecasts, num_epochs, time.monotonic() - began)

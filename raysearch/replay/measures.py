@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-__all__ = ["MOMENTS", "NUM_STEPS", "Estimate", "Measured", "measure"]
+__all__ = ["MOMENTS", "NUM_STEPS", "Estimate", "Measured", "measure", "t_interval"]
 
 # Shares of the budget at which regret is told.
 MOMENTS = (0.1, 0.25, 0.5, 1.0)
@@ -77,16 +77,16 @@ def _regret(regrets: Regrets, moment: float) -> Estimate:
     over_tables_S = np.mean(list(tables.values()), axis=0)
     return Estimate(
         float(over_tables_S.mean()),
-        _t_interval(over_tables_S),
+        t_interval(over_tables_S),
         {
-            name: {"mean": float(values_S.mean()), "interval": _t_interval(values_S)}
+            name: {"mean": float(values_S.mean()), "interval": t_interval(values_S)}
             for name, values_S in tables.items()
         },
     )
 
 
-def _t_interval(values_S: Floats) -> tuple[float, float] | None:
-    """Of the mean of seeds; no regret is below 0."""
+def t_interval(values_S: Floats) -> tuple[float, float] | None:
+    """95%, of the mean of seeds, none of which is below 0; None for a single one."""
     if len(values_S) < 2:
         return None
     half = stats.t.ppf((1 + LEVEL) / 2, len(values_S) - 1) * stats.sem(values_S)

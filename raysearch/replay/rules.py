@@ -32,6 +32,11 @@ class Rule:
         search = SearchConfig.model_validate(self.search)
         return stable_hash([search.model_copy(update={"noise": search.used_noise}), self.random])
 
+    @property
+    def scheduler(self) -> str:
+        """What stops its trials."""
+        return SearchConfig.model_validate(self.search).scheduler
+
 
 # What others are measured against: TPE and the stopping form of ASHA.
 PRESENT = "asha"

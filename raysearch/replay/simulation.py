@@ -51,12 +51,16 @@ class Course:
     Attributes:
         spent: of the budget, after each report.
         best: the best value by then, higher is better.
+        values: what was reported, as the table has it; None for no value.
+        numbers: of the trials that reported.
         num_trials: how many were proposed.
         wall: when the last report came, in mean epochs of one slot.
     """
 
     spent: list[float] = field(default_factory=list)
     best: list[float] = field(default_factory=list)
+    values: list[float | None] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
     num_trials: int = 0
     wall: float = 0.0
 
@@ -173,7 +177,7 @@ class Simulation:
 
     def _report(self, run: _Run) -> EpochReport:
         value = run.row.values[run.epoch - 1]
-        self._note(value)
+        self._note(run.number, value)
         metrics: dict[str, float] = {} if value is None else {self._table.objective: value}
         return EpochReport(
             run.number,
@@ -195,8 +199,10 @@ class Simulation:
         self._checkpoints[path] = run.epoch
         return {"checkpoint": path, "checkpoint_epoch": run.epoch}
 
-    def _note(self, value: float | None) -> None:
+    def _note(self, number: int, value: float | None) -> None:
         course = self.course
+        course.numbers.append(number)
+        course.values.append(value)
         best = course.best[-1] if course.best else self._table.signed(self._table.untrained)
         course.spent.append(self._spent)
         course.best.append(best if value is None else max(best, self._table.signed(value)))

@@ -1,6 +1,7 @@
 """The search on the terminal: a live table, or plain lines where there is no terminal."""
 
 import time
+from collections.abc import Callable, Iterable
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -8,8 +9,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from raysearch.forecast.progress import Progress
 from raysearch.ledger import TERMINAL, Event
+from raysearch.reporting.prospects import in_short
 from raysearch.reporting.wording import figure, metric_name, one_line
+from raysearch.sparing import Sparing
 from raysearch.spec import SearchSpec
 from raysearch.training.transductive import is_transductive, mark
 from raysearch.trials import Status, TrialRecord, Trials
@@ -28,9 +32,17 @@ class LiveTable:
         spec: the search.
         console: where to.
         quiet: draw nothing.
+        past: what the ledger of a search that goes on holds, for the forecast.
     """
 
-    def __init__(self, spec: SearchSpec, console: Console, *, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        spec: SearchSpec,
+        console: Console,
+        *,
+        quiet: bool = False,
+        past: Callable[[], Iterable[Event]] = tuple,
+    ) -> None:
         self._spec = spec
         self._console = console
         self._quiet = quiet
@@ -39,6 +51,8 @@ class LiveTable:
         self._num_epochs = 0
         self._objective = spec.search.objective
         self._metric = metric_name(self._objective) + mark(is_transductive(spec))
+        self._past, self._progress = past, Progress(spec)
+        self._sparing, self._prospect = Sparing(), ""
         self._keep(Trials(self._objective))
         self._live: Live | None = None
         # A dumb terminal cannot be drawn over: it gets lines.
@@ -63,6 +77,7 @@ class LiveTable:
         """Take one ledger event in."""
         self._num_epochs += event.event == "epoch"
         if self._live is not None:
+            self._follow(trials, event)
             self._keep(trials)
             if not self._live.is_started:
                 self._begun = time.time()
@@ -109,12 +124,26 @@ class LiveTable:
 
     def table(self) -> Group:
         """The whole picture as it stands."""
-        counts, *tables = self._drawn
-        return Group(self._header(counts), *tables)
+        counts, prospect, *tables = self._drawn
+        ahead = [Text(prospect)] if prospect else []
+        return Group(self._header(counts), *ahead, *tables)
 
     def _keep(self, trials: Trials) -> None:
         # rich draws in a thread of its own, which must not read what the driver is changing.
-        self._drawn = self._counts(trials), self._running(trials), self._leaders(trials)
+        tables = self._running(trials), self._leaders(trials)
+        self._drawn = self._counts(trials), self._prospect, *tables
+
+    def _follow(self, trials: Trials, event: Event) -> None:
+        if self._live and not self._live.is_started and event.seq > 1:
+            self._progress = Progress(self._spec, self._past())
+        self._progress.take(event)
+        if event.event == "epoch":
+            # It takes the longer the more epochs there are.
+            self._sparing(lambda: self._look_ahead(trials))
+
+    def _look_ahead(self, trials: Trials) -> None:
+        outlook = self._progress.outlook(trials)
+        self._prospect = in_short(outlook, self._objective, self._metric) if outlook else ""
 
     def _header(self, counts: str) -> Text:
         elapsed = max(time.time() - self._begun, 1e-9)

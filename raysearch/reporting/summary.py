@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from raysearch.files import write_json
+from raysearch.forecast.progress import outlook_of
 from raysearch.ledger import TERMINAL, Event
+from raysearch.reporting.prospects import facts
 from raysearch.run_folder import RunFolder
 from raysearch.training.transductive import is_transductive
 from raysearch.trials import Trials
@@ -21,20 +23,23 @@ def summarize(run: RunFolder, events: Sequence[Event], trials: Trials) -> dict[s
     ``wall_s`` runs from the command to its end, summed over resumptions; ``startup_s`` from the
     newest command to its first epoch report; ``train_compute_s`` is the time inside training and
     validation batches on rank 0, of every epoch that was trained, repeated ones included;
-    ``trial_overhead_s`` is the mean of :func:`trial_overheads`.
+    ``trial_overhead_s`` is the mean of :func:`trial_overheads`; ``forecast`` is of the gain from
+    further ``core_s`` of search, None where there is too little to tell from.
     """
     sessions = run.info().get("sessions", [])
     overheads = trial_overheads(events)
     ranked = trials.ranked()
     best = ranked[0] if ranked else None
     best_epoch = best.epochs[best.best_epoch] if best and best.best_epoch else None
+    spec = run.spec()
     return {
         "name": run.root.name,
         "objective": trials.objective,
-        "transductive": is_transductive(run.spec()),
+        "transductive": is_transductive(spec),
         "best_trial": best.number if best else None,
         "best_value": best.best_value if best else None,
         "best_val_uar": best_epoch.metrics.get("val_uar") if best_epoch else None,
+        "forecast": facts(outlook_of(spec, events, trials)),
         "pretraining_s": _pretraining_s(run),
         "wall_s": sum(_wall(session, events) for session in sessions),
         "startup_s": _startup(sessions[-1], events) if sessions else None,

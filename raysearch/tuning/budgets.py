@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from raysearch.config.search import SearchConfig
+from raysearch.core_time import SlotSeconds
 from raysearch.ledger import Event
 from raysearch.trials import TrialRecord, Trials
 
-__all__ = ["BUDGETS", "MAX_PRETRAINING", "NOTHING", "Budgets", "Spent", "slot_seconds"]
+__all__ = ["BUDGETS", "MAX_PRETRAINING", "NOTHING", "Budgets", "Spent"]
 
 # What stops a search when it is spent.
 EPOCHS, TIME, CORES = "epoch budget", "time budget", "core budget"
@@ -65,7 +66,7 @@ class Budgets:
         self._began: float | None = None
         self._core_s = search.core_budget_s
         self._slot_cpus, self._num_slots = slot_cpus, num_slots
-        self._used_core_s = slot_cpus * slot_seconds(events) + spent.core_s
+        self._used_core_s = slot_cpus * SlotSeconds(events).total + spent.core_s
         self._used_s = 0.0 if events else spent.wall_s
         self._counted: float | None = None
         self._reserve = reserve
@@ -136,21 +137,3 @@ class Budgets:
             now = time.monotonic()
             self._used_core_s += self._slot_cpus * self._num_slots() * (now - self._counted)
             self._counted = now
-
-
-def slot_seconds(events: Sequence[Event]) -> float:
-    """Seconds from each slot's first epoch's beginning to its last word, over all drivers' slots.
-
-    Slots come and go: one that took another's place has a number of its own.
-    """
-    spans: dict[tuple[int, int], tuple[float, float]] = {}
-    for event in events:
-        if event.slot is not None:
-            slot, began = (event.fence, event.slot), event.time - _train_s(event)
-            first, last = spans.get(slot, (began, event.time))
-            spans[slot] = min(first, began), max(last, event.time)
-    return sum(last - first for first, last in spans.values())
-
-
-def _train_s(event: Event) -> float:
-    return float(event.data.get("train_s") or 0.0)

@@ -1,0 +1,1 @@
+"""What more time would bring a search: an interval of the gain, calibrated on replays."""

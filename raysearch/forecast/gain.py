@@ -1,0 +1,118 @@
+"""How much better the best value will be if the same search goes on: an interval of 80%.
+
+A yardstick is taken from the search itself, so that it fits any corpus and metric: how far its
+best trial is ahead of the mean of the better half of its trials, and twice what the last stretch
+of equal relative length has brought. From recorded learning curves it is known how many such
+yardsticks the gain amounts to in four of five searches; that is the upper end. The lower end is
+always 0: on every kind of replayed search at least one in ten gained next to nothing, so that the
+shortest interval that holds in 80% begins there. (Split conformal prediction with a scaled
+residual: Lei et al., JASA 113, 2018, section 5.2.)
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from raysearch.forecast.course import Course
+
+__all__ = [
+    "FURTHEST",
+    "LEAST_RUNS",
+    "LEAST_TRIALS",
+    "LEVEL",
+    "RATIOS",
+    "YARDSTICKS",
+    "Gain",
+    "Yardstick",
+    "forecast",
+    "yardstick",
+]
+
+# Of the searches, as many gain no more than the upper end.
+LEVEL = 0.8
+# Before so many trials have a value, and so many whole runs' epochs are done, nothing is said.
+LEAST_TRIALS, LEAST_RUNS = 4, 2
+# The most compute that is looked ahead, in parts of what was spent: as much again.
+FURTHEST = 1.0
+
+# The lead of the best trial counts as no less and no more than these parts of what is left to gain
+# at all: where all trials are equal so far one may still break away, and where most have failed to
+# learn a lead says little.
+LEAST_LEAD, MOST_LEAD = 0.05, 0.3
+LAST_GAINS = 2.0
+
+# Further compute in parts of what was spent, and the yardsticks that four of five searches gain no
+# more than, by the search's scheduler: one that lets every trial train on has fewer trials to draw
+# the best from. By tests/benchmarks/forecast_calibration.py on seven tables of TaskSet (Metz et al.
+# 2020, arXiv 2002.11887; 1,000 curves each); the median rule, which stops trials, has asha's.
+RATIOS = (0.1, 0.25, 0.5, 1.0)
+YARDSTICKS = {
+    "asha": (0.081, 0.191, 0.387, 0.736),
+    "median": (0.081, 0.191, 0.387, 0.736),
+    "promote": (0.082, 0.204, 0.436, 0.685),
+    "none": (0.047, 0.122, 0.218, 0.643),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """An interval of the gain in the objective's own unit, positive for better."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Yardstick:
+    """What a gain is measured by.
+
+    Attributes:
+        length: in the objective's unit.
+        room: what is left to gain at all.
+    """
+
+    length: float
+    room: float
+
+    def gain(self, times: float) -> Gain:
+        """From nothing to so many yardsticks, as far as there is room."""
+        return Gain(0.0, min(times * self.length, self.room))
+
+
+def forecast(course: Course, ratio: float, max_epochs: int, scheduler: str) -> Gain | None:
+    """What ``ratio`` times the compute so far would bring on top.
+
+    Args:
+        course: the search so far.
+        ratio: from 0 to ``FURTHEST``.
+        max_epochs: of a whole run.
+        scheduler: what stops trials in this search, one of YARDSTICKS.
+
+    Returns:
+        The interval, or ``None`` where there is not enough to look back on.
+    """
+    measured = yardstick(course, ratio, max_epochs)
+    if measured is None:
+        return None
+    return measured.gain(float(np.interp(ratio, (0.0, *RATIOS), (0.0, *YARDSTICKS[scheduler]))))
+
+
+def yardstick(course: Course, ratio: float, max_epochs: int) -> Yardstick | None:
+    """What gains of the next ``ratio`` of the compute are measured by; as ``forecast``."""
+    if not 0 <= ratio <= FURTHEST:
+        raise ValueError(f"{ratio} of the compute so far: no forecast reaches beyond {FURTHEST}")
+    bests = course.bests()
+    if len(bests) < LEAST_TRIALS or course.num_epochs < LEAST_RUNS * max_epochs:
+        return None
+    best = float(bests[0])
+    room = abs(course.ideal - best)
+    lead = best - float(bests[: (len(bests) + 1) // 2].mean())
+    lead = min(max(lead, LEAST_LEAD * room), MOST_LEAD * room)
+    before = course.until(course.spent_E[-1] / (1 + ratio)).best()
+    last = best - (_first(course) if before is None else before)
+    return Yardstick(lead + LAST_GAINS * last, room)
+
+
+def _first(course: Course) -> float:
+    told = course.values_E[~np.isnan(course.values_E)]
+    return float(told[0])

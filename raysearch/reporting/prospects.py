@@ -1,0 +1,56 @@
+"""What is said of the gain that more of a search would bring."""
+
+from typing import Any
+
+from raysearch.forecast.gain import LEAST_RUNS, LEAST_TRIALS, LEVEL
+from raysearch.forecast.progress import Outlook
+
+__all__ = ["facts", "in_full", "in_short"]
+
+_NONE = (
+    "forecast: none of what more of this search would bring, as that takes "
+    f"{LEAST_TRIALS} trials and the epochs of {LEAST_RUNS} whole runs"
+)
+
+
+def in_short(outlook: Outlook, objective: str, metric: str) -> str:
+    """For the live table, with the metric's name there: less than 60 columns."""
+    ahead = "next core-hour" if outlook.is_hour else f"as long again ({_time(outlook.core_s)})"
+    low, high = (_figure(objective, gain) for gain in (outlook.gain.low, outlook.gain.high))
+    if objective.endswith("loss"):
+        return f"{ahead}: {metric} {low} to {high} lower ({LEVEL:.0%})"
+    return f"{ahead}: +{low} to +{high} {metric} ({LEVEL:.0%})"
+
+
+def in_full(outlook: Outlook | None, objective: str, metric: str) -> str:
+    """A sentence for the outcome, with the metric's name there."""
+    if outlook is None:
+        return _NONE
+    low, high = (_figure(objective, gain) for gain in (outlook.gain.low, outlook.gain.high))
+    change = f"falls by {low} to {high}"
+    if not objective.endswith("loss"):
+        change = f"rises by {low} to {high} points"
+    ahead = "in another core-hour"
+    if not outlook.is_hour:
+        ahead = f"in {_time(outlook.core_s)} more (a core-hour is too far ahead to tell)"
+    return f"forecast: the best {metric} {change} {ahead}; {LEVEL:.0%} of replayed searches kept it"
+
+
+def facts(outlook: Outlook | None) -> dict[str, Any] | None:
+    """For ``summary.json``: the gain is in the objective's own unit, positive for better."""
+    if outlook is None:
+        return None
+    return {
+        "core_s": outlook.core_s,
+        "gain_low": outlook.gain.low,
+        "gain_high": outlook.gain.high,
+        "level": LEVEL,
+    }
+
+
+def _figure(objective: str, gain: float) -> str:
+    return f"{gain:.3f}" if objective.endswith("loss") else f"{100 * gain:.1f}"
+
+
+def _time(core_s: float) -> str:
+    return f"{core_s / 60:.0f} core-min" if core_s >= 60 else f"{core_s:.0f} core-s"
