@@ -40,7 +40,7 @@ demo: $(STAMP)
 	@$(BIN)/raysearch evaluate results/$(DEMO_NAME)
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest -m "not benchmark and not slow and (not fault or ci)"
+	@$(BIN)/python -m pytest --durations=20 -m "not benchmark and not slow and (not fault or ci)"
 
 fault: $(STAMP)
 	@$(BIN)/python -m pytest -m "fault or slow"
