@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -22,6 +23,7 @@ __all__ = [
     "names_several",
     "overrides",
     "run_at",
+    "runs_at",
     "storage_folder",
 ]
 
@@ -87,8 +89,10 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, metavar="S")
     parser.add_argument(
         "--warm-start",
-        metavar="RUN",
-        help="try the three best settings of an earlier run of the same model first",
+        action="append",
+        metavar="RUN[,RUN...]",
+        help="first try the best settings of earlier runs of the same model, on these data or "
+        "others: three of one run, five of several, most of the one whose data are most like these",
     )
     _add_start(parser)
     parser.add_argument(
@@ -204,6 +208,12 @@ def run_at(text: str) -> RunFolder:
     from raysearch.storage.runs import existing_run
 
     return existing_run(text)
+
+
+def runs_at(texts: Sequence[str]) -> list[RunFolder]:
+    """The runs that are meant, several with commas between; raises as ``run_at`` does."""
+    parts = [[text] if Path(text).exists() else text.split(",") for text in texts]
+    return [run_at(part.strip()) for several in parts for part in several]
 
 
 def add_cluster(parser: argparse.ArgumentParser) -> None:

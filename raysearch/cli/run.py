@@ -14,11 +14,12 @@ from raysearch.cli.options import (
     add_storage,
     names_several,
     overrides,
-    run_at,
+    runs_at,
 )
 from raysearch.cli.run_files import data_facts, kept_files
 from raysearch.cli.terminal import ProgressLine, dashboard_lines, plain_console, show_outcome
 from raysearch.config.overrides import parse_override
+from raysearch.config.search import WarmStart
 from raysearch.corpora.spelling import spelling_notes
 from raysearch.errors import TrialError, UserError
 from raysearch.reporting.live import LiveTable
@@ -27,6 +28,7 @@ from raysearch.spec import SearchSpec
 from raysearch.storage.replica import check_writable, shown
 
 if TYPE_CHECKING:
+    from raysearch.protocols.splits import Split
     from raysearch.tuning.start_source import Source
 
 __all__ = ["add", "wanted"]
@@ -162,10 +164,9 @@ def _search(
         source.check((audited.split, *audited.inner))
         about = outline(spec, source, audited.split.labels, settings)
     if arguments.warm_start:
-        from raysearch.tuning.warm_start import warm_start
-
-        given = warm_start(run_at(arguments.warm_start), spec, audited.split)
+        given = _warm_start(arguments, spec, run, audited.split)
         spec = replace(spec, search=spec.search.model_copy(update={"warm_start": given}))
+        about.append(given.line())
     run.check(spec, resume=bool(arguments.resume))
     with (
         hold(run.root, progress.say if arguments.resume else None) as lease,
@@ -207,3 +208,16 @@ def _search(
             failed = trials.with_status("failed")
             if failed and len(failed) == len(trials.records):
                 raise TrialError(f"every trial failed, the first as {failed[0].reason}")
+
+
+def _warm_start(
+    arguments: argparse.Namespace, spec: SearchSpec, run: RunFolder, split: "Split"
+) -> WarmStart:
+    """What is tried first; a resumed run keeps what it took, whatever became of its origins."""
+    from raysearch.tuning.warm_start import warm_start
+
+    origins = runs_at(arguments.warm_start)
+    before = run.spec().search.warm_start if arguments.resume and run.spec_file.exists() else None
+    if before and [one.run for one in before.origins] == [one.root.name for one in origins]:
+        return before
+    return warm_start(origins, spec, split)

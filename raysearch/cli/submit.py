@@ -62,8 +62,8 @@ def submit(arguments: argparse.Namespace) -> int:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         raise UserError(f"--name {name}: letters, digits, and _ . - between them")
     options = ["--space", "space.yaml"]
-    if arguments.warm_start:
-        options += ["--warm-start", arguments.warm_start]
+    for runs in arguments.warm_start or ():
+        options += ["--warm-start", runs]
     send(arguments, name, options, spec, resumed=False)
     return 0
 

@@ -1,13 +1,13 @@
 """How a search goes: its budgets, scheduler, objective and resources."""
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from raysearch.config.base import Config
 
-__all__ = ["Final", "Objective", "SearchConfig", "WarmStart", "better", "parse_duration"]
+__all__ = ["Final", "Objective", "Origin", "SearchConfig", "WarmStart", "better", "parse_duration"]
 
 Objective = Literal["val_uar", "val_uar_mean3", "val_macro_f1", "val_wa", "val_loss"]
 
@@ -46,14 +46,50 @@ def better(value: float, best: float | None, objective: str) -> bool:
     return value < best if objective == "val_loss" else value > best
 
 
-class WarmStart(Config):
-    """Settings of an earlier run that are tried before the sampler's own."""
+class Origin(Config):
+    """An earlier run from which settings were taken."""
 
-    origin: str = Field(min_length=1, description="The earlier run's name.")
-    settings: tuple[dict[str, bool | int | float | str | None], ...] = Field(
-        description="Dotted field to value, the best settings first."
+    run: str = Field(min_length=1, description="Its name.")
+    likeness: float | None = Field(
+        None, ge=0, le=1, description="How like its data are; null: nobody asked."
     )
-    saw_test: bool = Field(description="Whether that run learned from rows that are tested here.")
+
+
+class WarmStart(Config):
+    """Settings of earlier runs that are tried before the sampler's own."""
+
+    origins: tuple[Origin, ...] = Field(min_length=1, description="The runs.")
+    settings: tuple[dict[str, bool | int | float | str | None], ...] = Field(
+        description="Dotted field to value, in the order in which they are tried."
+    )
+    taken: tuple[tuple[str, int, float], ...] = Field(
+        (),
+        description="Of each of the settings: its run, its rank among that run's, and its weight, "
+        "likeness / rank, by which they are ordered.",
+    )
+    saw_test: bool = Field(
+        description="Whether one of those runs learned from rows that are tested here."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_one_run(cls, data: Any) -> Any:
+        """As runs had it that could name one origin only."""
+        if not isinstance(data, dict) or "origin" not in data or "origins" in data:
+            return data
+        rest = {key: value for key, value in data.items() if key != "origin"}
+        return {"origins": [{"run": data["origin"]}], **rest}
+
+    def line(self) -> str:
+        """Whence they are, in a line for the user."""
+        runs = [run for run, _, _ in self.taken]
+        parts = [
+            origin.run
+            if origin.likeness is None
+            else f"{origin.run} ({runs.count(origin.run)}, likeness {origin.likeness:.2f})"
+            for origin in self.origins
+        ]
+        return f"warm start: {len(self.settings)} settings of {', '.join(parts)}"
 
 
 class SearchConfig(Config):
@@ -126,7 +162,7 @@ class SearchConfig(Config):
     priors: bool = Field(
         True, description="Begin where the space expects good values; else evenly, everywhere."
     )
-    warm_start: WarmStart | None = Field(None, description="Settings of an earlier run.")
+    warm_start: WarmStart | None = Field(None, description="Settings of earlier runs.")
     published_first: bool = Field(True, description="Run the published settings first.")
     own_first: bool = Field(
         True, description="Then those of the sections: random draws may all be worse."

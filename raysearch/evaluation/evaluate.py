@@ -256,7 +256,8 @@ def _notes(
         notes.append("optimistic: test speakers, texts or both occur in training")
     warm = arms[0].spec.search.warm_start
     if warm and warm.saw_test:
-        notes.append(f"settings saw these speakers: warm start from {warm.origin}")
+        origins = ", ".join(origin.run for origin in warm.origins)
+        notes.append(f"settings saw these speakers: warm start from {origins}")
     unusable = {name: why for _, missing in results for name, why in missing.items()}
     if unusable:
         name, why = next(iter(unusable.items()))

@@ -11,6 +11,7 @@ import ray
 from raysearch.config.identity import stable_hash
 from raysearch.spec import SearchSpec
 from raysearch.tuning.cluster_session import ClusterSession
+from raysearch.tuning.likeness import facts_of_split
 from raysearch.tuning.preparation import AuditedSplit
 from raysearch.tuning.resources import cluster_nodes
 from raysearch.tuning.study import num_startup_trials
@@ -32,6 +33,7 @@ def session_facts(
         "num_startup_trials": num_startup_trials(spec.search.trials),
         "data_fingerprint": stable_hash(audited.identity(spec)),
         "validation": ValidationNoise.of((audited.split, *audited.inner)).to_dict(),
+        "data": facts_of_split(audited.split).model_dump(mode="json"),
         "audit": audited.audit.to_dict(),
         "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
         "commit": _commit(),

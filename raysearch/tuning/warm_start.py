@@ -1,52 +1,102 @@
-"""Settings that did well in an earlier run, tried first in a new one."""
+"""Settings that did well in earlier runs, tried first in a new one."""
 
 import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from raysearch.config.search import WarmStart
+from raysearch.config.distributions import Scalar
+from raysearch.config.search import Origin, WarmStart
 from raysearch.errors import ConfigError
 from raysearch.protocols.splits import Split
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
+from raysearch.tuning.likeness import facts_of_run, facts_of_split, likeness
 
 __all__ = ["warm_start"]
 
-NUM_SETTINGS = 3
+NUM_OF_ONE, NUM_IN_ALL = 3, 5
 # Corpora whose utterances are named by their publisher, whatever folder they are in.
 OWN_IDS = frozenset({"crema_d", "demo", "emodb", "emovo", "iemocap", "ravdess", "savee", "tess"})
 
+Settings = dict[str, Scalar]
 
-def warm_start(earlier: RunFolder, spec: SearchSpec, split: Split) -> WarmStart:
-    """The best settings of ``earlier`` that ``spec`` can try.
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """Settings, of which run they were the ``rank``-th best, and their weight."""
+
+    run: str
+    rank: int
+    weight: float
+    settings: Settings
+
+
+def warm_start(runs: Sequence[RunFolder], spec: SearchSpec, split: Split) -> WarmStart:
+    """The best settings of earlier ``runs`` that ``spec`` can try.
+
+    Settings are weighed by how like the run's data are to these, divided by their rank in their
+    run, so that each run has about as many as its likeness is worth; the greatest weight goes
+    first. There are at most three of a run, and five in all.
 
     Args:
-        earlier: a run with trials.
-        spec: the new search; of the old settings its searched fields are taken.
-        split: the new search's, to say whether the old one has seen its test rows.
+        runs: with trials; of their settings the fields that ``spec`` searches are taken.
+        spec: the new search.
+        split: the new search's, to say whether an old one has seen its test rows.
 
     Raises:
-        ConfigError: a run of another model, or none of its settings fits the new space.
+        ConfigError: a run is of another model or named twice, or none of its settings fits.
     """
-    old = earlier.spec()
+    olds = [_old_spec(run, spec) for run in runs]
+    names = [run.root.name for run in runs]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"--warm-start: two runs are named {name!r}; give each once")
+    here = facts_of_split(split)
+    likes = [round(likeness(facts_of_run(run), here), 3) for run in runs]
+    found = [
+        candidate
+        for run, old, like in zip(runs, olds, likes, strict=True)
+        for candidate in _candidates(run, old, spec, like)
+    ]
+    found.sort(key=lambda one: -one.weight)  # stable: of equals the run named first
+    chosen = list[_Candidate]()
+    for one in found:
+        if len(chosen) < NUM_IN_ALL and all(one.settings != other.settings for other in chosen):
+            chosen.append(one)
+    return WarmStart(
+        origins=tuple(Origin(run=n, likeness=like) for n, like in zip(names, likes, strict=True)),
+        settings=tuple(one.settings for one in chosen),
+        taken=tuple((one.run, one.rank, one.weight) for one in chosen),
+        saw_test=any(_saw_test(run, old, spec, split) for run, old in zip(runs, olds, strict=True)),
+    )
+
+
+def _old_spec(run: RunFolder, spec: SearchSpec) -> SearchSpec:
+    old = run.spec()
     if old.model.name != spec.model.name:
         raise ConfigError(
-            f"--warm-start {earlier.root}: it searched {old.model.name!r},"
+            f"--warm-start {run.root}: it searched {old.model.name!r},"
             f" and this search is of {spec.model.name!r}"
         )
-    found: list[dict[str, bool | int | float | str | None]] = []
-    for record in earlier.trials().ranked():
+    return old
+
+
+def _candidates(run: RunFolder, old: SearchSpec, spec: SearchSpec, like: float) -> list[_Candidate]:
+    """The three best settings of ``run``."""
+    found = list[Settings]()
+    for record in run.trials().ranked():
         fields = old.resolve(record.config).fields()
         settings = {name: fields[name] for name in spec.space.fields if name in fields}
         if settings not in found and spec.space.parameters(settings) is not None:
             found.append(settings)
     if not found:
         raise ConfigError(
-            f"--warm-start {earlier.root}: none of its settings lies in the space {spec.name!r}"
+            f"--warm-start {run.root}: none of its settings lies in the space {spec.name!r}"
         )
-    return WarmStart(
-        origin=earlier.root.name,
-        settings=tuple(found[:NUM_SETTINGS]),
-        saw_test=_saw_test(earlier, old, spec, split),
-    )
+    return [
+        _Candidate(run.root.name, rank, round(like / rank, 3), settings)
+        for rank, settings in enumerate(found[:NUM_OF_ONE], start=1)
+    ]
 
 
 def _saw_test(earlier: RunFolder, old: SearchSpec, spec: SearchSpec, split: Split) -> bool:

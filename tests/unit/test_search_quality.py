@@ -1,4 +1,4 @@
-"""A guard on how well a new search spends its epochs: replays of real trials of a system of ours."""
+"""A guard on how well a new search spends its epochs: replays of a system's real trials."""
 
 from pathlib import Path
 
