@@ -33,7 +33,8 @@ def in_full(outlook: Outlook | None, objective: str, metric: str) -> str:
     ahead = "in another core-hour"
     if not outlook.is_hour:
         ahead = f"in {_time(outlook.core_s)} more (a core-hour is too far ahead to tell)"
-    return f"forecast: the best {metric} {change} {ahead}; {LEVEL:.0%} of replayed searches kept it"
+    held = f"{LEVEL:.0%} of replayed searches stayed within"
+    return f"forecast: the best {metric} {change} {ahead}; {held}"
 
 
 def facts(outlook: Outlook | None) -> dict[str, Any] | None:

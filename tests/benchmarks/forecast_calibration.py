@@ -24,7 +24,9 @@ from raysearch.replay.found_tables import find_tables
 from raysearch.replay.rules import rules_named
 from raysearch.replay.simulation import replay
 
-RULES, SLOTS, WHOLE_RUNS = ("asha", "promote", "tpe"), (1, 8), (8, 20)
+RULES = ("asha", "promote", "tpe")
+# Whole runs of a budget, and trials at a time; each weighs the same.
+CONDITIONS = ((8, 1), (20, 1), (20, 8))
 
 
 @dataclass(frozen=True)
@@ -69,16 +71,15 @@ def gather(tables: Sequence[CurveTable], seeds: int) -> list[Told]:
     found = list[Told]()
     for table in tables:
         most = max(1, len(table.rows) // 2)
-        for runs in sorted({min(runs, most) for runs in WHOLE_RUNS}):
-            for slots in SLOTS:
-                conditions = Plan(seeds, runs * table.max_epochs, slots).conditions(table)
-                for name, rule in rules_named(RULES).items():
-                    for seed in range(seeds):
-                        course = replay(table, rule, conditions, seed)
-                        found += [
-                            Told(table.name, name, rule.scheduler, slots, runs, case)
-                            for case in cases(course, table, conditions.budget, rule.scheduler)
-                        ]
+        for runs, slots in sorted({(min(runs, most), slots) for runs, slots in CONDITIONS}):
+            conditions = Plan(seeds, runs * table.max_epochs, slots).conditions(table)
+            for name, rule in rules_named(RULES).items():
+                for seed in range(seeds):
+                    course = replay(table, rule, conditions, seed)
+                    found += [
+                        Told(table.name, name, rule.scheduler, slots, runs, case)
+                        for case in cases(course, table, conditions.budget, rule.scheduler)
+                    ]
         print(f"  {table.name}: replayed", flush=True)
     return found
 
@@ -101,9 +102,11 @@ def yardsticks(told: Sequence[Told]) -> Constants:
 
 
 def quantile(chosen: Sequence[Told], measure: Callable[[Case], float]) -> float:
-    """The LEVEL quantile of ``measure``, with tables of equal weight."""
+    """The LEVEL quantile of ``measure``, with tables and conditions of equal weight."""
     names, places, counts = np.unique(
-        [one.table for one in chosen], return_inverse=True, return_counts=True
+        [f"{one.table} {one.runs} {one.slots}" for one in chosen],
+        return_inverse=True,
+        return_counts=True,
     )
     weights = 1 / counts[places] / len(names)
     values = np.array([measure(one.case) for one in chosen])
@@ -140,6 +143,7 @@ def report(told: Sequence[Told], judged: Sequence[Judged]) -> None:
         "at": lambda one: f"{one.case.moment:.0%} of the budget",
         "rule": lambda one: one.rule,
         "slots": lambda one: str(one.slots),
+        "rule and slots": lambda one: f"{one.rule} {one.slots}",
         "budget": lambda one: f"{one.runs} whole runs",
         "table": lambda one: one.table,
     }

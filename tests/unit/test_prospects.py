@@ -38,7 +38,7 @@ def test_a_loss_falls():
 def test_the_outcome_is_a_sentence_of_the_validation_value():
     assert in_full(HOUR, "val_uar", "validation UA") == (
         "forecast: the best validation UA rises by 0.0 to 1.8 points in another core-hour; "
-        "80% of replayed searches kept it"
+        "80% of replayed searches stayed within"
     )
     short = in_full(SHORT, "val_uar", "validation UA")
     assert "in 8 core-min more (a core-hour is too far ahead to tell)" in short
