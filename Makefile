@@ -30,11 +30,11 @@ $(STAMP): pyproject.toml constraints.txt
 DEMO_NAME := demo-$(shell date +%Y%m%d-%H%M%S)
 
 demo: $(STAMP)
-	@echo "Searching for the best EmoHRNet on the embedded demo corpus: 12 trials of at"
+	@echo "Searching for the best EmoHRNet on the embedded demo corpus: 20 trials of at"
 	@echo "most 8 epochs on this machine's CPUs, and the ensemble of the best of them; then"
 	@echo "its figures on speakers that it never met. 4 to 8 minutes on two cores."
 	@echo "Results go to results/$(DEMO_NAME)."
-	@$(BIN)/raysearch run --space emohrnet --name $(DEMO_NAME) --trials 12 --max-epochs 8 \
+	@$(BIN)/raysearch run --space emohrnet --name $(DEMO_NAME) --trials 20 --max-epochs 8 \
 	  --final ensemble --set features.mel.n_mels=40 --set features.mel.hop_ms=20 \
 	  --set model.stem_stride=4 $(DEMO_ARGS)
 	@$(BIN)/raysearch evaluate results/$(DEMO_NAME)

@@ -29,6 +29,7 @@ SMALL = {
     "training.epochs": 2,
     "search.trials": 4,
     "search.own_first": False,
+    "search.priors": False,
     "search.inner_folds": 1,
     "search.final": "single",
 }
