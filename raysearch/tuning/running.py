@@ -1,12 +1,13 @@
 """The trial that a group works on, as its host keeps it."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from raysearch.tuning.faults import Fault
 
-__all__ = ["Running"]
+__all__ = ["Running", "trial_key"]
 
 
 @dataclass(slots=True)
@@ -58,3 +59,8 @@ class Running:
         if not self.ended.is_set():
             self.reason, self.fault = reason, fault
             self.ended.set()
+
+
+def trial_key(task: Mapping[str, Any]) -> tuple[str, int]:
+    """What tells a trial from those of another run that had the same slot: folder and number."""
+    return str(task["folder"]), int(task["number"])

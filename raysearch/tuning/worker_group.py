@@ -23,7 +23,7 @@ from raysearch.tuning.commands import FaultError, GroupHungError, GroupLostError
 from raysearch.tuning.faults import Fault
 from raysearch.tuning.gauges import SlotGauges
 from raysearch.tuning.mailbox import Mailbox, untold
-from raysearch.tuning.running import Running
+from raysearch.tuning.running import Running, trial_key
 
 __all__ = ["WorkerGroupHost"]
 
@@ -60,7 +60,8 @@ class WorkerGroupHost(Mailbox):
         self._busy = asyncio.Lock()
         self._assigned: dict[str, Any] = {}
         self._lease = -1
-        self._attempts: dict[int, int] = {}
+        # By folder and number: several runs may share a slot.
+        self._attempts: dict[tuple[str, int], int] = {}
         self._restarts = 0
         self._current: Running | None = None
         self._leaving: str | None = None
@@ -98,9 +99,8 @@ class WorkerGroupHost(Mailbox):
             return {"attempt": self._current.attempt}
 
     def _new(self, task: dict[str, Any], lease: int) -> Running:
-        number = int(task["number"])
-        attempt = max(self._attempts.get(number, 0) + 1, int(task["attempt"]))
-        self._attempts[number] = attempt
+        key = trial_key(task)
+        self._attempts[key] = attempt = max(self._attempts.get(key, 0) + 1, int(task["attempt"]))
         return Running(task, lease, attempt, task.get("resume"))
 
     @untold
@@ -271,7 +271,7 @@ class WorkerGroupHost(Mailbox):
 
     def _next_attempt(self, running: Running) -> None:
         running.attempt += 1
-        self._attempts[running.number] = running.attempt
+        self._attempts[trial_key(running.task)] = running.attempt
 
     async def _drop(self) -> None:
         running = self._current

@@ -10,8 +10,9 @@ from raysearch.tuning.worker_group import WorkerGroupHost
 DIES, HANGS = "dies", "hangs"
 
 
-def task(number=0, attempt=1, resume=None):
-    return {"number": number, "attempt": attempt, "resume": resume}
+def task(number=0, attempt=1, resume=None, run="run"):
+    folder = f"{run}/checkpoints/{number:04d}"
+    return {"number": number, "attempt": attempt, "resume": resume, "folder": folder}
 
 
 class FakeGroup:

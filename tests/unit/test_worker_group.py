@@ -32,12 +32,21 @@ async def test_a_trial_runs_in_order_and_rank_0_answers():
         assert {r["rank"] for r in results} == {0}
         assert {r["attempt"] for r in results} == {1}
         assert group.kinds() == ["start", "epoch", "epoch", "epoch"]
-        assert group.seen[0][2] == {"number": 7, "attempt": 1, "resume": None}
+        assert group.seen[0][2] == task(7)
         assert await host.pids() == {0: 0, 1: 1}
         # A caller that takes over reads again what its predecessor read.
         assert await host.begin(0) == {"attempt": 1}
         assert await steps(host, 3) == results
         assert len(group.seen) == 4
+
+
+@asynchronous
+async def test_a_trial_of_another_run_is_another_though_its_number_is_the_same():
+    async with serving(epochs=1) as (host, _):
+        for lease, (run, attempt) in enumerate([("one", 1), ("other", 1), ("one", 2)]):
+            await host.assign(task(7, run=run), lease)
+            assert await host.begin(lease) == {"attempt": attempt}
+            await host.step(lease, 0)
 
 
 @asynchronous
