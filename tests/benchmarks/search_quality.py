@@ -40,7 +40,14 @@ budget is 20 whole runs, or half of a table's. *Regret* is (best value so far - 
 *Epochs to asha's* are those that a rule takes to the regret that TPE with stopping ASHA, the
 default before, has at 25, 50 and 100% of the budget, in parts of those that ASHA has used; `>`:
 some table's was not reached with the whole budget, which counts instead. Means over tables; in
-brackets 95% over seeds, the tables taken as they are.
+brackets 95% over seeds, the tables taken as they are. `promote` is the default.
+
+What it says: where trials pause and are promoted, the regret of stopping them is reached in a third
+of its epochs early on and in half of them at the end, with 1 to 8 slots; with 32 slots, each of
+which has less than one whole run to spend, in 88, 76 and 64% of them. An early first rung pays, and
+so does telling trials apart within noise, for a pause is not the end. One table is worse at one
+moment: on 24 trials of the attention 1D-CNN, with room for twelve, regret at half the budget is
+0.79 instead of 0.55, and 0.00 instead of 0.14 at its end.
 """
 
 
