@@ -11,7 +11,6 @@ from pathlib import Path
 import psutil
 import ray
 from ray._private import worker as ray_worker
-from ray.exceptions import RayError
 
 from raysearch.errors import ConfigError, InfrastructureError
 from raysearch.proxies import speak_directly
@@ -96,11 +95,11 @@ def cluster_session(
                     logging_level=logging.WARNING,
                     **_init_options(local, gcs_address, num_cpus, folder),
                 )
-        except (ConnectionError, RuntimeError, OSError, RayError) as error:
-            what = "Ray did not start" if local else f"no Ray cluster answers at {address!r}"
-            raise InfrastructureError(f"{what}: {_one_line(error)}") from error
         except ValueError as error:
             raise ConfigError(f"--address {address}: {_one_line(error)}") from error
+        except Exception as error:  # Ray raises plain ones, too, if its dashboard does not start
+            what = "Ray did not start" if local else f"no Ray cluster answers at {address!r}"
+            raise InfrastructureError(f"{what}: {_one_line(error)}") from error
         try:
             with buried_with_us(sorted(_children() - before) if local else []):
                 yield ClusterSession(
@@ -140,7 +139,7 @@ def _one_line(error: Exception) -> str:
     text = str(error)
     if text.startswith("Version mismatch"):
         return " ".join(text.split())  # the versions come in the lines below
-    return text.splitlines()[0] if text else type(error).__name__
+    return text.strip().splitlines()[0] if text.strip() else type(error).__name__
 
 
 def _children() -> set[int]:
