@@ -7,8 +7,8 @@ import pytest
 import ray
 
 from raysearch.run_folder import RunFolder
+from raysearch.tuning.conducting import _let_tune_run
 from raysearch.tuning.slots import Assignment
-from raysearch.tuning.tuner import _let_tune_run
 
 pytestmark = pytest.mark.ray
 
