@@ -114,6 +114,11 @@ class RunFolder:
             RunExistsError: it exists and ``resume`` is not asked for, or its settings differ.
             UserError: there is nothing to resume.
         """
+        if (self.root / RACE).is_file():
+            raise RunExistsError(
+                f"{self.root}: a race of this name exists; continue it with --space auto --resume, "
+                "or choose another --name"
+            )
         if not self.spec_file.exists():
             if resume:
                 raise UserError(f"{self.root}: nothing to resume there; leave --resume out")

@@ -212,8 +212,17 @@ def run_at(text: str) -> RunFolder:
 
 def runs_at(texts: Sequence[str]) -> list[RunFolder]:
     """The runs that are meant, several with commas between; raises as ``run_at`` does."""
+    return [run_at(part) for part in _places(texts)]
+
+
+def names_of(texts: Sequence[str]) -> list[str]:
+    """What the runs at ``texts`` are called, whether or not they are still there."""
+    return [Path(part).name or Path(part).resolve().name for part in _places(texts)]
+
+
+def _places(texts: Sequence[str]) -> list[str]:
     parts = [[text] if Path(text).exists() else text.split(",") for text in texts]
-    return [run_at(part.strip()) for several in parts for part in several]
+    return [part.strip() for several in parts for part in several]
 
 
 def add_cluster(parser: argparse.ArgumentParser) -> None:

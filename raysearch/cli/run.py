@@ -12,6 +12,7 @@ from raysearch.cli.options import (
     add_resume,
     add_search,
     add_storage,
+    names_of,
     names_several,
     overrides,
     runs_at,
@@ -216,8 +217,7 @@ def _warm_start(
     """What is tried first; a resumed run keeps what it took, whatever became of its origins."""
     from raysearch.tuning.warm_start import warm_start
 
-    origins = runs_at(arguments.warm_start)
     before = run.spec().search.warm_start if arguments.resume and run.spec_file.exists() else None
-    if before and [one.run for one in before.origins] == [one.root.name for one in origins]:
+    if before and [one.run for one in before.origins] == names_of(arguments.warm_start):
         return before
-    return warm_start(origins, spec, split)
+    return warm_start(runs_at(arguments.warm_start), spec, split)

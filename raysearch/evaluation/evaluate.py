@@ -23,7 +23,7 @@ from raysearch.evaluation.transductive import transductive_notes
 from raysearch.files import write_json
 from raysearch.lease import Lease
 from raysearch.protocols.folds import outer_folds
-from raysearch.run_folder import RunFolder
+from raysearch.run_folder import RACE, RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.runs import hold
 from raysearch.training.transductive import is_transductive
@@ -104,7 +104,7 @@ def evaluate(
             table,
             protocol="paper" if mode == "paper" else spec.protocol.name,
             where={**_where(mode, arms), "transductive": is_transductive(own.config)},
-            notes=[*_notes(mode, arms, results), *start_notes(run)],
+            notes=[*_notes(mode, arms, results), *start_notes(run), *_race_notes(run, mode)],
         ),
         "cost": cost_of(arms[0]),
         "parts": score_parts(arms, table, storage),
@@ -239,6 +239,12 @@ def _where(mode: Mode, arms: Sequence[Arm]) -> dict[str, Any]:
     if mode == "paper":
         return {**fold, "valid": arms[0].spec.published.epoch_from != "test"}
     return fold
+
+
+def _race_notes(run: RunFolder, mode: Mode) -> list[str]:
+    """Whoever won a race was chosen on one fold, whose speakers the other folds test."""
+    raced = (run.root.parent / RACE).is_file() and mode in ("nested", "reuse-settings")
+    return ["the system saw these speakers: it won a race on one fold"] if raced else []
 
 
 def _notes(

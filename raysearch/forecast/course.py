@@ -38,6 +38,7 @@ class Course:
     ) -> "Course":
         """From plain values as they were told, a ``loss`` as a positive number."""
         told = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+        told[~np.isfinite(told)] = np.nan
         return cls(
             np.array(spent, dtype=np.float64),
             np.array(numbers, dtype=np.int64),

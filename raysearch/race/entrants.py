@@ -21,6 +21,12 @@ _COMMON = ("corpus", "protocol", "search")
 # They say which system it is, or what it starts from.
 _OF_ONE = ("name", "model.name", "model", "features", "published", "pretrain")
 
+# Of the search, what decides how a system is judged, and on what.
+_ALIKE = (
+    *("objective", "inner_folds", "seed", "slots", "workers", "max_workers"),
+    *("cpus_per_worker", "gpus_per_worker"),
+)
+
 Override = tuple[str, Any]
 
 
@@ -64,9 +70,11 @@ def entrants(spaces: Sequence[str], given: Sequence[Override]) -> Entrants:
     _refuse_own(given)
     specs, left_out = dict[str, SearchSpec](), dict[str, str]()
     has = dict[str, list[str]]()
+    first: SearchSpec | None = None
     for space in spaces:
         spec, unknown = laid_over(space, [("search.published_first", False), *given])
         _check_name(spec.name, {*specs, *left_out})
+        _check_alike(first := first or spec, spec)
         for key, _ in given:
             has.setdefault(key, []).extend([] if key in unknown else [spec.name])
         try:
@@ -125,6 +133,23 @@ def _check_name(name: str, taken: set[str]) -> None:
         raise UserError(f"--space: two systems are called {name}")
     if name in ("best", "logs") or not name.replace("-", "").replace("_", "").isalnum():
         raise UserError(f"--space: a system called {name!r} cannot race: its folder could not be")
+
+
+def _check_alike(first: SearchSpec, other: SearchSpec) -> None:
+    """All are judged by the same rows and the same value, on the same slots."""
+    if other.pretrain.wanted:
+        raise UserError(f"--space: {other.name} starts from weights of its own, and cannot race")
+    its = _common_fields(other)
+    for key, value in _common_fields(first).items():
+        if its[key] != value:
+            raise UserError(
+                f"--space: {first.name} and {other.name} differ in {key}: give it as an option"
+            )
+
+
+def _common_fields(spec: SearchSpec) -> dict[str, Any]:
+    search = {f"search.{name}": getattr(spec.search, name) for name in _ALIKE}
+    return {"corpus": spec.corpus, "protocol": spec.protocol, **search}
 
 
 def _refuse_own(given: Iterable[Override]) -> None:

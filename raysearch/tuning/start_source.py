@@ -23,7 +23,7 @@ from raysearch.files import write_text
 from raysearch.models.table import MODELS, build_model
 from raysearch.protocols.learned import LEARNED_FROM, Learned
 from raysearch.protocols.splits import Split
-from raysearch.run_folder import RunFolder
+from raysearch.run_folder import RACE, RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.corpora import read_corpus
 from raysearch.storage.objects import is_url
@@ -106,8 +106,8 @@ def _of_weights(text: str) -> Source:
         raise MissingPathError(f"pretrain.weights {text}: no such run, folder or file")
     if path.is_file():
         return _read(path.parent, text, path.name)
-    if (path / "spec.yaml").is_file():
-        path = RunFolder(path).best
+    if (path / "spec.yaml").is_file() or (path / RACE).is_file():
+        path = RunFolder.existing(path).best
         if not path.is_dir():
             raise UserError(f"pretrain.weights {text}: the run has no best/ yet: resume it")
     return _read(path, text)

@@ -108,7 +108,11 @@ def _saw_test(earlier: RunFolder, old: SearchSpec, spec: SearchSpec, split: Spli
     same = (old.corpus.name, old.corpus.data) == (spec.corpus.name, spec.corpus.data)
     before = [name for name, _ in old.corpus.members]
     pairs = {(row.corpus, name) for row in split.test for name in before}
-    if all(_apart(*pair) for pair in pairs):
+    # Its settings may go back to other corpora still: those of its own warm start, or of the
+    # weights that it started from.
+    inherited = old.search.warm_start
+    goes_back = inherited is not None or old.pretrain.wanted
+    if not goes_back and all(_apart(*pair) for pair in pairs):
         return False
     sides = _sides(earlier)
     if not sides or not (same or all(_apart(*pair) or _comparable(*pair) for pair in pairs)):
@@ -117,9 +121,9 @@ def _saw_test(earlier: RunFolder, old: SearchSpec, spec: SearchSpec, split: Spli
         only = before[0] if len(before) == 1 else ""
         sides = {_full(only, name): side for name, side in sides.items()}
     tested = [sides.get(row.id if same else _full(row.corpus, row.id)) for row in split.test]
-    if (inherited := old.search.warm_start) is not None:
-        # The run before that one is known to be innocent of that one's test rows alone.
-        return inherited.saw_test or any(side != "test" for side in tested)
+    if goes_back:
+        # What came before that run is known to be innocent of that run's test rows alone.
+        return bool(inherited and inherited.saw_test) or any(side != "test" for side in tested)
     return any(side not in (None, "test") for side in tested)
 
 

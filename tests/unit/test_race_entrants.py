@@ -43,6 +43,30 @@ def test_those_whose_weights_are_lacking_are_left_out_with_the_reason():
         entrants(["ssl"], [])
 
 
+@pytest.mark.parametrize(
+    ("setting", "key"),
+    [
+        (("corpus.name", "savee"), "corpus"),
+        (("protocol.fold", 1), "protocol"),
+        (("search.objective", "val_loss"), "search.objective"),
+        (("search.workers", 2), "search.workers"),
+    ],
+)
+def test_systems_that_are_not_judged_alike_cannot_race(tmp_path, setting, key):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(SearchSpec.load("lstm", [setting]).to_yaml())
+    with pytest.raises(UserError, match=f"cnn and lstm differ in {key}: give it as an option"):
+        entrants(["cnn", str(mine)], [])
+    assert set(entrants(["cnn", str(mine)], [setting]).specs) == {"cnn", "lstm"}
+
+
+def test_what_starts_from_weights_of_its_own_cannot_race(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(SearchSpec.load("lstm", [("pretrain.weights", "w")]).to_yaml())
+    with pytest.raises(UserError, match="lstm starts from weights of its own, and cannot race"):
+        entrants(["cnn", str(mine)], [])
+
+
 def test_a_setting_is_for_those_that_have_it():
     given = [("training.epochs", 3), ("model.width", 24), ("search.seed", 5), ("corpus.name", "x")]
     found = entrants(["cnn", "logistic", "lstm"], given)

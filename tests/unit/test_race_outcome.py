@@ -5,6 +5,7 @@ import csv
 import pytest
 from protocol_corpora import regular
 
+from raysearch.evaluation.evaluate import _race_notes
 from raysearch.ledger import Event
 from raysearch.protocols.audit import audit
 from raysearch.protocols.config import ProtocolConfig
@@ -12,6 +13,7 @@ from raysearch.protocols.splits import inner_splits
 from raysearch.race.outcome import outcome, statements, write_board
 from raysearch.race.record import Place, RaceFolder, RaceState, Round
 from raysearch.race.standings import Seen, gap, whole_trial
+from raysearch.run_folder import RACE, RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.trials import Trials
 from raysearch.tuning.preparation import AuditedSplit
@@ -126,3 +128,14 @@ def test_the_board_is_of_all_systems_and_says_who_left_when(audited, tmp_path):
     assert all(f"- {line}" in text for line in lines)
     assert "[0000](far/leaderboard.md)" in text
     assert "no test row was read" in text
+
+
+def test_a_winner_was_chosen_on_speakers_that_its_other_folds_test(tmp_path):
+    run = RunFolder(tmp_path / "race" / "cnn")
+    run.root.mkdir(parents=True)
+    assert _race_notes(run, "nested") == []
+    (run.root.parent / RACE).write_text("{}")
+    (note,) = _race_notes(run, "nested")
+    assert note == "the system saw these speakers: it won a race on one fold"
+    assert _race_notes(run, "reuse-settings") == [note]
+    assert _race_notes(run, "fold") == []

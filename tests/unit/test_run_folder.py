@@ -8,7 +8,7 @@ from fake_slots import small_spec
 
 from raysearch.errors import MissingPathError, RunExistsError, UserError
 from raysearch.ledger import Ledger
-from raysearch.run_folder import RunFolder, newest_equal_run, write_json, write_text
+from raysearch.run_folder import RACE, RunFolder, newest_equal_run, write_json, write_text
 
 
 @pytest.fixture(scope="module")
@@ -144,3 +144,13 @@ def test_files_are_replaced_whole(tmp_path):
     write_text(path, "b")
     assert path.read_text() == "b"
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_the_name_of_a_race_is_taken(tmp_path, resume):
+    run = RunFolder(tmp_path / "raced")
+    run.root.mkdir()
+    (run.root / RACE).write_text("{}")
+    with pytest.raises(RunExistsError, match="a race of this name exists; continue it with"):
+        run.open(small_spec(), resume=resume)
+    assert [path.name for path in run.root.iterdir()] == [RACE]

@@ -91,6 +91,13 @@ def test_a_run_its_best_or_a_file_of_it_will_do(earlier, tmp_path, where, name):
     assert source.config.model.width == 8
 
 
+def test_a_race_stands_for_its_winner(earlier, tmp_path):
+    race = tmp_path / "race"
+    shutil.copytree(earlier, race / "cnn")
+    (race / "race.json").write_text('{"winner": "cnn", "systems": ["cnn"]}')
+    assert find_source(given(race), tmp_path).config.model.width == 8
+
+
 def test_the_settings_that_go_with_the_weights_are_fixed_and_said(earlier, tmp_path):
     spec = given(earlier)
     assert {"model.width", "model.dropout"} <= spec.space.fields.keys()

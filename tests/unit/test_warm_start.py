@@ -10,7 +10,7 @@ import pytest
 from fake_slots import FakeSearch, small_spec
 from protocol_corpora import row
 
-from raysearch.cli.options import runs_at
+from raysearch.cli.options import names_of, runs_at
 from raysearch.config.search import WarmStart
 from raysearch.errors import ConfigError, MissingPathError
 from raysearch.protocols.splits import Split
@@ -112,6 +112,20 @@ def test_what_an_earlier_run_inherited_counts(copy, inherited, name, saw):
     search = spec.search.model_copy(update={"warm_start": given})
     copy.spec_file.write_text(replace(spec, search=search).to_yaml())
     assert sees(copy, small_spec(), name, "demo") is bool(saw)
+
+
+def test_what_goes_back_to_other_corpora_has_seen_what_it_did_not_test(copy):
+    """A run on one corpus, tried after a run on another, is asked about that other again."""
+    plain = replace(copy.spec(), corpus=small_spec(corpus__name="emodb").corpus)
+    copy.spec_file.write_text(plain.to_yaml())
+    assert not sees(copy, small_spec(), "a", "demo")
+    given = WarmStart(origins=({"run": "first"},), settings=(), saw_test=False)
+    warm = replace(plain, search=plain.search.model_copy(update={"warm_start": given}))
+    copy.spec_file.write_text(warm.to_yaml())
+    assert sees(copy, small_spec(), "a", "demo")
+    pretrain = plain.pretrain.model_copy(update={"on": "demo"})
+    copy.spec_file.write_text(replace(plain, pretrain=pretrain).to_yaml())
+    assert sees(copy, small_spec(), "a", "demo")
 
 
 def test_another_model_or_another_space_is_refused(earlier):
@@ -272,6 +286,8 @@ def test_runs_are_named_with_commas_or_one_by_one(two, tmp_path):
     odd = tmp_path / "a,b"
     shutil.copytree(two[0].root, odd)
     assert runs_at([str(odd)]) == [RunFolder(odd)]
+    assert names_of([f"{first},{second}", str(odd)]) == [two[0].root.name, two[1].root.name, "a,b"]
+    assert names_of([f"{tmp_path}/gone/"]) == ["gone"]
     with pytest.raises(MissingPathError, match="not a run's folder"):
         runs_at([f"{first},{tmp_path}/none"])
 
