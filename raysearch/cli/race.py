@@ -111,10 +111,7 @@ def _resumed(
     if not folder.file.is_file():
         raise UserError(f"{folder.root}: no race to resume there; leave --resume out")
     state = folder.load()
-    if asked:  # what there is more of is the winner's, if there is one
-        state.asked |= asked
-        state.last_turn = None
-    state.final = str(final or state.final)
+    state.go_on(asked, None if final is None else str(final))
     specs = {}
     for system in state.systems:
         run = folder.run(system)

@@ -138,7 +138,9 @@ class Race:
         standings = [self.seen[system].standing(rest) for system in round_.systems]
         ranked = [standing.system for standing in order(standings)]
         if self.seen[ranked[0]].value is None and len(self.state.systems) > 1:
-            raise TrialError("no trial of any system has a score")
+            raise TrialError(
+                "no trial of any system has a score; resume with more budget, or name other systems"
+            )
         gaps = {system: self._gap(ranked[0], system) for system in ranked}
         verdicts: dict[str, Verdict] = {
             s.system: verdict(s, gaps[s.system], len(self.state.systems)) for s in standings

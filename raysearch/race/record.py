@@ -9,6 +9,7 @@ ends, so a race that was killed goes on with the turn that was under way.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,12 @@ class Round(_Part):
     turns: dict[str, Turn] = Field(default_factory=dict)
     places: dict[str, Place] = Field(default_factory=dict, description="Best first, at its end.")
 
+    @property
+    def spent(self) -> bool:
+        """Whether all turns are over, and yet nobody has a place."""
+        turns = [self.turns.get(system) for system in self.systems]
+        return not self.places and all(turn is not None and turn.done for turn in turns)
+
 
 class RaceState(_Part):
     """All that ``race.json`` holds."""
@@ -73,6 +80,31 @@ class RaceState(_Part):
     def over(self) -> bool:
         """Whether the winner has its final model."""
         return self.last_turn is not None and self.last_turn.done
+
+    def go_on(self, asked: Mapping[str, Any], final: str | None) -> None:
+        """Take up what is asked anew on resumption.
+
+        What there is more of is the winner's, if there is one, and another ``final`` is made in a
+        last turn of its own. A race that ended as nobody has a score goes on with everybody.
+
+        Args:
+            asked: of the search section, the budgets that are given again.
+            final: what becomes of the winner's trials; None leaves it.
+        """
+        if asked or final not in (None, self.final):
+            self.last_turn = None
+        self.asked |= asked
+        self.final = final or self.final
+        if asked and self.winner is None and self.rounds and self.rounds[-1].spent:
+            self._open_again(self.rounds[-1])
+
+    def _open_again(self, last: Round) -> None:
+        if last.number == 1:
+            # Own settings that failed would fail again: all search on beyond them.
+            nobody = Place(value=None, behind=None, error=None, verdict="no score", stays=True)
+            last.places = dict.fromkeys(last.systems, nobody)
+        else:
+            self.rounds.pop()
 
 
 @dataclass(frozen=True, slots=True)
