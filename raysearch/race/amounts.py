@@ -60,7 +60,8 @@ def granted(search: SearchConfig, grant: Amount, used: Amount) -> dict[str, Any]
     """The fields of ``search`` by which a system may spend ``grant`` beyond what it has ``used``.
 
     Core time, epochs and trials are counted over a search's whole life, wall time by each driver.
-    At least an epoch or a trial is granted: a search cannot have less.
+    An equal limit is a spent one. A search that has had nothing yet gets an epoch and a trial: it
+    cannot be limited to less.
     """
     fields: dict[str, Any] = {}
     if "core_s" in grant:
@@ -68,10 +69,9 @@ def granted(search: SearchConfig, grant: Amount, used: Amount) -> dict[str, Any]
     if "wall_s" in grant:
         fields["time_budget"] = _duration(grant["wall_s"])
     if "epochs" in grant:
-        fields["epoch_budget"] = int(used.get("epochs", 0)) + max(1, int(grant["epochs"] + 1e-6))
+        fields["epoch_budget"] = _whole(used.get("epochs", 0.0), grant["epochs"])
     if "trials" in grant:
-        wanted = int(used.get("trials", 0)) + max(1, int(grant["trials"] + 1e-6))
-        fields["trials"] = wanted
+        fields["trials"] = _whole(used.get("trials", 0.0), grant["trials"])
     return fields
 
 
@@ -88,6 +88,10 @@ def in_words(amount: Amount) -> str:
         for kind, word in words.items()
         if kind in amount
     )
+
+
+def _whole(used: float, grant: float) -> int:
+    return max(1, int(used) + int(grant + 1e-6))
 
 
 def _duration(seconds: float) -> str:

@@ -124,10 +124,18 @@ def test_a_grant_is_counted_as_the_search_counts_it():
         "core_budget": "90.000s",
         "time_budget": "10.000s",
         "epoch_budget": 37,
-        "trials": 2,
+        "trials": 1,
     }
     changed = SearchSpec.load("cnn").search.model_copy(update=fields)
     assert (changed.core_budget_s, changed.time_budget_s) == (90.0, 10.0)
+
+
+def test_nothing_is_granted_of_what_is_spent_but_for_a_first_trial():
+    search = SearchSpec.load("cnn").search
+    nothing = {"epochs": 0.0, "trials": 0.0}
+    spent = granted(search, nothing, {"epochs": 40.0, "trials": 12.0})
+    assert spent == {"epoch_budget": 40, "trials": 12}
+    assert granted(search, nothing, {}) == {"epoch_budget": 1, "trials": 1}
 
 
 @given(st.floats(0, 1e6), st.floats(0, 1e6))
