@@ -6,11 +6,23 @@ An amount maps a kind to a number: ``core_s`` seconds of one CPU, ``wall_s`` sec
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from raysearch.config.search import SearchConfig
+from raysearch.spec import SearchSpec
 
-__all__ = ["BUDGET_KEYS", "Amount", "granted", "in_words", "left", "of_search", "part", "share_of"]
+__all__ = [
+    "BUDGET_KEYS",
+    "Amount",
+    "granted",
+    "in_words",
+    "left",
+    "of_race",
+    "of_search",
+    "part",
+    "share_of",
+]
 
 Amount = Mapping[str, float]
 
@@ -35,6 +47,20 @@ def of_search(search: SearchConfig, given: frozenset[str]) -> dict[str, float]:
         kind: float(value)
         for kind, value in found.items()
         if value is not None and _FIELDS[kind] in given
+    }
+
+
+def of_race(specs: Mapping[str, SearchSpec], total: Amount) -> dict[str, SearchSpec]:
+    """The systems' settings with the trials of the whole race, where they are limited.
+
+    A run's own file has those of its last turn, which say nothing of how many slots are of use.
+    """
+    if "trials" not in total:
+        return dict(specs)
+    fields = {"trials": int(total["trials"])}
+    return {
+        system: replace(spec, search=spec.search.model_copy(update=fields))
+        for system, spec in specs.items()
     }
 
 

@@ -2,7 +2,13 @@
 
 import pytest
 
-from raysearch.race.record import Place, RaceState, Round, Turn
+from raysearch.cli.main import parser_of_all
+from raysearch.cli.race import planned
+from raysearch.race.record import Place, RaceFolder, RaceState, Round, Turn
+from raysearch.run_folder import RunFolder
+from raysearch.spec import SearchSpec
+from raysearch.tuning.resources import Node
+from raysearch.tuning.sizing import plan_for
 
 CORES = {"search.core_budget": "60m"}
 
@@ -63,3 +69,28 @@ def test_another_final_model_or_more_budget_is_a_last_turn_anew(asked, final, ag
     found.go_on(asked, final)
     assert found.over is not again
     assert found.final == (final or "auto")
+
+
+def begun(root, record, **limits):
+    """A race on disk, whose runs have the limits of their last turns."""
+    folder = RaceFolder(root)
+    for system in record.systems:
+        given = [(f"search.{key}", value) for key, value in limits.items()]
+        folder.run(system).open(SearchSpec.load(system, given), resume=False)
+    folder.save(record)
+    return folder
+
+
+def plan(folder, *arguments):
+    options = parser_of_all().parse_args(["run", "--resume", *arguments])
+    return planned(options, RunFolder(folder.root))
+
+
+def test_slots_are_for_the_trials_of_the_race_not_of_its_last_turn(tmp_path):
+    node = Node(cpus=8.0, gpus=0.0)
+    trials = state(asked={"search.trials": 12})
+    resumed = plan(begun(tmp_path / "race", trials, trials=1))
+    assert [plan_for(spec, [node]).slots for spec in resumed.specs.values()] == [8, 8]
+    longer = plan(begun(tmp_path / "longer", trials, trials=1), "--trials=3")
+    assert [plan_for(spec, [node]).slots for spec in longer.specs.values()] == [3, 3]
+    assert longer.total == {"trials": 3.0}
