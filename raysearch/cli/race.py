@@ -262,9 +262,9 @@ def _run(
     from raysearch.tuning.tuner import Watcher, prepared_bank, say_slots
 
     banks = {}
-    for system, spec in plan.specs.items():
+    for system in plan.state.playing:
         watcher = Watcher(_prefixed(system, progress), progress.update)
-        banks[system] = prepared_bank(spec, audited, arguments.storage, watcher)
+        banks[system] = prepared_bank(plan.specs[system], audited, arguments.storage, watcher)
     most = max(plan.specs.values(), key=lambda spec: spec.search.trials)
     view = RaceView(console, progress, audited, len(plan.specs), quiet=arguments.quiet)
     with open_pool(most, RunFolder(plan.folder.root), session, progress.say) as pool:

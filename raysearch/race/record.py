@@ -81,6 +81,16 @@ class RaceState(_Part):
         """Whether the winner has its final model."""
         return self.last_turn is not None and self.last_turn.done
 
+    @property
+    def playing(self) -> list[str]:
+        """Those that may still have a turn."""
+        if self.winner is not None:
+            return [self.winner]
+        if not self.rounds:
+            return list(self.systems)
+        last = self.rounds[-1]
+        return [s for s in last.systems if s not in last.places or last.places[s].stays]
+
     def go_on(self, asked: Mapping[str, Any], final: str | None) -> None:
         """Take up what is asked anew on resumption.
 

@@ -71,6 +71,18 @@ def test_another_final_model_or_more_budget_is_a_last_turn_anew(asked, final, ag
     assert found.final == (final or "auto")
 
 
+def test_features_are_made_for_those_that_may_still_have_a_turn():
+    assert state().playing == ["cnn", "svm"]
+    half = {"cnn": turn(), "svm": turn(done=False)}
+    assert state(rounds=[round_of(1, "cnn", "svm", turns=half)]).playing == ["cnn", "svm"]
+    out = place(verdict="behind", stays=False)
+    first = round_of(1, "cnn", "svm", places={"svm": place(), "cnn": out})
+    assert state(rounds=[first]).playing == ["svm"]
+    assert state(rounds=[first, round_of(2, "svm")]).playing == ["svm"]
+    near = round_of(2, "cnn", "svm", places={"svm": place(), "cnn": place()})
+    assert state(rounds=[near], winner="svm").playing == ["svm"]
+
+
 def begun(root, record, **limits):
     """A race on disk, whose runs have the limits of their last turns."""
     folder = RaceFolder(root)
