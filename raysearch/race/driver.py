@@ -16,12 +16,12 @@ from raysearch.race.entrants import num_given
 from raysearch.race.record import Place, RaceFolder, RaceState, Round, Turn
 from raysearch.race.rules import (
     MOST_PARTS,
-    OWN_SHARE,
     Gap,
     Verdict,
     decide,
     num_rounds,
     order,
+    round_share,
     verdict,
 )
 from raysearch.race.standings import Seen, gap, whole_trial
@@ -118,6 +118,7 @@ class Race:
         """The round under way, or the next."""
         rounds = self.state.rounds
         if rounds and not rounds[-1].places:
+            rounds[-1].taken_up(self._total, self._last)
             return rounds[-1]
         systems = self.state.systems
         if rounds:
@@ -125,8 +126,7 @@ class Race:
         number = self._last if len(systems) == 1 else len(rounds) + 1
         used = self._accounts.used()
         rest = left(self._total, used)
-        first = number == 1 and self._last > 1
-        share = OWN_SHARE if first else 1 / (self._last - number + 1)
+        share = round_share(number, self._last)
         ends_at = {kind: used[kind] + value for kind, value in part(rest, share).items()}
         rounds.append(Round(number=number, systems=list(systems), ends_at=ends_at))
         self._save()

@@ -18,7 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from raysearch.errors import UserError
 from raysearch.files import write_json
-from raysearch.race.rules import Verdict
+from raysearch.race.amounts import Amount
+from raysearch.race.rules import Verdict, round_share
 from raysearch.run_folder import RACE, RunFolder
 
 __all__ = ["Place", "RaceFolder", "RaceState", "Round", "Turn"]
@@ -54,6 +55,16 @@ class Round(_Part):
     ends_at: dict[str, float] = Field(description="What all have spent when its part is spent.")
     turns: dict[str, Turn] = Field(default_factory=dict)
     places: dict[str, Place] = Field(default_factory=dict, description="Best first, at its end.")
+
+    def taken_up(self, total: Amount, last: int) -> None:
+        """Another driver goes on with it, whose wall time counts from 0 again.
+
+        Args:
+            total: what the race may spend in all.
+            last: the number of its last round.
+        """
+        if "wall_s" in total:
+            self.ends_at["wall_s"] = round_share(self.number, last) * total["wall_s"]
 
     @property
     def spent(self) -> bool:

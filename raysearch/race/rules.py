@@ -25,6 +25,7 @@ __all__ = [
     "decide",
     "num_rounds",
     "order",
+    "round_share",
     "verdict",
 ]
 
@@ -69,6 +70,11 @@ class Gap:
 def num_rounds(num_systems: int) -> int:
     """Own settings, then as many rounds as halving takes, the last one among those left."""
     return 1 if num_systems < 2 else 1 + max(1, math.ceil(math.log2(num_systems)))
+
+
+def round_share(number: int, last: int) -> float:
+    """The part of what is left that the round ``number`` of ``last`` may take, counted from 1."""
+    return OWN_SHARE if number == 1 and last > 1 else 1 / (last - number + 1)
 
 
 def order(standings: Sequence[Standing]) -> list[Standing]:

@@ -71,6 +71,18 @@ def test_another_final_model_or_more_budget_is_a_last_turn_anew(asked, final, ag
     assert found.final == (final or "auto")
 
 
+def test_a_round_under_way_has_its_part_of_another_driver_s_wall_time():
+    ends_at = {"wall_s": 3000.0, "core_s": 900.0}
+    second = round_of(2, "cnn", "svm", ends_at=dict(ends_at))
+    second.taken_up({"wall_s": 3600.0, "core_s": 1800.0}, 3)
+    assert second.ends_at == {"wall_s": 1800.0, "core_s": 900.0}
+    second.taken_up({"core_s": 1800.0}, 3)
+    assert second.ends_at == {"wall_s": 1800.0, "core_s": 900.0}
+    first = round_of(1, "cnn", "svm", ends_at=dict(ends_at))
+    first.taken_up({"wall_s": 1200.0}, 2)
+    assert first.ends_at["wall_s"] == 600.0
+
+
 def test_features_are_made_for_those_that_may_still_have_a_turn():
     assert state().playing == ["cnn", "svm"]
     half = {"cnn": turn(), "svm": turn(done=False)}

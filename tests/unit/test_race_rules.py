@@ -16,6 +16,7 @@ from raysearch.race.rules import (
     decide,
     num_rounds,
     order,
+    round_share,
     verdict,
 )
 from raysearch.spec import SearchSpec
@@ -34,6 +35,15 @@ def four(cost):
 )
 def test_a_round_of_own_settings_then_as_many_as_halving_takes(systems, rounds):
     assert num_rounds(systems) == rounds
+
+
+def test_later_rounds_share_what_own_settings_leave():
+    left_over, taken = 1.0, []
+    for number in (1, 2, 3):
+        taken.append(left_over * round_share(number, 3))
+        left_over -= taken[-1]
+    assert taken == [0.5, 0.25, 0.25]
+    assert round_share(1, 1) == 1.0
 
 
 def test_the_best_come_first_and_those_without_a_score_last():
