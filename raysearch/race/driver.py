@@ -1,9 +1,8 @@
 """The race itself: turn by turn, one system's search after another's, on the same slots."""
 
-import os
 import shlex
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -232,8 +231,8 @@ class Race:
             self._save()
         self._turn(None, winner, turn, {"final": self.state.final}, None)
         turn.done = True
-        self._link_best(winner)
         self._save()
+        self._folder.link_best(winner)
 
     def _turn(
         self,
@@ -266,13 +265,6 @@ class Race:
     def _save(self) -> None:
         self._folder.save(self.state)
         self._sender.send()
-
-    def _link_best(self, winner: str) -> None:
-        """``best/`` is the winner's."""
-        link = self._folder.root / "best"
-        with suppress(FileNotFoundError):
-            link.unlink()
-        os.symlink(f"{winner}/best", link)
 
 
 def _is_done(round_: Round, system: str) -> bool:

@@ -10,6 +10,7 @@ ends, so a race that was killed goes on with the turn that was under way.
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -154,3 +155,10 @@ class RaceFolder:
     def save(self, state: RaceState) -> None:
         """Replace it, whole or not at all."""
         write_json(self.file, state.model_dump(mode="json"))
+
+    def link_best(self, winner: str) -> None:
+        """``best`` is the winner's, where the disk has links and nothing else is called so."""
+        link = self.root / "best"
+        with suppress(OSError):
+            link.unlink(missing_ok=True)
+            link.symlink_to(f"{winner}/best")

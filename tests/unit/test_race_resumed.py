@@ -118,3 +118,14 @@ def test_slots_are_for_the_trials_of_the_race_not_of_its_last_turn(tmp_path):
     longer = plan(begun(tmp_path / "longer", trials, trials=1), "--trials=3")
     assert [plan_for(spec, [node]).slots for spec in longer.specs.values()] == [3, 3]
     assert longer.total == {"trials": 3.0}
+
+
+def test_best_is_the_winner_s_unless_a_folder_is_in_its_place(tmp_path):
+    folder = RaceFolder(tmp_path)
+    for winner in ("cnn", "svm"):
+        folder.link_best(winner)
+        assert (tmp_path / "best").readlink().as_posix() == f"{winner}/best"
+    (tmp_path / "best").unlink()
+    (tmp_path / "best").mkdir()
+    folder.link_best("cnn")
+    assert not (tmp_path / "best").is_symlink()
