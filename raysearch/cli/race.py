@@ -82,7 +82,9 @@ def planned(arguments: argparse.Namespace, named: RunFolder | None) -> Plan:
     final = dict(given).get(FINAL)
     settings = [(k, v) for k, v in given if k not in BUDGET_KEYS and k != FINAL]
     there = named is not None and (named.root / RACE).is_file()
-    if arguments.resume and (named is None or there or arguments.resume != "auto"):
+    if arguments.resume == "auto" and named is None:
+        raise UserError("--resume auto asks for --name RUN")
+    if arguments.resume and (there or arguments.resume != "auto"):
         folder = RaceFolder(named.root) if named else _newest(arguments, settings)
         return _resumed(folder, settings, asked, final)
     if named is not None and (there or named.spec_file.is_file()):
