@@ -145,7 +145,7 @@ class Race:
             s.system: verdict(s, gaps[s.system], len(self.state.systems)) for s in standings
         }
         rounds_left = max(1, self._last - round_.number)
-        stay, _ = decide(standings, verdicts, rounds_left=rounds_left)
+        stay = decide(standings, verdicts, rounds_left=rounds_left)
         for system in ranked:
             distance = gaps[system]
             round_.places[system] = Place(

@@ -105,18 +105,18 @@ def decide(
     verdicts: Mapping[str, Verdict],
     *,
     rounds_left: int,
-) -> tuple[list[str], list[str]]:
-    """Who goes on, the best first, and who leaves only because the budget does not reach for all.
+) -> list[str]:
+    """Who goes on, the best first.
 
-    Whoever is behind, or has no score, leaves in any case.
+    Whoever is behind, or has no score, leaves in any case; the worst of the others where the
+    budget does not reach for all.
 
     Args:
         standings: of every system of the round.
         verdicts: on each.
         rounds_left: rounds to come, among which what is left is shared; at least 1.
     """
-    found = [s for s in order(standings) if verdicts[s.system] not in ("behind", "no score")]
-    stay = list(found)
+    stay = [s for s in order(standings) if verdicts[s.system] not in ("behind", "no score")]
     while len(stay) > 1 and MIN_TRIALS * sum(s.cost for s in stay) > 1 / rounds_left:
         stay.pop()
-    return [s.system for s in stay], [s.system for s in found[len(stay) :]]
+    return [s.system for s in stay]
