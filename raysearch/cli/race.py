@@ -288,6 +288,7 @@ def _run(
         found = board()
     winner = found.rows[0].system
     show_race(console, plan.folder, found, plan.folder.run(winner), plan.specs[winner])
+    found.check()
 
 
 def _prefixed(system: str, progress: ProgressLine) -> Callable[[str], None]:
