@@ -14,7 +14,7 @@ from raysearch.cli.terminal import ProgressLine, dashboard_lines
 from raysearch.config.overrides import parse_override
 from raysearch.corpora.spelling import spelling_notes
 from raysearch.errors import RaysearchError, RunExistsError, UserError
-from raysearch.race.amounts import BUDGET_KEYS, in_words, of_search
+from raysearch.race.amounts import BUDGET_KEYS, in_words, of_race, of_search
 from raysearch.race.entrants import Override, chosen_spaces, entrants, laid_over, num_given
 from raysearch.race.record import RaceFolder, RaceState
 from raysearch.run_folder import RACE, RunFolder, new_name
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from raysearch.tuning.cluster_session import ClusterSession
     from raysearch.tuning.preparation import AuditedSplit
 
-__all__ = ["race"]
+__all__ = ["Plan", "planned", "race"]
 
 DEFAULT_BUDGET = {"search.core_budget": "30m"}
 FINAL = "search.final"
 
 
 @dataclass(frozen=True)
-class _Plan:
+class Plan:
     """A race as it is asked for.
 
     Attributes:
@@ -59,7 +59,7 @@ def race(arguments: argparse.Namespace, named: RunFolder | None, console: Consol
             "--warm-start: an earlier run's settings are one system's, and several are to race: "
             "give --space NAME"
         )
-    plan = _planned(arguments, named)
+    plan = planned(arguments, named)
     if arguments.dry_run:
         from raysearch.cli.race_plan import explain_race
 
@@ -71,7 +71,7 @@ def race(arguments: argparse.Namespace, named: RunFolder | None, console: Consol
     return 0
 
 
-def _planned(arguments: argparse.Namespace, named: RunFolder | None) -> _Plan:
+def planned(arguments: argparse.Namespace, named: RunFolder | None) -> Plan:
     """What is asked for: a new race, or one to go on with.
 
     Raises:
@@ -82,7 +82,9 @@ def _planned(arguments: argparse.Namespace, named: RunFolder | None) -> _Plan:
     final = dict(given).get(FINAL)
     settings = [(k, v) for k, v in given if k not in BUDGET_KEYS and k != FINAL]
     there = named is not None and (named.root / RACE).is_file()
-    if arguments.resume and (named is None or there or arguments.resume != "auto"):
+    if arguments.resume == "auto" and named is None:
+        raise UserError("--resume auto asks for --name RUN")
+    if arguments.resume and (there or arguments.resume != "auto"):
         folder = RaceFolder(named.root) if named else _newest(arguments, settings)
         return _resumed(folder, settings, asked, final)
     if named is not None and (there or named.spec_file.is_file()):
@@ -100,27 +102,34 @@ def _planned(arguments: argparse.Namespace, named: RunFolder | None) -> _Plan:
     state = RaceState(
         systems=list(found.specs), left_out=found.left_out, asked=asked, final=final or "auto"
     )
-    return _Plan(
-        RaceFolder(root), state, found.specs, _total(found.specs, state), notes, resumed=False
-    )
+    return _plan(RaceFolder(root), state, found.specs, notes, resumed=False)
 
 
 def _resumed(
     folder: RaceFolder, settings: list[Override], asked: dict[str, object], final: object
-) -> _Plan:
+) -> Plan:
     if not folder.file.is_file():
         raise UserError(f"{folder.root}: no race to resume there; leave --resume out")
     state = folder.load()
-    if asked:  # what there is more of is the winner's, if there is one
-        state.asked |= asked
-        state.last_turn = None
-    state.final = str(final or state.final)
+    state.go_on(asked, None if final is None else str(final))
     specs = {}
     for system in state.systems:
         run = folder.run(system)
         specs[system], _ = laid_over(str(run.spec_file), settings)
         run.check(specs[system], resume=True)
-    return _Plan(folder, state, specs, _total(specs, state), [], resumed=True)
+    return _plan(folder, state, specs, [], resumed=True)
+
+
+def _plan(
+    folder: RaceFolder,
+    state: RaceState,
+    specs: dict[str, SearchSpec],
+    notes: list[str],
+    *,
+    resumed: bool,
+) -> Plan:
+    total = _total(specs, state)
+    return Plan(folder, state, of_race(specs, total), total, notes, resumed)
 
 
 def _total(specs: dict[str, SearchSpec], state: RaceState) -> dict[str, float]:
@@ -193,7 +202,7 @@ def _has_gpus(arguments: argparse.Namespace) -> bool:
 
 
 def _race(
-    arguments: argparse.Namespace, plan: _Plan, console: Console, progress: ProgressLine
+    arguments: argparse.Namespace, plan: Plan, console: Console, progress: ProgressLine
 ) -> None:
     from raysearch.storage.runs import hold
     from raysearch.tuning.cluster_session import cluster_session
@@ -228,7 +237,7 @@ def _race(
         _run(arguments, plan, audited, session, console, progress)
 
 
-def _say_plan(plan: _Plan, progress: ProgressLine) -> None:
+def _say_plan(plan: Plan, progress: ProgressLine) -> None:
     systems = ", ".join(plan.state.systems)
     progress.say(f"race of {len(plan.specs)} systems on {in_words(plan.total)}: {systems}")
     for line in plan.notes:
@@ -240,7 +249,7 @@ def _say_plan(plan: _Plan, progress: ProgressLine) -> None:
 
 def _run(
     arguments: argparse.Namespace,
-    plan: _Plan,
+    plan: Plan,
     audited: "AuditedSplit",
     session: "ClusterSession",
     console: Console,
@@ -255,9 +264,9 @@ def _run(
     from raysearch.tuning.tuner import Watcher, prepared_bank, say_slots
 
     banks = {}
-    for system, spec in plan.specs.items():
+    for system in plan.state.playing:
         watcher = Watcher(_prefixed(system, progress), progress.update)
-        banks[system] = prepared_bank(spec, audited, arguments.storage, watcher)
+        banks[system] = prepared_bank(plan.specs[system], audited, arguments.storage, watcher)
     most = max(plan.specs.values(), key=lambda spec: spec.search.trials)
     view = RaceView(console, progress, audited, len(plan.specs), quiet=arguments.quiet)
     with open_pool(most, RunFolder(plan.folder.root), session, progress.say) as pool:
@@ -279,6 +288,7 @@ def _run(
         found = board()
     winner = found.rows[0].system
     show_race(console, plan.folder, found, plan.folder.run(winner), plan.specs[winner])
+    found.check()
 
 
 def _prefixed(system: str, progress: ProgressLine) -> Callable[[str], None]:

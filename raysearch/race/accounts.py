@@ -25,7 +25,7 @@ class Ground:
         audited: the data, the same rows for all.
         session: the connected Ray.
         pool: the slots.
-        banks: system to its features.
+        banks: system to its features, of those that may still have a turn.
     """
 
     specs: Mapping[str, SearchSpec]

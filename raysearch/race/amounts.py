@@ -6,11 +6,23 @@ An amount maps a kind to a number: ``core_s`` seconds of one CPU, ``wall_s`` sec
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from raysearch.config.search import SearchConfig
+from raysearch.spec import SearchSpec
 
-__all__ = ["BUDGET_KEYS", "Amount", "granted", "in_words", "left", "of_search", "part", "share_of"]
+__all__ = [
+    "BUDGET_KEYS",
+    "Amount",
+    "granted",
+    "in_words",
+    "left",
+    "of_race",
+    "of_search",
+    "part",
+    "share_of",
+]
 
 Amount = Mapping[str, float]
 
@@ -38,6 +50,20 @@ def of_search(search: SearchConfig, given: frozenset[str]) -> dict[str, float]:
     }
 
 
+def of_race(specs: Mapping[str, SearchSpec], total: Amount) -> dict[str, SearchSpec]:
+    """The systems' settings with the trials of the whole race, where they are limited.
+
+    A run's own file has those of its last turn, which say nothing of how many slots are of use.
+    """
+    if "trials" not in total:
+        return dict(specs)
+    fields = {"trials": int(total["trials"])}
+    return {
+        system: replace(spec, search=spec.search.model_copy(update=fields))
+        for system, spec in specs.items()
+    }
+
+
 def left(total: Amount, used: Amount) -> dict[str, float]:
     """What of ``total`` is not used yet; never below 0."""
     return {kind: max(0.0, value - used.get(kind, 0.0)) for kind, value in total.items()}
@@ -60,7 +86,8 @@ def granted(search: SearchConfig, grant: Amount, used: Amount) -> dict[str, Any]
     """The fields of ``search`` by which a system may spend ``grant`` beyond what it has ``used``.
 
     Core time, epochs and trials are counted over a search's whole life, wall time by each driver.
-    At least an epoch or a trial is granted: a search cannot have less.
+    An equal limit is a spent one. A search that has had nothing yet gets an epoch and a trial: it
+    cannot be limited to less.
     """
     fields: dict[str, Any] = {}
     if "core_s" in grant:
@@ -68,10 +95,9 @@ def granted(search: SearchConfig, grant: Amount, used: Amount) -> dict[str, Any]
     if "wall_s" in grant:
         fields["time_budget"] = _duration(grant["wall_s"])
     if "epochs" in grant:
-        fields["epoch_budget"] = int(used.get("epochs", 0)) + max(1, int(grant["epochs"] + 1e-6))
+        fields["epoch_budget"] = _whole(used.get("epochs", 0.0), grant["epochs"])
     if "trials" in grant:
-        wanted = int(used.get("trials", 0)) + max(1, int(grant["trials"] + 1e-6))
-        fields["trials"] = wanted
+        fields["trials"] = _whole(used.get("trials", 0.0), grant["trials"])
     return fields
 
 
@@ -88,6 +114,10 @@ def in_words(amount: Amount) -> str:
         for kind, word in words.items()
         if kind in amount
     )
+
+
+def _whole(used: float, grant: float) -> int:
+    return max(1, int(used) + int(grant + 1e-6))
 
 
 def _duration(seconds: float) -> str:

@@ -1,9 +1,8 @@
 """The race itself: turn by turn, one system's search after another's, on the same slots."""
 
-import os
 import shlex
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -16,12 +15,12 @@ from raysearch.race.entrants import num_given
 from raysearch.race.record import Place, RaceFolder, RaceState, Round, Turn
 from raysearch.race.rules import (
     MOST_PARTS,
-    OWN_SHARE,
     Gap,
     Verdict,
     decide,
     num_rounds,
     order,
+    round_share,
     verdict,
 )
 from raysearch.race.standings import Seen, gap, whole_trial
@@ -118,6 +117,7 @@ class Race:
         """The round under way, or the next."""
         rounds = self.state.rounds
         if rounds and not rounds[-1].places:
+            rounds[-1].taken_up(self._total, self._last)
             return rounds[-1]
         systems = self.state.systems
         if rounds:
@@ -125,8 +125,7 @@ class Race:
         number = self._last if len(systems) == 1 else len(rounds) + 1
         used = self._accounts.used()
         rest = left(self._total, used)
-        first = number == 1 and self._last > 1
-        share = OWN_SHARE if first else 1 / (self._last - number + 1)
+        share = round_share(number, self._last)
         ends_at = {kind: used[kind] + value for kind, value in part(rest, share).items()}
         rounds.append(Round(number=number, systems=list(systems), ends_at=ends_at))
         self._save()
@@ -138,13 +137,15 @@ class Race:
         standings = [self.seen[system].standing(rest) for system in round_.systems]
         ranked = [standing.system for standing in order(standings)]
         if self.seen[ranked[0]].value is None and len(self.state.systems) > 1:
-            raise TrialError("no trial of any system has a score")
+            raise TrialError(
+                "no trial of any system has a score; resume with more budget, or name other systems"
+            )
         gaps = {system: self._gap(ranked[0], system) for system in ranked}
         verdicts: dict[str, Verdict] = {
             s.system: verdict(s, gaps[s.system], len(self.state.systems)) for s in standings
         }
         rounds_left = max(1, self._last - round_.number)
-        stay, _ = decide(standings, verdicts, rounds_left=rounds_left)
+        stay = decide(standings, verdicts, rounds_left=rounds_left)
         for system in ranked:
             distance = gaps[system]
             round_.places[system] = Place(
@@ -230,8 +231,8 @@ class Race:
             self._save()
         self._turn(None, winner, turn, {"final": self.state.final}, None)
         turn.done = True
-        self._link_best(winner)
         self._save()
+        self._folder.link_best(winner)
 
     def _turn(
         self,
@@ -264,13 +265,6 @@ class Race:
     def _save(self) -> None:
         self._folder.save(self.state)
         self._sender.send()
-
-    def _link_best(self, winner: str) -> None:
-        """``best/`` is the winner's."""
-        link = self._folder.root / "best"
-        with suppress(FileNotFoundError):
-            link.unlink()
-        os.symlink(f"{winner}/best", link)
 
 
 def _is_done(round_: Round, system: str) -> bool:

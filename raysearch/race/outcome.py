@@ -5,6 +5,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from raysearch.errors import TrialError
 from raysearch.files import write_text
 from raysearch.race.record import RaceFolder, RaceState, Round
 from raysearch.race.rules import Gap, Verdict, order, verdict
@@ -66,6 +67,13 @@ class Outcome:
     transductive: bool
     left_out: Mapping[str, str]
     over: bool
+
+    def check(self) -> None:
+        """Raise TrialError where the best one's trials all failed, as the search of one does."""
+        trials = self.rows[0].seen.trials
+        failed = trials.with_status("failed")
+        if failed and len(failed) == len(trials.records):
+            raise TrialError(f"every trial failed, the first as {failed[0].reason}")
 
     @property
     def metric(self) -> str:

@@ -9,6 +9,8 @@ ends, so a race that was killed goes on with the turn that was under way.
 """
 
 import json
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from raysearch.errors import UserError
 from raysearch.files import write_json
-from raysearch.race.rules import Verdict
+from raysearch.race.amounts import Amount
+from raysearch.race.rules import Verdict, round_share
 from raysearch.run_folder import RACE, RunFolder
 
 __all__ = ["Place", "RaceFolder", "RaceState", "Round", "Turn"]
@@ -54,6 +57,22 @@ class Round(_Part):
     turns: dict[str, Turn] = Field(default_factory=dict)
     places: dict[str, Place] = Field(default_factory=dict, description="Best first, at its end.")
 
+    def taken_up(self, total: Amount, last: int) -> None:
+        """Another driver goes on with it, whose wall time counts from 0 again.
+
+        Args:
+            total: what the race may spend in all.
+            last: the number of its last round.
+        """
+        if "wall_s" in total:
+            self.ends_at["wall_s"] = round_share(self.number, last) * total["wall_s"]
+
+    @property
+    def spent(self) -> bool:
+        """Whether all turns are over, and yet nobody has a place."""
+        turns = [self.turns.get(system) for system in self.systems]
+        return not self.places and all(turn is not None and turn.done for turn in turns)
+
 
 class RaceState(_Part):
     """All that ``race.json`` holds."""
@@ -73,6 +92,41 @@ class RaceState(_Part):
     def over(self) -> bool:
         """Whether the winner has its final model."""
         return self.last_turn is not None and self.last_turn.done
+
+    @property
+    def playing(self) -> list[str]:
+        """Those that may still have a turn."""
+        if self.winner is not None:
+            return [self.winner]
+        if not self.rounds:
+            return list(self.systems)
+        last = self.rounds[-1]
+        return [s for s in last.systems if s not in last.places or last.places[s].stays]
+
+    def go_on(self, asked: Mapping[str, Any], final: str | None) -> None:
+        """Take up what is asked anew on resumption.
+
+        What there is more of is the winner's, if there is one, and another ``final`` is made in a
+        last turn of its own. A race that ended as nobody has a score goes on with everybody.
+
+        Args:
+            asked: of the search section, the budgets that are given again.
+            final: what becomes of the winner's trials; None leaves it.
+        """
+        if asked or final not in (None, self.final):
+            self.last_turn = None
+        self.asked |= asked
+        self.final = final or self.final
+        if asked and self.winner is None and self.rounds and self.rounds[-1].spent:
+            self._open_again(self.rounds[-1])
+
+    def _open_again(self, last: Round) -> None:
+        if last.number == 1:
+            # Own settings that failed would fail again: all search on beyond them.
+            nobody = Place(value=None, behind=None, error=None, verdict="no score", stays=True)
+            last.places = dict.fromkeys(last.systems, nobody)
+        else:
+            self.rounds.pop()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +155,10 @@ class RaceFolder:
     def save(self, state: RaceState) -> None:
         """Replace it, whole or not at all."""
         write_json(self.file, state.model_dump(mode="json"))
+
+    def link_best(self, winner: str) -> None:
+        """``best`` is the winner's, where the disk has links and nothing else is called so."""
+        link = self.root / "best"
+        with suppress(OSError):
+            link.unlink(missing_ok=True)
+            link.symlink_to(f"{winner}/best")

@@ -25,6 +25,7 @@ __all__ = [
     "decide",
     "num_rounds",
     "order",
+    "round_share",
     "verdict",
 ]
 
@@ -71,6 +72,11 @@ def num_rounds(num_systems: int) -> int:
     return 1 if num_systems < 2 else 1 + max(1, math.ceil(math.log2(num_systems)))
 
 
+def round_share(number: int, last: int) -> float:
+    """The part of what is left that the round ``number`` of ``last`` may take, counted from 1."""
+    return OWN_SHARE if number == 1 and last > 1 else 1 / (last - number + 1)
+
+
 def order(standings: Sequence[Standing]) -> list[Standing]:
     """The best first, those without a score last; equals stay as they were."""
     return sorted(standings, key=lambda s: -math.inf if s.value is None else s.value, reverse=True)
@@ -99,18 +105,18 @@ def decide(
     verdicts: Mapping[str, Verdict],
     *,
     rounds_left: int,
-) -> tuple[list[str], list[str]]:
-    """Who goes on, the best first, and who leaves only because the budget does not reach for all.
+) -> list[str]:
+    """Who goes on, the best first.
 
-    Whoever is behind, or has no score, leaves in any case.
+    Whoever is behind, or has no score, leaves in any case; the worst of the others where the
+    budget does not reach for all.
 
     Args:
         standings: of every system of the round.
         verdicts: on each.
         rounds_left: rounds to come, among which what is left is shared; at least 1.
     """
-    found = [s for s in order(standings) if verdicts[s.system] not in ("behind", "no score")]
-    stay = list(found)
+    stay = [s for s in order(standings) if verdicts[s.system] not in ("behind", "no score")]
     while len(stay) > 1 and MIN_TRIALS * sum(s.cost for s in stay) > 1 / rounds_left:
         stay.pop()
-    return [s.system for s in stay], [s.system for s in found[len(stay) :]]
+    return [s.system for s in stay]

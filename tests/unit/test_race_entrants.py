@@ -173,6 +173,7 @@ def test_a_race_is_asked_for_or_resumed(tmp_path):
         (["--core-budget=soon"], "30m"),
         (["--resume", "--name=none"], "no race to resume there; leave --resume out"),
         (["--resume"], "no race has these settings"),
+        (["--resume=auto"], "--resume auto asks for --name RUN"),
         (["--set=model.widht=3"], "model.widht: no system has it"),
     ],
 )

@@ -5,6 +5,7 @@ import csv
 import pytest
 from protocol_corpora import regular
 
+from raysearch.errors import TrialError
 from raysearch.evaluation.evaluate import _race_notes
 from raysearch.ledger import Event
 from raysearch.protocols.audit import audit
@@ -105,6 +106,13 @@ def test_rows_that_two_systems_hear_differently_make_the_error_larger(audited):
     assert gap(*alike, audited, OBJECTIVE) == least
     assert gap(alike[0], other, audited, OBJECTIVE).error > least.error
     assert gap(alike[0], seen_of("c"), audited, OBJECTIVE) is None
+
+
+def test_a_race_of_one_that_failed_throughout_is_an_error(audited):
+    found, _ = said(audited, seen_of("cnn", None, None, status="failed"))
+    with pytest.raises(TrialError, match="every trial failed, the first as it broke"):
+        found.check()
+    said(audited, seen_of("cnn", 0.5), seen_of("svm", None, status="failed"))[0].check()
 
 
 def test_the_board_is_of_all_systems_and_says_who_left_when(audited, tmp_path):
