@@ -38,6 +38,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_noise_is_scored_with_the_same_weights(folder):
     shown = raysearch("evaluate", "results/one", "--noise", cwd=folder)
     assert "white noise" in shown

@@ -97,6 +97,7 @@ def test_two_searches_share_the_cluster_and_outlive_it(head, tmp_path):
     assert (storage / "one" / "best" / "weights.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_a_stopped_search_in_a_bucket_goes_on_in_another_job(head, bucket, tmp_path):
     run = f"{bucket}/results/long"
     known = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}

@@ -73,6 +73,7 @@ def test_two_slots_on_two_cpus_stream_from_a_bucket_what_a_host_holds(bucket, tm
     assert found["stream"] == found["host"]
 
 
+@pytest.mark.slow
 def test_a_signal_ends_a_streamed_search_soon_and_quietly(tmp_path):
     one = Command(
         str(tmp_path / "results"),

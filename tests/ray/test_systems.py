@@ -50,6 +50,8 @@ OWN = {
 }
 NETWORKS = ("cnn", "cnn1d_attention", "emohrnet", "lstm", "mfhca", "resnet34", "ssl")
 SYSTEMS = (*NETWORKS, "logistic", "svm")
+# Searched by the tests of races and of command lines, too, or next to another of their kind.
+SLOW = ("resnet34", "logistic")
 UNIT = Path(__file__).parents[1] / "unit"
 
 
@@ -123,7 +125,10 @@ def searched(cluster, trees, weights):
     return find
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize(
+    "system",
+    [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in SYSTEMS],
+)
 def test_a_search_ends_well(system, searched):
     trials, _, _ = searched(system, "whole")
     assert {record.status for record in trials.records.values()} <= {"completed", "pruned"}
