@@ -43,9 +43,9 @@ LAST_GAINS = 2.0
 
 # Further compute in parts of what was spent, and the yardsticks that four of five searches gain no
 # more than, by the search's scheduler: one that lets every trial train on has fewer trials to draw
-# the best from. By tests/benchmarks/forecast_calibration.py with 8 seeds on seven tables of TaskSet
-# (Metz et al. 2020, arXiv 2002.11887; 1,000 curves each); the median rule, which stops trials, has
-# asha's.
+# the best from. By tests/benchmarks/forecast_calibration.py on seven tables of TaskSet (Metz et al.
+# 2020, arXiv 2002.11887; 1,000 curves each), with 6 seeds for promote and 8 for the others; the
+# median rule, which stops trials, has asha's.
 RATIOS = (0.1, 0.25, 0.5, 1.0)
 YARDSTICKS = {
     "asha": (0.0692, 0.228, 0.537, 1.12),

@@ -2,7 +2,7 @@
 
 import optuna
 import pytest
-from tiny_search import ends, search, small_spec
+from tiny_search import check_promoted, ends, search, small_spec
 
 from raysearch.ledger import read
 from raysearch.reporting.summary import summarize
@@ -26,13 +26,7 @@ def test_trials_of_two_workers_pause_and_go_on_where_they_were(cluster, storage)
     assert ends(run) == {n: [r.status] for n, r in trials.records.items()}
     assert len(trials.records) == 7
 
-    paused = {(e.number, e.attempt): e.data["epoch"] for e in events if e.event == "paused"}
-    promoted = [e for e in events if e.data.get("promoted")]
-    assert promoted, "the space or seed promotes nobody: choose another"
-    for event in promoted:
-        assert event.data["epoch"] == paused[event.number, event.attempt - 1]
-    told = [(e.number, e.data["epoch"]) for e in events if e.event == "epoch"]
-    assert len(told) == len(set(told)), "an epoch was trained twice"
+    check_promoted(run)
     sizes = [e.data["bytes"] for e in events if e.event == "checkpoint"]
     assert min(sizes) > 10_000
 

@@ -10,7 +10,7 @@ import sys
 import time
 
 import pytest
-from tiny_search import losses
+from tiny_search import SMALL_FEATURES, losses
 
 from raysearch.ledger import read
 from raysearch.race.accounts import Ground
@@ -29,13 +29,7 @@ SYSTEMS = ["cnn", "lstm", "logistic"]
 SMALL = {
     "training.epochs": 2,
     "training.clip_s": 1.0,
-    "features.mel.n_mels": 20,
-    "features.mel.hop_ms": 20.0,
-    "features.mfcc.n_mfcc": 13,
-    "features.mfcc.deltas": 0,
-    "features.mfcc.hop_ms": 25.0,
-    "features.functionals.hop_ms": 40.0,
-    "features.functionals.groups": "prosody",
+    **SMALL_FEATURES,
     "model.width": 8,
     "model.conv_width": 8,
     "model.hidden": 16,

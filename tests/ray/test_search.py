@@ -9,7 +9,7 @@ import optuna
 import psutil
 import pytest
 import ray
-from tiny_search import ends, losses, search, small_spec
+from tiny_search import check_promoted, ends, losses, search, small_spec
 
 from raysearch.ledger import read
 from raysearch.reporting.leaderboard import leaderboard_rows
@@ -91,14 +91,7 @@ def test_scheduler_stops_keep_the_workers(finished):
 
 def test_a_promoted_trial_goes_on_where_it_paused(finished):
     _, run, trials, _ = finished
-    events = read(run.ledger_file)
-    paused = {(e.number, e.attempt): e.data["epoch"] for e in events if e.event == "paused"}
-    promoted = [e for e in events if e.data.get("promoted")]
-    assert promoted, "the space or seed promotes nobody: choose another"
-    for event in promoted:
-        assert event.data["epoch"] == paused[event.number, event.attempt - 1]
-    told = [(e.number, e.data["epoch"]) for e in events if e.event == "epoch"]
-    assert len(told) == len(set(told)), "an epoch was trained twice"
+    check_promoted(run)
     assert trials.records[0].pauses == 0, "the published settings"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from tiny_search import losses, search
+from tiny_search import SMALL_FEATURES, losses, search
 
 from raysearch.corpora.table import CorpusConfig, load_corpus
 from raysearch.protocols.splits import make_split
@@ -17,13 +17,7 @@ pytestmark = pytest.mark.ray
 
 # One feature set and small sizes: what is tested is the way, not the model.
 FIXED = {
-    "features.mel.n_mels": 20,
-    "features.mel.hop_ms": 20.0,
-    "features.mfcc.n_mfcc": 13,
-    "features.mfcc.deltas": 0,
-    "features.mfcc.hop_ms": 25.0,
-    "features.functionals.hop_ms": 40.0,
-    "features.functionals.groups": "prosody",
+    **SMALL_FEATURES,
     "training.clip_s": 1.0,
     "training.batch_size": 64,
     "model.branches": 2,

@@ -16,6 +16,16 @@ from raysearch.tuning.preparation import prepare_split
 from raysearch.tuning.start_source import find_source, fitted, write_learned
 from raysearch.tuning.tuner import Watcher, run_search
 
+# Of whichever system.
+SMALL_FEATURES = {
+    "features.mel.n_mels": 20,
+    "features.mel.hop_ms": 20.0,
+    "features.mfcc.n_mfcc": 13,
+    "features.mfcc.deltas": 0,
+    "features.mfcc.hop_ms": 25.0,
+    "features.functionals.hop_ms": 40.0,
+    "features.functionals.groups": "prosody",
+}
 SMALL = {
     "features.mel.n_mels": 20,
     "features.mel.hop_ms": 20.0,
@@ -110,3 +120,15 @@ def losses(trials):
         )
         for number, record in trials.records.items()
     }
+
+
+def check_promoted(run: RunFolder) -> None:
+    """Trials of ``run`` were promoted where they had paused, and no epoch was trained twice."""
+    events = list(read(run.ledger_file))
+    paused = {(e.number, e.attempt): e.data["epoch"] for e in events if e.event == "paused"}
+    promoted = [e for e in events if e.data.get("promoted")]
+    assert promoted, "the space or seed promotes nobody: choose another"
+    for event in promoted:
+        assert event.data["epoch"] == paused[event.number, event.attempt - 1]
+    told = [(e.number, e.data["epoch"]) for e in events if e.event == "epoch"]
+    assert len(told) == len(set(told)), "an epoch was trained twice"
