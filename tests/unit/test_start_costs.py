@@ -4,7 +4,7 @@ import pytest
 from fake_slots import FakeSearch, small_spec
 
 from raysearch.config.search import SearchConfig
-from raysearch.evaluation.pretrain import over
+from raysearch.evaluation.pretrain_net import over
 from raysearch.ledger import Event, read
 from raysearch.trials import Trials
 from raysearch.tuning.budgets import Budgets, Spent
