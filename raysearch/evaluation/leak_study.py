@@ -7,7 +7,7 @@ siblings give, B - C what sharing speakers gives.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,11 +31,12 @@ from raysearch.storage.runs import publication
 from raysearch.streaming.rows import RowTable, SplitRows, row_key
 from raysearch.streaming.shards import ensure_features
 from raysearch.streaming.store import FeatureSource
+from raysearch.streaming.tiers import Tier, scoring_tier
 from raysearch.training.state import BEST
 from raysearch.training.transductive import refuse_transductive
 from raysearch.trial_config import TrialConfig
 from raysearch.tuning.cluster_session import ClusterSession
-from raysearch.tuning.preparation import AuditedSplit, feature_store
+from raysearch.tuning.preparation import AuditedSplit, feature_store, tier_for
 from raysearch.tuning.sizing import start_pool
 from raysearch.tuning.tuner import Watcher
 
@@ -98,19 +99,19 @@ def leak_study(
     config = spec.resolve(published_values(spec))
     # The arms expand the rows themselves.
     config = config.replace({"waveform_augment.cells": "none"})
-    sources, unusable = _features(spec, config, audited.split, storage, cells, watcher)
+    features = _features(spec, config, audited.split, storage, cells, watcher)
     labels = audited.split.labels
-    arms = arms_of(_usable(audited.split, unusable), cells)
+    arms = arms_of(_usable(audited.split, features.quarantined), cells)
     tables = {arm.name: _rows(arm, labels) for arm in arms}
     tasks = [
-        task for arm in arms for task in _tasks(spec, config, arm, tables, sources, run, lease)
+        task for arm in arms for task in _tasks(spec, config, arm, tables, features, run, lease)
     ]
     if tasks:
         watcher.say(f"training {len(arms)} arms: {len(tasks)} times")
         with start_pool(spec, run, session, watcher.say) as pool:
             retrain(pool, tasks, watcher.say)
     found = {
-        arm.name: _figures(arm, config, tables[arm.name], sources, labels, run) for arm in arms
+        arm.name: _figures(arm, config, tables[arm.name], features, labels, run) for arm in arms
     }
     ua = {name: figures["ua"]["mean"] for name, figures in found.items()}
     gaps = {"siblings": ua["A"] - ua["B"], "speakers": ua["B"] - ua["C"]}
@@ -165,6 +166,15 @@ def _markdown(study: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+@dataclass(frozen=True)
+class _Features:
+    """Of every row clean and after every cell, test rows too: nothing is searched here."""
+
+    sources: dict[str, FeatureSource]
+    quarantined: set[str]  # utterances that have none
+    tier: Tier
+
+
 def _features(
     spec: SearchSpec,
     config: TrialConfig,
@@ -172,16 +182,9 @@ def _features(
     storage: Path,
     cells: Sequence[str],
     watcher: Watcher,
-) -> tuple[dict[str, FeatureSource], set[str]]:
-    """Every row clean and after every cell, test rows too: nothing is searched here.
-
-    Returns:
-        The streams' stores, and the utterances that have no features.
-    """
-    sources: dict[str, FeatureSource] = {}
-    unusable: set[str] = set()
-    for stream, feature in config.used_features.items():
-        found = ensure_features(
+) -> _Features:
+    found = {
+        stream: ensure_features(
             [*split.train, *split.validation, *split.test],
             stream,
             feature,
@@ -190,10 +193,17 @@ def _features(
             cells=("", *cells),
             on_progress=lambda done, total: watcher.progress("features", done, total),
             max_quarantined=spec.corpus.max_quarantined,
+            disk_bytes=spec.search.stream_disk_bytes,
         )
-        sources[stream] = found.source
-        unusable |= set(found.quarantined)
-    return sources, unusable
+        for stream, feature in config.used_features.items()
+    }
+    tier, reason = tier_for(spec, sum(features.num_bytes for features in found.values()))
+    watcher.say(f"features: tier {tier}: {reason}")
+    return _Features(
+        sources={stream: features.source for stream, features in found.items()},
+        quarantined={name for features in found.values() for name in features.quarantined},
+        tier=tier,
+    )
 
 
 def _usable(split: Split, unusable: set[str]) -> Split:
@@ -228,11 +238,12 @@ def _tasks(
     config: TrialConfig,
     arm: LeakArm,
     tables: dict[str, SplitRows],
-    sources: dict[str, FeatureSource],
+    features: _Features,
     run: RunFolder,
     lease: Lease,
 ) -> list[dict[str, Any]]:
-    data = {"rows": ray.put([tables[arm.name]]), "sources": sources, "tier": "host"}
+    rows = ray.put([tables[arm.name]])
+    data = {"rows": rows, "sources": features.sources, "tier": features.tier}
     return [
         {
             "trial": f"{arm.name}-{seed}",
@@ -261,7 +272,7 @@ def _figures(
     arm: LeakArm,
     config: TrialConfig,
     rows: SplitRows,
-    sources: dict[str, FeatureSource],
+    features: _Features,
     labels: tuple[str, ...],
     run: RunFolder,
 ) -> dict[str, Any]:
@@ -270,7 +281,9 @@ def _figures(
         parts = []
         for seed in range(NUM_SEEDS):
             weights = _weights(run, arm, seed) / BEST
-            log_probs_NK = log_probabilities(config, beside, sources, weights)
+            log_probs_NK = log_probabilities(
+                config, beside, features.sources, weights, scoring_tier(features.tier)
+            )
             probs_NK = scipy.special.softmax(log_probs_NK, axis=1)
             # A cell is another recording of its speaker: its name must differ.
             named = [replace(row.utterance, id=row.name) for row in test]

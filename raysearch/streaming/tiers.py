@@ -15,7 +15,7 @@ from raysearch.streaming.rows import SplitRows
 from raysearch.streaming.store import FeatureSource
 from raysearch.streaming.stream import StreamReader
 
-__all__ = ["Tier", "choose_tier", "open_trial_data"]
+__all__ = ["Tier", "choose_tier", "open_trial_data", "scoring_tier"]
 
 Tier = Literal["device", "host", "stream"]
 # The rest of a device's memory is the model's.
@@ -36,6 +36,11 @@ def choose_tier(num_bytes: int, device_free: int | None, host_budget: int) -> tu
     if num_bytes <= host_budget:
         return "host", f"{size} fit in the node's cache of {host_budget / 2**20:.0f} MiB"
     return "stream", f"{size} exceed the node's cache of {host_budget / 2**20:.0f} MiB"
+
+
+def scoring_tier(tier: Tier) -> Tier:
+    """Where nets that trained in ``tier`` are scored: on the CPU, in memory if that holds all."""
+    return "stream" if tier == "stream" else "host"
 
 
 def open_trial_data(

@@ -20,14 +20,21 @@ from raysearch.storage.corpora import read_corpus
 from raysearch.streaming.rows import SplitRows, split_rows
 from raysearch.streaming.shards import FeatureSet, ensure_features
 from raysearch.streaming.store import FeatureSource
-from raysearch.streaming.tiers import Tier, choose_tier
+from raysearch.streaming.tiers import Tier, choose_tier, scoring_tier
 from raysearch.tuning.gpu_memory import free_gpu_bytes
 
 if TYPE_CHECKING:
     from raysearch.corpora.utterance import Utterance
     from raysearch.features.extractor import FeatureConfig
 
-__all__ = ["AuditedSplit", "FeatureBank", "feature_store", "prepare_features", "prepare_split"]
+__all__ = [
+    "AuditedSplit",
+    "FeatureBank",
+    "feature_store",
+    "prepare_features",
+    "prepare_split",
+    "tier_for",
+]
 
 Progress = Callable[[str, int, int], None]
 
@@ -75,13 +82,13 @@ class FeatureBank:
     all_rows: SplitRows
     sources: Mapping[str, FeatureSource]
     quarantined: Mapping[str, str]
-    tier: str
+    tier: Tier
     tier_reason: str
 
     @property
     def scoring_tier(self) -> Tier:
-        """Where features are read on the CPU: in the node's memory, unless they exceed it."""
-        return "stream" if self.tier == "stream" else "host"
+        """Where the features are read to score nets, on the CPU."""
+        return scoring_tier(self.tier)
 
     @property
     def rows(self) -> SplitRows:
@@ -188,7 +195,7 @@ def prepare_features(
         sum(part.num_bytes for item in streams.items() for part in sets[_key(*item)])
         for streams in searched
     )
-    tier, reason = _tier(spec, largest)
+    tier, reason = tier_for(spec, largest)
     return FeatureBank(
         inner=tuple(usable[:-1]),
         rows_ref=ray.put(usable[:-1]),
@@ -236,7 +243,8 @@ def _ensure_all(
     return [clean, ensure(usable, cells, "augmentation cells")]
 
 
-def _tier(spec: SearchSpec, num_bytes: int) -> tuple[str, str]:
+def tier_for(spec: SearchSpec, num_bytes: int) -> tuple[Tier, str]:
+    """Where ``num_bytes`` of features are held while a trial of ``spec`` trains, and why there."""
     if spec.search.tier != "auto":
         return spec.search.tier, "asked for"
     nodes: list[dict[str, Any]] = [node for node in ray.nodes() if node["Alive"]]

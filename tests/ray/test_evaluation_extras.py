@@ -98,6 +98,12 @@ def test_the_leak_study_has_four_arms(folder):
     assert "stored figures" in raysearch(*other, cwd=folder)
     assert "cannot resume" in refused(*other, "--seed=5", code=2, cwd=folder)
     assert "not paper" in refused(*other, "--protocol=paper", code=2, cwd=folder)
+    streamed = raysearch(
+        "leak-study", *SMALL, "--name=streamed", "--set=search.tier=stream", cwd=folder
+    )
+    assert "tier stream: asked for" in streamed
+    again = json.loads((folder / "results" / "streamed" / "leak_study.json").read_text())
+    assert again["arms"] == found["arms"]
 
 
 @pytest.mark.slow
