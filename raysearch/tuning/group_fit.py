@@ -7,14 +7,20 @@ from collections.abc import Callable
 from typing import Any
 
 import ray
-from ray import cloudpickle
+from ray._common.constants import RAY_WARN_BLOCKING_GET_INSIDE_ASYNC_ENV_VAR
+from ray.train import Result
 from ray.train.v2._internal.callbacks import DatasetsCallback
 from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
+from ray.train.v2._internal.constants import (
+    DEFAULT_RAY_WARN_BLOCKING_GET_INSIDE_ASYNC_VALUE,
+    get_env_vars_to_propagate,
+)
 from ray.train.v2._internal.execution.callback import (
     ControllerCallback,
     RayTrainCallback,
     WorkerGroupCallback,
 )
+from ray.train.v2._internal.execution.controller import TrainController
 from ray.train.v2._internal.execution.controller.state import ResizingState
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
@@ -29,12 +35,9 @@ _NOT_NEEDED = (DatasetsCallback, PlacementGroupCleanerCallback)
 
 
 class TellsItsHost(ControllerCallback, WorkerGroupCallback):
-    """Tells the host what only Ray Train's controller knows: its own handle, and of each group.
+    """Tells the host what only Ray Train's controller knows: that its group changes, or has ended.
 
-    With the handle the pool can abort a fit. Ray Train does so for an interrupt of the main thread
-    only, and a group that waits for a place in the cluster would wait, and ask the autoscaler for
-    nodes, for ever. Of a group's end the host would else learn from the next group alone, and of
-    the resources that a killed controller still holds nobody would.
+    Of a group's end the host would else learn from the next group alone.
 
     Args:
         host: the handle of the group's host.
@@ -43,21 +46,10 @@ class TellsItsHost(ControllerCallback, WorkerGroupCallback):
     def __init__(self, host: Any) -> None:
         self._host = host
 
-    def after_controller_start(self, train_run_context: Any) -> None:
-        """Called once in the controller's process."""
-        # Closed: a handle is read by importing whatever its methods' signatures name.
-        handle = cloudpickle.dumps(ray.get_runtime_context().current_actor)
-        self._host.controlled_by.remote(handle)
-
     def after_controller_state_update(self, previous_state: Any, current_state: Any) -> None:
         """Called in the controller's process."""
         if isinstance(current_state, ResizingState):
             self._host.resize.remote()
-
-    def after_worker_group_start(self, worker_group: Any) -> None:
-        """Called in the controller's process whenever a group has its place."""
-        held = worker_group.get_worker_group_state().placement_group_handle
-        self._host.placed.remote(held.placement_group)
 
     def after_worker_group_shutdown(self, worker_group_context: Any) -> None:
         """Called in the controller's process whenever a group has ended."""
@@ -66,6 +58,10 @@ class TellsItsHost(ControllerCallback, WorkerGroupCallback):
 
 class GroupFit(DataParallelTrainer):
     """A ``TorchTrainer`` whose helper processes know nothing of torch, and only those of use.
+
+    Ray Train ends a fit before its time for an interrupt of the main thread only. A group that
+    waits for a place in the cluster would wait, and ask the autoscaler for nodes, for ever; so
+    this one can be stopped.
 
     Args:
         serve: each worker's function; takes ``config``.
@@ -77,7 +73,39 @@ class GroupFit(DataParallelTrainer):
         self, serve: Callable[[dict[str, Any]], None], config: dict[str, Any], **run: Any
     ) -> None:
         super().__init__(serve, train_loop_config=config, backend_config=ProcessGroup(), **run)
+        self._controller: Any = None
+
+    def abort(self) -> None:
+        """Ask the controller to end the group and itself; it hears that between two steps."""
+        if self._controller is not None:
+            self._controller.abort.remote()
+
+    def kill(self) -> None:
+        """End the controller, which may wait for ever for a worker that does not start.
+
+        What it has reserved for its workers must then be freed: see ``free_left_places``.
+        """
+        if self._controller is not None:
+            ray.kill(self._controller)
 
     def _create_default_callbacks(self) -> list[RayTrainCallback]:
         callbacks: list[RayTrainCallback] = super()._create_default_callbacks()
         return [one for one in callbacks if not isinstance(one, _NOT_NEEDED)]
+
+    def _initialize_and_run_controller(self, **arguments: Any) -> Result:
+        """As Ray Train does it, but the handle is kept."""
+        here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}
+        quiet = {
+            RAY_WARN_BLOCKING_GET_INSIDE_ASYNC_ENV_VAR: (
+                DEFAULT_RAY_WARN_BLOCKING_GET_INSIDE_ASYNC_VALUE
+            )
+        }
+        actor = ray.remote(
+            num_cpus=0,
+            label_selector=here,
+            runtime_env={"env_vars": {**quiet, **get_env_vars_to_propagate()}},
+        )(TrainController)
+        self._controller = actor.remote(**arguments)
+        ray.get(self._controller.run.remote())
+        result: Result = ray.get(self._controller.get_result.remote())
+        return result

@@ -62,8 +62,6 @@ class Mailbox:
         self._outcomes: dict[int, dict[int, Outcome]] = {}
         self._closing = False
         self._given_up: str | None = None
-        self._controller: bytes | None = None
-        self._place: Any = None
         self._resizing = False
 
     # ---- the workers' side -------------------------------------------------------------------
@@ -119,16 +117,6 @@ class Mailbox:
         return token == self._token and not self._broken(index)
 
     @untold
-    async def controlled_by(self, controller: bytes) -> None:
-        """The pickled handle of the actor by which Ray Train keeps the group going."""
-        self._controller = controller
-
-    @untold
-    async def placed(self, place: Any) -> None:
-        """The placement group that the group's workers have, and any before it no longer."""
-        self._place = place
-
-    @untold
     async def resize(self) -> None:
         """The group ends to come back in another size, which is nobody's failure."""
         self._resizing = True
@@ -141,16 +129,6 @@ class Mailbox:
             self._changed.notify_all()
 
     # ---- the pool's side ---------------------------------------------------------------------
-
-    @untold
-    async def controller(self) -> bytes | None:
-        """That actor's pickled handle, once it has told."""
-        return self._controller
-
-    @untold
-    async def place(self) -> Any:
-        """The placement group that the workers had last; None before the first."""
-        return self._place
 
     @untold
     async def pids(self) -> dict[int, int]:

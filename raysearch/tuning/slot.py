@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray import cloudpickle
 from ray.exceptions import RayActorError, RayError
 from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
-from ray.util.placement_group import remove_placement_group
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raysearch.tuning.group_fit import GroupFit, TellsItsHost
 from raysearch.tuning.hung_worker import end_worker
+from raysearch.tuning.left_places import free_left_places
 from raysearch.tuning.resources import Plan
 from raysearch.tuning.serve import serve_trials
 from raysearch.tuning.worker_group import WorkerGroupHost
@@ -25,6 +24,8 @@ __all__ = ["Slot"]
 logger = logging.getLogger("ray.raysearch")
 
 CLOSE_S = 10.0
+# A controller between two steps ends within it.
+ABORT_S = 5.0
 MAX_FIT_FAILURES = 3
 # How often a group of changing size looks for room to grow: growing costs a start of the group.
 RESIZE_EVERY_S = 60.0
@@ -72,7 +73,7 @@ class Slot:
         )
         self._joined = self.host.pids.remote()
         self._ready = False
-        self._controller: Any = None
+        self._fit: GroupFit | None = None
         self._thread = threading.Thread(target=self._serve, name=self.host_name, daemon=True)
         self._thread.start()
 
@@ -85,7 +86,7 @@ class Slot:
     def ready(self) -> bool:
         """Whether all its workers have joined."""
         if not self._ready and ray.wait([self._joined], timeout=0)[0]:
-            self._ready, self._controller = True, self.host.controller.remote()
+            self._ready = True
         return self._ready
 
     def note_workers(self, timeout_s: float) -> dict[str, list[int]]:
@@ -133,21 +134,23 @@ class Slot:
         """Keep the group alive: enter ``fit`` again, under a fresh name, whenever it returns."""
         for round_ in range(MAX_FIT_FAILURES):
             try:
-                self._trainer(f"{self.host_name}-{round_}").fit()
+                self._fit = self._trainer(f"{self.host_name}-{round_}")
+                self._fit.fit()
             except Exception as error:
                 if not self._closing.is_set():
                     logger.warning("slot %d: fit ended: %s", self.index, error)
-            self._free_place()
+            self._end_workers()
             if self._closing.is_set():
                 ray.kill(self.host)  # a pool that follows a cluster closes many a slot
                 return
         self.host.give_up.remote(f"Ray Train could not keep slot {self.index}'s workers running")
 
-    def _free_place(self) -> None:
-        """Free what a controller that was killed still holds for its workers."""
+    def _end_workers(self) -> None:
+        """End what a controller that was killed leaves: its workers, and what they reserve."""
+        with contextlib.suppress(RayError):
+            free_left_places()
         try:
-            if (place := ray.get(self.host.place.remote(), timeout=CLOSE_S)) is not None:
-                remove_placement_group(place)
+            ray.get(self.host.__ray_ready__.remote(), timeout=CLOSE_S)
         except RayActorError:
             # The host would have ended a worker that hangs; Ray only asks such a one to exit.
             for node, pids in self.workers.items():
@@ -179,16 +182,8 @@ class Slot:
 
     def _abort(self) -> None:
         """End a fit that still waits for workers that will not come."""
-        if self._thread.is_alive():
-            with contextlib.suppress(RayError):
-                if (controller := self._last_controller()) is not None:
-                    cloudpickle.loads(controller).abort.remote()
-
-    def _last_controller(self) -> bytes | None:
-        """The pickled handle of the fit's controller; another takes over from one that died."""
-        try:
-            found: bytes | None = ray.get(self.host.controller.remote(), timeout=CLOSE_S)
-        except RayError:
-            # The host is what has died: what it told once its workers had joined must do.
-            found = ray.get(self._controller, timeout=CLOSE_S) if self._controller else None
-        return found
+        for end in (GroupFit.abort, GroupFit.kill):
+            if self._thread.is_alive() and self._fit is not None:
+                with contextlib.suppress(RayError):
+                    end(self._fit)
+                self._thread.join(ABORT_S)

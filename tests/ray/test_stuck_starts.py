@@ -1,0 +1,52 @@
+"""A group whose worker stands still while it starts: its slot must be able to close all the same."""
+
+import os
+import signal
+import time
+
+import psutil
+import pytest
+import ray
+
+from raysearch.tuning.pool import WorkerPool
+from raysearch.tuning.resources import Plan
+
+pytestmark = pytest.mark.ray
+
+PATIENCE_S = 60.0
+
+
+def wait_for(what, patience_s=PATIENCE_S):
+    deadline = time.monotonic() + patience_s
+    while not (found := what()):
+        assert time.monotonic() < deadline, f"not in {patience_s:.0f} s"
+        time.sleep(0.05)
+    return found
+
+
+def processes(title):
+    """Those of this session's Ray whose title begins so."""
+    raylets = [p for p in psutil.Process().children() if p.name() == "raylet"]
+    found = [child for raylet in raylets for child in raylet.children(recursive=True)]
+    return [p for p in found if p.status() != psutil.STATUS_ZOMBIE and title in p.cmdline()[:1]]
+
+
+def free_cpus():
+    return ray.available_resources().get("CPU", 0.0)
+
+
+def test_a_slot_closes_while_its_worker_hangs_in_its_start(cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr("raysearch.tuning.slot.CLOSE_S", 1.0)
+    monkeypatch.setattr("raysearch.tuning.slot.ABORT_S", 1.0)
+    all_cpus = wait_for(lambda: free_cpus() == 2.0) and free_cpus()
+    pool = WorkerPool(Plan(1, 1, 1, 0.0), "stuck", tmp_path)
+    try:
+        (worker,) = wait_for(lambda: processes("ray::RayTrainWorker"))
+        os.kill(worker.pid, signal.SIGSTOP)
+        assert free_cpus() < all_cpus
+        pool.slots[0].close()
+        wait_for(lambda: free_cpus() == all_cpus)
+        wait_for(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
+        wait_for(lambda: not processes("ray::TrainController"))
+    finally:
+        pool.close()
