@@ -126,8 +126,15 @@ class Slot:
             timer.start()
 
     def end(self, timeout_s: float) -> None:
-        """Wait for a closed slot's workers to be gone; its host is ended in any case."""
+        """Wait for a closed slot's workers to be gone; its fit and host are ended in any case.
+
+        A thread that still waited for Ray when the driver leaves it would crash the process.
+        """
         self._thread.join(timeout_s)
+        if self._thread.is_alive() and self._fit is not None:
+            with contextlib.suppress(RayError):
+                self._fit.kill()
+            self._thread.join(ABORT_S)
         ray.kill(self.host)
 
     def _serve(self) -> None:

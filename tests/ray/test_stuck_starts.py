@@ -1,7 +1,8 @@
-"""A group whose worker stands still while it starts: its slot must be able to close all the same."""
+"""A group whose worker stands still while it starts: its slot closes all the same."""
 
 import os
 import signal
+import threading
 import time
 
 import psutil
@@ -50,3 +51,14 @@ def test_a_slot_closes_while_its_worker_hangs_in_its_start(cluster, tmp_path, mo
         wait_for(lambda: not processes("ray::TrainController"))
     finally:
         pool.close()
+
+
+def test_no_thread_still_waits_for_ray_once_a_pool_has_closed(cluster, tmp_path):
+    pool = WorkerPool(Plan(1, 1, 1, 0.0), "left", tmp_path)
+    try:
+        (worker,) = wait_for(lambda: processes("ray::RayTrainWorker"))
+        os.kill(worker.pid, signal.SIGSTOP)
+    finally:
+        pool.close(timeout_s=0.5)
+    assert not [t for t in threading.enumerate() if t.name.startswith("left-slot")]
+    wait_for(lambda: not processes("ray::RayTrainWorker"))
