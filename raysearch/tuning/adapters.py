@@ -1,6 +1,6 @@
 """The conductor as Ray Tune sees it: a searcher that proposes and a scheduler that decides."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
@@ -34,12 +34,20 @@ class ConductorSearcher(_Stateless, Searcher):
     Args:
         conductor: decides.
         pool: has the slots.
+        errors: what the scheduler saw of trials' actors, by number.
         keep_slots: leave idle ones open at the end, as something is to be trained after it.
     """
 
-    def __init__(self, conductor: Conductor, pool: WorkerPool, *, keep_slots: bool = False) -> None:
+    def __init__(
+        self,
+        conductor: Conductor,
+        pool: WorkerPool,
+        errors: Mapping[int, str],
+        *,
+        keep_slots: bool = False,
+    ) -> None:
         super().__init__(metric="value", mode="max")
-        self._conductor = conductor
+        self._conductor, self._errors = conductor, errors
         self._pool = pool
         self._keep_slots = keep_slots
         self._numbers: dict[str, int] = {}
@@ -65,16 +73,25 @@ class ConductorSearcher(_Stateless, Searcher):
     ) -> None:
         """Tune gave the trial's actor up."""
         if error:
-            lost = self._conductor.lost
-            _guarded(self._conductor, lambda: lost(self._numbers[trial_id]), None)
+            number = self._numbers[trial_id]
+            cause = self._errors.get(number, "unknown")
+            _guarded(self._conductor, lambda: self._conductor.lost(number, cause), None)
 
 
 class ConductorScheduler(_Stateless, FIFOScheduler):
-    """Passes every report to the conductor, whose answer is Tune's decision."""
+    """Passes every report to the conductor, whose answer is Tune's decision.
+
+    Args:
+        conductor: decides.
+
+    Attributes:
+        errors: the last line of what ended a trial's actor, by the trial's number.
+    """
 
     def __init__(self, conductor: Conductor) -> None:
         super().__init__()
         self._conductor = conductor
+        self.errors: dict[int, str] = {}
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """An epoch that is not the trial's last."""
@@ -85,6 +102,12 @@ class ConductorScheduler(_Stateless, FIFOScheduler):
         """A last epoch; also called after a stop, which the conductor knows of already."""
         if "report" in result:
             self._take(result["report"])
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        """An actor died; Tune starts another, or tells the searcher that it gives the trial up."""
+        lines = (trial.get_error() or "").strip().splitlines()
+        if lines:
+            self.errors[int(trial.config["number"])] = lines[-1]
 
     def _take(self, report: EpochReport) -> bool:
         return _guarded(self._conductor, lambda: self._conductor.take(report), True)

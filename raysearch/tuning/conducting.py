@@ -222,12 +222,14 @@ def _let_tune_run(
     conductor: Conductor, pool: WorkerPool, run: RunFolder, *, keep_slots: bool
 ) -> None:
     """Tune's loop, until the conductor has no more trials; it keeps nothing that we need."""
+    scheduler = ConductorScheduler(conductor)
+    searcher = ConductorSearcher(conductor, pool, scheduler.errors, keep_slots=keep_slots)
     with tempfile.TemporaryDirectory(prefix="raysearch-tune-", ignore_cleanup_errors=True) as tmp:
         tuner = tune.Tuner(
             tune.with_resources(TrialProxy, PlacementGroupFactory([{"memory": 1}])),
             tune_config=TuneConfig(
-                search_alg=ConductorSearcher(conductor, pool, keep_slots=keep_slots),
-                scheduler=ConductorScheduler(conductor),
+                search_alg=searcher,
+                scheduler=scheduler,
                 num_samples=-1,
                 reuse_actors=True,
             ),

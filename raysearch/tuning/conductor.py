@@ -241,18 +241,18 @@ class Conductor(Logbook):
         self.error = self.error or error
         self.stop("failed")
 
-    def lost(self, number: int) -> None:
-        """The trial's Tune actor died more often than Tune restarts it."""
+    def lost(self, number: int, cause: str) -> None:
+        """The trial's Tune actor died, for ``cause``, more often than Tune restarts it."""
         record = self.trials.records[number]
         if record.status != "running" or number not in self._on_slot:
             return
         alive = self._slots.alive(self._on_slot[number])
-        reason = "its Tune actor died too often" if alive else "its host died"
-        report = EpochReport(number, record.attempts, failed=reason, slot_lost=not alive)
+        reason = f"its Tune actor died too often: {cause}" if alive else "its host died"
+        report = EpochReport(
+            number, record.attempts, failed=reason, fault=Fault.SLOT, slot_lost=not alive
+        )
         if number in self._ends:
             self._last_report(record, report)
-        elif alive:
-            self._end(record, "failed", reason=reason)
         else:
             self._failed(record, report)
 

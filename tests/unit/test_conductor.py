@@ -459,17 +459,24 @@ def test_a_new_attempt_replaces_the_epochs_after_its_checkpoint(tmp_path):
     assert search.trials.records[0].last_epoch == 4
 
 
-def test_a_trial_whose_actor_tune_gave_up_has_failed(tmp_path):
+def test_a_trial_whose_actor_tune_gave_up_goes_on_and_fails_the_second_time(tmp_path):
     search = FakeSearch(tmp_path / "run", small_spec(search__trials=2))
     search.fill()
     search.step(0)
-    search.conductor.lost(0)
+    search.conductor.lost(0, "it was killed")
+    del search.slots.workers[0]
+    assert search.trials.records[0].status == "running"
+    search.fill()
+    assert search.slots.workers[0].task["number"] == 0
+    search.conductor.lost(0, "killed again")
     del search.slots.workers[0]
     search.run()
-    search.conductor.lost(0)
-    assert search.trials.records[0].reason == "its Tune actor died too often"
-    assert search.ends()[0] == ["failed"]
+    search.conductor.lost(0, "too late")
+    record = search.trials.records[0]
+    assert record.reason == "its Tune actor died too often: killed again"
+    assert (record.attempts, search.ends()[0]) == (2, ["failed"])
     assert search.ends().keys() == {0, 1}
+    assert search.slots.lost == set()
 
 
 def test_a_dead_host_costs_its_slot_and_no_trial(tmp_path):
@@ -478,7 +485,7 @@ def test_a_dead_host_costs_its_slot_and_no_trial(tmp_path):
     search.fill()
     number = search.assigned[1].number
     search.slots.dead.add(1)
-    search.conductor.lost(number)
+    search.conductor.lost(number, "killed")
     del search.slots.workers[1]
     search.run()
     assert search.slots.lost == {1}
@@ -613,7 +620,7 @@ def test_a_pruned_trial_whose_weights_are_lost_is_not_trained_again(pruning, dea
     search, number = pruning
     if dead:
         search.slots.dead.add(0)
-    search.conductor.lost(number)
+    search.conductor.lost(number, "killed")
     del search.slots.workers[0]
     record = search.trials.records[number]
     assert (record.status, record.attempts, record.checkpoint) == ("pruned", 1, None)
@@ -658,7 +665,7 @@ def test_the_last_slot_may_go_with_the_last_word_of_a_search(tmp_path):
     search.conductor._judge.end = lambda record, epoch, done: True
     assert search.conductor.take(search.slots.workers[0].step()) is False
     search.slots.dead.add(0)
-    search.conductor.lost(0)
+    search.conductor.lost(0, "killed")
     assert search.slots.lost == {0}
     assert (search.trials.records[0].status, search.conductor.error) == ("pruned", None)
     assert search.conductor.finished
