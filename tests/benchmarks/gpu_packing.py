@@ -39,14 +39,16 @@ def _groups(
 
 
 BOTH, GRAPH = ("packed", "packed, graph"), ("packed, graph",)
+MATRICES = "packed, matrices, graph"
 COMPILED = ("packed, graph", "packed, compiled, graph")
 PARTS = (
     Part("cnn", "cnn-gpu", "bf16", _groups(NUMBERS, BOTH, (8, 32, 16))),
-    Part("emohrnet", "emohrnet", "bf16", _groups((8, 32), BOTH, (8, 32))),
+    Part("emohrnet", "emohrnet", "bf16", _groups((8, 32), (*BOTH, MATRICES), (8, 32))),
     Part("lstm", "lstm-gpu", "bf16", _groups((8, 32), GRAPH, (8, 32))),
     Part("cnn1d", "cnn1d_attention-gpu", "bf16", _groups((8, 32), BOTH, (8, 32))),
     Part("ssl", "ssl", "bf16", _groups((8, 32), BOTH, (8,))),
     Part("cnn compiled", "cnn-gpu", "bf16", _groups((8,), COMPILED)),
+    Part("cnn matrices", "cnn-gpu", "bf16", _groups((8, 32), (*GRAPH, MATRICES))),
     Part("cnn tuned", "cnn-gpu", "bf16", _groups((8, 32), GRAPH), tuned=True),
     Part("cnn fp32", "cnn-gpu", "fp32", _groups((8, 32), GRAPH, (8,))),
     Part("emohrnet-gpu", "emohrnet-gpu", "bf16", _groups((8, 32), GRAPH, (8,))),

@@ -2,7 +2,8 @@
 
 Each has the names of the layer that it stands for, so weights go from one to the other as they are.
 
-Axes: N members, B batch, T frames, F inputs, C channels or states.
+Axes: N members, B batch, T frames, F inputs, C channels or states, H and W of a map, O channels
+that a convolution gives, I values that one of its kernels reads, L places where it does.
 """
 
 from typing import Any
@@ -13,7 +14,7 @@ from torch.nn import functional
 
 from raysearch.models.base import Model
 
-__all__ = ["LoopLstm", "MemberNorm", "packable"]
+__all__ = ["LoopLstm", "MatrixConv", "MemberNorm", "packable"]
 
 
 class MemberNorm(nn.Module):
@@ -69,6 +70,35 @@ class _MergedNorm(torch.autograd.Function):
         return normed.unflatten(1, (info.batch_size, -1)), 1
 
 
+class MatrixConv(nn.Module):
+    """A convolution as a product: under ``vmap`` of matrices a member, not of groups of channels.
+
+    Args:
+        conv: whose parameters are shared.
+    """
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        assert conv.groups == 1
+        assert conv.padding_mode == "zeros"
+        for name, param in conv.named_parameters():
+            self.register_parameter(name, param)
+        self._padding, self._stride, self._dilation = conv.padding, conv.stride, conv.dilation
+
+    def forward(self, h_BCHW: Tensor) -> Tensor:
+        """(B, O, H, W)."""
+        kernel = self.weight.shape[2:]
+        places = {"padding": self._padding, "stride": self._stride, "dilation": self._dilation}
+        read_BIL = functional.unfold(h_BCHW, kernel, **places)
+        out_BOL = self.weight.flatten(1) @ read_BIL
+        if self._parameters.get("bias") is not None:
+            out_BOL = out_BOL + self.bias[:, None]
+        width = (
+            h_BCHW.shape[3] + 2 * self._padding[1] - self._dilation[1] * (kernel[1] - 1) - 1
+        ) // self._stride[1] + 1
+        return out_BOL.unflatten(2, (-1, width))
+
+
 class LoopLstm(nn.Module):
     """A layer of ``nn.LSTM`` step by step, under the same names: the fused one has no vmap rule.
 
@@ -100,12 +130,13 @@ class LoopLstm(nn.Module):
         return torch.stack(states, dim=1), None
 
 
-def packable(model: Model, *, norms: bool = True) -> Model:
+def packable(model: Model, *, norms: bool = True, convs: bool = False) -> Model:
     """The model with layers replaced that do better so, or only so; itself, changed.
 
     Args:
         model: any.
         norms: batch norms, too.
+        convs: convolutions over maps, too.
     """
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
@@ -113,4 +144,6 @@ def packable(model: Model, *, norms: bool = True) -> Model:
                 setattr(module, name, LoopLstm(child))
             elif norms and isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d):
                 setattr(module, name, MemberNorm(child))
+            elif convs and isinstance(child, nn.Conv2d):
+                setattr(module, name, MatrixConv(child))
     return model

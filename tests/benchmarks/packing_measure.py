@@ -71,7 +71,7 @@ def _build(way: str, work: Work, members: int) -> Step:
         capturable = device.type == "cuda"
         lone = [Lone(work, member, capturable=capturable) for member in range(members)]
         return captured(in_streams(lone, device), device)
-    packed = Packed(work, members, compiled="compiled" in way)
+    packed = Packed(work, members, compiled="compiled" in way, matrices="matrices" in way)
     return captured(packed, device) if "graph" in way else packed
 
 

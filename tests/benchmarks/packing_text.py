@@ -10,15 +10,19 @@ steps of all members together: rows drawn, SpecAugment, forward, gradient, clip,
 five rounds in which the row's ways take turns, slowest and fastest beside it. *Gain* is that over
 one lone trial in the same rounds; of processes, over one process. *lone* is a trial as it is
 trained now, *graph* the whole step as one CUDA graph, *packed* one network by `torch.func.vmap`
-with each member's own rate, decay, masks and dropout, *streams* n networks on n streams of one
-graph, *processes* n processes without MPS. *Peak* is the most memory that building and a first step
+with each member's own rate, decay, masks and dropout, *matrices* its convolutions as products
+instead of cuDNN's groups, *streams* n networks on n streams of one graph, *processes* n processes
+without MPS, *tuned* with `cudnn.benchmark`; float32 is with torch's defaults (TensorFloat-32 in
+cuDNN). *Peak* is the most memory that building and a first step
 took (a process' own context, about 0.5 GB, is not in it). Validation, data loading and reports are
 not in any row."""
 
 EQUAL = """The same trials packed and alone, float32 without TensorFloat-32, dropout off, equal rows
 and masks. *Weights* is the distance of a member's weights both ways as a share of the way that
-training moved them, *losses* the largest relative difference, *statistics* that of batch norm's
-running values."""
+training moved them, *rounding* the same of two trials alone that begin one rounding apart, *losses*
+the largest relative difference, *statistics* that of batch norm's running values. Adam divides by a
+gradient's size, so a gradient that is hardly more than rounding moves a weight as far as any other:
+equal means as near as rounding allows."""
 
 
 def markdown(figures: dict[str, Any]) -> str:
@@ -37,8 +41,8 @@ def markdown(figures: dict[str, Any]) -> str:
     equal = [row for row in rows if row["part"] == "equality"]
     if equal:
         lines += ["### Equal to trials by themselves", "", EQUAL, ""]
-        lines += ["| system | members | steps | losses | weights | statistics |"]
-        lines += ["|---|---:|---:|---:|---:|---:|", *map(_equality, equal), ""]
+        lines += ["| system | members | steps | losses | weights | rounding | statistics |"]
+        lines += ["|---|---:|---:|---:|---:|---:|---:|", *map(_equality, equal), ""]
     for part in dict.fromkeys(row["part"] for row in rows if row["part"] != "equality"):
         lines += _table([row for row in rows if row["part"] == part])
     for name, how in figures["parts"].items():
@@ -49,8 +53,8 @@ def markdown(figures: dict[str, Any]) -> str:
 
 def _equality(row: dict[str, Any]) -> str:
     if "error" in row:
-        return f"| {row['system']} | {row['error']} | | | | |"
-    apart = " | ".join(f"{row[name]:.1e}" for name in ("losses", "weights", "buffers"))
+        return f"| {row['system']} | {row['error']} | | | | | |"
+    apart = " | ".join(f"{row[name]:.1e}" for name in ("losses", "weights", "rounding", "buffers"))
     return f"| {row['system']} | {row['members']} | {row['steps']} | {apart} |"
 
 

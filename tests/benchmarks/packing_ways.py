@@ -81,13 +81,17 @@ class Packed:
         work: what they train.
         members: n.
         compiled: as ``Pack``.
+        matrices: convolutions as products of matrices.
     """
 
-    def __init__(self, work: Work, members: int, *, compiled: bool = False) -> None:
+    def __init__(
+        self, work: Work, members: int, *, compiled: bool = False, matrices: bool = False
+    ) -> None:
         self._work, self._members = work, members
         trainings, masks = zip(*(work.settings(m) for m in range(members)), strict=True)
         self._masks = masks[0]  # how many; their widths are the members' own
-        self._norms = not compiled  # a compiler has rules of its own for them
+        # A compiler has rules of its own for batch norms.
+        self._replaced = {"norms": not compiled, "convs": matrices}
         models = [self.packable(member) for member in range(members)]
         self.pack = Pack(models, trainings, compiled=compiled)
         self._targets_NRK = torch.stack([work.targets(t) for t in trainings])
@@ -101,7 +105,7 @@ class Packed:
 
     def packable(self, member: int) -> Model:
         """A member's network as the pack takes it."""
-        return packable(self._work.model(member), norms=self._norms)
+        return packable(self._work.model(member), **self._replaced)
 
     def __call__(self) -> Tensor:
         """One step of all on random rows; their losses before it, (N,)."""

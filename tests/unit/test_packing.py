@@ -19,9 +19,6 @@ from raysearch.training.config import TrainingConfig
 from raysearch.training.optim import build_optimizer
 
 CPU = torch.device("cpu")
-# Of the way that training moved the weights. Adam divides by the size of a gradient, so one that is
-# hardly more than rounding moves a weight as far as any other: deep networks are further apart.
-TOLERANCE = {"emohrnet": 2e-3}
 MEMBERS = 2
 
 
@@ -29,11 +26,23 @@ def all_draws(work: Work) -> Draws:
     return draw(MEMBERS * work.batch, work.settings(0)[1], work.shape.kind, CPU)
 
 
-@pytest.mark.parametrize("system", ["cnn", "cnn1d_attention-gpu", "emohrnet", "lstm-gpu", "ssl"])
-def test_packed_members_learn_what_they_learn_alone(system: str) -> None:
-    found = deviation(system, CPU, small=True)
+@pytest.mark.parametrize(
+    ("system", "matrices"),
+    [
+        ("cnn", False),
+        ("cnn1d_attention-gpu", False),
+        ("emohrnet", False),
+        ("emohrnet", True),
+        ("lstm-gpu", False),
+        ("ssl", False),
+    ],
+)
+def test_packed_members_learn_what_they_learn_alone(system: str, matrices: bool) -> None:
+    found = deviation(system, CPU, small=True, matrices=matrices)
     assert found["losses"] < 1e-5
-    assert found["weights"] < TOLERANCE.get(system, 5e-5)
+    # As near as a rounding of the first weights leaves a trial to itself.
+    assert found["weights"] < 4 * found["rounding"]
+    assert found["rounding"] < 5e-3
     assert found["buffers"] < 2e-4
 
 
