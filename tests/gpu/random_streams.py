@@ -91,7 +91,7 @@ def _rows(shapes, num_rows, seed, device):
     for stream, shape in shapes.items():
         x_NTF = torch.randn(num_rows, shape.num_frames, shape.num_bins, generator=generator)
         for label in range(NUM_CLASSES):
-            x_NTF[labels_N == label, :, label :: NUM_CLASSES] += 1.0
+            x_NTF[labels_N == label, :, label::NUM_CLASSES] += 1.0
         low = shape.num_frames if shape.kind == "vector" else shape.num_frames // 2
         lengths_N = torch.randint(low, shape.num_frames + 1, (num_rows,), generator=generator)
         padding_NT = torch.arange(shape.num_frames) >= lengths_N[:, None]
