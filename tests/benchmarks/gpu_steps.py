@@ -7,15 +7,17 @@ device, as the device tier has them.
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from random_streams import RandomStreams
 
 from raysearch.features.table import build_extractor
 from raysearch.spec import SearchSpec
-from raysearch.training.config import TrainingConfig
 from raysearch.training.learner import Learner
+
+if TYPE_CHECKING:
+    from raysearch.training.config import TrainingConfig
 
 # By what compiling them costs.
 SYSTEMS = ("cnn", "ssl", "cnn1d_attention", "lstm", "resnet34", "mfhca", "emohrnet")

@@ -39,8 +39,8 @@ def _steps(rows: Rows) -> Iterator[str]:
     yield ""
     yield (
         "Each system's `-gpu` space at its own sizes; loss, gradients and optimizer with the "
-        "batch on the device. *Busy*: the share of a step in which a kernel ran; the rest waits for "
-        "Python to launch the next. *Memory*: the most that a step held, the net included."
+        "batch on the device. *Busy*: the share of a step in which a kernel ran; the rest waits "
+        "for Python to launch the next. *Memory*: the most that a step held, the net included."
     )
     yield ""
     yield from _step_table(rows)
@@ -51,8 +51,8 @@ def _compiled(rows: Rows) -> Iterator[str]:
     yield ""
     yield (
         "`training.compile` (*compiled*), and `torch.compile(mode='reduce-overhead')`, which "
-        "replays CUDA graphs (*graphs*; no setting of raysearch). *First step*: compiling included; "
-        "its caches are those of an earlier row or of none."
+        "replays CUDA graphs (*graphs*; no setting of raysearch). *First step*: compiling "
+        "included; its caches are those of an earlier row or of none."
     )
     yield ""
     yield from _step_table(rows)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-sys.path += [str(HERE.parent / "unit"), str(HERE.parent / "fault")]
+sys.path.append(str(HERE.parent / "unit"))
 
 
 def pytest_addoption(parser):

@@ -54,7 +54,7 @@ def test_out_of_memory_is_told_as_such_and_all_is_free_after(cuda):
     outcome = server.carry_out(Command("epoch"))
     assert outcome.fault is Fault.MEMORY
     assert outcome.error.startswith("OutOfMemoryError: CUDA out of memory")
-    assert torch.cuda.memory_reserved(cuda) == before
+    assert torch.cuda.memory_reserved(cuda) <= before
 
 
 CASES = {

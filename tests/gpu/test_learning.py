@@ -112,8 +112,8 @@ def test_closing_a_trial_gives_its_memory_back(cuda):
     before = torch.cuda.memory_reserved(cuda), torch.cuda.memory_allocated(cuda)
     trial = learner_of("resnet34", cuda)
     trial.run_epoch()
-    assert torch.cuda.memory_allocated(cuda) > before[1] + 2**20
+    assert torch.cuda.memory_allocated(cuda) > before[1] + 250 * 2**20
     trial.close()
-    room = 40 * 2**20  # cuBLAS keeps its workspace
+    room = 160 * 2**20  # cuBLAS keeps its workspaces
     assert torch.cuda.memory_allocated(cuda) <= before[1] + room
     assert torch.cuda.memory_reserved(cuda) <= before[0] + room

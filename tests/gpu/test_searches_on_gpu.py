@@ -84,7 +84,7 @@ def test_the_other_tiers_feed_a_gpu(search, tier):
 
 
 def test_an_interrupted_search_goes_on(search):
-    one = search("interrupted", "--max-epochs=8")
+    one = search("interrupted", "--max-epochs=40")
     one.interrupt_at(lambda events: sum(e["event"] == "epoch" for e in events) >= 3)
     assert one.finish() != 0, "it was over before"
     assert len(one.ends()) < 4
