@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test fault soak cluster-test benchmark real-weights format check lint types imports wheel clean
+.PHONY: help install demo test fault soak gpu cluster-test benchmark real-weights format check lint types imports wheel clean
 
 help:
 	@echo "make demo          install, then search for an EmoHRNet on the embedded corpus (10 minutes)"
 	@echo "make test          install, then every test but the slow ones (25 minutes)"
 	@echo "make fault         every way in which a search is killed, and resumes; and the other slow tests"
 	@echo "make soak          200 short trials with a fault every 20 s, as root (under an hour)"
+	@echo "make gpu           what only a CUDA GPU can show (10 minutes)"
 	@echo "make cluster-test  a cluster of three hosts on this machine, as root (15 minutes)"
 	@echo "make check         format, lint, types, import contract, tests, the built wheel: what CI runs"
 	@echo "make benchmark     trial turnover, beside the usual ways"
@@ -40,13 +41,16 @@ demo: $(STAMP)
 	@$(BIN)/raysearch evaluate results/$(DEMO_NAME)
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest --durations=20 -m "not benchmark and not slow and (not fault or ci)"
+	@$(BIN)/python -m pytest --durations=20 -m "not benchmark and not gpu and not slow and (not fault or ci)"
 
 fault: $(STAMP)
 	@$(BIN)/python -m pytest -m "fault or slow"
 
 soak: $(STAMP)
 	@$(BIN)/python tests/soak/soak.py $(SOAK_ARGS)
+
+gpu: $(STAMP)
+	@$(BIN)/python -m pytest --durations=20 -m gpu tests/gpu $(GPU_ARGS)
 
 cluster-test: $(STAMP)
 	@$(BIN)/python tests/cluster/run.py $(CLUSTER_ARGS)

@@ -60,6 +60,10 @@ def publish_chunk(
         except OSError as error:
             report["machine"] = why_not(error)
         reports.append(json.dumps(report))
+    on_gpu = extractor.device == "cuda"
+    del extractor
+    if on_gpu:
+        _free_gpu()
     return pa.table({"report": reports})
 
 
@@ -129,6 +133,16 @@ def _gpu() -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _free_gpu() -> None:
+    """Give back what torch would keep: Ray keeps this process, and training wants the memory."""
+    import gc
+
+    import torch
+
+    gc.collect()
+    torch.cuda.empty_cache()
 
 
 def _one_thread() -> None:

@@ -285,5 +285,7 @@ class Learner:
         """Free the model, the optimizer and a GPU's cached memory; the learner is done for."""
         self._best = {}
         del self.model, self._fit, self._normaliser
+        if self.training.compile:  # or the ninth trial of a process would not be compiled
+            torch.compiler.reset()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()

@@ -54,6 +54,8 @@ _CLASSES = {
     "WorkerCrashedError": Fault.SLOT,
     "RaySystemError": Fault.SLOT,
 }
+# CUDA and NCCL say in words that a GPU is full; only torch's own allocator has a class for it.
+_OF_LIBRARIES = {"AcceleratorError", "DistError"}
 # Of other numbers, what is missing or not allowed, say, may be there on another node.
 _OF_STORAGE = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTCONN),
@@ -61,7 +63,8 @@ _OF_STORAGE = {
 }
 # C++ and Rust name the errors of the system in words, or by number.
 _TEXTS = (
-    (Fault.MEMORY, r"out of memory|can't allocate memory|cannot allocate memory|alloc_failed"),
+    (Fault.MEMORY, r"out of memory|can't allocate memory|cannot allocate memory"),
+    (Fault.MEMORY, r"alloc(?:ation)?_failed"),
     (Fault.MEMORY, r"bad_alloc|os error 12\b"),
     (Fault.STORAGE, r"no space left|storage ?full|quota exceeded|read-only file ?system"),
     (Fault.STORAGE, r"input/output error|stale file handle"),
@@ -101,6 +104,8 @@ def _own(error: BaseException) -> Fault:
     if isinstance(error, InfrastructureError | StorageRefusedError):
         return Fault.STORAGE
     names = {kind.__name__ for kind in type(error).__mro__}
+    if names & _OF_LIBRARIES and "out of memory" in str(error).lower():
+        return Fault.MEMORY
     if found := next((fault for name, fault in _CLASSES.items() if name in names), None):
         return found
     if isinstance(error, OSError) and error.errno in _OF_STORAGE:

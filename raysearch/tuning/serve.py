@@ -67,11 +67,9 @@ class _Server:
         try:
             return Outcome(result=getattr(self, f"_{command.kind}")(command.payload))
         except Exception as error:
-            self.drop()
-            text = (str(error).splitlines() or [""])[0]
-            fault = fault_of(error)
-            ours = fault is Fault.STORAGE and isinstance(error, RaysearchError)
-            return Outcome(error=text if ours else f"{type(error).__name__}: {text}", fault=fault)
+            failed = _failure(error)
+        # Not inside the handler: the error's frames hold the tensors that are to be freed.
+        return self._cleaned_up(failed)
 
     def drop(self) -> None:
         """Forget the trial and its memory."""
@@ -79,9 +77,21 @@ class _Server:
             return
         self._session.close()
         self._session = None
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        _free_memory()
+
+    def _cleaned_up(self, failed: Outcome) -> Outcome:
+        """Forget a trial that failed, even while it was built; what the host is told of it.
+
+        After a device-side assert every call of CUDA fails, and the first error is the one to tell.
+        One that shows only here is not the trial's own.
+        """
+        try:
+            self.drop()
+            _free_memory()
+        except Exception as error:
+            self._session = None
+            return failed if failed.fault is not Fault.SETTINGS else _failure(error)
+        return failed
 
     def _start(self, task: dict[str, Any]) -> dict[str, Any]:
         self.drop()
@@ -109,3 +119,17 @@ class _Server:
         if self._session is None:
             raise RuntimeError("no trial is loaded in this worker")
         return self._session
+
+
+def _failure(error: Exception) -> Outcome:
+    """What the host is told of ``error``: its first line, and whose fault it is."""
+    text = (str(error).splitlines() or [""])[0]
+    fault = fault_of(error)
+    ours = fault is Fault.STORAGE and isinstance(error, RaysearchError)
+    return Outcome(error=text if ours else f"{type(error).__name__}: {text}", fault=fault)
+
+
+def _free_memory() -> None:
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -60,6 +60,9 @@ def test_out_of_memory_of_the_machine_as_torch_tells_it():
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
         MemoryError(),
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
+        torch.AcceleratorError("CUDA error: out of memory"),
+        dist.DistBackendError("NCCL error: unhandled cuda error, Cuda failure 2 'out of memory'"),
         RuntimeError("std::bad_alloc"),
     ],
 )
