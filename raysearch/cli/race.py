@@ -264,7 +264,7 @@ def _run(
     from raysearch.tuning.tuner import Watcher, prepared_bank, say_slots
 
     banks = {}
-    for system in plan.state.playing:
+    for system in (*plan.state.playing, *plan.state.unjudged):
         watcher = Watcher(_prefixed(system, progress), progress.update)
         banks[system] = prepared_bank(plan.specs[system], audited, arguments.storage, watcher)
     most = max(plan.specs.values(), key=lambda spec: spec.search.trials)

@@ -70,6 +70,8 @@ class RaceView:
     def _announced(self, round_: Round | None, system: str, spec: SearchSpec) -> str:
         if round_ is None:
             return f"{system}: all that is left, and the final model"
+        if round_.second:
+            return f"second chance: {system} goes on with its own settings"
         what = "its own settings first" if round_.number == 1 else "searches on"
         turns = round_.systems.index(system) + 1
         line = f"round {round_.number} of {self._last}, system {turns} of {len(round_.systems)}: "
@@ -90,7 +92,9 @@ class RaceView:
             return
         objective = next(iter(seen.values())).trials.objective
         table = Table(
-            title=f"after round {round_.number} of {self._last}",
+            title="after second chances"
+            if round_.second
+            else f"after round {round_.number} of {self._last}",
             title_justify="left",
             title_style="bold",
             box=None,

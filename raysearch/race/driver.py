@@ -13,16 +13,8 @@ from raysearch.race.accounts import Accounts, Clock, Ground
 from raysearch.race.amounts import Amount, granted, left, part, share_of
 from raysearch.race.entrants import num_given
 from raysearch.race.record import Place, RaceFolder, RaceState, Round, Turn
-from raysearch.race.rules import (
-    MOST_PARTS,
-    Gap,
-    Verdict,
-    decide,
-    num_rounds,
-    order,
-    round_share,
-    verdict,
-)
+from raysearch.race.rounds import next_grant, next_round
+from raysearch.race.rules import Gap, Verdict, decide, num_rounds, order, verdict
 from raysearch.race.standings import Seen, gap, whole_trial
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
@@ -104,7 +96,7 @@ class Race:
     def _round(self) -> None:
         round_ = self._current()
         alone = len(round_.systems) == 1
-        for system in round_.systems:
+        for system in round_.with_turns:
             if not alone:  # else all that is left is for its last turn
                 self._search(round_, system)
         if not round_.places:
@@ -119,15 +111,10 @@ class Race:
         if rounds and not rounds[-1].places:
             rounds[-1].taken_up(self._total, self._last)
             return rounds[-1]
-        systems = self.state.systems
-        if rounds:
-            systems = [name for name, place in rounds[-1].places.items() if place.stays]
-        number = self._last if len(systems) == 1 else len(rounds) + 1
-        used = self._accounts.used()
-        rest = left(self._total, used)
-        share = round_share(number, self._last)
-        ends_at = {kind: used[kind] + value for kind, value in part(rest, share).items()}
-        rounds.append(Round(number=number, systems=list(systems), ends_at=ends_at))
+        # While one trial lasts, the other slots search on.
+        num_slots = self._ground.pool.num_open()
+        lacking = {name: part(seen.lacking, num_slots) for name, seen in self.seen.items()}
+        rounds.append(next_round(self.state, self._total, self._accounts.used(), lacking))
         self._save()
         return rounds[-1]
 
@@ -171,7 +158,7 @@ class Race:
         """The system's turn in the round, unless it is over."""
         turn = round_.turns.get(system)
         if turn is None:
-            turn = self._begun(system, self._grant(round_))
+            turn = self._begun(system, next_grant(round_, self._accounts.used()))
             if round_.number == 1 and "trials" in turn.limits:
                 least = num_given(self._ground.specs[system])
                 turn.limits["trials"] = max(least, turn.limits["trials"])
@@ -179,31 +166,40 @@ class Race:
             self._save()
         if turn.done:
             return
-        until = self._own_over(system, turn.grant) if round_.number == 1 else _never
+        until = self._until(round_, system, turn.grant)
         if not self._nothing_to_do(system, turn, until):
             final = self.state.final if round_.number == self._last else "single"
             self._turn(round_, system, turn, {"final": final}, until)
         turn.done = True
         self._save()
 
-    def _grant(self, round_: Round) -> dict[str, float]:
-        """What the next system of the round may spend; what it leaves falls to those after it."""
-        waiting = [s for s in round_.systems if not _is_done(round_, s)]
-        parts = MOST_PARTS if round_.number == 1 else 1.0
-        rest = left(round_.ends_at, self._accounts.used())
-        return part(rest, min(1.0, parts / len(waiting)))
+    def _until(self, round_: Round, system: str, grant: Amount) -> Callable[[Trials], bool]:
+        """What ends the system's turn before its grant does."""
+        if round_.second:
+            return self._own_ended(system)
+        return self._own_over(system, grant) if round_.number == 1 else _never
+
+    def _own_ended(self, system: str) -> Callable[[Trials], bool]:
+        """Whether the given settings have ended."""
+        numbers = range(max(1, num_given(self._ground.specs[system])))
+
+        def ended(trials: Trials) -> bool:
+            first = [trials.records.get(number) for number in numbers]
+            return all(record is not None and record.status in TERMINAL for record in first)
+
+        return ended
 
     def _own_over(self, system: str, grant: Amount) -> Callable[[Trials], bool]:
         """Whether the given settings have ended, or are seen to take more than is granted."""
         ground, spec = self._ground, self._ground.specs[system]
-        numbers = range(max(1, num_given(spec)))
+        ended = self._own_ended(system)
         limits = {kind: value for kind, value in grant.items() if kind != "trials"}
 
         def over(trials: Trials) -> bool:
-            first = [trials.records.get(number) for number in numbers]
-            if all(record is not None and record.status in TERMINAL for record in first):
+            if ended(trials):
                 return True
-            if first[0] is None or first[0].last_epoch < EPOCHS_TO_TELL:
+            first = trials.records.get(0)
+            if first is None or first.last_epoch < EPOCHS_TO_TELL:
                 return False
             num_slots = ground.pool.num_open()
             whole = whole_trial(trials, spec, ground.slot_cpus, num_slots)
@@ -265,11 +261,6 @@ class Race:
     def _save(self) -> None:
         self._folder.save(self.state)
         self._sender.send()
-
-
-def _is_done(round_: Round, system: str) -> bool:
-    turn = round_.turns.get(system)
-    return turn is not None and turn.done
 
 
 def _never(trials: Trials) -> bool:

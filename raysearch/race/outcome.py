@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from raysearch.errors import TrialError
 from raysearch.files import write_text
-from raysearch.race.record import RaceFolder, RaceState, Round
+from raysearch.race.record import RaceFolder, RaceState
 from raysearch.race.rules import Gap, Verdict, order, verdict
 from raysearch.race.standings import Seen, gap
 from raysearch.reporting.wording import cell, figure, metric_name
@@ -106,7 +106,8 @@ def outcome(
     for system in ranked:
         distance = None if system == ranked[0] else gap(best, seen[system], audited, objective)
         said = verdict(seen[system].standing({}), distance, num_systems)
-        left_after = [r.number for r in state.rounds if _left(r, system)]
+        placed = [r for r in state.rounds if system in r.places]
+        is_out = bool(placed) and not placed[-1].places[system].stays and system != ranked[0]
         rows.append(
             Row(
                 system,
@@ -114,7 +115,7 @@ def outcome(
                 seen[system],
                 distance,
                 max(state.spent.get(system, 0.0), seen[system].used["core_s"]),
-                left_after[0] if left_after and system != ranked[0] else None,
+                placed[-1].number if is_out else None,
             )
         )
     inner = (audited.split, *audited.inner)
@@ -128,10 +129,6 @@ def outcome(
         dict(state.left_out),
         state.over,
     )
-
-
-def _left(round_: Round, system: str) -> bool:
-    return system in round_.places and not round_.places[system].stays
 
 
 def points(objective: str, value: float) -> str:
@@ -190,7 +187,8 @@ def _cut_short(row: Row) -> str:
     assert best is not None
     return (
         f"its settings had {best.last_epoch} epoch(s), as a whole trial takes about "
-        f"{whole_s / 60:.1f} core-minutes; more budget, or --space {row.system} alone, would tell"
+        f"{whole_s / 60:.1f} core-minutes; --space {row.system} alone, or a race with more "
+        "budget, would tell"
     )
 
 

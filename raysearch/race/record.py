@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from raysearch.errors import UserError
 from raysearch.files import write_json
 from raysearch.race.amounts import Amount
-from raysearch.race.rules import Verdict, round_share
+from raysearch.race.rules import CHANCE_SHARE, Verdict, round_share
 from raysearch.run_folder import RACE, RunFolder
 
 __all__ = ["Place", "RaceFolder", "RaceState", "Round", "Turn"]
@@ -53,6 +53,11 @@ class Round(_Part):
 
     number: int
     systems: list[str] = Field(description="In the order of their turns.")
+    second: list[str] = Field(
+        default_factory=list,
+        description="Those that were not judged before and end their own settings here, after the "
+        "round of this number; then nobody else has a turn.",
+    )
     ends_at: dict[str, float] = Field(description="What all have spent when its part is spent.")
     turns: dict[str, Turn] = Field(default_factory=dict)
     places: dict[str, Place] = Field(default_factory=dict, description="Best first, at its end.")
@@ -65,13 +70,23 @@ class Round(_Part):
             last: the number of its last round.
         """
         if "wall_s" in total:
-            self.ends_at["wall_s"] = round_share(self.number, last) * total["wall_s"]
+            share = CHANCE_SHARE if self.second else round_share(self.number, last)
+            self.ends_at["wall_s"] = share * total["wall_s"]
+
+    @property
+    def with_turns(self) -> list[str]:
+        """Those that have a turn in it."""
+        return self.second or self.systems
+
+    def is_done(self, system: str) -> bool:
+        """Whether its turn is over."""
+        turn = self.turns.get(system)
+        return turn is not None and turn.done
 
     @property
     def spent(self) -> bool:
         """Whether all turns are over, and yet nobody has a place."""
-        turns = [self.turns.get(system) for system in self.systems]
-        return not self.places and all(turn is not None and turn.done for turn in turns)
+        return not self.places and all(self.is_done(system) for system in self.with_turns)
 
 
 class RaceState(_Part):
@@ -102,6 +117,14 @@ class RaceState(_Part):
             return list(self.systems)
         last = self.rounds[-1]
         return [s for s in last.systems if s not in last.places or last.places[s].stays]
+
+    @property
+    def unjudged(self) -> list[str]:
+        """Those that left as they were too dear to be judged, and may have a second chance."""
+        if self.winner is not None or any(round_.second for round_ in self.rounds):
+            return []
+        places = [item for round_ in self.rounds for item in round_.places.items()]
+        return [s for s, place in places if place.verdict == "not judged" and not place.stays]
 
     def go_on(self, asked: Mapping[str, Any], final: str | None) -> None:
         """Take up what is asked anew on resumption.

@@ -138,6 +138,22 @@ def test_the_board_is_of_all_systems_and_says_who_left_when(audited, tmp_path):
     assert "no test row was read" in text
 
 
+def test_who_stays_after_a_second_chance_did_not_leave(audited):
+    best = Place(value=0.8, behind=None, error=None, verdict="best", stays=True)
+    out = Place(value=0.2, behind=0.6, error=0.1, verdict="not judged", stays=False)
+    first = Round(
+        number=1, systems=["dear", "near"], ends_at={}, places={"near": best, "dear": out}
+    )
+    second = {"dear": best.model_copy(update={"stays": True}), "near": out}
+    again = Round(number=1, systems=["near", "dear"], second=["dear"], ends_at={}, places=second)
+    found, _ = said(
+        audited, seen_of("near", 0.2), seen_of("dear", 0.8), rounds=[first, again], winner=None
+    )
+    assert [(row.system, row.left_after) for row in found.rows] == [("dear", None), ("near", 1)]
+    only, _ = said(audited, seen_of("near", 0.8), seen_of("dear", 0.2), rounds=[first])
+    assert [row.left_after for row in only.rows] == [None, 1]
+
+
 def test_a_winner_was_chosen_on_speakers_that_its_other_folds_test(tmp_path):
     run = RunFolder(tmp_path / "race" / "cnn")
     run.root.mkdir(parents=True)
