@@ -18,6 +18,7 @@ __all__ = [
     "granted",
     "in_words",
     "left",
+    "most_trials",
     "of_race",
     "of_search",
     "part",
@@ -33,6 +34,8 @@ _FIELDS = {
     "trials": "search.trials",
 }
 BUDGET_KEYS = frozenset(_FIELDS.values())
+# No trial takes less, of one CPU.
+LEAST_TRIAL_S = 1.0
 
 
 def of_search(search: SearchConfig, given: frozenset[str]) -> dict[str, float]:
@@ -99,6 +102,26 @@ def granted(search: SearchConfig, grant: Amount, used: Amount) -> dict[str, Any]
     if "trials" in grant:
         fields["trials"] = _whole(used.get("trials", 0.0), grant["trials"])
     return fields
+
+
+def most_trials(grant: Amount, used: Amount, num_cpus: float) -> int:
+    """Trials that a search has room for which ends by its budget, not by their number.
+
+    An epoch or ``LEAST_TRIAL_S`` each: so settings that all fail at once, or that were all tried
+    before, do not go on for ever.
+
+    Args:
+        grant: what it may spend.
+        used: what it has had.
+        num_cpus: of all slots.
+    """
+    room = {
+        "core_s": grant.get("core_s", math.inf) / LEAST_TRIAL_S,
+        "wall_s": grant.get("wall_s", math.inf) * num_cpus / LEAST_TRIAL_S,
+        "epochs": grant.get("epochs", math.inf),
+        "trials": grant.get("trials", math.inf),
+    }
+    return _whole(used.get("trials", 0.0), min(room.values()))
 
 
 def in_words(amount: Amount) -> str:

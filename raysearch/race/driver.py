@@ -10,7 +10,7 @@ from raysearch.errors import SearchInterruptedError, TrialError
 from raysearch.evaluation.final import FinalStage
 from raysearch.ledger import TERMINAL
 from raysearch.race.accounts import Accounts, Clock, Ground
-from raysearch.race.amounts import Amount, granted, left, part, share_of
+from raysearch.race.amounts import Amount, granted, left, most_trials, part, share_of
 from raysearch.race.entrants import num_given
 from raysearch.race.record import Place, RaceFolder, RaceState, Round, Turn
 from raysearch.race.rounds import next_grant, next_round
@@ -223,12 +223,18 @@ class Race:
         turn = self.state.last_turn
         if turn is None:
             turn = self._begun(winner, left(self._total, self._accounts.used()))
+            turn.limits["trials"] = self._most_trials(winner, turn.grant)
             self.state.last_turn = turn
             self._save()
         self._turn(None, winner, turn, {"final": self.state.final}, None)
         turn.done = True
         self._save()
         self._folder.link_best(winner)
+
+    def _most_trials(self, winner: str, grant: Amount) -> int:
+        """The number in its space is that of a search of its own; a race ends by its budget."""
+        num_cpus = self._ground.slot_cpus * self._ground.pool.num_open()
+        return most_trials(grant, self.seen[winner].used, num_cpus)
 
     def _turn(
         self,
