@@ -12,6 +12,7 @@ from raysearch.ledger import TERMINAL
 from raysearch.race.accounts import Accounts, Clock, Ground
 from raysearch.race.amounts import Amount, granted, left, most_trials, part, share_of
 from raysearch.race.entrants import num_given
+from raysearch.race.leftover import leftover
 from raysearch.race.record import Place, RaceFolder, RaceState, Round, Turn
 from raysearch.race.rounds import next_grant, next_round
 from raysearch.race.rules import Gap, Verdict, decide, num_rounds, order, verdict
@@ -228,6 +229,8 @@ class Race:
             self._save()
         self._turn(None, winner, turn, {"final": self.state.final}, None)
         turn.done = True
+        ended = self._folder.run(winner).info()["sessions"][-1]["outcome"]
+        self.state.unspent = leftover(self._total, self._accounts.used(), ended)
         self._save()
         self._folder.link_best(winner)
 

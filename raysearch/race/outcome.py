@@ -58,6 +58,7 @@ class Outcome:
         transductive: whether speakers were normalised by their own recordings.
         left_out: system to what it lacks.
         over: whether the race is.
+        unspent: what it left of its budget, and why; empty while it is not over.
     """
 
     rows: Sequence[Row]
@@ -67,6 +68,7 @@ class Outcome:
     transductive: bool
     left_out: Mapping[str, str]
     over: bool
+    unspent: str
 
     def check(self) -> None:
         """Raise TrialError where the best one's trials all failed, as the search of one does."""
@@ -128,6 +130,7 @@ def outcome(
         is_transductive(spec),
         dict(state.left_out),
         state.over,
+        state.unspent if state.over else "",
     )
 
 
@@ -158,6 +161,8 @@ def statements(found: Outcome) -> list[str]:
         lines.append(f"not judged: {row.system}: {_cut_short(row)}")
     for row in _those(found, "no score"):
         lines.append(f"no score: {row.system}: {_why_none(row)}")
+    if found.unspent:
+        lines.append(f"left unspent: {found.unspent}")
     lines += [f"left out: {system}: {why}" for system, why in found.left_out.items()]
     return lines
 

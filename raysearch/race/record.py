@@ -102,6 +102,7 @@ class RaceState(_Part):
     rounds: list[Round] = Field(default_factory=list)
     winner: str | None = None
     last_turn: Turn | None = Field(None, description="The winner's, with its final model.")
+    unspent: str = Field("", description="What its end left of the budget, and why.")
 
     @property
     def over(self) -> bool:

@@ -12,7 +12,7 @@ from raysearch.protocols.audit import audit
 from raysearch.protocols.config import ProtocolConfig
 from raysearch.protocols.splits import inner_splits
 from raysearch.race.outcome import outcome, statements, write_board
-from raysearch.race.record import Place, RaceFolder, RaceState, Round
+from raysearch.race.record import Place, RaceFolder, RaceState, Round, Turn
 from raysearch.race.standings import Seen, gap, whole_trial
 from raysearch.run_folder import RACE, RunFolder
 from raysearch.spec import SearchSpec
@@ -106,6 +106,15 @@ def test_rows_that_two_systems_hear_differently_make_the_error_larger(audited):
     assert gap(*alike, audited, OBJECTIVE) == least
     assert gap(alike[0], other, audited, OBJECTIVE).error > least.error
     assert gap(alike[0], seen_of("c"), audited, OBJECTIVE) is None
+
+
+def test_what_is_left_of_the_budget_is_said_once_the_race_is_over(audited):
+    left = "10.0 core-minutes of 30.0 core-minutes, as all trials are there"
+    done = Turn(grant={}, limits={}, done=True)
+    told = {"unspent": left, "last_turn": done}
+    lines = said(audited, seen_of("best", 0.8), seen_of("far", 0.2), **told)[1]
+    assert lines[-1] == f"left unspent: {left}"
+    assert "left unspent" not in said(audited, seen_of("best", 0.8), unspent=left)[1][-1]
 
 
 def test_a_race_of_one_that_failed_throughout_is_an_error(audited):
