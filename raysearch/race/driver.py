@@ -110,7 +110,7 @@ class Race:
         """The round under way, or the next."""
         rounds = self.state.rounds
         if rounds and not rounds[-1].places:
-            rounds[-1].taken_up(self._total, self._last)
+            rounds[-1].taken_up(self._total, self._accounts.used(), self._last)
             return rounds[-1]
         # While one trial lasts, the other slots search on.
         num_slots = self._ground.pool.num_open()

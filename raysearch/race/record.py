@@ -62,16 +62,22 @@ class Round(_Part):
     turns: dict[str, Turn] = Field(default_factory=dict)
     places: dict[str, Place] = Field(default_factory=dict, description="Best first, at its end.")
 
-    def taken_up(self, total: Amount, last: int) -> None:
+    def taken_up(self, total: Amount, used: Amount, last: int) -> None:
         """Another driver goes on with it, whose wall time counts from 0 again.
+
+        Of a kind that nothing limited when it began it may spend its part of what is left now; the
+        turn under way is granted anew, by all kinds.
 
         Args:
             total: what the race may spend in all.
+            used: what it has spent.
             last: the number of its last round.
         """
-        if "wall_s" in total:
-            share = CHANCE_SHARE if self.second else round_share(self.number, last)
-            self.ends_at["wall_s"] = share * total["wall_s"]
+        share = CHANCE_SHARE if self.second else round_share(self.number, last)
+        if added := total.keys() - self.ends_at.keys():
+            self.turns = {system: turn for system, turn in self.turns.items() if turn.done}
+        for kind in {*added, "wall_s"} & total.keys():
+            self.ends_at[kind] = used[kind] + share * max(0.0, total[kind] - used[kind])
 
     @property
     def with_turns(self) -> list[str]:
@@ -127,7 +133,9 @@ class RaceState(_Part):
         places = [item for round_ in self.rounds for item in round_.places.items()]
         return [s for s, place in places if place.verdict == "not judged" and not place.stays]
 
-    def go_on(self, asked: Mapping[str, Any], final: str | None) -> None:
+    def go_on(
+        self, asked: Mapping[str, Any], final: str | None, *, made_otherwise: bool = False
+    ) -> None:
         """Take up what is asked anew on resumption.
 
         What there is more of is the winner's, if there is one, and another ``final`` is made in a
@@ -136,8 +144,9 @@ class RaceState(_Part):
         Args:
             asked: of the search section, the budgets that are given again.
             final: what becomes of the winner's trials; None leaves it.
+            made_otherwise: whether the final model is to be made in another way.
         """
-        if asked or final not in (None, self.final):
+        if asked or made_otherwise or final not in (None, self.final):
             self.last_turn = None
         self.asked |= asked
         self.final = final or self.final

@@ -27,6 +27,7 @@ __all__ = [
     "fetch_published",
     "fetch_run",
     "fetch_specs",
+    "fetched_run",
     "forget_published",
     "hold",
     "open_ledger",
@@ -51,14 +52,21 @@ def existing_run(text: str) -> RunFolder:
     Raises:
         MissingPathError: there is no run.
     """
-    if not is_url(text):
-        return RunFolder.existing(Path(text))
+    return RunFolder.existing(fetched_run(text) if is_url(text) else Path(text))
+
+
+def fetched_run(text: str) -> Path:
+    """The folder of the run, or of the race, at ``URL/name``, brought up to date.
+
+    Raises:
+        MissingPathError: there is none.
+    """
     url, _, name = text.rstrip("/").rpartition("/")
     run = RunFolder(reached_storage(url) / name)
     fetch_run(run.root)
     if not run.spec_file.is_file() and not (run.root / RACE).is_file():
         raise MissingPathError(f"{text}: not a run: it has no {SPEC}")
-    return RunFolder.existing(run.root)
+    return run.root
 
 
 def fetch_run(folder: Path) -> None:

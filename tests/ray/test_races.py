@@ -19,6 +19,7 @@ from raysearch.race.entrants import entrants
 from raysearch.race.outcome import outcome, statements, write_board
 from raysearch.race.record import RaceFolder, RaceState
 from raysearch.run_folder import RunFolder
+from raysearch.service.record import records
 from raysearch.tuning.preparation import prepare_split
 from raysearch.tuning.sizing import open_pool
 from raysearch.tuning.tuner import Watcher, prepared_bank
@@ -194,7 +195,7 @@ def test_a_killed_command_goes_on_and_prints_the_race(tmp_path):
     kept = {s: list(read(run.ledger_file)) for s, run in begun.items() if run.ledger_file.exists()}
     assert any(event.event == "completed" for events in kept.values() for event in events)
     resumed = subprocess.run(
-        [*COMMAND[:4], "--resume", "--name", "killed"],
+        [*COMMAND[:4], "--resume", "--name", "killed", "--job", "killed.1"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -205,6 +206,9 @@ def test_a_killed_command_goes_on_and_prints_the_race(tmp_path):
     for system, events in kept.items():
         assert list(read(begun[system].ledger_file))[: len(events)] == events
     assert folder.load().over
+    (record,) = records(folder.root)  # as a job of a cluster would leave it
+    assert record.state == "finished"
+    assert "best system: " in record.log(folder.root)
     for line in ("after round 1 of 3", "best system: ", "leaderboard: results/killed/"):
         assert line in resumed.stdout
     again = subprocess.run(COMMAND, cwd=tmp_path, capture_output=True, text=True, timeout=100)
