@@ -126,11 +126,15 @@ def _total(specs: dict[str, SearchSpec], state: RaceState) -> dict[str, float]:
 
 def _newest(arguments: argparse.Namespace, settings: list[Override]) -> RaceFolder:
     """The newest race of these settings; raises UserError if there is none."""
+    from raysearch.storage.runs import fetch_run, fetch_specs
+
     storage: Path = arguments.storage
+    fetch_specs(storage)
     specs = entrants(_spaces(arguments), settings).specs
     files = sorted(storage.glob(f"*/{RACE}"), key=lambda f: f.stat().st_mtime, reverse=True)
     for folder in (RaceFolder(file.parent) for file in files):
         if _is_equal(folder, specs):
+            fetch_run(folder.root)
             return folder
     raise UserError(
         f"{storage}: no race has these settings; name the one to resume with --name, "
