@@ -77,6 +77,16 @@ class RaceView:
         line = f"round {round_.number} of {self._last}, system {turns} of {len(round_.systems)}: "
         return line + f"{system} {what}"
 
+    @contextmanager
+    def leaving(
+        self, system: str, spec: SearchSpec, run: RunFolder, num_paused: int
+    ) -> Iterator[Watcher]:
+        """Around the end of the paused trials of a system that is out."""
+        what = "its paused trial ends" if num_paused == 1 else f"its {num_paused} paused trials end"
+        self._progress.say(f"{system}: out; {what}, and free their disk")
+        with kept_files(run, spec, self._audited.split.labels, data_facts(self._audited)) as files:
+            yield Watcher(self._progress.say, self._progress.update, files)
+
     def turn_over(self, system: str, seen: Seen) -> None:
         """One line with what the system has."""
         best = seen.best

@@ -93,6 +93,10 @@ class Accounts:
         took = self._ground.slot_cpus * self._ground.pool.num_open() * clock.seconds
         self._state.spent[system] = self._state.spent.get(system, 0.0) + took
         self._began = self._began or clock.began
+        self.look_again(system)
+
+    def look_again(self, system: str) -> None:
+        """What it has found has changed."""
         self.seen[system] = self._look(system)
 
     def _look(self, system: str) -> Seen:

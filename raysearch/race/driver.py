@@ -21,7 +21,7 @@ from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.runs import RunSender, hold
 from raysearch.trials import Trials
-from raysearch.tuning.tuner import Bench, Ended, Sitting, Watcher, search_part
+from raysearch.tuning.tuner import Bench, Ended, Sitting, Watcher, end_paused, search_part
 
 __all__ = ["Audience", "Race"]
 
@@ -39,6 +39,11 @@ class Audience(Protocol):
 
     def turn_over(self, system: str, seen: Seen) -> None:
         """What the system has found after its turn."""
+
+    def leaving(
+        self, system: str, spec: SearchSpec, run: RunFolder, num_paused: int
+    ) -> AbstractContextManager[Watcher]:
+        """Around the end of the paused trials of a system that is out: who is told of it."""
 
     def round_over(self, round_: Round, seen: Mapping[str, Seen]) -> None:
         """The round's places are decided."""
@@ -84,6 +89,8 @@ class Race:
         try:
             while self.state.winner is None:
                 self._round()
+                self._free()
+            self._free()  # of a driver that was killed before it did
             if not self.state.over:
                 self._finish(self.state.winner)
         except SearchInterruptedError as error:
@@ -152,6 +159,21 @@ class Race:
             return None
         objective = self._ground.specs[system].search.objective
         return gap(self.seen[leader], self.seen[system], self._ground.audited, objective)
+
+    def _free(self) -> None:
+        """Nobody goes on with the paused trials of who is out: the disk is for the others."""
+        stay = {*self.state.playing, *self.state.unjudged}
+        for system, seen in self.seen.items():
+            paused = seen.trials.with_status("paused")
+            if system not in stay and paused:
+                self._end_paused(system, len(paused))
+
+    def _end_paused(self, system: str, num_paused: int) -> None:
+        spec, run = self._ground.specs[system], self._folder.run(system)
+        with hold(run.root) as lease, self._audience.leaving(system, spec, run, num_paused) as told:
+            sitting = Sitting(spec, run, lease, self._ground.audited, told)
+            end_paused(sitting, "its system is out of the race")
+        self._accounts.look_again(system)
 
     # ---- turns -------------------------------------------------------------------------------
 

@@ -19,7 +19,8 @@ from raysearch.storage.runs import open_ledger, publication
 from raysearch.trials import Trials
 from raysearch.tuning.adapters import ConductorScheduler, ConductorSearcher
 from raysearch.tuning.budgets import NOTHING, Spent
-from raysearch.tuning.chronicle import Observer
+from raysearch.tuning.checkpoint_keeper import CheckpointKeeper
+from raysearch.tuning.chronicle import Chronicle, Observer
 from raysearch.tuning.conductor import Conductor
 from raysearch.tuning.interrupts import Interrupt
 from raysearch.tuning.pool import WorkerPool
@@ -30,7 +31,7 @@ from raysearch.tuning.study import Study
 from raysearch.tuning.tolerance import ValidationNoise
 from raysearch.tuning.trial import TrialProxy
 
-__all__ = ["Begun", "Bench", "Ended", "Sitting", "Watcher", "conduct"]
+__all__ = ["Begun", "Bench", "Ended", "Sitting", "Watcher", "conduct", "end_paused"]
 
 PROXY_RESTARTS = 3
 
@@ -154,6 +155,22 @@ def conduct(
         patiently(lambda: finish(ended), no_room)  # what it has trained, it keeps
     sitting.outcome = conductor.stopping or "finished"
     return conductor.trials
+
+
+def end_paused(sitting: Sitting, reason: str) -> None:
+    """End the paused trials of a search that will not go on, and remove their checkpoints.
+
+    Args:
+        sitting: whose search; no worker is at it.
+        reason: what the ledger says of it.
+    """
+    search = sitting.spec.search
+    with _ledger(sitting) as ledger:
+        trials = Trials.replay(ledger.events, search.objective)
+        chronicle = Chronicle(ledger, trials, sitting.watcher.observers, {})
+        for record in trials.with_status("paused"):
+            chronicle.ended(record, "pruned", reason=reason)
+        CheckpointKeeper(sitting.run.root, search.keep_best, ledger.after).sweep(trials)
 
 
 @contextmanager

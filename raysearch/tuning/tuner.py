@@ -16,7 +16,7 @@ from raysearch.streaming.speakers import speakers_of_one
 from raysearch.training.transductive import NOTE, is_transductive
 from raysearch.trials import Trials
 from raysearch.tuning.cluster_session import ClusterSession
-from raysearch.tuning.conducting import Begun, Bench, Ended, Sitting, Watcher, conduct
+from raysearch.tuning.conducting import Begun, Bench, Ended, Sitting, Watcher, conduct, end_paused
 from raysearch.tuning.interrupts import Interrupt, signals
 from raysearch.tuning.pool import WorkerPool
 from raysearch.tuning.preparation import AuditedSplit, FeatureBank, prepare_features
@@ -29,6 +29,7 @@ __all__ = [
     "Ended",
     "Sitting",
     "Watcher",
+    "end_paused",
     "prepared_bank",
     "run_search",
     "say_slots",

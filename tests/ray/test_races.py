@@ -52,11 +52,17 @@ class Onlooker:
     """Notes the turns; the driver dies after the one of ``dies_after``."""
 
     def __init__(self, dies_after=None):
-        self.turns, self.rounds, self._dies_after = [], [], dies_after
+        self.turns, self.rounds, self.left = [], [], []
+        self._dies_after = dies_after
 
     @contextlib.contextmanager
     def turn(self, round_, system, spec, run):
         self.turns.append((round_.number if round_ else None, system, spec.search.final))
+        yield Watcher(lambda line: None, lambda *counts: None)
+
+    @contextlib.contextmanager
+    def leaving(self, system, spec, run, num_paused):
+        self.left.append((system, num_paused))
         yield Watcher(lambda line: None, lambda *counts: None)
 
     def turn_over(self, system, seen):
