@@ -16,6 +16,7 @@ __all__ = [
     "BUDGET_KEYS",
     "Amount",
     "granted",
+    "in_all_turns",
     "in_words",
     "left",
     "most_trials",
@@ -102,6 +103,17 @@ def granted(search: SearchConfig, grant: Amount, used: Amount) -> dict[str, Any]
     if "trials" in grant:
         fields["trials"] = _whole(used.get("trials", 0.0), grant["trials"])
     return fields
+
+
+def in_all_turns(search: SearchConfig, total: Amount, num_systems: int) -> int:
+    """Trials that a system may expect of all its turns: its equal part, or its space's number.
+
+    Args:
+        search: its settings, of no single turn.
+        total: what the race may spend.
+        num_systems: that take part.
+    """
+    return max(1, int(total["trials"] / num_systems)) if "trials" in total else search.trials
 
 
 def most_trials(grant: Amount, used: Amount, num_cpus: float) -> int:

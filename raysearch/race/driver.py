@@ -8,15 +8,15 @@ from typing import Any, Protocol
 
 from raysearch.errors import SearchInterruptedError, TrialError
 from raysearch.evaluation.final import FinalStage
-from raysearch.ledger import TERMINAL
 from raysearch.race.accounts import Accounts, Clock, Ground
-from raysearch.race.amounts import Amount, granted, left, most_trials, part, share_of
+from raysearch.race.amounts import Amount, granted, in_all_turns, left, most_trials, part
 from raysearch.race.entrants import num_given
+from raysearch.race.first_turns import own_ended, own_over
 from raysearch.race.leftover import leftover
 from raysearch.race.record import Place, RaceFolder, RaceState, Round, Turn
 from raysearch.race.rounds import next_grant, next_round
 from raysearch.race.rules import Gap, Verdict, decide, num_rounds, order, verdict
-from raysearch.race.standings import Seen, gap, whole_trial
+from raysearch.race.standings import Seen, gap
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.runs import RunSender, hold
@@ -24,9 +24,6 @@ from raysearch.trials import Trials
 from raysearch.tuning.tuner import Bench, Ended, Sitting, Watcher, end_paused, search_part
 
 __all__ = ["Audience", "Race"]
-
-# So many of a trial's epochs tell how long all of them take.
-EPOCHS_TO_TELL = 2
 
 
 class Audience(Protocol):
@@ -199,37 +196,8 @@ class Race:
     def _until(self, round_: Round, system: str, grant: Amount) -> Callable[[Trials], bool]:
         """What ends the system's turn before its grant does."""
         if round_.second:
-            return self._own_ended(system)
-        return self._own_over(system, grant) if round_.number == 1 else _never
-
-    def _own_ended(self, system: str) -> Callable[[Trials], bool]:
-        """Whether the given settings have ended."""
-        numbers = range(max(1, num_given(self._ground.specs[system])))
-
-        def ended(trials: Trials) -> bool:
-            first = [trials.records.get(number) for number in numbers]
-            return all(record is not None and record.status in TERMINAL for record in first)
-
-        return ended
-
-    def _own_over(self, system: str, grant: Amount) -> Callable[[Trials], bool]:
-        """Whether the given settings have ended, or are seen to take more than is granted."""
-        ground, spec = self._ground, self._ground.specs[system]
-        ended = self._own_ended(system)
-        limits = {kind: value for kind, value in grant.items() if kind != "trials"}
-
-        def over(trials: Trials) -> bool:
-            if ended(trials):
-                return True
-            first = trials.records.get(0)
-            if first is None or first.last_epoch < EPOCHS_TO_TELL:
-                return False
-            num_slots = ground.pool.num_open()
-            whole = whole_trial(trials, spec, ground.slot_cpus, num_slots)
-            # While it lasts, the other slots search on.
-            return num_slots * share_of(whole, limits) > 1
-
-        return over
+            return own_ended(self._ground.specs[system])
+        return own_over(self._ground, system, grant) if round_.number == 1 else _never
 
     def _begun(self, system: str, grant: Amount) -> Turn:
         search = self._ground.specs[system].search
@@ -278,7 +246,9 @@ class Race:
                 run.write_splits(ground.audited.split.rows())
                 with self._audience.turn(round_, system, spec, run) as watcher:
                     watcher = replace(watcher, observers=(clock, *watcher.observers))
-                    sitting = Sitting(spec, run, lease, ground.audited, watcher)
+                    own, number = ground.specs[system].search, len(self.state.systems)
+                    expected = in_all_turns(own, self._total, number)
+                    sitting = Sitting(spec, run, lease, ground.audited, watcher, expected)
                     finish: Callable[[Ended], None] | None = None
                     if until is None:
                         finish = FinalStage(run, spec, lease, ground.audited, watcher)

@@ -27,7 +27,7 @@ from raysearch.tuning.pool import WorkerPool
 from raysearch.tuning.preparation import AuditedSplit, FeatureBank, Progress
 from raysearch.tuning.problem import SpecProblem
 from raysearch.tuning.refit_plan import RefitPlan
-from raysearch.tuning.study import Study
+from raysearch.tuning.study import Study, num_startup_trials
 from raysearch.tuning.tolerance import ValidationNoise
 from raysearch.tuning.trial import TrialProxy
 
@@ -109,6 +109,7 @@ class Sitting:
         lease: of the folder.
         audited: the data.
         watcher: who is told.
+        num_trials: that the search is to have in all its sittings; None: those of ``spec``.
         outcome: how it ended, for ``run.json``.
     """
 
@@ -117,7 +118,13 @@ class Sitting:
     lease: Lease
     audited: AuditedSplit
     watcher: Watcher
+    num_trials: int | None = None
     outcome: str = "failed"
+
+    @property
+    def num_startup(self) -> int:
+        """Random trials before the sampler models anything."""
+        return num_startup_trials(self.num_trials or self.spec.search.trials)
 
 
 def conduct(

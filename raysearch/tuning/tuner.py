@@ -128,7 +128,9 @@ def _noted(sitting: Sitting, session: ClusterSession, started: float) -> Iterato
     """The driver's session in ``run.json``, from its start to its outcome."""
     spec, run, audited = sitting.spec, sitting.run, sitting.audited
     _check_data(spec, run, audited)
-    run.add_session(started, sitting.lease.fence, session_facts(spec, audited, session))
+    facts = session_facts(spec, audited, session)
+    facts["num_startup_trials"] = sitting.num_startup
+    run.add_session(started, sitting.lease.fence, facts)
     RunSender(run.root).send()
     try:
         yield
