@@ -39,6 +39,11 @@ class Ground:
         """CPUs of one slot."""
         return self.pool.plan.workers * self.pool.plan.cpus_per_worker
 
+    @property
+    def num_slots(self) -> int:
+        """Slots that are open; before the first one is, those that are planned."""
+        return self.pool.num_open() or self.pool.plan.slots
+
 
 class Clock:
     """Measures from a turn's first trial on, as budgets do."""

@@ -117,7 +117,7 @@ class Race:
             rounds[-1].taken_up(self._total, self._accounts.used(), self._last)
             return rounds[-1]
         # While one trial lasts, the other slots search on.
-        num_slots = self._ground.pool.num_open()
+        num_slots = self._ground.num_slots
         lacking = {name: part(seen.lacking, num_slots) for name, seen in self.seen.items()}
         rounds.append(next_round(self.state, self._total, self._accounts.used(), lacking))
         self._save()
@@ -226,7 +226,7 @@ class Race:
 
     def _most_trials(self, winner: str, grant: Amount) -> int:
         """The number in its space is that of a search of its own; a race ends by its budget."""
-        num_cpus = self._ground.slot_cpus * self._ground.pool.num_open()
+        num_cpus = self._ground.slot_cpus * self._ground.num_slots
         return most_trials(grant, self.seen[winner].used, num_cpus)
 
     def _turn(

@@ -1,6 +1,7 @@
 """The paused trials of a system that is out end, and their checkpoints leave the disk."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -93,3 +94,10 @@ def test_who_is_out_frees_its_disk(begun, verdict):
     assert left == {"cnn": 1, "svm": 3}
     assert not folder.run("cnn").trials().with_status("paused")
     assert run_over(folder, ground, verdict) == []  # once
+
+
+@pytest.mark.parametrize(("num_open", "num_slots"), [(0, 3), (2, 2)])
+def test_before_any_slot_is_open_those_that_are_planned_count(begun, num_open, num_slots):
+    plan = SimpleNamespace(workers=2, cpus_per_worker=2, slots=3)
+    ground = replace(begun[1], pool=SimpleNamespace(plan=plan, num_open=lambda: num_open))
+    assert (ground.slot_cpus, ground.num_slots) == (4, num_slots)
