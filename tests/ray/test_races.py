@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from tiny_search import SMALL_FEATURES, losses
@@ -84,13 +85,13 @@ def ground(cluster, storage, tmp_path_factory):
         yield Ground(specs, audited, cluster, pool, banks)
 
 
-def race(folder, ground, onlooker, state=None):
+def race(folder, ground, onlooker, state=None, epochs=EPOCHS):
     if state is None:
         state = RaceState(systems=list(ground.specs), left_out={"ssl": "?"}, asked={}, final="auto")
         for system, spec in ground.specs.items():
             folder.run(system).open(spec, resume=False)
         folder.save(state)
-    found = Race(folder, state, ground, {"epochs": float(EPOCHS)}, onlooker)
+    found = Race(folder, state, ground, {"epochs": float(epochs)}, onlooker)
     found.run()
     return found
 
@@ -178,6 +179,24 @@ def test_a_race_that_was_cut_off_finds_what_it_would_have_found(raced, ground, s
     before, after = raced[0].load(), folder.load()
     assert after.winner == before.winner
     assert [r.places for r in after.rounds] == [r.places for r in before.rounds]
+
+
+@pytest.mark.slow
+def test_who_was_too_dear_ends_its_own_settings_before_the_winner_takes_all(ground, storage):
+    # Of 24 epochs the first round has 12, one of them for logistic; 10 of the other 21 are enough.
+    spec = ground.specs["lstm"]
+    dear = replace(spec, training=spec.training.model_copy(update={"epochs": 12}))
+    specs = {"logistic": ground.specs["logistic"], "lstm": dear}
+    folder, onlooker = RaceFolder(storage / "dear"), Onlooker()
+    done = race(folder, replace(ground, specs=specs), onlooker, epochs=24)
+    first, second = done.state.rounds[:2]
+    assert first.places["lstm"].verdict == "not judged"
+    assert (second.systems, second.second) == (["logistic", "lstm"], ["lstm"])
+    assert [turn[1] for turn in onlooker.turns[:3]] == ["logistic", "lstm", "lstm"]
+    own = folder.run("lstm").trials().records[0]
+    assert (own.status, own.last_epoch, own.attempts) == ("completed", 12, 2)
+    assert second.places["lstm"].verdict in ("best", "behind", "not distinguished")
+    assert sum(folder.run(system).trials().num_epochs for system in specs) == 24
 
 
 COMMAND = [
