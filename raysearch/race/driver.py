@@ -14,7 +14,7 @@ from raysearch.race.entrants import num_given
 from raysearch.race.first_turns import own_ended, own_over
 from raysearch.race.leftover import leftover
 from raysearch.race.record import Place, RaceFolder, RaceState, Round, Turn
-from raysearch.race.rounds import next_grant, next_round
+from raysearch.race.rounds import next_grant, next_round, second_chance
 from raysearch.race.rules import Gap, Verdict, decide, num_rounds, order, verdict
 from raysearch.race.standings import Seen, gap
 from raysearch.run_folder import RunFolder
@@ -84,12 +84,12 @@ class Race:
             TrialError: no system has a score.
         """
         try:
-            while self.state.winner is None:
+            while (winner := self._winner()) is None:
                 self._round()
                 self._free()
             self._free()  # of a driver that was killed before it did
             if not self.state.over:
-                self._finish(self.state.winner)
+                self._finish(winner)
         except SearchInterruptedError as error:
             name = shlex.quote(self._folder.root.name)
             raise SearchInterruptedError(
@@ -116,12 +116,25 @@ class Race:
         if rounds and not rounds[-1].places:
             rounds[-1].taken_up(self._total, self._accounts.used(), self._last)
             return rounds[-1]
-        # While one trial lasts, the other slots search on.
-        num_slots = self._ground.num_slots
-        lacking = {name: part(seen.lacking, num_slots) for name, seen in self.seen.items()}
-        rounds.append(next_round(self.state, self._total, self._accounts.used(), lacking))
+        rounds.append(next_round(self.state, self._total, self._accounts.used(), self._lacking()))
         self._save()
         return rounds[-1]
+
+    def _winner(self) -> str | None:
+        """The winner; nobody while others may be judged after all, before all is the winner's."""
+        if self.state.winner is None:
+            return None
+        used = self._accounts.used()
+        if chance := second_chance(self.state, self._total, used, self._lacking()):
+            self.state.rounds.append(chance)
+            self.state.winner = None
+            self._save()
+        return self.state.winner
+
+    def _lacking(self) -> dict[str, dict[str, float]]:
+        """System to what it takes until its own settings end; the other slots search meanwhile."""
+        num_slots = self._ground.num_slots
+        return {name: part(seen.lacking, num_slots) for name, seen in self.seen.items()}
 
     def _close(self, round_: Round) -> None:
         """Write down who stays."""
@@ -159,7 +172,7 @@ class Race:
 
     def _free(self) -> None:
         """Nobody goes on with the paused trials of who is out: the disk is for the others."""
-        stay = {*self.state.playing, *self.state.unjudged}
+        stay = {*self.state.playing, *([] if self.state.winner else self.state.unjudged)}
         for system, seen in self.seen.items():
             paused = seen.trials.with_status("paused")
             if system not in stay and paused:
@@ -188,7 +201,8 @@ class Race:
             return
         until = self._until(round_, system, turn.grant)
         if not self._nothing_to_do(system, turn, until):
-            final = self.state.final if round_.number == self._last else "single"
+            is_last = round_.number == self._last and not round_.second
+            final = self.state.final if is_last else "single"
             self._turn(round_, system, turn, {"final": final}, until)
         turn.done = True
         self._save()

@@ -192,8 +192,8 @@ def _cut_short(row: Row) -> str:
     assert best is not None
     return (
         f"its settings had {best.last_epoch} epoch(s), as a whole trial takes about "
-        f"{whole_s / 60:.1f} core-minutes; --space {row.system} alone, or a race with more "
-        "budget, would tell"
+        f"{whole_s / 60:.1f} core-minutes; more budget on resumption, or --space {row.system} "
+        "alone, would tell"
     )
 
 

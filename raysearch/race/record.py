@@ -127,8 +127,11 @@ class RaceState(_Part):
 
     @property
     def unjudged(self) -> list[str]:
-        """Those that left as they were too dear to be judged, and may have a second chance."""
-        if self.winner is not None or any(round_.second for round_ in self.rounds):
+        """Those that left as they were too dear to be judged, and may have a second chance.
+
+        Once the winner's last turn has begun only more budget, which begins it anew, gives one.
+        """
+        if self.last_turn is not None or any(round_.second for round_ in self.rounds):
             return []
         places = [item for round_ in self.rounds for item in round_.places.items()]
         return [s for s, place in places if place.verdict == "not judged" and not place.stays]
@@ -138,8 +141,9 @@ class RaceState(_Part):
     ) -> None:
         """Take up what is asked anew on resumption.
 
-        What there is more of is the winner's, if there is one, and another ``final`` is made in a
-        last turn of its own. A race that ended as nobody has a score goes on with everybody.
+        What there is more of is the winner's, if there is one, but for second chances, and another
+        ``final`` is made in a last turn of its own. A race that ended as nobody has a score goes on
+        with everybody.
 
         Args:
             asked: of the search section, the budgets that are given again.

@@ -6,16 +6,13 @@ from raysearch.race.amounts import Amount, left, part, share_of
 from raysearch.race.record import RaceState, Round
 from raysearch.race.rules import CHANCE_SHARE, MOST_PARTS, chances, num_rounds, round_share
 
-__all__ = ["next_grant", "next_round"]
+__all__ = ["next_grant", "next_round", "second_chance"]
 
 
 def next_round(
     state: RaceState, total: Amount, used: Amount, lacking: Mapping[str, Amount]
 ) -> Round:
-    """The round after those of ``state``.
-
-    Before the last one, and before all that is left is the winner's, the systems that were too
-    dear to be judged have a second chance, once, if it is within what is left.
+    """The round after those of ``state``; before the last one, second chances.
 
     Args:
         state: of the race.
@@ -26,14 +23,27 @@ def next_round(
     systems, last = state.playing, num_rounds(len(state.systems))
     before = state.rounds[-1].number if state.rounds else 0
     number = last if len(systems) == 1 else before + 1
-    rest = left(total, used)
-    if number == last:
-        needed = {system: share_of(lacking[system], rest) for system in state.unjudged}
-        if second := chances(needed):
-            ends_at = _after(used, part(rest, CHANCE_SHARE))
-            return Round(number=before, systems=[*systems, *second], second=second, ends_at=ends_at)
-    ends_at = _after(used, part(rest, round_share(number, last)))
+    if number == last and (chance := second_chance(state, total, used, lacking)):
+        return chance
+    ends_at = _after(used, part(left(total, used), round_share(number, last)))
     return Round(number=number, systems=list(systems), ends_at=ends_at)
+
+
+def second_chance(
+    state: RaceState, total: Amount, used: Amount, lacking: Mapping[str, Amount]
+) -> Round | None:
+    """A round in which systems that were too dear to be judged end their own settings.
+
+    There is one a race, for those that are within their share of what is left. The arguments are
+    those of ``next_round``.
+    """
+    rest = left(total, used)
+    second = chances({system: share_of(lacking[system], rest) for system in state.unjudged})
+    if not second:
+        return None
+    ends_at = _after(used, part(rest, CHANCE_SHARE))
+    systems = [*state.playing, *second]
+    return Round(number=state.rounds[-1].number, systems=systems, second=second, ends_at=ends_at)
 
 
 def next_grant(round_: Round, used: Amount) -> dict[str, float]:

@@ -3,7 +3,7 @@
 import pytest
 
 from raysearch.race.record import Place, RaceState, Round, Turn
-from raysearch.race.rounds import next_grant, next_round
+from raysearch.race.rounds import next_grant, next_round, second_chance
 from raysearch.race.rules import CHANCE_SHARE, chances
 
 TOTAL = {"core_s": 1800.0}
@@ -79,11 +79,21 @@ def test_while_several_search_on_no_second_chance_comes_before_the_last_round():
     assert before_last.second == ["wide"]
 
 
-def test_features_are_kept_for_a_second_chance_until_there_is_a_winner():
-    state = race_of(cnn_stays="best", wide="not_judged")
+def test_more_budget_on_resumption_judges_who_was_too_dear():
+    state = race_of(cnn_stays="best", wide="not_judged", svm="behind")
+    lacking = {"wide": {"core_s": 2000.0}}
+    assert second_chance(state, TOTAL, USED, lacking) is None
+    state.rounds.append(Round(number=3, systems=["cnn"], ends_at=TOTAL))
+    state.rounds[-1].places = {"cnn": place("best", stays=True)}
+    state.winner, state.last_turn = "cnn", Turn(grant={}, limits={}, done=True)
+    more = {"core_s": 7200.0}
+    assert (state.playing, state.unjudged) == (["cnn"], [])
+    assert second_chance(state, more, TOTAL, lacking) is None
+    state.go_on({"search.core_budget": "120m"}, None)
     assert (state.playing, state.unjudged) == (["cnn"], ["wide"])
-    state.winner = "cnn"
-    assert state.unjudged == []
+    second = second_chance(state, more, TOTAL, lacking)
+    assert (second.number, second.systems, second.second) == (3, ["cnn", "wide"], ["wide"])
+    assert second.ends_at == {"core_s": 1800.0 + 2700.0}
 
 
 def test_a_first_round_lets_a_system_take_several_parts():
