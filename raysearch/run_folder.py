@@ -107,8 +107,13 @@ class RunFolder:
         """Every trial, as the ledger has it now."""
         return Trials.replay(self.events(), self.spec().search.objective)
 
-    def check(self, spec: SearchSpec, *, resume: bool) -> None:
+    def check(self, spec: SearchSpec, *, resume: bool, of_space: bool = False) -> None:
         """Refuse a name that is taken, or a resumption that cannot be; nothing is written.
+
+        Args:
+            spec: what is asked for.
+            resume: whether to go on with what is there.
+            of_space: whether ``spec`` comes from a space that was named, not from the run itself.
 
         Raises:
             RunExistsError: it exists and ``resume`` is not asked for, or its settings differ.
@@ -128,8 +133,9 @@ class RunFolder:
                 "or choose another --name"
             )
         elif changes := self.spec().differences(spec):
+            hint = "; leave --space out to go on with the run's own settings" if of_space else ""
             raise RunExistsError(
-                f"{self.root}: cannot resume with other settings: {'; '.join(changes)}"
+                f"{self.root}: cannot resume with other settings: {'; '.join(changes)}{hint}"
             )
 
     def open(self, spec: SearchSpec, *, resume: bool) -> None:

@@ -3,8 +3,9 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from raysearch.cli.options import run_at
+from raysearch.cli.options import folder_at
 from raysearch.errors import InfrastructureError, MissingPathError
+from raysearch.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,15 +34,16 @@ def known(arguments: argparse.Namespace) -> "tuple[Jobs, Job] | None":
 
 
 def kept(place: str) -> "tuple[Path, Record]":
-    """The run's folder and its last submission.
+    """The folder of the run, or of the race, and its last submission.
 
     Raises:
         MissingPathError: it is no run, or was never submitted.
     """
     from raysearch.service.record import records
 
-    run = run_at(place)
-    found = records(run.root)
+    folder = folder_at(place)
+    found = records(folder)
     if not found:
+        RunFolder.existing(folder)
         raise MissingPathError(f"{place}: it was never submitted as a job")
-    return run.root, found[0]
+    return folder, found[0]

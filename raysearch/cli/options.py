@@ -20,6 +20,7 @@ __all__ = [
     "add_run",
     "add_search",
     "add_storage",
+    "folder_at",
     "names_several",
     "overrides",
     "run_at",
@@ -200,14 +201,23 @@ def add_run(parser: argparse.ArgumentParser, name: str = "run", **options: Any) 
 
 def run_at(text: str) -> RunFolder:
     """The run that is meant; raises MissingPathError if there is none."""
+    return RunFolder.existing(folder_at(text))
+
+
+def folder_at(text: str) -> Path:
+    """The folder of the run, or of the race, that is meant, as it is now.
+
+    Raises:
+        MissingPathError: a URL at which there is none.
+    """
     text = text.removeprefix("file://")
     if "://" not in text:
         path = Path(text)
         # The run is known by its folder's name, which "." and ".." do not say.
-        return RunFolder.existing(path if path.name not in ("", "..") else path.resolve())
-    from raysearch.storage.runs import existing_run
+        return path if path.name not in ("", "..") else path.resolve()
+    from raysearch.storage.runs import fetched_run
 
-    return existing_run(text)
+    return fetched_run(text)
 
 
 def runs_at(texts: Sequence[str]) -> list[RunFolder]:

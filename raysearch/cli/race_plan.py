@@ -84,5 +84,7 @@ def _rounds(num_systems: int, total: Mapping[str, float]) -> list[str]:
         f"round 1 of {last}: each system's own settings, at most {half}",
         f"rounds 2 to {last}: what is left in equal parts, those that stay searching on; out is who"
         " is clearly behind, or the budget does not reach for",
+        "before the last: who was too dear to be judged has a second chance, if half of what is"
+        " left then is enough",
         "at the end: the winner's final model",
     ]

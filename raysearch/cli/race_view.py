@@ -70,10 +70,22 @@ class RaceView:
     def _announced(self, round_: Round | None, system: str, spec: SearchSpec) -> str:
         if round_ is None:
             return f"{system}: all that is left, and the final model"
+        if round_.second:
+            return f"second chance: {system} goes on with its own settings"
         what = "its own settings first" if round_.number == 1 else "searches on"
         turns = round_.systems.index(system) + 1
         line = f"round {round_.number} of {self._last}, system {turns} of {len(round_.systems)}: "
         return line + f"{system} {what}"
+
+    @contextmanager
+    def leaving(
+        self, system: str, spec: SearchSpec, run: RunFolder, num_paused: int
+    ) -> Iterator[Watcher]:
+        """Around the end of the paused trials of a system that is out."""
+        what = "its paused trial ends" if num_paused == 1 else f"its {num_paused} paused trials end"
+        self._progress.say(f"{system}: out; {what}, and free their disk")
+        with kept_files(run, spec, self._audited.split.labels, data_facts(self._audited)) as files:
+            yield Watcher(self._progress.say, self._progress.update, files)
 
     def turn_over(self, system: str, seen: Seen) -> None:
         """One line with what the system has."""
@@ -90,7 +102,9 @@ class RaceView:
             return
         objective = next(iter(seen.values())).trials.objective
         table = Table(
-            title=f"after round {round_.number} of {self._last}",
+            title="after second chances"
+            if round_.second
+            else f"after round {round_.number} of {self._last}",
             title_justify="left",
             title_style="bold",
             box=None,

@@ -1,14 +1,16 @@
-"""``raysearch resume``: go on with a run whose job was stopped or whose cluster is gone."""
+"""``raysearch resume``: go on with a run, or a race, that was stopped or whose cluster is gone."""
 
 import argparse
 from typing import Any
 
-from raysearch.cli.options import run_at
+from raysearch.cli.options import folder_at
 from raysearch.cli.submit import add_sending, send
 from raysearch.errors import MissingPathError, UserError
+from raysearch.race.record import RaceFolder
+from raysearch.run_folder import RACE, RunFolder
 from raysearch.spec import SearchSpec
 
-__all__ = ["add"]
+__all__ = ["add", "specs_of"]
 
 
 def add(verbs: Any) -> None:
@@ -39,13 +41,20 @@ def resume(arguments: argparse.Namespace) -> int:
     options = ["--resume"]
     if arguments.trials:
         options += ["--trials", str(arguments.trials)]
-    send(arguments, name, options, _spec(arguments.storage, name), resumed=True)
+    send(arguments, name, options, specs_of(f"{arguments.storage}/{name}"), resumed=True)
     return 0
 
 
-def _spec(storage: str, name: str) -> SearchSpec | None:
-    """The run's settings, which may name modules of the user's own that are to be sent along."""
+def specs_of(place: str) -> list[SearchSpec]:
+    """The run's settings, of a race every system's.
+
+    They may name modules of the user's own, which are to be sent along.
+    """
     try:
-        return run_at(f"{storage}/{name}").spec()
+        folder = folder_at(place)
+        if (folder / RACE).is_file():
+            race = RaceFolder(folder)
+            return [race.run(system).spec() for system in race.load().systems]
+        return [RunFolder.existing(folder).spec()]
     except MissingPathError:
-        return None  # a folder that the cluster's nodes share, and this machine does not
+        return []  # a folder that the cluster's nodes share, and this machine does not

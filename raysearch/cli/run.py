@@ -168,7 +168,7 @@ def _search(
         given = _warm_start(arguments, spec, run, audited.split)
         spec = replace(spec, search=spec.search.model_copy(update={"warm_start": given}))
         about.append(given.line())
-    run.check(spec, resume=bool(arguments.resume))
+    run.check(spec, resume=bool(arguments.resume), of_space=bool(arguments.space))
     with (
         hold(run.root, progress.say if arguments.resume else None) as lease,
         cluster_session(arguments.address, run.logs) as session,

@@ -64,7 +64,7 @@ def submit(arguments: argparse.Namespace) -> int:
     options = ["--space", "space.yaml"]
     for runs in arguments.warm_start or ():
         options += ["--warm-start", runs]
-    send(arguments, name, options, spec, resumed=False)
+    send(arguments, name, options, [spec], resumed=False)
     return 0
 
 
@@ -72,7 +72,7 @@ def send(
     arguments: argparse.Namespace,
     name: str,
     options: Sequence[str],
-    spec: SearchSpec | None,
+    specs: Sequence[SearchSpec],
     *,
     resumed: bool,
 ) -> None:
@@ -82,7 +82,8 @@ def send(
         arguments: ``storage``, ``address``, ``env`` and ``wait``.
         name: of the run.
         options: of ``raysearch run``.
-        spec: the search; none for a resumption whose run cannot be read from here.
+        specs: the search, of a race every system's; none for a resumption whose run cannot be
+            read from here.
         resumed: whether the run is there already.
 
     Raises:
@@ -94,7 +95,7 @@ def send(
     environment = _environment(arguments.env)
     storage = _storage(arguments.storage)
     with tempfile.TemporaryDirectory(prefix="raysearch-submit-") as folder:
-        sent = pack(Path(folder), spec, resumed=resumed)
+        sent = pack(Path(folder), specs, resumed=resumed)
         jobs = Jobs(address_of(arguments.address))
         job = jobs.submit(name, storage, options, sent, environment)
         print(f"submitted {job.submission} to {jobs.address}", flush=True)

@@ -39,6 +39,11 @@ class Ground:
         """CPUs of one slot."""
         return self.pool.plan.workers * self.pool.plan.cpus_per_worker
 
+    @property
+    def num_slots(self) -> int:
+        """Slots that are open; before the first one is, those that are planned."""
+        return self.pool.num_open() or self.pool.plan.slots
+
 
 class Clock:
     """Measures from a turn's first trial on, as budgets do."""
@@ -93,6 +98,10 @@ class Accounts:
         took = self._ground.slot_cpus * self._ground.pool.num_open() * clock.seconds
         self._state.spent[system] = self._state.spent.get(system, 0.0) + took
         self._began = self._began or clock.began
+        self.look_again(system)
+
+    def look_again(self, system: str) -> None:
+        """What it has found has changed."""
         self.seen[system] = self._look(system)
 
     def _look(self, system: str) -> Seen:

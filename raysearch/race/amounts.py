@@ -16,8 +16,10 @@ __all__ = [
     "BUDGET_KEYS",
     "Amount",
     "granted",
+    "in_all_turns",
     "in_words",
     "left",
+    "most_trials",
     "of_race",
     "of_search",
     "part",
@@ -33,6 +35,8 @@ _FIELDS = {
     "trials": "search.trials",
 }
 BUDGET_KEYS = frozenset(_FIELDS.values())
+# No trial takes less, of one CPU.
+LEAST_TRIAL_S = 1.0
 
 
 def of_search(search: SearchConfig, given: frozenset[str]) -> dict[str, float]:
@@ -99,6 +103,37 @@ def granted(search: SearchConfig, grant: Amount, used: Amount) -> dict[str, Any]
     if "trials" in grant:
         fields["trials"] = _whole(used.get("trials", 0.0), grant["trials"])
     return fields
+
+
+def in_all_turns(search: SearchConfig, total: Amount, num_systems: int) -> int:
+    """Trials that a system may expect of all its turns: its equal part, or its space's number.
+
+    Args:
+        search: its settings, of no single turn.
+        total: what the race may spend.
+        num_systems: that take part.
+    """
+    return max(1, int(total["trials"] / num_systems)) if "trials" in total else search.trials
+
+
+def most_trials(grant: Amount, used: Amount, num_cpus: float) -> int:
+    """Trials that a search has room for which ends by its budget, not by their number.
+
+    An epoch or ``LEAST_TRIAL_S`` each: so settings that all fail at once, or that were all tried
+    before, do not go on for ever.
+
+    Args:
+        grant: what it may spend.
+        used: what it has had.
+        num_cpus: of all slots.
+    """
+    room = {
+        "core_s": grant.get("core_s", math.inf) / LEAST_TRIAL_S,
+        "wall_s": grant.get("wall_s", math.inf) * num_cpus / LEAST_TRIAL_S,
+        "epochs": grant.get("epochs", math.inf),
+        "trials": grant.get("trials", math.inf),
+    }
+    return _whole(used.get("trials", 0.0), min(room.values()))
 
 
 def in_words(amount: Amount) -> str:

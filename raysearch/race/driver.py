@@ -8,32 +8,22 @@ from typing import Any, Protocol
 
 from raysearch.errors import SearchInterruptedError, TrialError
 from raysearch.evaluation.final import FinalStage
-from raysearch.ledger import TERMINAL
 from raysearch.race.accounts import Accounts, Clock, Ground
-from raysearch.race.amounts import Amount, granted, left, part, share_of
+from raysearch.race.amounts import Amount, granted, in_all_turns, left, most_trials, part
 from raysearch.race.entrants import num_given
+from raysearch.race.first_turns import own_ended, own_over
+from raysearch.race.leftover import leftover
 from raysearch.race.record import Place, RaceFolder, RaceState, Round, Turn
-from raysearch.race.rules import (
-    MOST_PARTS,
-    Gap,
-    Verdict,
-    decide,
-    num_rounds,
-    order,
-    round_share,
-    verdict,
-)
-from raysearch.race.standings import Seen, gap, whole_trial
+from raysearch.race.rounds import next_grant, next_round, second_chance
+from raysearch.race.rules import Gap, Verdict, decide, num_rounds, order, verdict
+from raysearch.race.standings import Seen, gap
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.runs import RunSender, hold
 from raysearch.trials import Trials
-from raysearch.tuning.tuner import Bench, Ended, Sitting, Watcher, search_part
+from raysearch.tuning.tuner import Bench, Ended, Sitting, Watcher, end_paused, search_part
 
 __all__ = ["Audience", "Race"]
-
-# So many of a trial's epochs tell how long all of them take.
-EPOCHS_TO_TELL = 2
 
 
 class Audience(Protocol):
@@ -46,6 +36,11 @@ class Audience(Protocol):
 
     def turn_over(self, system: str, seen: Seen) -> None:
         """What the system has found after its turn."""
+
+    def leaving(
+        self, system: str, spec: SearchSpec, run: RunFolder, num_paused: int
+    ) -> AbstractContextManager[Watcher]:
+        """Around the end of the paused trials of a system that is out: who is told of it."""
 
     def round_over(self, round_: Round, seen: Mapping[str, Seen]) -> None:
         """The round's places are decided."""
@@ -89,10 +84,12 @@ class Race:
             TrialError: no system has a score.
         """
         try:
-            while self.state.winner is None:
+            while (winner := self._winner()) is None:
                 self._round()
+                self._free()
+            self._free()  # of a driver that was killed before it did
             if not self.state.over:
-                self._finish(self.state.winner)
+                self._finish(winner)
         except SearchInterruptedError as error:
             name = shlex.quote(self._folder.root.name)
             raise SearchInterruptedError(
@@ -104,7 +101,7 @@ class Race:
     def _round(self) -> None:
         round_ = self._current()
         alone = len(round_.systems) == 1
-        for system in round_.systems:
+        for system in round_.with_turns:
             if not alone:  # else all that is left is for its last turn
                 self._search(round_, system)
         if not round_.places:
@@ -117,19 +114,27 @@ class Race:
         """The round under way, or the next."""
         rounds = self.state.rounds
         if rounds and not rounds[-1].places:
-            rounds[-1].taken_up(self._total, self._last)
+            rounds[-1].taken_up(self._total, self._accounts.used(), self._last)
             return rounds[-1]
-        systems = self.state.systems
-        if rounds:
-            systems = [name for name, place in rounds[-1].places.items() if place.stays]
-        number = self._last if len(systems) == 1 else len(rounds) + 1
-        used = self._accounts.used()
-        rest = left(self._total, used)
-        share = round_share(number, self._last)
-        ends_at = {kind: used[kind] + value for kind, value in part(rest, share).items()}
-        rounds.append(Round(number=number, systems=list(systems), ends_at=ends_at))
+        rounds.append(next_round(self.state, self._total, self._accounts.used(), self._lacking()))
         self._save()
         return rounds[-1]
+
+    def _winner(self) -> str | None:
+        """The winner; nobody while others may be judged after all, before all is the winner's."""
+        if self.state.winner is None:
+            return None
+        used = self._accounts.used()
+        if chance := second_chance(self.state, self._total, used, self._lacking()):
+            self.state.rounds.append(chance)
+            self.state.winner = None
+            self._save()
+        return self.state.winner
+
+    def _lacking(self) -> dict[str, dict[str, float]]:
+        """System to what it takes until its own settings end; the other slots search meanwhile."""
+        num_slots = self._ground.num_slots
+        return {name: part(seen.lacking, num_slots) for name, seen in self.seen.items()}
 
     def _close(self, round_: Round) -> None:
         """Write down who stays."""
@@ -165,13 +170,28 @@ class Race:
         objective = self._ground.specs[system].search.objective
         return gap(self.seen[leader], self.seen[system], self._ground.audited, objective)
 
+    def _free(self) -> None:
+        """Nobody goes on with the paused trials of who is out: the disk is for the others."""
+        stay = {*self.state.playing, *([] if self.state.winner else self.state.unjudged)}
+        for system, seen in self.seen.items():
+            paused = seen.trials.with_status("paused")
+            if system not in stay and paused:
+                self._end_paused(system, len(paused))
+
+    def _end_paused(self, system: str, num_paused: int) -> None:
+        spec, run = self._ground.specs[system], self._folder.run(system)
+        with hold(run.root) as lease, self._audience.leaving(system, spec, run, num_paused) as told:
+            sitting = Sitting(spec, run, lease, self._ground.audited, told)
+            end_paused(sitting, "its system is out of the race")
+        self._accounts.look_again(system)
+
     # ---- turns -------------------------------------------------------------------------------
 
     def _search(self, round_: Round, system: str) -> None:
         """The system's turn in the round, unless it is over."""
         turn = round_.turns.get(system)
         if turn is None:
-            turn = self._begun(system, self._grant(round_))
+            turn = self._begun(system, next_grant(round_, self._accounts.used()))
             if round_.number == 1 and "trials" in turn.limits:
                 least = num_given(self._ground.specs[system])
                 turn.limits["trials"] = max(least, turn.limits["trials"])
@@ -179,38 +199,19 @@ class Race:
             self._save()
         if turn.done:
             return
-        until = self._own_over(system, turn.grant) if round_.number == 1 else _never
+        until = self._until(round_, system, turn.grant)
         if not self._nothing_to_do(system, turn, until):
-            final = self.state.final if round_.number == self._last else "single"
+            is_last = round_.number == self._last and not round_.second
+            final = self.state.final if is_last else "single"
             self._turn(round_, system, turn, {"final": final}, until)
         turn.done = True
         self._save()
 
-    def _grant(self, round_: Round) -> dict[str, float]:
-        """What the next system of the round may spend; what it leaves falls to those after it."""
-        waiting = [s for s in round_.systems if not _is_done(round_, s)]
-        parts = MOST_PARTS if round_.number == 1 else 1.0
-        rest = left(round_.ends_at, self._accounts.used())
-        return part(rest, min(1.0, parts / len(waiting)))
-
-    def _own_over(self, system: str, grant: Amount) -> Callable[[Trials], bool]:
-        """Whether the given settings have ended, or are seen to take more than is granted."""
-        ground, spec = self._ground, self._ground.specs[system]
-        numbers = range(max(1, num_given(spec)))
-        limits = {kind: value for kind, value in grant.items() if kind != "trials"}
-
-        def over(trials: Trials) -> bool:
-            first = [trials.records.get(number) for number in numbers]
-            if all(record is not None and record.status in TERMINAL for record in first):
-                return True
-            if first[0] is None or first[0].last_epoch < EPOCHS_TO_TELL:
-                return False
-            num_slots = ground.pool.num_open()
-            whole = whole_trial(trials, spec, ground.slot_cpus, num_slots)
-            # While it lasts, the other slots search on.
-            return num_slots * share_of(whole, limits) > 1
-
-        return over
+    def _until(self, round_: Round, system: str, grant: Amount) -> Callable[[Trials], bool]:
+        """What ends the system's turn before its grant does."""
+        if round_.second:
+            return own_ended(self._ground.specs[system])
+        return own_over(self._ground, system, grant) if round_.number == 1 else _never
 
     def _begun(self, system: str, grant: Amount) -> Turn:
         search = self._ground.specs[system].search
@@ -227,12 +228,20 @@ class Race:
         turn = self.state.last_turn
         if turn is None:
             turn = self._begun(winner, left(self._total, self._accounts.used()))
+            turn.limits["trials"] = self._most_trials(winner, turn.grant)
             self.state.last_turn = turn
             self._save()
         self._turn(None, winner, turn, {"final": self.state.final}, None)
         turn.done = True
+        ended = self._folder.run(winner).info()["sessions"][-1]["outcome"]
+        self.state.unspent = leftover(self._total, self._accounts.used(), ended)
         self._save()
         self._folder.link_best(winner)
+
+    def _most_trials(self, winner: str, grant: Amount) -> int:
+        """The number in its space is that of a search of its own; a race ends by its budget."""
+        num_cpus = self._ground.slot_cpus * self._ground.num_slots
+        return most_trials(grant, self.seen[winner].used, num_cpus)
 
     def _turn(
         self,
@@ -251,7 +260,9 @@ class Race:
                 run.write_splits(ground.audited.split.rows())
                 with self._audience.turn(round_, system, spec, run) as watcher:
                     watcher = replace(watcher, observers=(clock, *watcher.observers))
-                    sitting = Sitting(spec, run, lease, ground.audited, watcher)
+                    own, number = ground.specs[system].search, len(self.state.systems)
+                    expected = in_all_turns(own, self._total, number)
+                    sitting = Sitting(spec, run, lease, ground.audited, watcher, expected)
                     finish: Callable[[Ended], None] | None = None
                     if until is None:
                         finish = FinalStage(run, spec, lease, ground.audited, watcher)
@@ -265,11 +276,6 @@ class Race:
     def _save(self) -> None:
         self._folder.save(self.state)
         self._sender.send()
-
-
-def _is_done(round_: Round, system: str) -> bool:
-    turn = round_.turns.get(system)
-    return turn is not None and turn.done
 
 
 def _never(trials: Trials) -> bool:

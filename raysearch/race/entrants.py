@@ -131,7 +131,7 @@ def _check_name(name: str, taken: set[str]) -> None:
     """Each system's run has a folder of its name, beside the race's own."""
     if name in taken:
         raise UserError(f"--space: two systems are called {name}")
-    if name in ("best", "logs") or not name.replace("-", "").replace("_", "").isalnum():
+    if name in ("best", "jobs", "logs") or not name.replace("-", "").replace("_", "").isalnum():
         raise UserError(f"--space: a system called {name!r} cannot race: its folder could not be")
 
 

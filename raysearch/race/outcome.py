@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from raysearch.errors import TrialError
 from raysearch.files import write_text
-from raysearch.race.record import RaceFolder, RaceState, Round
+from raysearch.race.record import RaceFolder, RaceState
 from raysearch.race.rules import Gap, Verdict, order, verdict
 from raysearch.race.standings import Seen, gap
 from raysearch.reporting.wording import cell, figure, metric_name
@@ -58,6 +58,7 @@ class Outcome:
         transductive: whether speakers were normalised by their own recordings.
         left_out: system to what it lacks.
         over: whether the race is.
+        unspent: what it left of its budget, and why; empty while it is not over.
     """
 
     rows: Sequence[Row]
@@ -67,6 +68,7 @@ class Outcome:
     transductive: bool
     left_out: Mapping[str, str]
     over: bool
+    unspent: str
 
     def check(self) -> None:
         """Raise TrialError where the best one's trials all failed, as the search of one does."""
@@ -106,7 +108,8 @@ def outcome(
     for system in ranked:
         distance = None if system == ranked[0] else gap(best, seen[system], audited, objective)
         said = verdict(seen[system].standing({}), distance, num_systems)
-        left_after = [r.number for r in state.rounds if _left(r, system)]
+        placed = [r for r in state.rounds if system in r.places]
+        is_out = bool(placed) and not placed[-1].places[system].stays and system != ranked[0]
         rows.append(
             Row(
                 system,
@@ -114,7 +117,7 @@ def outcome(
                 seen[system],
                 distance,
                 max(state.spent.get(system, 0.0), seen[system].used["core_s"]),
-                left_after[0] if left_after and system != ranked[0] else None,
+                placed[-1].number if is_out else None,
             )
         )
     inner = (audited.split, *audited.inner)
@@ -127,11 +130,8 @@ def outcome(
         is_transductive(spec),
         dict(state.left_out),
         state.over,
+        state.unspent if state.over else "",
     )
-
-
-def _left(round_: Round, system: str) -> bool:
-    return system in round_.places and not round_.places[system].stays
 
 
 def points(objective: str, value: float) -> str:
@@ -161,6 +161,8 @@ def statements(found: Outcome) -> list[str]:
         lines.append(f"not judged: {row.system}: {_cut_short(row)}")
     for row in _those(found, "no score"):
         lines.append(f"no score: {row.system}: {_why_none(row)}")
+    if found.unspent:
+        lines.append(f"left unspent: {found.unspent}")
     lines += [f"left out: {system}: {why}" for system, why in found.left_out.items()]
     return lines
 
@@ -190,7 +192,8 @@ def _cut_short(row: Row) -> str:
     assert best is not None
     return (
         f"its settings had {best.last_epoch} epoch(s), as a whole trial takes about "
-        f"{whole_s / 60:.1f} core-minutes; more budget, or --space {row.system} alone, would tell"
+        f"{whole_s / 60:.1f} core-minutes; more budget on resumption, or --space {row.system} "
+        "alone, would tell"
     )
 
 

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from raysearch.errors import UserError
 from raysearch.files import write_json
 from raysearch.race.amounts import Amount
-from raysearch.race.rules import Verdict, round_share
+from raysearch.race.rules import CHANCE_SHARE, Verdict, round_share
 from raysearch.run_folder import RACE, RunFolder
 
 __all__ = ["Place", "RaceFolder", "RaceState", "Round", "Turn"]
@@ -53,25 +53,46 @@ class Round(_Part):
 
     number: int
     systems: list[str] = Field(description="In the order of their turns.")
+    second: list[str] = Field(
+        default_factory=list,
+        description="Those that were not judged before and end their own settings here, after the "
+        "round of this number; then nobody else has a turn.",
+    )
     ends_at: dict[str, float] = Field(description="What all have spent when its part is spent.")
     turns: dict[str, Turn] = Field(default_factory=dict)
     places: dict[str, Place] = Field(default_factory=dict, description="Best first, at its end.")
 
-    def taken_up(self, total: Amount, last: int) -> None:
+    def taken_up(self, total: Amount, used: Amount, last: int) -> None:
         """Another driver goes on with it, whose wall time counts from 0 again.
+
+        Of a kind that nothing limited when it began it may spend its part of what is left now; the
+        turn under way is granted anew, by all kinds.
 
         Args:
             total: what the race may spend in all.
+            used: what it has spent.
             last: the number of its last round.
         """
-        if "wall_s" in total:
-            self.ends_at["wall_s"] = round_share(self.number, last) * total["wall_s"]
+        share = CHANCE_SHARE if self.second else round_share(self.number, last)
+        if added := total.keys() - self.ends_at.keys():
+            self.turns = {system: turn for system, turn in self.turns.items() if turn.done}
+        for kind in {*added, "wall_s"} & total.keys():
+            self.ends_at[kind] = used[kind] + share * max(0.0, total[kind] - used[kind])
+
+    @property
+    def with_turns(self) -> list[str]:
+        """Those that have a turn in it."""
+        return self.second or self.systems
+
+    def is_done(self, system: str) -> bool:
+        """Whether its turn is over."""
+        turn = self.turns.get(system)
+        return turn is not None and turn.done
 
     @property
     def spent(self) -> bool:
         """Whether all turns are over, and yet nobody has a place."""
-        turns = [self.turns.get(system) for system in self.systems]
-        return not self.places and all(turn is not None and turn.done for turn in turns)
+        return not self.places and all(self.is_done(system) for system in self.with_turns)
 
 
 class RaceState(_Part):
@@ -87,6 +108,7 @@ class RaceState(_Part):
     rounds: list[Round] = Field(default_factory=list)
     winner: str | None = None
     last_turn: Turn | None = Field(None, description="The winner's, with its final model.")
+    unspent: str = Field("", description="What its end left of the budget, and why.")
 
     @property
     def over(self) -> bool:
@@ -103,17 +125,32 @@ class RaceState(_Part):
         last = self.rounds[-1]
         return [s for s in last.systems if s not in last.places or last.places[s].stays]
 
-    def go_on(self, asked: Mapping[str, Any], final: str | None) -> None:
+    @property
+    def unjudged(self) -> list[str]:
+        """Those that left as they were too dear to be judged, and may have a second chance.
+
+        Once the winner's last turn has begun only more budget, which begins it anew, gives one.
+        """
+        if self.last_turn is not None or any(round_.second for round_ in self.rounds):
+            return []
+        places = [item for round_ in self.rounds for item in round_.places.items()]
+        return [s for s, place in places if place.verdict == "not judged" and not place.stays]
+
+    def go_on(
+        self, asked: Mapping[str, Any], final: str | None, *, made_otherwise: bool = False
+    ) -> None:
         """Take up what is asked anew on resumption.
 
-        What there is more of is the winner's, if there is one, and another ``final`` is made in a
-        last turn of its own. A race that ended as nobody has a score goes on with everybody.
+        What there is more of is the winner's, if there is one, but for second chances, and another
+        ``final`` is made in a last turn of its own. A race that ended as nobody has a score goes on
+        with everybody.
 
         Args:
             asked: of the search section, the budgets that are given again.
             final: what becomes of the winner's trials; None leaves it.
+            made_otherwise: whether the final model is to be made in another way.
         """
-        if asked or final not in (None, self.final):
+        if asked or made_otherwise or final not in (None, self.final):
             self.last_turn = None
         self.asked |= asked
         self.final = final or self.final

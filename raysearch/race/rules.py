@@ -15,6 +15,7 @@ from statistics import NormalDist
 from typing import Literal
 
 __all__ = [
+    "CHANCE_SHARE",
     "LEVEL",
     "MIN_TRIALS",
     "MOST_PARTS",
@@ -22,6 +23,7 @@ __all__ = [
     "Gap",
     "Standing",
     "Verdict",
+    "chances",
     "decide",
     "num_rounds",
     "order",
@@ -38,6 +40,8 @@ OWN_SHARE = 0.5
 # There, a system may take so many times its equal part: settings that end tell more than many that
 # do not.
 MOST_PARTS = 3.0
+# Of what is left when one round is to come, what those that were not judged may take.
+CHANCE_SHARE = 0.5
 
 Verdict = Literal["best", "behind", "not distinguished", "not judged", "no score"]
 
@@ -120,3 +124,17 @@ def decide(
     while len(stay) > 1 and MIN_TRIALS * sum(s.cost for s in stay) > 1 / rounds_left:
         stay.pop()
     return [s.system for s in stay]
+
+
+def chances(needed: Mapping[str, float]) -> list[str]:
+    """Who of those that were too dear to be judged has a second chance, the cheapest first.
+
+    Args:
+        needed: system to the part of what is left that it takes until its own settings end.
+    """
+    found, taken = list[str](), 0.0
+    for system, share in sorted(needed.items(), key=lambda item: item[1]):
+        taken += share
+        if taken <= CHANCE_SHARE:
+            found.append(system)
+    return found

@@ -14,7 +14,7 @@ from raysearch.core_time import SlotSeconds
 from raysearch.evaluation.candidates import inner_predictions
 from raysearch.evaluation.selection import difference_error
 from raysearch.ledger import read
-from raysearch.race.amounts import Amount, share_of
+from raysearch.race.amounts import Amount, part, share_of
 from raysearch.race.rules import Gap, Standing
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
@@ -63,6 +63,14 @@ class Seen:
         return Standing(self.system, self.value, self.judged, share_of(self.whole, left))
 
     @property
+    def lacking(self) -> Amount:
+        """What of a whole trial its own settings have not had yet."""
+        own = _first(self.trials)
+        if own is None or not self.whole:
+            return self.whole
+        return part(self.whole, max(0.0, 1 - own.last_epoch / self.whole["epochs"]))
+
+    @property
     def judged(self) -> bool:
         """Whether a trial came to its end."""
         ended = self.trials.with_status("completed")
@@ -102,7 +110,7 @@ def whole_trial(
     The first epoch is a slow one, and is left out where there is another. Nothing is known before
     it.
     """
-    first = next((r for r in trials.records.values() if r.epochs and r.copied_from is None), None)
+    first = _first(trials)
     if first is None:
         return {}
     epochs = first.last_epoch if first.status == "completed" else spec.training.epochs
@@ -111,6 +119,11 @@ def whole_trial(
     core_s = slot_cpus * epochs * an_epoch
     wall_s = core_s / (slot_cpus * max(1, num_slots))
     return {"core_s": core_s, "wall_s": wall_s, "epochs": float(epochs), "trials": 1.0}
+
+
+def _first(trials: Trials) -> TrialRecord | None:
+    """The first trial that has had an epoch of its own."""
+    return next((r for r in trials.records.values() if r.epochs and r.copied_from is None), None)
 
 
 def _rows(run: RunFolder, record: TrialRecord, num_inner: int) -> Rows | None:

@@ -1,4 +1,4 @@
-"""What replays amount to: regret along the budget, and how soon the present rule is caught up with.
+"""What replays amount to: regret along the budget, and how soon that of the former default is had.
 
 Axis letters: S seed, T moment (even steps of the budget, from none of it to all), D bootstrap draw.
 """
@@ -16,7 +16,7 @@ __all__ = ["MOMENTS", "NUM_STEPS", "Estimate", "Measured", "measure", "t_interva
 
 # Shares of the budget at which regret is told.
 MOMENTS = (0.1, 0.25, 0.5, 1.0)
-# Moments at which others are timed against the present rule.
+# Moments at which others are timed against the former default.
 TIMED = (0.25, 0.5, 1.0)
 # Even steps of the budget in which regret is followed.
 NUM_STEPS = 1000
@@ -53,7 +53,7 @@ class Measured:
     Attributes:
         regret: share of the budget to regret: 0 is the best of a table, 1 its median run's end.
         epochs_to_present: for such shares, what part of those epochs the rule takes to reach the
-            regret that the present rule has then.
+            regret that the former default has then; it was the present one when the key was chosen.
     """
 
     regret: Mapping[str, Estimate]
@@ -64,11 +64,11 @@ class Measured:
         return asdict(self)
 
 
-def measure(regrets: Regrets, present: Regrets) -> Measured:
-    """Of a rule with ``regrets``, beside the ``present`` rule's on the same tables and seeds."""
+def measure(regrets: Regrets, former: Regrets) -> Measured:
+    """Of a rule with ``regrets``, beside the ``former`` default's on the same tables and seeds."""
     return Measured(
         {f"{moment:g}": _regret(regrets, moment) for moment in MOMENTS},
-        {f"{moment:g}": _catching_up(regrets, present, moment) for moment in TIMED},
+        {f"{moment:g}": _catching_up(regrets, former, moment) for moment in TIMED},
     )
 
 
@@ -93,18 +93,18 @@ def t_interval(values_S: Floats) -> tuple[float, float] | None:
     return max(0.0, float(values_S.mean() - half)), float(values_S.mean() + half)
 
 
-def _catching_up(regrets: Regrets, present: Regrets, moment: float) -> Estimate:
+def _catching_up(regrets: Regrets, former: Regrets, moment: float) -> Estimate:
     """A percentile interval over seeds, which are redrawn by table and kept paired."""
     rng = np.random.default_rng(0)
     shares, draws, unreached = dict[str, float](), dict[str, Floats](), list[str]()
     for name, table_ST in regrets.items():
         num_seeds = len(table_ST)
         whole_1S = np.full((1, num_seeds), 1 / num_seeds)
-        (share,), (reached,) = _shares(whole_1S, table_ST, present[name], moment)
+        (share,), (reached,) = _shares(whole_1S, table_ST, former[name], moment)
         shares[name] = float(share)
         unreached += [] if reached else [name]
         counts_DS = rng.multinomial(num_seeds, whole_1S[0], size=NUM_DRAWS)
-        draws[name], _ = _shares(counts_DS / num_seeds, table_ST, present[name], moment)
+        draws[name], _ = _shares(counts_DS / num_seeds, table_ST, former[name], moment)
     over_tables_D = np.mean(list(draws.values()), axis=0)
     several = all(len(table_ST) > 1 for table_ST in regrets.values())
     return Estimate(
@@ -119,11 +119,11 @@ def _catching_up(regrets: Regrets, present: Regrets, moment: float) -> Estimate:
 
 
 def _shares(
-    weights_DS: Floats, table_ST: Floats, present_ST: Floats, moment: float
+    weights_DS: Floats, table_ST: Floats, former_ST: Floats, moment: float
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """For each weighting of the seeds, what part of the epochs is taken, and if it is reached."""
     at = round(moment * NUM_STEPS)
-    targets_D = weights_DS @ present_ST[:, at]
+    targets_D = weights_DS @ former_ST[:, at]
     # Means of equal regrets may differ by a rounding error.
     enough_DT = weights_DS @ table_ST <= targets_D[:, None] + 1e-9
     reached_D = enough_DT.any(axis=1)

@@ -9,7 +9,7 @@ from raysearch.config.identity import stable_hash
 from raysearch.config.search import SearchConfig
 from raysearch.errors import UnknownNameError, UserError
 
-__all__ = ["PRESENT", "RULES", "Rule", "rules_named"]
+__all__ = ["FORMER_DEFAULT", "RULES", "Rule", "rules_named"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +38,16 @@ class Rule:
         return SearchConfig.model_validate(self.search).scheduler
 
 
-# What others are measured against: TPE and the stopping form of ASHA.
-PRESENT = "asha"
+# The default before trials paused, against which the others are measured: TPE and the stopping
+# form of ASHA.
+FORMER_DEFAULT = "asha"
 
 # All but the last say what they mean, whatever the defaults become.
 RULES: Mapping[str, Rule] = {
     "random": Rule("random draws, none stopped", {"scheduler": "none"}, random=True),
     "tpe": Rule("TPE, none stopped", {"scheduler": "none"}),
     "median": Rule("TPE and the median rule", {"scheduler": "median", "grace_epochs": None}),
-    PRESENT: Rule(
+    FORMER_DEFAULT: Rule(
         "TPE and ASHA that stops",
         {"scheduler": "asha", "grace_epochs": None, "reduction_factor": 3, "noise": 1.0},
     ),

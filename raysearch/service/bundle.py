@@ -8,7 +8,7 @@ import shutil
 import site
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,13 @@ MAX_MODULE_BYTES = 20 * 2**20
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
 
 
-def pack(folder: Path, spec: SearchSpec | None, *, resumed: bool = False) -> Path:
-    """Fill ``folder`` with all that the search of ``spec`` needs beside a corpus and storage.
+def pack(folder: Path, specs: Sequence[SearchSpec], *, resumed: bool = False) -> Path:
+    """Fill ``folder`` with all that the search of ``specs`` needs beside a corpus and storage.
 
     Args:
         folder: an empty one.
-        spec: the search; none if this machine cannot read it.
+        specs: of a race that is resumed every system's, else one; none if this machine cannot
+            read them.
         resumed: the run's own settings are in its storage.
 
     Returns:
@@ -41,7 +42,7 @@ def pack(folder: Path, spec: SearchSpec | None, *, resumed: bool = False) -> Pat
     """
     package = Path(raysearch.__file__).parent
     shutil.copytree(package, folder / package.name, ignore=_LEFT_OUT)
-    if spec is not None:
+    for spec in specs:
         if not resumed:
             write_text(folder / SPACE, spec.to_yaml())
         for name in sorted({path.partition(":")[0] for path in _dotted(spec.to_dict())}):

@@ -2,7 +2,7 @@
 
 import contextlib
 import socket
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from raysearch.run_folder import RACE, RunFolder
 from raysearch.storage.folders import fetch_folder, forget_folders, send_folder, sweep_folders
 from raysearch.storage.lease import ObjectLease, check_object_fence
 from raysearch.storage.mirror import fetch_changed
-from raysearch.storage.objects import is_url
+from raysearch.storage.objects import ObjectStore, is_url
 from raysearch.storage.replica import Replica, reached_storage, replica_of
 from raysearch.storage.segments import SegmentLedger, fetch_ledger
 from raysearch.training.checkpoint import MANIFEST
@@ -27,6 +27,7 @@ __all__ = [
     "fetch_published",
     "fetch_run",
     "fetch_specs",
+    "fetched_run",
     "forget_published",
     "hold",
     "open_ledger",
@@ -51,14 +52,34 @@ def existing_run(text: str) -> RunFolder:
     Raises:
         MissingPathError: there is no run.
     """
-    if not is_url(text):
-        return RunFolder.existing(Path(text))
+    return RunFolder.existing(fetched_run(text) if is_url(text) else Path(text))
+
+
+def fetched_run(text: str) -> Path:
+    """The folder of the run, or of the race, at ``URL/name``, brought up to date.
+
+    ``URL/RACE/system`` is the run of one system, in the storage of its race.
+
+    Raises:
+        MissingPathError: there is none.
+    """
     url, _, name = text.rstrip("/").rpartition("/")
-    run = RunFolder(reached_storage(url) / name)
-    fetch_run(run.root)
+    if _is_race(url):
+        url, _, race = url.rpartition("/")
+        run = RunFolder(reached_storage(url) / race / name)
+        fetch_run(run.root.parent)
+    else:
+        run = RunFolder(reached_storage(url) / name)
+        fetch_run(run.root)
     if not run.spec_file.is_file() and not (run.root / RACE).is_file():
         raise MissingPathError(f"{text}: not a run: it has no {SPEC}")
-    return RunFolder.existing(run.root)
+    return run.root
+
+
+def _is_race(url: str) -> bool:
+    objects = ObjectStore(url)
+    objects.reach()
+    return objects.read(RACE) is not None
 
 
 def fetch_run(folder: Path) -> None:
@@ -87,10 +108,16 @@ def _fetch(replica: Replica, folder: Path, *, curves: bool = False) -> None:
 
 
 def fetch_specs(folder: Path) -> None:
-    """The settings of every run of a storage, so that one of equal settings can be found."""
+    """The settings of every run and race of a storage, so that equal ones can be found."""
     if replica := replica_of(folder):
         keys = replica.objects.keys("")
-        replica.fetch(key for key in keys if key.count("/") == 1 and key.endswith(f"/{SPEC}"))
+        races = {key.split("/")[0] for key in keys if key.split("/")[1:] == [RACE]}
+        replica.fetch(key for key in keys if _is_settings(key.split("/"), races))
+
+
+def _is_settings(parts: Sequence[str], races: Container[str]) -> bool:
+    depth = 3 if parts[0] in races else 2
+    return (len(parts) == depth and parts[-1] == SPEC) or parts[1:] == [RACE]
 
 
 def _depth(key: str) -> int:

@@ -19,18 +19,19 @@ from raysearch.storage.runs import open_ledger, publication
 from raysearch.trials import Trials
 from raysearch.tuning.adapters import ConductorScheduler, ConductorSearcher
 from raysearch.tuning.budgets import NOTHING, Spent
-from raysearch.tuning.chronicle import Observer
+from raysearch.tuning.checkpoint_keeper import CheckpointKeeper
+from raysearch.tuning.chronicle import Chronicle, Observer
 from raysearch.tuning.conductor import Conductor
 from raysearch.tuning.interrupts import Interrupt
 from raysearch.tuning.pool import WorkerPool
 from raysearch.tuning.preparation import AuditedSplit, FeatureBank, Progress
 from raysearch.tuning.problem import SpecProblem
 from raysearch.tuning.refit_plan import RefitPlan
-from raysearch.tuning.study import Study
+from raysearch.tuning.study import Study, num_startup_trials
 from raysearch.tuning.tolerance import ValidationNoise
 from raysearch.tuning.trial import TrialProxy
 
-__all__ = ["Begun", "Bench", "Ended", "Sitting", "Watcher", "conduct"]
+__all__ = ["Begun", "Bench", "Ended", "Sitting", "Watcher", "conduct", "end_paused"]
 
 PROXY_RESTARTS = 3
 
@@ -108,6 +109,7 @@ class Sitting:
         lease: of the folder.
         audited: the data.
         watcher: who is told.
+        num_trials: that the search is to have in all its sittings; None: those of ``spec``.
         outcome: how it ended, for ``run.json``.
     """
 
@@ -116,7 +118,13 @@ class Sitting:
     lease: Lease
     audited: AuditedSplit
     watcher: Watcher
+    num_trials: int | None = None
     outcome: str = "failed"
+
+    @property
+    def num_startup(self) -> int:
+        """Random trials before the sampler models anything."""
+        return num_startup_trials(self.num_trials or self.spec.search.trials)
 
 
 def conduct(
@@ -154,6 +162,22 @@ def conduct(
         patiently(lambda: finish(ended), no_room)  # what it has trained, it keeps
     sitting.outcome = conductor.stopping or "finished"
     return conductor.trials
+
+
+def end_paused(sitting: Sitting, reason: str) -> None:
+    """End the paused trials of a search that will not go on, and remove their checkpoints.
+
+    Args:
+        sitting: whose search; no worker is at it.
+        reason: what the ledger says of it.
+    """
+    search = sitting.spec.search
+    with _ledger(sitting) as ledger:
+        trials = Trials.replay(ledger.events, search.objective)
+        chronicle = Chronicle(ledger, trials, sitting.watcher.observers, {})
+        for record in trials.with_status("paused"):
+            chronicle.ended(record, "pruned", reason=reason)
+        CheckpointKeeper(sitting.run.root, search.keep_best, ledger.after).sweep(trials)
 
 
 @contextmanager

@@ -14,7 +14,6 @@ from raysearch.tuning.cluster_session import ClusterSession
 from raysearch.tuning.likeness import facts_of_split
 from raysearch.tuning.preparation import AuditedSplit
 from raysearch.tuning.resources import cluster_nodes
-from raysearch.tuning.study import num_startup_trials
 from raysearch.tuning.tolerance import ValidationNoise
 
 __all__ = ["session_facts"]
@@ -30,7 +29,6 @@ def session_facts(
         "space": spec.name,
         "seed": spec.search.seed,
         "bit_reproducible": spec.search.max_workers is None,
-        "num_startup_trials": num_startup_trials(spec.search.trials),
         "data_fingerprint": stable_hash(audited.identity(spec)),
         "validation": ValidationNoise.of((audited.split, *audited.inner)).to_dict(),
         "data": facts_of_split(audited.split).model_dump(mode="json"),

@@ -16,7 +16,7 @@ from raysearch.streaming.speakers import speakers_of_one
 from raysearch.training.transductive import NOTE, is_transductive
 from raysearch.trials import Trials
 from raysearch.tuning.cluster_session import ClusterSession
-from raysearch.tuning.conducting import Begun, Bench, Ended, Sitting, Watcher, conduct
+from raysearch.tuning.conducting import Begun, Bench, Ended, Sitting, Watcher, conduct, end_paused
 from raysearch.tuning.interrupts import Interrupt, signals
 from raysearch.tuning.pool import WorkerPool
 from raysearch.tuning.preparation import AuditedSplit, FeatureBank, prepare_features
@@ -29,6 +29,7 @@ __all__ = [
     "Ended",
     "Sitting",
     "Watcher",
+    "end_paused",
     "prepared_bank",
     "run_search",
     "say_slots",
@@ -127,7 +128,9 @@ def _noted(sitting: Sitting, session: ClusterSession, started: float) -> Iterato
     """The driver's session in ``run.json``, from its start to its outcome."""
     spec, run, audited = sitting.spec, sitting.run, sitting.audited
     _check_data(spec, run, audited)
-    run.add_session(started, sitting.lease.fence, session_facts(spec, audited, session))
+    facts = session_facts(spec, audited, session)
+    facts["num_startup_trials"] = sitting.num_startup
+    run.add_session(started, sitting.lease.fence, facts)
     RunSender(run.root).send()
     try:
         yield

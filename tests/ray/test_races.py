@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from tiny_search import SMALL_FEATURES, losses
@@ -19,6 +20,7 @@ from raysearch.race.entrants import entrants
 from raysearch.race.outcome import outcome, statements, write_board
 from raysearch.race.record import RaceFolder, RaceState
 from raysearch.run_folder import RunFolder
+from raysearch.service.record import records
 from raysearch.tuning.preparation import prepare_split
 from raysearch.tuning.sizing import open_pool
 from raysearch.tuning.tuner import Watcher, prepared_bank
@@ -39,6 +41,8 @@ SMALL = {
     "search.fusion": False,
 }
 EPOCHS = 16
+# Fewer trials than the winner has epochs for.
+FEW = {"search.trials": 3}
 
 
 class CutOffError(Exception):
@@ -49,11 +53,17 @@ class Onlooker:
     """Notes the turns; the driver dies after the one of ``dies_after``."""
 
     def __init__(self, dies_after=None):
-        self.turns, self.rounds, self._dies_after = [], [], dies_after
+        self.turns, self.rounds, self.left = [], [], []
+        self._dies_after = dies_after
 
     @contextlib.contextmanager
     def turn(self, round_, system, spec, run):
         self.turns.append((round_.number if round_ else None, system, spec.search.final))
+        yield Watcher(lambda line: None, lambda *counts: None)
+
+    @contextlib.contextmanager
+    def leaving(self, system, spec, run, num_paused):
+        self.left.append((system, num_paused))
         yield Watcher(lambda line: None, lambda *counts: None)
 
     def turn_over(self, system, seen):
@@ -66,7 +76,7 @@ class Onlooker:
 
 @pytest.fixture(scope="module")
 def ground(cluster, storage, tmp_path_factory):
-    specs = entrants(SYSTEMS, list(SMALL.items())).specs
+    specs = entrants(SYSTEMS, list((SMALL | FEW).items())).specs
     audited = prepare_split(specs["cnn"], storage)
     quiet = Watcher(lambda line: None, lambda *counts: None)
     banks = {name: prepared_bank(spec, audited, storage, quiet) for name, spec in specs.items()}
@@ -75,13 +85,13 @@ def ground(cluster, storage, tmp_path_factory):
         yield Ground(specs, audited, cluster, pool, banks)
 
 
-def race(folder, ground, onlooker, state=None):
+def race(folder, ground, onlooker, state=None, epochs=EPOCHS):
     if state is None:
         state = RaceState(systems=list(ground.specs), left_out={"ssl": "?"}, asked={}, final="auto")
         for system, spec in ground.specs.items():
             folder.run(system).open(spec, resume=False)
         folder.save(state)
-    found = Race(folder, state, ground, {"epochs": float(EPOCHS)}, onlooker)
+    found = Race(folder, state, ground, {"epochs": float(epochs)}, onlooker)
     found.run()
     return found
 
@@ -171,6 +181,24 @@ def test_a_race_that_was_cut_off_finds_what_it_would_have_found(raced, ground, s
     assert [r.places for r in after.rounds] == [r.places for r in before.rounds]
 
 
+@pytest.mark.slow
+def test_who_was_too_dear_ends_its_own_settings_before_the_winner_takes_all(ground, storage):
+    # Of 24 epochs the first round has 12, one of them for logistic; 10 of the other 21 are enough.
+    spec = ground.specs["lstm"]
+    dear = replace(spec, training=spec.training.model_copy(update={"epochs": 12}))
+    specs = {"logistic": ground.specs["logistic"], "lstm": dear}
+    folder, onlooker = RaceFolder(storage / "dear"), Onlooker()
+    done = race(folder, replace(ground, specs=specs), onlooker, epochs=24)
+    first, second = done.state.rounds[:2]
+    assert first.places["lstm"].verdict == "not judged"
+    assert (second.systems, second.second) == (["logistic", "lstm"], ["lstm"])
+    assert [turn[1] for turn in onlooker.turns[:3]] == ["logistic", "lstm", "lstm"]
+    own = folder.run("lstm").trials().records[0]
+    assert (own.status, own.last_epoch, own.attempts) == ("completed", 12, 2)
+    assert second.places["lstm"].verdict in ("best", "behind", "not distinguished")
+    assert sum(folder.run(system).trials().num_epochs for system in specs) == 24
+
+
 COMMAND = [
     *(sys.executable, "-m", "raysearch", "run", "--space", ",".join(SYSTEMS), "--name", "killed"),
     *("--epoch-budget", str(EPOCHS), "--final", "single"),
@@ -192,7 +220,7 @@ def test_a_killed_command_goes_on_and_prints_the_race(tmp_path):
     kept = {s: list(read(run.ledger_file)) for s, run in begun.items() if run.ledger_file.exists()}
     assert any(event.event == "completed" for events in kept.values() for event in events)
     resumed = subprocess.run(
-        [*COMMAND[:4], "--resume", "--name", "killed"],
+        [*COMMAND[:4], "--resume", "--name", "killed", "--job", "killed.1"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -203,6 +231,9 @@ def test_a_killed_command_goes_on_and_prints_the_race(tmp_path):
     for system, events in kept.items():
         assert list(read(begun[system].ledger_file))[: len(events)] == events
     assert folder.load().over
+    (record,) = records(folder.root)  # as a job of a cluster would leave it
+    assert record.state == "finished"
+    assert "best system: " in record.log(folder.root)
     for line in ("after round 1 of 3", "best system: ", "leaderboard: results/killed/"):
         assert line in resumed.stdout
     again = subprocess.run(COMMAND, cwd=tmp_path, capture_output=True, text=True, timeout=100)

@@ -12,7 +12,7 @@ from raysearch.protocols.audit import audit
 from raysearch.protocols.config import ProtocolConfig
 from raysearch.protocols.splits import inner_splits
 from raysearch.race.outcome import outcome, statements, write_board
-from raysearch.race.record import Place, RaceFolder, RaceState, Round
+from raysearch.race.record import Place, RaceFolder, RaceState, Round, Turn
 from raysearch.race.standings import Seen, gap, whole_trial
 from raysearch.run_folder import RACE, RunFolder
 from raysearch.spec import SearchSpec
@@ -108,6 +108,15 @@ def test_rows_that_two_systems_hear_differently_make_the_error_larger(audited):
     assert gap(alike[0], seen_of("c"), audited, OBJECTIVE) is None
 
 
+def test_what_is_left_of_the_budget_is_said_once_the_race_is_over(audited):
+    left = "10.0 core-minutes of 30.0 core-minutes, as all trials are there"
+    done = Turn(grant={}, limits={}, done=True)
+    told = {"unspent": left, "last_turn": done}
+    lines = said(audited, seen_of("best", 0.8), seen_of("far", 0.2), **told)[1]
+    assert lines[-1] == f"left unspent: {left}"
+    assert "left unspent" not in said(audited, seen_of("best", 0.8), unspent=left)[1][-1]
+
+
 def test_a_race_of_one_that_failed_throughout_is_an_error(audited):
     found, _ = said(audited, seen_of("cnn", None, None, status="failed"))
     with pytest.raises(TrialError, match="every trial failed, the first as it broke"):
@@ -136,6 +145,22 @@ def test_the_board_is_of_all_systems_and_says_who_left_when(audited, tmp_path):
     assert all(f"- {line}" in text for line in lines)
     assert "[0000](far/leaderboard.md)" in text
     assert "no test row was read" in text
+
+
+def test_who_stays_after_a_second_chance_did_not_leave(audited):
+    best = Place(value=0.8, behind=None, error=None, verdict="best", stays=True)
+    out = Place(value=0.2, behind=0.6, error=0.1, verdict="not judged", stays=False)
+    first = Round(
+        number=1, systems=["dear", "near"], ends_at={}, places={"near": best, "dear": out}
+    )
+    second = {"dear": best.model_copy(update={"stays": True}), "near": out}
+    again = Round(number=1, systems=["near", "dear"], second=["dear"], ends_at={}, places=second)
+    found, _ = said(
+        audited, seen_of("near", 0.2), seen_of("dear", 0.8), rounds=[first, again], winner=None
+    )
+    assert [(row.system, row.left_after) for row in found.rows] == [("dear", None), ("near", 1)]
+    only, _ = said(audited, seen_of("near", 0.8), seen_of("dear", 0.2), rounds=[first])
+    assert [row.left_after for row in only.rows] == [None, 1]
 
 
 def test_a_winner_was_chosen_on_speakers_that_its_other_folds_test(tmp_path):

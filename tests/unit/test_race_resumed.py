@@ -2,10 +2,15 @@
 
 import pytest
 
+from raysearch.cli.known_job import kept
 from raysearch.cli.main import parser_of_all
-from raysearch.cli.race import planned
+from raysearch.cli.race_asked import planned
+from raysearch.cli.resume import specs_of
+from raysearch.errors import MissingPathError
 from raysearch.race.record import Place, RaceFolder, RaceState, Round, Turn
+from raysearch.race.rounds import next_grant
 from raysearch.run_folder import RunFolder
+from raysearch.service.record import recorded
 from raysearch.spec import SearchSpec
 from raysearch.tuning.resources import Node
 from raysearch.tuning.sizing import plan_for
@@ -74,13 +79,27 @@ def test_another_final_model_or_more_budget_is_a_last_turn_anew(asked, final, ag
 def test_a_round_under_way_has_its_part_of_another_driver_s_wall_time():
     ends_at = {"wall_s": 3000.0, "core_s": 900.0}
     second = round_of(2, "cnn", "svm", ends_at=dict(ends_at))
-    second.taken_up({"wall_s": 3600.0, "core_s": 1800.0}, 3)
+    used = {"wall_s": 0.0, "core_s": 600.0, "epochs": 40.0}
+    second.taken_up({"wall_s": 3600.0, "core_s": 1800.0}, used, 3)
     assert second.ends_at == {"wall_s": 1800.0, "core_s": 900.0}
-    second.taken_up({"core_s": 1800.0}, 3)
+    second.taken_up({"core_s": 1800.0}, used, 3)
     assert second.ends_at == {"wall_s": 1800.0, "core_s": 900.0}
     first = round_of(1, "cnn", "svm", ends_at=dict(ends_at))
-    first.taken_up({"wall_s": 1200.0}, 2)
+    first.taken_up({"wall_s": 1200.0}, used, 2)
     assert first.ends_at["wall_s"] == 600.0
+
+
+def test_a_budget_of_another_kind_limits_the_round_under_way():
+    turns = {"cnn": turn(), "svm": turn(done=False)}
+    second = round_of(2, "cnn", "svm", ends_at={"core_s": 900.0}, turns=turns)
+    used = {"wall_s": 0.0, "core_s": 600.0, "epochs": 40.0}
+    second.taken_up({"core_s": 1800.0, "epochs": 100.0}, used, 3)
+    assert second.ends_at == {"core_s": 900.0, "epochs": 70.0}
+    assert list(second.turns) == ["cnn"]  # the other's is granted anew
+    assert next_grant(second, used) == {"core_s": 300.0, "epochs": 30.0}
+    second.turns["svm"] = turn(done=False)
+    second.taken_up({"core_s": 1800.0, "epochs": 100.0}, used, 3)
+    assert list(second.turns) == ["cnn", "svm"]  # no new kind: the turn under way goes on
 
 
 def test_features_are_made_for_those_that_may_still_have_a_turn():
@@ -120,6 +139,21 @@ def test_slots_are_for_the_trials_of_the_race_not_of_its_last_turn(tmp_path):
     assert longer.total == {"trials": 3.0}
 
 
+@pytest.mark.parametrize(
+    ("arguments", "again"),
+    [
+        ([], False),
+        (["--set=search.final_seeds=4"], False),  # as it was
+        (["--set=search.final_seeds=2"], True),
+        (["--set=search.fusion=false"], True),
+    ],
+)
+def test_another_way_to_the_final_model_is_a_last_turn_anew(tmp_path, arguments, again):
+    over = state(winner="svm", last_turn=turn())
+    found = plan(begun(tmp_path / "race", over), *arguments)
+    assert found.state.over is not again
+
+
 def test_best_is_the_winner_s_unless_a_folder_is_in_its_place(tmp_path):
     folder = RaceFolder(tmp_path)
     for winner in ("cnn", "svm"):
@@ -129,3 +163,24 @@ def test_best_is_the_winner_s_unless_a_folder_is_in_its_place(tmp_path):
     (tmp_path / "best").mkdir()
     folder.link_best("cnn")
     assert not (tmp_path / "best").is_symlink()
+
+
+def test_a_race_is_resumed_elsewhere_with_the_modules_of_all_its_systems(tmp_path):
+    folder = begun(tmp_path / "race", state())
+    place = str(folder.root)
+    assert [spec.name for spec in specs_of(place)] == ["cnn", "svm"]
+    assert [spec.name for spec in specs_of(f"{place}/svm")] == ["svm"]
+    assert specs_of(str(tmp_path / "none")) == []
+
+
+def test_what_a_race_s_job_left_is_in_the_race(tmp_path):
+    folder = begun(tmp_path / "race", state())
+    place = str(folder.root)
+    with recorded(folder.root, "race.1"):
+        pass
+    where, record = kept(place)
+    assert (where, record.submission, record.state) == (folder.root, "race.1", "finished")
+    with pytest.raises(MissingPathError, match="it was never submitted as a job"):
+        kept(f"{place}/cnn")
+    with pytest.raises(MissingPathError, match="not a run's folder"):
+        kept(str(tmp_path))

@@ -1,13 +1,23 @@
 """Who stays in a race: values, their noise, and the budget."""
 
 import math
+from dataclasses import replace
 from statistics import NormalDist
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raysearch.race.amounts import granted, in_words, left, of_search, part, share_of
+from raysearch.race.amounts import (
+    granted,
+    in_all_turns,
+    in_words,
+    left,
+    most_trials,
+    of_search,
+    part,
+    share_of,
+)
 from raysearch.race.rules import (
     LEVEL,
     MIN_TRIALS,
@@ -20,6 +30,7 @@ from raysearch.race.rules import (
     verdict,
 )
 from raysearch.spec import SearchSpec
+from raysearch.tuning.tuner import Sitting, Watcher
 
 
 def names(standings):
@@ -149,6 +160,36 @@ def test_nothing_is_granted_of_what_is_spent_but_for_a_first_trial():
     spent = granted(search, nothing, {"epochs": 40.0, "trials": 12.0})
     assert spent == {"epoch_budget": 40, "trials": 12}
     assert granted(search, nothing, {}) == {"epoch_budget": 1, "trials": 1}
+
+
+@pytest.mark.parametrize(
+    ("total", "expected", "startup"),
+    [({"core_s": 1800.0}, 20, 5), ({"trials": 90.0}, 30, 7), ({"trials": 2.0}, 1, 4)],
+)
+def test_what_the_sampler_begins_with_is_of_the_whole_race_not_of_a_first_turn(
+    total, expected, startup
+):
+    spec = SearchSpec.load("cnn", ["search.trials=20"])
+    assert in_all_turns(spec.search, total, 3) == expected
+    turn = replace(spec, search=spec.search.model_copy(update={"trials": 1}))
+    sitting = Sitting(turn, None, None, None, Watcher(print, print), expected)
+    assert sitting.num_startup == startup
+    assert Sitting(spec, None, None, None, Watcher(print, print)).num_startup == 5
+
+
+@pytest.mark.parametrize(
+    ("grant", "most"),
+    [
+        ({"core_s": 840.0}, 860),
+        ({"wall_s": 60.0}, 140),
+        ({"core_s": 840.0, "epochs": 12.0}, 32),
+        ({"core_s": 840.0, "trials": 3.0}, 23),
+        ({"core_s": 0.0}, 20),
+    ],
+)
+def test_a_winner_has_the_trials_that_its_budget_has_room_for(grant, most):
+    assert most_trials(grant, {"trials": 20.0, "core_s": 900.0}, num_cpus=2.0) == most
+    assert most_trials({"epochs": 0.0}, {}, num_cpus=2.0) == 1  # a search of none cannot be
 
 
 @given(st.floats(0, 1e6), st.floats(0, 1e6))

@@ -22,7 +22,7 @@ def names(folder):
 
 def test_the_package_and_the_space_go_along_and_nothing_else(tmp_path):
     spec = SearchSpec.load("cnn", ["model.width=24"])
-    sent = names(pack(tmp_path, spec))
+    sent = names(pack(tmp_path, [spec]))
     assert {SPACE, "raysearch/run.py", "raysearch/corpora/label_map.yaml"} <= sent
     assert not [name for name in sent if "__pycache__" in name or not _expected(name)]
     assert SearchSpec.load(str(tmp_path / SPACE)) == spec
@@ -33,7 +33,7 @@ def _expected(name):
 
 
 def test_what_is_sent_runs_where_nothing_else_is(tmp_path):
-    pack(tmp_path, None)
+    pack(tmp_path, [])
     assert not (tmp_path / SPACE).exists()
     code = "import raysearch.cli.main; print(raysearch.cli.main.__file__)"
     found = subprocess.run(
@@ -77,27 +77,27 @@ def spec_of_own(name="my_models.small:Mine"):
 
 def test_a_module_of_the_users_own_goes_along(tmp_path, own_module, monkeypatch):
     (tmp_path / "sent").mkdir()
-    sent = names(pack(tmp_path / "sent", spec_of_own()))
+    sent = names(pack(tmp_path / "sent", [spec_of_own()]))
     assert {"my_models/__init__.py", "my_models/small.py"} <= sent
     monkeypatch.setattr(bundle, "MAX_MODULE_BYTES", 10)
     (tmp_path / "again").mkdir()
     with pytest.raises(UserError, match="too much for code"):
-        pack(tmp_path / "again", spec_of_own())
+        pack(tmp_path / "again", [spec_of_own()])
 
 
 def test_a_resumption_takes_the_modules_along_and_no_space(tmp_path, own_module):
-    sent = names(pack(tmp_path, spec_of_own(), resumed=True))
+    sent = names(pack(tmp_path, [spec_of_own()], resumed=True))
     assert "my_models/small.py" in sent
     assert "space.yaml" not in sent
 
 
 def test_a_module_that_is_not_there_is_one_line(tmp_path):
     with pytest.raises(UserError, match="no_such_thing: no such module here"):
-        pack(tmp_path, spec_of_own("no_such_thing.x:Y"))
+        pack(tmp_path, [spec_of_own("no_such_thing.x:Y")])
 
 
 def test_what_is_installed_stays_here(tmp_path):
-    sent = names(pack(tmp_path, spec_of_own("torch.nn:Linear")))
+    sent = names(pack(tmp_path, [spec_of_own("torch.nn:Linear")]))
     assert not [name for name in sent if name.startswith("torch")]
 
 

@@ -1,0 +1,36 @@
+"""What a race leaves of its budget, and why."""
+
+from raysearch.race.amounts import Amount, in_words, left
+from raysearch.tuning.budgets import BUDGETS, CORES, EPOCHS, TIME
+
+__all__ = ["leftover"]
+
+# Less than this part of a budget is not worth a word.
+TOLD = 0.05
+_KIND_OF = {CORES: "core_s", TIME: "wall_s", EPOCHS: "epochs"}
+
+
+def leftover(total: Amount, used: Amount, ended: str) -> str:
+    """``14.0 core-minutes of 30.0 core-minutes, as ...``; empty where nothing is left.
+
+    Args:
+        total: what the race may spend.
+        used: what it has spent.
+        ended: how the winner's last search ended, as ``run.json`` says it.
+    """
+    rest = {kind: v for kind, v in left(total, used).items() if v > TOLD * total[kind]}
+    if not rest:
+        return ""
+    asked = {kind: total[kind] for kind in rest}
+    return f"{in_words(rest)} of {in_words(asked)}, as {_why(total, rest, ended)}"
+
+
+def _why(total: Amount, rest: Amount, ended: str) -> str:
+    if ended in BUDGETS:
+        spent = _KIND_OF[ended] not in rest
+        return (
+            f"the {ended} is spent" if spent else "the final model took less than was kept for it"
+        )
+    if "trials" in total:
+        return "all trials are there"
+    return "the winner's further trials failed at once or repeated others"

@@ -1,0 +1,103 @@
+"""The paused trials of a system that is out end, and their checkpoints leave the disk."""
+
+from contextlib import contextmanager
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+from protocol_corpora import regular
+
+from raysearch.ledger import Ledger, read
+from raysearch.protocols.audit import audit
+from raysearch.protocols.config import ProtocolConfig
+from raysearch.protocols.splits import inner_splits
+from raysearch.race.accounts import Ground
+from raysearch.race.driver import Race
+from raysearch.race.record import Place, RaceFolder, RaceState, Round, Turn
+from raysearch.spec import SearchSpec
+from raysearch.tuning.preparation import AuditedSplit
+from raysearch.tuning.tuner import Watcher
+
+KEPT = {"cnn": 1, "svm": 1}
+
+
+class Onlooker:
+    def __init__(self):
+        self.left = []
+
+    @contextmanager
+    def leaving(self, system, spec, run, num_paused):
+        self.left.append((system, num_paused))
+        yield Watcher(print, print)
+
+
+def search_that_pauses(run):
+    """Three trials that pause; when they end, one checkpoint stays."""
+    spec = SearchSpec.load(run.root.name, [("search.keep_best", 1)])
+    run.open(spec, resume=False)
+    ledger = Ledger.open(run.ledger_file, 0)
+    for number, value in enumerate((0.5, 0.6, 0.7)):
+        trial, path = f"t{number}", f"checkpoints/{number:04d}/epoch-1-attempt-1"
+        (run.root / path).mkdir(parents=True)
+        told = {"trial": trial, "number": number, "attempt": 1}
+        ledger.append("started", **told, config={}, seed=1)
+        metrics = {spec.search.objective: value}
+        ledger.append("epoch", **told, epoch=1, metrics=metrics, train_s=1.0)
+        ledger.append("checkpoint", **told, path=path, epoch=1)
+        ledger.append("paused", **told, epoch=1)
+    ledger.close()
+    return spec
+
+
+def place(verdict, *, stays):
+    return Place(value=0.7, behind=None, error=None, verdict=verdict, stays=stays)
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """A race of two whose first round is over, and what it runs on, without a cluster."""
+    folder = RaceFolder(tmp_path / "race")
+    specs = {system: search_that_pauses(folder.run(system)) for system in KEPT}
+    corpus = regular(10, per_class=3)
+    split, *inner = inner_splits(corpus, ProtocolConfig(), 2)
+    audited = AuditedSplit(corpus, split, audit(split), tuple(inner))
+    plan = SimpleNamespace(workers=1, cpus_per_worker=1)
+    pool = SimpleNamespace(plan=plan, num_open=lambda: 1)
+    return folder, Ground(specs, audited, None, pool, {})
+
+
+def run_over(folder, ground, verdict):
+    """A race that ``svm`` has won, its last turn over."""
+    places = {"svm": place("best", stays=True), "cnn": place(verdict, stays=False)}
+    state = RaceState(
+        systems=["cnn", "svm"],
+        left_out={},
+        asked={},
+        final="auto",
+        rounds=[Round(number=1, systems=["cnn", "svm"], ends_at={}, places=places)],
+        winner="svm",
+        last_turn=Turn(grant={}, limits={}, done=True),
+    )
+    onlooker = Onlooker()
+    Race(folder, state, ground, {"epochs": 9.0}, onlooker).run()
+    return onlooker.left
+
+
+@pytest.mark.parametrize("verdict", ["behind", "not judged"])
+def test_who_is_out_frees_its_disk(begun, verdict):
+    folder, ground = begun
+    assert run_over(folder, ground, verdict) == [("cnn", 3)]
+    events = read(folder.run("cnn").ledger_file)
+    ends = [(event.number, event.data["reason"]) for event in events if event.event == "pruned"]
+    assert ends == [(number, "its system is out of the race") for number in range(3)]
+    left = {s: len(list((folder.run(s).root / "checkpoints").glob("*/*"))) for s in KEPT}
+    assert left == {"cnn": 1, "svm": 3}
+    assert not folder.run("cnn").trials().with_status("paused")
+    assert run_over(folder, ground, verdict) == []  # once
+
+
+@pytest.mark.parametrize(("num_open", "num_slots"), [(0, 3), (2, 2)])
+def test_before_any_slot_is_open_those_that_are_planned_count(begun, num_open, num_slots):
+    plan = SimpleNamespace(workers=2, cpus_per_worker=2, slots=3)
+    ground = replace(begun[1], pool=SimpleNamespace(plan=plan, num_open=lambda: num_open))
+    assert (ground.slot_cpus, ground.num_slots) == (4, num_slots)

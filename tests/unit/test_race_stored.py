@@ -1,0 +1,57 @@
+"""A race whose storage is a URL: found, read and resumed from another machine."""
+
+import pytest
+
+from raysearch.cli.main import parser_of_all
+from raysearch.cli.race_asked import planned
+from raysearch.errors import UserError
+from raysearch.race.entrants import entrants
+from raysearch.race.record import RaceFolder, RaceState
+from raysearch.storage.replica import open_storage, shown
+from raysearch.storage.runs import RunSender, existing_run, fetched_run
+
+ASKED = {"search.core_budget": "30m"}
+
+
+@pytest.fixture
+def url(tmp_path, monkeypatch):
+    """Where a race of two systems was begun from a machine that is gone."""
+    url = f"file://{tmp_path}/objects"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "driver"))
+    folder = RaceFolder(open_storage(url) / "auto-demo-1")
+    specs = entrants(["cnn", "svm"], []).specs
+    for system, spec in specs.items():
+        folder.run(system).open(spec, resume=False)
+    folder.save(RaceState(systems=list(specs), left_out={}, asked=ASKED, final="auto"))
+    RunSender(folder.root).send()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "desk"))
+    return url
+
+
+def asked(url, *options):
+    given = parser_of_all().parse_args(["run", f"--storage={url}", "--space=cnn,svm", *options])
+    given.storage = open_storage(url)
+    return planned(given, None)
+
+
+def test_a_system_s_run_is_in_the_storage_of_its_race(url):
+    run = existing_run(f"{url}/auto-demo-1/cnn")
+    assert run.spec().name == "cnn"
+    assert run.storage == open_storage(url)
+    assert shown(run.root) == f"{url}/auto-demo-1/cnn"
+    assert fetched_run(f"{url}/auto-demo-1") == run.root.parent
+
+
+def test_the_newest_race_of_these_settings_is_resumed_without_its_name(url):
+    found = asked(url, "--resume")
+    assert found.resumed
+    assert shown(found.folder.root) == f"{url}/auto-demo-1"
+    assert found.state.systems == ["svm", "cnn"]
+    with pytest.raises(UserError, match="no race has these settings"):
+        asked(url, "--resume", "--seed=5")
+
+
+def test_a_new_race_has_a_name_as_a_search_has(url):
+    found = asked(url)
+    assert shown(found.folder.root).startswith(f"{url}/auto-demo-2")
+    assert not found.resumed
