@@ -22,9 +22,7 @@ from raysearch.protocols.learned import LEARNED_FROM, Learned
 from raysearch.protocols.splits import Split
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
-from raysearch.storage.runs import (
-    ensure_current,
-)
+from raysearch.storage.runs import ensure_current
 from raysearch.training.checkpoint import load_tensors
 from raysearch.training.start import PRETRAINED, WEIGHTS, read_start, save_start
 from raysearch.training.state import BEST

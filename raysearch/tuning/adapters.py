@@ -104,7 +104,7 @@ class ConductorScheduler(_Stateless, FIFOScheduler):
             self._take(result["report"])
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        """An actor died; Tune starts another, or tells the searcher that it gives the trial up."""
+        """Tune is about to tell the searcher that it gives the trial up."""
         lines = (trial.get_error() or "").strip().splitlines()
         if lines:
             self.errors[int(trial.config["number"])] = lines[-1]

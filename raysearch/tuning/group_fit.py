@@ -24,6 +24,7 @@ from ray.train.v2._internal.execution.controller import TrainController
 from ray.train.v2._internal.execution.controller.state import ResizingState
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
+from raysearch.tuning.left_places import free_places_of
 from raysearch.tuning.process_group import ProcessGroup
 
 __all__ = ["GroupFit", "TellsItsHost"]
@@ -83,10 +84,15 @@ class GroupFit(DataParallelTrainer):
     def kill(self) -> None:
         """End the controller, which may wait for ever for a worker that does not start.
 
-        What it has reserved for its workers must then be freed: see ``free_left_places``.
+        What it has reserved for its workers must then be freed: see ``free_places``.
         """
         if self._controller is not None:
             ray.kill(self._controller)
+
+    def free_places(self) -> None:
+        """Free what a controller that is no more still holds for its workers, and end these."""
+        if self._controller is not None:
+            free_places_of(self._controller._actor_id.binary())
 
     def _create_default_callbacks(self) -> list[RayTrainCallback]:
         callbacks: list[RayTrainCallback] = super()._create_default_callbacks()

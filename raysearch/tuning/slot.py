@@ -1,6 +1,7 @@
 """One warm worker group as the driver holds it: its host, and the fit that keeps its workers."""
 
 import contextlib
+import itertools
 import logging
 import threading
 import time
@@ -14,7 +15,6 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raysearch.tuning.group_fit import GroupFit, TellsItsHost
 from raysearch.tuning.hung_worker import end_worker
-from raysearch.tuning.left_places import free_left_places
 from raysearch.tuning.resources import Plan
 from raysearch.tuning.serve import serve_trials
 from raysearch.tuning.worker_group import WorkerGroupHost
@@ -136,10 +136,13 @@ class Slot:
                 self._fit.kill()
             self._thread.join(ABORT_S)
         ray.kill(self.host)
+        self._thread.join(ABORT_S)  # it may have waited for the host
 
     def _serve(self) -> None:
         """Keep the group alive: enter ``fit`` again, under a fresh name, whenever it returns."""
         for round_ in range(MAX_FIT_FAILURES):
+            if self._closing.is_set():
+                break
             try:
                 self._fit = self._trainer(f"{self.host_name}-{round_}")
                 self._fit.fit()
@@ -147,15 +150,18 @@ class Slot:
                 if not self._closing.is_set():
                     logger.warning("slot %d: fit ended: %s", self.index, error)
             self._end_workers()
-            if self._closing.is_set():
-                ray.kill(self.host)  # a pool that follows a cluster closes many a slot
-                return
-        self.host.give_up.remote(f"Ray Train could not keep slot {self.index}'s workers running")
+        if self._closing.is_set():
+            ray.kill(self.host)  # a pool that follows a cluster closes many a slot
+        else:
+            self.host.give_up.remote(
+                f"Ray Train could not keep slot {self.index}'s workers running"
+            )
 
     def _end_workers(self) -> None:
         """End what a controller that was killed leaves: its workers, and what they reserve."""
-        with contextlib.suppress(RayError):
-            free_left_places()
+        if self._fit is not None:
+            with contextlib.suppress(RayError):
+                self._fit.free_places()
         try:
             ray.get(self.host.__ray_ready__.remote(), timeout=CLOSE_S)
         except RayActorError:
@@ -189,8 +195,9 @@ class Slot:
 
     def _abort(self) -> None:
         """End a fit that still waits for workers that will not come."""
-        for end in (GroupFit.abort, GroupFit.kill):
-            if self._thread.is_alive() and self._fit is not None:
+        ways = itertools.cycle((GroupFit.abort, GroupFit.kill))
+        while self._thread.is_alive():
+            if self._fit is not None:
                 with contextlib.suppress(RayError):
-                    end(self._fit)
-                self._thread.join(ABORT_S)
+                    next(ways)(self._fit)
+            self._thread.join(ABORT_S)

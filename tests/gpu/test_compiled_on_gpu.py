@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 from random_streams import SMALL, learner_of, losses, near
+from torch._dynamo.utils import counters
 
 pytestmark = [
     pytest.mark.gpu,
@@ -19,7 +20,9 @@ TOLERANCE = 2e-3
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_compiled_losses_are_those_of_eager(name, device, exact):
     eager = losses(learner_of(name, device), 1)
+    counters.clear()
     trial = learner_of(name, device, compile=True)
     compiled = losses(trial, 1)
+    assert counters["stats"]["unique_graphs"] > 0, "nothing was compiled"
     trial.close()
     assert compiled == near(eager, TOLERANCE)

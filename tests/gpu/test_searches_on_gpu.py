@@ -80,7 +80,9 @@ def test_two_slots_share_a_card(search, device):
 
 @pytest.mark.parametrize("tier", ["host", "stream"])
 def test_the_other_tiers_feed_a_gpu(search, tier):
-    check_whole(search(f"by-{tier}", f"--set=search.tier={tier}", trials=2), trials=2)
+    one = search(f"by-{tier}", f"--set=search.tier={tier}", trials=2)
+    check_whole(one, trials=2)
+    assert f"tier {tier}: asked for" in one.log.read_text()
 
 
 def test_an_interrupted_search_goes_on(search):

@@ -8,6 +8,11 @@ import time
 import psutil
 import pytest
 import ray
+from ray.util.placement_group import (
+    placement_group,
+    placement_group_table,
+    remove_placement_group,
+)
 
 from raysearch.tuning.pool import WorkerPool
 from raysearch.tuning.resources import Plan
@@ -51,6 +56,18 @@ def test_a_slot_closes_while_its_worker_hangs_in_its_start(cluster, tmp_path, mo
         wait_for(lambda: not processes("ray::TrainController"))
     finally:
         pool.close()
+
+
+def test_what_the_driver_itself_reserved_stays_its_own(cluster, tmp_path):
+    place = placement_group([{"memory": 1}])
+    pool = WorkerPool(Plan(1, 1, 1, 0.0), "own", tmp_path)
+    try:
+        assert place.wait(PATIENCE_S)
+        wait_for(lambda: pool.slots[0].ready)
+    finally:
+        pool.close()
+    assert placement_group_table(place)["state"] == "CREATED"
+    remove_placement_group(place)
 
 
 def test_no_thread_still_waits_for_ray_once_a_pool_has_closed(cluster, tmp_path):
