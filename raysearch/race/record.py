@@ -65,8 +65,8 @@ class Round(_Part):
     def taken_up(self, total: Amount, used: Amount, last: int) -> None:
         """Another driver goes on with it, whose wall time counts from 0 again.
 
-        Of a kind that nothing limited when it began it may spend its part of what is left now; the
-        turn under way is granted anew, by all kinds.
+        Of a kind that nothing limited when it began it may spend its part of what is left now, and
+        never more than the race may; the turn under way is then granted anew, by all kinds.
 
         Args:
             total: what the race may spend in all.
@@ -74,8 +74,11 @@ class Round(_Part):
             last: the number of its last round.
         """
         share = CHANCE_SHARE if self.second else round_share(self.number, last)
-        if added := total.keys() - self.ends_at.keys():
+        added = total.keys() - self.ends_at.keys()
+        above = {kind for kind, most in total.items() if self.ends_at.get(kind, 0.0) > most}
+        if added or above:
             self.turns = {system: turn for system, turn in self.turns.items() if turn.done}
+        self.ends_at |= {kind: total[kind] for kind in above}
         for kind in {*added, "wall_s"} & total.keys():
             self.ends_at[kind] = used[kind] + share * max(0.0, total[kind] - used[kind])
 
