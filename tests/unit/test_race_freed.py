@@ -30,6 +30,9 @@ class Onlooker:
         self.left.append((system, num_paused))
         yield Watcher(print, print)
 
+    def round_over(self, round_, seen):
+        raise Killed
+
 
 def search_that_pauses(run):
     """Three trials that pause; when they end, one checkpoint stays."""
@@ -47,6 +50,10 @@ def search_that_pauses(run):
         ledger.append("paused", **told, epoch=1)
     ledger.close()
     return spec
+
+
+class Killed(Exception):
+    """The driver's death."""
 
 
 def place(verdict, *, stays):
@@ -94,6 +101,26 @@ def test_who_is_out_frees_its_disk(begun, verdict):
     assert left == {"cnn": 1, "svm": 3}
     assert not folder.run("cnn").trials().with_status("paused")
     assert run_over(folder, ground, verdict) == []  # once
+
+
+def test_a_race_that_was_killed_as_its_last_round_was_over_has_its_winner(begun):
+    folder, ground = begun
+    turns = {system: Turn(grant={}, limits={}, done=True) for system in KEPT}
+    last = Round(number=2, systems=list(KEPT), ends_at={}, turns=turns)
+    state = RaceState(systems=list(KEPT), left_out={}, asked={}, final="auto", rounds=[last])
+    with pytest.raises(Killed):
+        Race(folder, state, ground, {"epochs": 9.0}, Onlooker()).run()
+    assert folder.load().winner == "cnn"
+
+
+def test_whose_own_settings_have_ended_lacks_nothing_that_a_budget_gives(begun):
+    folder, ground = begun
+    state = RaceState(systems=list(KEPT), left_out={}, asked={}, final="auto")
+    assert set(Race(folder, state, ground, {}, Onlooker())._lacking()) == set(KEPT)
+    ledger = Ledger.open(folder.run("cnn").ledger_file, 0)
+    ledger.append("failed", trial="t0", number=0, attempt=1, reason="it broke")
+    ledger.close()
+    assert set(Race(folder, state, ground, {}, Onlooker())._lacking()) == {"svm"}
 
 
 @pytest.mark.parametrize(("num_open", "num_slots"), [(0, 3), (2, 2)])
