@@ -190,6 +190,8 @@ def test_a_race_is_resumed_elsewhere_with_the_modules_of_all_its_systems(tmp_pat
 def test_what_a_race_s_job_left_is_in_the_race(tmp_path):
     folder = begun(tmp_path / "race", state())
     place = str(folder.root)
+    with pytest.raises(MissingPathError, match="race: it was never submitted as a job"):
+        kept(place)
     with recorded(folder.root, "race.1"):
         pass
     where, record = kept(place)
