@@ -257,12 +257,13 @@ class Race:
         fields: dict[str, Any],
         until: Callable[[Trials], bool] | None,
     ) -> None:
-        ground, run, clock = self._ground, self._folder.run(system), Clock()
+        ground, run = self._ground, self._folder.run(system)
+        clock = Clock(ground.pool.num_open)
         spec = ground.specs[system]
         spec = replace(spec, search=spec.search.model_copy(update={**turn.limits, **fields}))
         try:
             with hold(run.root) as lease:
-                run.open(spec, resume=True)
+                run.open(_as_kept(spec, ground.specs[system], turn.grant), resume=True)
                 run.write_splits(ground.audited.split.rows())
                 with self._audience.turn(round_, system, spec, run) as watcher:
                     watcher = replace(watcher, observers=(clock, *watcher.observers))
@@ -282,6 +283,14 @@ class Race:
     def _save(self) -> None:
         self._folder.save(self.state)
         self._sender.send()
+
+
+def _as_kept(spec: SearchSpec, own: SearchSpec, grant: Amount) -> SearchSpec:
+    """What the run's file has: where trials are no budget, its space's number of them."""
+    if "trials" in grant:
+        return spec
+    fields = {"trials": own.search.trials}
+    return replace(spec, search=spec.search.model_copy(update=fields))
 
 
 def _never(trials: Trials) -> bool:
