@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from raysearch.cli.options import folder_at
 from raysearch.errors import InfrastructureError, MissingPathError
-from raysearch.run_folder import RunFolder
+from raysearch.run_folder import RACE, RunFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +44,7 @@ def kept(place: str) -> "tuple[Path, Record]":
     folder = folder_at(place)
     found = records(folder)
     if not found:
-        RunFolder.existing(folder)
+        if not (folder / RACE).is_file():
+            RunFolder.existing(folder)
         raise MissingPathError(f"{place}: it was never submitted as a job")
     return folder, found[0]

@@ -110,7 +110,8 @@ def _run(
         watcher = Watcher(_prefixed(system, progress), progress.update)
         banks[system] = prepared_bank(plan.specs[system], audited, arguments.storage, watcher)
     most = max(plan.specs.values(), key=lambda spec: spec.search.trials)
-    view = RaceView(console, progress, audited, len(plan.specs), quiet=arguments.quiet)
+    number, counted = len(plan.specs), "trials" in plan.total
+    view = RaceView(console, progress, audited, number, counted=counted, quiet=arguments.quiet)
     with open_pool(most, RunFolder(plan.folder.root), session, progress.say) as pool:
         say_slots(pool, progress.say)
         ground = Ground(plan.specs, audited, session, pool, banks)

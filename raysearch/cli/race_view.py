@@ -39,6 +39,7 @@ class RaceView:
         progress: the line and bar outside of the live table.
         audited: the data.
         num_systems: that began.
+        counted: whether its budget is one of trials.
         quiet: whether only the outcome is wanted.
     """
 
@@ -49,10 +50,11 @@ class RaceView:
         audited: AuditedSplit,
         num_systems: int,
         *,
+        counted: bool,
         quiet: bool,
     ) -> None:
         self._console, self._progress, self._audited = console, progress, audited
-        self._last, self._quiet = num_rounds(num_systems), quiet
+        self._last, self._counted, self._quiet = num_rounds(num_systems), counted, quiet
 
     @contextmanager
     def turn(
@@ -61,8 +63,11 @@ class RaceView:
         """Around one turn: a line, then the live table and the run's files."""
         self._progress.say(self._announced(round_, system, spec))
         facts = data_facts(self._audited)
+        live_table = LiveTable(
+            spec, self._console, quiet=self._quiet, past=run.events, counted=self._counted
+        )
         with (
-            LiveTable(spec, self._console, quiet=self._quiet, past=run.events) as live,
+            live_table as live,
             kept_files(run, spec, self._audited.split.labels, facts) as files,
         ):
             yield Watcher(self._progress.say, self._progress.update, (live, *files))

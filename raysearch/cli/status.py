@@ -10,8 +10,10 @@ from raysearch.cli.options import add_cluster_dashboard, add_job, run_at
 from raysearch.errors import RaysearchError
 from raysearch.forecast.progress import outlook_of
 from raysearch.ledger import TERMINAL
+from raysearch.race.record import RaceFolder
 from raysearch.reporting.prospects import in_full
 from raysearch.reporting.wording import figure, metric_name
+from raysearch.run_folder import RunFolder
 from raysearch.training.transductive import is_transductive, mark
 from raysearch.trials import Trials
 
@@ -73,10 +75,11 @@ def _progress(place: str) -> str:
         run = run_at(place)
         events, spec = run.events(), run.spec()
         trials = Trials.replay(events, spec.search.objective)
+        total = "" if _has_other_budget(run) else f" of {spec.search.trials}"
     except RaysearchError:
         return ""
     ended = sum(record.status in TERMINAL for record in trials.records.values())
-    line = f"trials: {ended} of {spec.search.trials} ended"
+    line = f"trials: {ended}{total} ended"
     if paused := trials.with_status("paused"):
         line += f", {len(paused)} paused"
     if ranked := trials.ranked():
@@ -87,3 +90,9 @@ def _progress(place: str) -> str:
         if outlook := outlook_of(spec, events, trials):
             line += f"\n{in_full(outlook, trials.objective, metric)}"
     return line
+
+
+def _has_other_budget(run: RunFolder) -> bool:
+    """Whether it is a race's, and that has no budget of trials: then nobody knows their number."""
+    race = RaceFolder(run.root.parent)
+    return race.file.is_file() and "search.trials" not in race.load().asked

@@ -1,7 +1,7 @@
 """What a race has spent and found so far, from its systems' runs and its turns."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from raysearch.ledger import Event
@@ -46,19 +46,36 @@ class Ground:
 
 
 class Clock:
-    """Measures from a turn's first trial on, as budgets do."""
+    """Measures from a turn's first trial on, as budgets do.
 
-    def __init__(self) -> None:
+    Args:
+        num_slots: how many are open; that may change.
+
+    Attributes:
+        began: when that was; None before.
+    """
+
+    def __init__(self, num_slots: Callable[[], int]) -> None:
+        self._num_slots = num_slots
+        self._counted, self._slot_s = 0.0, 0.0
         self.began: float | None = None
 
     def changed(self, trials: Trials, event: Event) -> None:
-        """A trial began, or went on."""
-        self.began = self.began or time.monotonic()
+        """A trial began, or went on; that is often, so slots may come and go."""
+        self._count()
+        self.began = self.began or self._counted
 
     @property
-    def seconds(self) -> float:
-        """Since then; 0 before."""
-        return time.monotonic() - self.began if self.began else 0.0
+    def slot_s(self) -> float:
+        """Seconds of all slots since then; 0 before."""
+        self._count()
+        return self._slot_s
+
+    def _count(self) -> None:
+        now = time.monotonic()
+        if self.began is not None:
+            self._slot_s += self._num_slots() * (now - self._counted)
+        self._counted = now
 
 
 class Accounts:
@@ -95,7 +112,7 @@ class Accounts:
 
     def note(self, system: str, clock: Clock) -> None:
         """What a turn took, and what it found."""
-        took = self._ground.slot_cpus * self._ground.pool.num_open() * clock.seconds
+        took = self._ground.slot_cpus * clock.slot_s
         self._state.spent[system] = self._state.spent.get(system, 0.0) + took
         self._began = self._began or clock.began
         self.look_again(system)

@@ -100,15 +100,10 @@ class Race:
 
     def _round(self) -> None:
         round_ = self._current()
-        alone = len(round_.systems) == 1
-        for system in round_.with_turns:
-            if not alone:  # else all that is left is for its last turn
+        if len(round_.systems) > 1:  # else all that is left is for its last turn
+            for system in round_.with_turns:
                 self._search(round_, system)
-        if not round_.places:
-            self._close(round_)
-        if alone or round_.number == self._last:
-            self.state.winner = next(iter(round_.places))
-        self._save()
+        self._close(round_)
 
     def _current(self) -> Round:
         """The round under way, or the next."""
@@ -132,12 +127,19 @@ class Race:
         return self.state.winner
 
     def _lacking(self) -> dict[str, dict[str, float]]:
-        """System to what it takes until its own settings end; the other slots search meanwhile."""
-        num_slots = self._ground.num_slots
-        return {name: part(seen.lacking, num_slots) for name, seen in self.seen.items()}
+        """System to what it takes until its own settings end; the other slots search meanwhile.
+
+        It leaves out those whose own settings have ended, as by a failure.
+        """
+        num_slots, specs = self._ground.num_slots, self._ground.specs
+        return {
+            name: part(seen.lacking, num_slots)
+            for name, seen in self.seen.items()
+            if not own_ended(specs[name])(seen.trials)
+        }
 
     def _close(self, round_: Round) -> None:
-        """Write down who stays."""
+        """Write down who stays, or who has won."""
         rest = left(self._total, self._accounts.used())
         standings = [self.seen[system].standing(rest) for system in round_.systems]
         ranked = [standing.system for standing in order(standings)]
@@ -160,6 +162,8 @@ class Race:
                 verdict=verdicts[system],
                 stays=system in stay,
             )
+        if len(round_.systems) == 1 or round_.number == self._last:
+            self.state.winner = ranked[0]
         self._save()
         if len(round_.systems) > 1:
             self._audience.round_over(round_, self.seen)
@@ -225,16 +229,18 @@ class Race:
 
     def _finish(self, winner: str) -> None:
         """All that is left is the winner's: more trials, then its final model."""
-        turn = self.state.last_turn
-        if turn is None:
+        turn, total = self.state.last_turn, dict(self._total)
+        if turn is not None:
+            total.pop("wall_s", None)  # another driver began it, and what that took is not known
+        else:
             turn = self._begun(winner, left(self._total, self._accounts.used()))
             turn.limits["trials"] = self._most_trials(winner, turn.grant)
             self.state.last_turn = turn
             self._save()
         self._turn(None, winner, turn, {"final": self.state.final}, None)
         turn.done = True
-        ended = self._folder.run(winner).info()["sessions"][-1]["outcome"]
-        self.state.unspent = leftover(self._total, self._accounts.used(), ended)
+        ended = self._folder.run(winner).info()["sessions"][-1].get("outcome", "")
+        self.state.unspent = leftover(total, self._accounts.used(), ended)
         self._save()
         self._folder.link_best(winner)
 
@@ -251,12 +257,13 @@ class Race:
         fields: dict[str, Any],
         until: Callable[[Trials], bool] | None,
     ) -> None:
-        ground, run, clock = self._ground, self._folder.run(system), Clock()
+        ground, run = self._ground, self._folder.run(system)
+        clock = Clock(ground.pool.num_open)
         spec = ground.specs[system]
         spec = replace(spec, search=spec.search.model_copy(update={**turn.limits, **fields}))
         try:
             with hold(run.root) as lease:
-                run.open(spec, resume=True)
+                run.open(_as_kept(spec, ground.specs[system], turn.grant), resume=True)
                 run.write_splits(ground.audited.split.rows())
                 with self._audience.turn(round_, system, spec, run) as watcher:
                     watcher = replace(watcher, observers=(clock, *watcher.observers))
@@ -276,6 +283,14 @@ class Race:
     def _save(self) -> None:
         self._folder.save(self.state)
         self._sender.send()
+
+
+def _as_kept(spec: SearchSpec, own: SearchSpec, grant: Amount) -> SearchSpec:
+    """What the run's file has: where trials are no budget, its space's number of them."""
+    if "trials" in grant:
+        return spec
+    fields = {"trials": own.search.trials}
+    return replace(spec, search=spec.search.model_copy(update=fields))
 
 
 def _never(trials: Trials) -> bool:

@@ -16,13 +16,15 @@ def leftover(total: Amount, used: Amount, ended: str) -> str:
     Args:
         total: what the race may spend.
         used: what it has spent.
-        ended: how the winner's last search ended, as ``run.json`` says it.
+        ended: how the winner's last search ended, as ``run.json`` says it; empty where a full disk
+            kept it out.
     """
     rest = {kind: v for kind, v in left(total, used).items() if v > TOLD * total[kind]}
     if not rest:
         return ""
-    asked = {kind: total[kind] for kind in rest}
-    return f"{in_words(rest)} of {in_words(asked)}, as {_why(total, rest, ended)}"
+    each = (f"{in_words({k: v})} of {in_words({k: total[k]})}" for k, v in rest.items())
+    why = f", as {_why(total, rest, ended)}" if ended else ""
+    return ", ".join(each) + why
 
 
 def _why(total: Amount, rest: Amount, ended: str) -> str:

@@ -190,6 +190,9 @@ def _count(row: Row) -> str:
 def _cut_short(row: Row) -> str:
     best, whole_s = row.seen.best, row.seen.whole.get("core_s", 0.0)
     assert best is not None
+    own = row.seen.trials.records[0]
+    if own.status == "failed":
+        return f"its settings failed: {own.reason}; --space {row.system} alone would try others"
     return (
         f"its settings had {best.last_epoch} epoch(s), as a whole trial takes about "
         f"{whole_s / 60:.1f} core-minutes; more budget on resumption, or --space {row.system} "

@@ -65,8 +65,8 @@ class Round(_Part):
     def taken_up(self, total: Amount, used: Amount, last: int) -> None:
         """Another driver goes on with it, whose wall time counts from 0 again.
 
-        Of a kind that nothing limited when it began it may spend its part of what is left now; the
-        turn under way is granted anew, by all kinds.
+        Of a kind that nothing limited when it began it may spend its part of what is left now, and
+        never more than the race may; the turn under way is then granted anew, by all kinds.
 
         Args:
             total: what the race may spend in all.
@@ -74,8 +74,11 @@ class Round(_Part):
             last: the number of its last round.
         """
         share = CHANCE_SHARE if self.second else round_share(self.number, last)
-        if added := total.keys() - self.ends_at.keys():
+        added = total.keys() - self.ends_at.keys()
+        above = {kind for kind, most in total.items() if self.ends_at.get(kind, 0.0) > most}
+        if added or above:
             self.turns = {system: turn for system, turn in self.turns.items() if turn.done}
+        self.ends_at |= {kind: total[kind] for kind in above}
         for kind in {*added, "wall_s"} & total.keys():
             self.ends_at[kind] = used[kind] + share * max(0.0, total[kind] - used[kind])
 
@@ -106,6 +109,7 @@ class RaceState(_Part):
         default_factory=dict, description="System to seconds of a CPU that its turns have taken."
     )
     rounds: list[Round] = Field(default_factory=list)
+    asked_after: int = Field(0, description="Rounds that there were when other budgets were asked.")
     winner: str | None = None
     last_turn: Turn | None = Field(None, description="The winner's, with its final model.")
     unspent: str = Field("", description="What its end left of the budget, and why.")
@@ -129,12 +133,13 @@ class RaceState(_Part):
     def unjudged(self) -> list[str]:
         """Those that left as they were too dear to be judged, and may have a second chance.
 
-        Once the winner's last turn has begun only more budget, which begins it anew, gives one.
+        Once the winner's last turn has begun, or somebody had one, only more budget gives another.
         """
-        if self.last_turn is not None or any(round_.second for round_ in self.rounds):
+        if self.last_turn is not None or any(r.second for r in self.rounds[self.asked_after :]):
             return []
-        places = [item for round_ in self.rounds for item in round_.places.items()]
-        return [s for s, place in places if place.verdict == "not judged" and not place.stays]
+        places = {s: place for round_ in self.rounds for s, place in round_.places.items()}
+        out = [s for s in places if s not in self.playing]
+        return [s for s in out if places[s].verdict == "not judged"]
 
     def go_on(
         self, asked: Mapping[str, Any], final: str | None, *, made_otherwise: bool = False
@@ -152,6 +157,8 @@ class RaceState(_Part):
         """
         if asked or made_otherwise or final not in (None, self.final):
             self.last_turn = None
+        if any(self.asked.get(key) != value for key, value in asked.items()):
+            self.asked_after = len(self.rounds)
         self.asked |= asked
         self.final = final or self.final
         if asked and self.winner is None and self.rounds and self.rounds[-1].spent:

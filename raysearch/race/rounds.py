@@ -22,7 +22,7 @@ def next_round(
     """
     systems, last = state.playing, num_rounds(len(state.systems))
     before = state.rounds[-1].number if state.rounds else 0
-    number = last if len(systems) == 1 else before + 1
+    number = last if len(systems) == 1 else min(before + 1, last)
     if number == last and (chance := second_chance(state, total, used, lacking)):
         return chance
     ends_at = _after(used, part(left(total, used), round_share(number, last)))
@@ -34,11 +34,13 @@ def second_chance(
 ) -> Round | None:
     """A round in which systems that were too dear to be judged end their own settings.
 
-    There is one a race, for those that are within their share of what is left. The arguments are
-    those of ``next_round``.
+    There is one for each budget that is asked for, for those that are within their share of what
+    is left. The arguments are those of ``next_round``, but ``lacking`` may leave out who cannot be
+    judged, whatever it has.
     """
     rest = left(total, used)
-    second = chances({system: share_of(lacking[system], rest) for system in state.unjudged})
+    able = [system for system in state.unjudged if system in lacking]
+    second = chances({system: share_of(lacking[system], rest) for system in able})
     if not second:
         return None
     ends_at = _after(used, part(rest, CHANCE_SHARE))

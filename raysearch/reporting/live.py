@@ -33,6 +33,7 @@ class LiveTable:
         console: where to.
         quiet: draw nothing.
         past: what the ledger of a search that goes on holds, for the forecast.
+        counted: whether the search is to have the trials that ``spec`` names.
     """
 
     def __init__(
@@ -42,8 +43,10 @@ class LiveTable:
         *,
         quiet: bool = False,
         past: Callable[[], Iterable[Event]] = tuple,
+        counted: bool = True,
     ) -> None:
         self._spec = spec
+        self._total = f" of {spec.search.trials}" if counted else ""
         self._console = console
         self._quiet = quiet
         self._begun = time.time()
@@ -156,8 +159,7 @@ class LiveTable:
             for status in _STATUSES
             if (found := trials.with_status(status))
         )
-        total = self._spec.search.trials
-        return f"{len(trials.records)} of {total} trials  {counts or 'none ended'}"
+        return f"{len(trials.records)}{self._total} trials  {counts or 'none ended'}"
 
     def _running(self, trials: Trials) -> Table:
         table = Table(title="running", title_justify="left", box=None, title_style="bold")

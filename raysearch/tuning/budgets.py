@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from raysearch.config.search import SearchConfig
 from raysearch.core_time import SlotSeconds
@@ -22,6 +23,10 @@ MAX_RESERVE = 1 / 3
 MAX_PUBLISHED = 1 / 10
 # Of a time or core budget, what pre-training may take.
 MAX_PRETRAINING = 1 / 3
+
+
+# So many proposals in a row that were all tried before: nothing in the space is left.
+MAX_COPIES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,13 @@ class Budgets:
         self._counted = self._counted or self._began
 
     def all_proposed(self, trials: Trials) -> bool:
-        """Whether there are as many trials as there shall be, failed ones included."""
+        """Whether there are as many trials as there shall be, failed ones included.
+
+        A search that ends by a budget has none to come either if its last ones were copies: they
+        take nothing of it.
+        """
+        if self.limited and _num_copies(trials) >= MAX_COPIES:
+            return True
         return len(trials.records) >= self._num_trials
 
     def spent(self, trials: Trials) -> str | None:
@@ -137,3 +148,9 @@ class Budgets:
             now = time.monotonic()
             self._used_core_s += self._slot_cpus * self._num_slots() * (now - self._counted)
             self._counted = now
+
+
+def _num_copies(trials: Trials) -> int:
+    """The trials since the last one that was not a copy of another."""
+    latest = reversed(trials.records.values())
+    return sum(1 for _ in takewhile(lambda record: record.copied_from is not None, latest))

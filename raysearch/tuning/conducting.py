@@ -23,6 +23,7 @@ from raysearch.tuning.checkpoint_keeper import CheckpointKeeper
 from raysearch.tuning.chronicle import Chronicle, Observer
 from raysearch.tuning.conductor import Conductor
 from raysearch.tuning.interrupts import Interrupt
+from raysearch.tuning.journal import prune
 from raysearch.tuning.pool import WorkerPool
 from raysearch.tuning.preparation import AuditedSplit, FeatureBank, Progress
 from raysearch.tuning.problem import SpecProblem
@@ -175,8 +176,10 @@ def end_paused(sitting: Sitting, reason: str) -> None:
     with _ledger(sitting) as ledger:
         trials = Trials.replay(ledger.events, search.objective)
         chronicle = Chronicle(ledger, trials, sitting.watcher.observers, {})
-        for record in trials.with_status("paused"):
+        paused = trials.with_status("paused")
+        for record in paused:
             chronicle.ended(record, "pruned", reason=reason)
+        prune(sitting.run.study_file, {record.number for record in paused})
         CheckpointKeeper(sitting.run.root, search.keep_best, ledger.after).sweep(trials)
 
 

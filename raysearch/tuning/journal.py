@@ -6,6 +6,7 @@ What a search must not lose is in its ledger, from which this file is made again
 
 import json
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from raysearch.patience import no_room, patiently
 
-__all__ = ["StudyJournal", "UnsyncedJournal"]
+__all__ = ["StudyJournal", "UnsyncedJournal", "prune"]
 
 
 class UnsyncedJournal(JournalFileBackend):
@@ -59,8 +60,7 @@ class StudyJournal:
 
     def __init__(self, path: Path, name: str) -> None:
         path.unlink(missing_ok=True)
-        # A driver that was killed while it wrote left its lock; the run's lease says it is gone.
-        path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
+        _unlock(path)
         self._storage = JournalStorage(UnsyncedJournal(str(path)))
         self._study = self._storage.create_new_study([StudyDirection.MAXIMIZE], name)
         self._ids: list[int] = []
@@ -77,3 +77,32 @@ class StudyJournal:
         """Trial ``number`` ran, and ended."""
         values = None if value is None else [value]
         self._storage.set_trial_state_values(self._ids[number], state, values)
+
+
+def prune(path: Path, numbers: Collection[int]) -> None:
+    """Tell the study at ``path`` that these of its trials were pruned where they are.
+
+    What cannot be read is left: it is made again when its search goes on.
+
+    Args:
+        path: the journal's file, which may be missing.
+        numbers: the trials', of which it may lack the last ones.
+    """
+    if not path.is_file():
+        return
+    _unlock(path)
+    try:
+        storage = JournalStorage(UnsyncedJournal(str(path)))
+    except ValueError:  # a machine died while its lines were on their way to the disk
+        return
+    for study in storage.get_all_studies():
+        for trial in storage.get_all_trials(study._study_id, states=(TrialState.RUNNING,)):
+            if trial.number in numbers:
+                last = trial.intermediate_values.get(trial.last_step or 0)
+                values = None if last is None else [last]
+                storage.set_trial_state_values(trial._trial_id, TrialState.PRUNED, values)
+
+
+def _unlock(path: Path) -> None:
+    """A driver that was killed while it wrote left its lock; the run's lease says it is gone."""
+    path.with_name(f"{path.name}.lock").unlink(missing_ok=True)

@@ -157,6 +157,7 @@ def test_the_winner_s_run_stands_for_the_race(raced):
     assert RunFolder.existing(folder.root).root == winner.root
     assert RunFolder.existing(folder.root).storage == folder.root.parent
     assert (winner.root / "final.json").is_file()
+    assert winner.spec().search.trials == FEW["search.trials"]  # though it had room for more
     assert not any(
         (folder.run(s).root / "final.json").exists() for s in SYSTEMS if s != winner.root.name
     )

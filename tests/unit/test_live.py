@@ -177,6 +177,11 @@ def test_a_drawn_table_does_not_read_the_drivers_trials():
         assert drawn(live.table())[1:] == before
 
 
+def test_how_many_trials_there_will_be_is_not_said_where_nobody_knows():
+    assert page()[0].startswith("4 of ")
+    assert page(counted=False)[0].startswith("4 trials  1 completed")
+
+
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_the_table_fits(width):
     lines = page(width)

@@ -30,6 +30,14 @@ from raysearch.race.leftover import leftover
             "14.0 core-minutes of 30.0 core-minutes, as all trials are there",
         ),
         (
+            {"core_s": 1800.0, "epochs": 90.0, "trials": 12.0},
+            {"core_s": 960.0, "epochs": 45.0, "trials": 12.0},
+            "finished",
+            "14.0 core-minutes of 30.0 core-minutes, 45 epochs of 90 epochs, as all trials are "
+            "there",
+        ),
+        ({"epochs": 90.0}, {"epochs": 45.0}, "", "45 epochs of 90 epochs"),
+        (
             {"epochs": 90.0},
             {"epochs": 45.0},
             "finished",

@@ -99,6 +99,14 @@ def test_what_came_to_no_end_is_not_judged_and_what_failed_says_why(audited):
     assert "no score: late: its share of the budget ended before its first epoch" in lines
 
 
+def test_whose_own_settings_failed_is_not_judged_by_more_budget(audited):
+    broken = seen_of("broken", 0.1, status="failed", epochs=2)
+    _, lines = said(audited, seen_of("best", 0.8), broken)
+    assert lines[1] == (
+        "not judged: broken: its settings failed: it broke; --space broken alone would try others"
+    )
+
+
 def test_rows_that_two_systems_hear_differently_make_the_error_larger(audited):
     alike = [seen_of(name, 0.8, rows=rows_of(audited, 3)) for name in ("a", "b")]
     other = seen_of("b", 0.8, rows={n: (0, 1 - h) for n, (_, h) in rows_of(audited, 3).items()})

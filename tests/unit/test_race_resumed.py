@@ -102,6 +102,20 @@ def test_a_budget_of_another_kind_limits_the_round_under_way():
     assert list(second.turns) == ["cnn", "svm"]  # no new kind: the turn under way goes on
 
 
+def test_a_smaller_budget_holds_for_the_round_under_way():
+    turns = {"cnn": turn(), "svm": turn(done=False)}
+    second = round_of(2, "cnn", "svm", ends_at={"core_s": 900.0, "epochs": 60.0}, turns=turns)
+    used = {"wall_s": 0.0, "core_s": 600.0, "epochs": 40.0}
+    second.taken_up({"core_s": 700.0, "epochs": 100.0}, used, 3)
+    assert second.ends_at == {"core_s": 700.0, "epochs": 60.0}
+    assert list(second.turns) == ["cnn"]  # the other's is granted anew
+    assert next_grant(second, used) == {"core_s": 100.0, "epochs": 20.0}
+    wall = round_of(2, "cnn", "svm", ends_at={"wall_s": 3000.0}, turns=dict(turns))
+    wall.taken_up({"wall_s": 1200.0}, used, 3)
+    assert wall.ends_at == {"wall_s": 600.0}
+    assert list(wall.turns) == ["cnn"]
+
+
 def test_features_are_made_for_those_that_may_still_have_a_turn():
     assert state().playing == ["cnn", "svm"]
     half = {"cnn": turn(), "svm": turn(done=False)}
@@ -176,6 +190,8 @@ def test_a_race_is_resumed_elsewhere_with_the_modules_of_all_its_systems(tmp_pat
 def test_what_a_race_s_job_left_is_in_the_race(tmp_path):
     folder = begun(tmp_path / "race", state())
     place = str(folder.root)
+    with pytest.raises(MissingPathError, match="race: it was never submitted as a job"):
+        kept(place)
     with recorded(folder.root, "race.1"):
         pass
     where, record = kept(place)

@@ -96,6 +96,47 @@ def test_more_budget_on_resumption_judges_who_was_too_dear():
     assert second.ends_at == {"core_s": 1800.0 + 2700.0}
 
 
+def test_more_budget_on_resumption_gives_another_second_chance():
+    state = race_of(cnn_stays="best", wide="not_judged", huge="not_judged")
+    second = next_round(state, TOTAL, USED, {"wide": {"core_s": 300.0}})
+    second.places = {
+        "cnn": place("best", stays=True),
+        "wide": place("not judged", stays=False),
+    }
+    state.rounds.append(second)
+    state.asked = {"search.core_budget": "30m"}
+    state.go_on({"search.core_budget": "30m"}, None)
+    assert state.unjudged == []  # as it was
+    state.go_on({"search.core_budget": "120m"}, None)
+    assert state.unjudged == ["wide", "huge"]
+    lacking = {"wide": {"core_s": 100.0}, "huge": {"core_s": 2000.0}}
+    again = next_round(state, {"core_s": 7200.0}, TOTAL, lacking)
+    assert (again.number, again.second) == (1, ["wide", "huge"])
+    state.rounds.append(again)
+    assert state.unjudged == []
+
+
+def test_who_stayed_to_the_last_round_and_was_not_judged_may_have_a_second_chance():
+    state = race_of(cnn_stays="best", wide_stays="not_judged")
+    assert state.unjudged == []  # it goes on
+    state.winner = "cnn"
+    assert state.unjudged == ["wide"]
+
+
+def test_nobody_has_a_second_chance_whose_own_settings_have_failed():
+    state = race_of(cnn_stays="best", wide="not_judged", broken="not_judged")
+    second = second_chance(state, TOTAL, USED, {"wide": {"core_s": 300.0}})
+    assert second.second == ["wide"]
+    assert second_chance(state, TOTAL, USED, {}) is None
+
+
+def test_a_last_round_without_its_winner_is_held_again():
+    state = race_of(cnn_stays="best", svm_stays="not_distinguished")
+    state.rounds[0].number = 2
+    again = next_round(state, TOTAL, USED, {})
+    assert (again.number, again.systems, again.ends_at) == (2, ["cnn", "svm"], TOTAL)
+
+
 def test_a_first_round_lets_a_system_take_several_parts():
     first = Round(number=1, systems=["a", "b", "c", "d"], ends_at={"core_s": 800.0})
     assert next_grant(first, {"core_s": 0.0}) == {"core_s": 600.0}

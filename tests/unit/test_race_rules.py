@@ -18,6 +18,7 @@ from raysearch.race.amounts import (
     part,
     share_of,
 )
+from raysearch.race.driver import _as_kept
 from raysearch.race.rules import (
     LEVEL,
     MIN_TRIALS,
@@ -160,6 +161,14 @@ def test_nothing_is_granted_of_what_is_spent_but_for_a_first_trial():
     spent = granted(search, nothing, {"epochs": 40.0, "trials": 12.0})
     assert spent == {"epoch_budget": 40, "trials": 12}
     assert granted(search, nothing, {}) == {"epoch_budget": 1, "trials": 1}
+
+
+def test_a_run_s_file_has_its_space_s_trials_unless_they_are_a_budget():
+    own = SearchSpec.load("cnn", ["search.trials=20"])
+    turn = replace(own, search=own.search.model_copy(update={"trials": 1820, "epoch_budget": 7}))
+    kept = _as_kept(turn, own, {"epochs": 5.0}).search
+    assert (kept.trials, kept.epoch_budget) == (20, 7)
+    assert _as_kept(turn, own, {"trials": 1820.0}) is turn
 
 
 @pytest.mark.parametrize(

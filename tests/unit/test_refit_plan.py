@@ -6,7 +6,7 @@ import pytest
 
 from raysearch.spec import SearchSpec
 from raysearch.trials import EpochRecord, TrialRecord, Trials
-from raysearch.tuning.budgets import MAX_RESERVE, Budgets
+from raysearch.tuning.budgets import MAX_COPIES, MAX_RESERVE, Budgets
 from raysearch.tuning.refit_plan import PARTNER_S, RefitPlan
 from raysearch.tuning.tolerance import ValidationNoise
 
@@ -115,6 +115,19 @@ def test_the_reserve_is_at_most_a_part_of_the_budget(monkeypatch):
     assert budgets.spent(Trials()) is None
     now[0] += 2
     assert budgets.spent(Trials()) == "core budget"
+
+
+@pytest.mark.parametrize(
+    ("budget", "copies", "over"),
+    [(50, MAX_COPIES, True), (50, MAX_COPIES - 1, False), (None, MAX_COPIES, False)],
+)
+def test_a_space_that_is_exhausted_ends_what_would_end_by_a_budget(budget, copies, over):
+    given = [("search.epoch_budget", budget), ("search.trials", 1000)]
+    search = SearchSpec.load("cnn", given).search
+    trials = trials_of(*(record([0.5]) for _ in range(copies + 3)))
+    for number in (1, *range(3, copies + 3)):
+        trials.records[number].copied_from = 0
+    assert Budgets(search).all_proposed(trials) == over
 
 
 def test_without_a_budget_nothing_is_reserved():
