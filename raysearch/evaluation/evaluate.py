@@ -15,7 +15,7 @@ from raysearch.evaluation.final import FinalStage, single_model
 from raysearch.evaluation.final_model import FinalModel, load_final
 from raysearch.evaluation.paper import paper_arm
 from raysearch.evaluation.parts import cost_of, parts_of, score_parts
-from raysearch.evaluation.predict import predict_arm
+from raysearch.evaluation.predict import pooled, predict_arm
 from raysearch.evaluation.scores import score
 from raysearch.evaluation.started import begin_as, check_start, start_notes
 from raysearch.evaluation.stored import Mode, evaluation_file, stored_evaluations
@@ -64,10 +64,10 @@ def evaluate(
     """Score the final model on test rows, and what it was made of beside it; write the figures.
 
     A single net or a bag is retrained with other seeds, whose mean is the figure; a refit and an
-    ensemble are scored as they are. ``fold`` scores the searched fold. ``nested`` repeats the
-    search inside each other outer fold and pools. ``reuse-settings`` trains the winner's settings
-    in the other folds, whose speakers chose them. ``paper`` retrains them under the paper's own
-    split.
+    ensemble are scored as they are, for every seed where another fold has some. ``fold`` scores
+    the searched fold. ``nested`` repeats the search inside each other outer fold and pools.
+    ``reuse-settings`` trains the winner's settings in the other folds, whose speakers chose them.
+    ``paper`` retrains them under the paper's own split.
 
     Returns:
         The content of the evaluation file; predictions lie beside it.
@@ -95,7 +95,7 @@ def evaluate(
         with start_pool(spec, run, session, watcher.say) as pool:
             retrain(pool, tasks, watcher.say)
     results = [predict_arm(arm, storage, watcher.progress) for arm in arms]
-    table = pa.concat_tables([table for table, _ in results], promote_options="default")
+    table = pooled([table for table, _ in results])
     figures = {
         "mode": mode,
         "trial": own.identity,

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "log_probabilities",
     "mean_probabilities",
+    "pooled",
     "predict_arm",
     "prediction_table",
     "probability_column",
@@ -116,6 +117,29 @@ def mean_probabilities(nets: Sequence[Net], bank: FeatureBank, scored: RowTable)
     mean_NK = total_NK / sum(net.weight for net in nets)
     probs_NK: np.ndarray = scipy.special.softmax(mean_NK, axis=1)
     return probs_NK
+
+
+def pooled(tables: Sequence[pa.Table]) -> pa.Table:
+    """The folds' predictions together, each fold with as many seeds as any.
+
+    One fold's final model may be retrained with other seeds while another's, an ensemble say, is
+    scored as it is: that stands for each seed, so that every fold counts alike.
+    """
+    most = max(len(set(table["seed"].to_pylist())) for table in tables)
+    return pa.concat_tables(
+        [again for table in tables for again in _every_seed(table, most)],
+        promote_options="default",
+    )
+
+
+def _every_seed(table: pa.Table, number: int) -> list[pa.Table]:
+    if len(set(table["seed"].to_pylist())) == number:
+        return [table]
+    place = table.column_names.index("seed")
+    return [
+        table.set_column(place, "seed", pa.array([seed] * len(table), pa.int64()))
+        for seed in range(number)
+    ]
 
 
 def prediction_table(
