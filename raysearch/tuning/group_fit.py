@@ -75,31 +75,32 @@ class GroupFit(DataParallelTrainer):
     ) -> None:
         super().__init__(serve, train_loop_config=config, backend_config=ProcessGroup(), **run)
         self._controller: Any = None
+        self._controller_id = b""
 
     def abort(self) -> None:
         """Ask the controller to end the group and itself; it hears that between two steps."""
-        if self._controller is not None:
-            self._controller.abort.remote()
+        if (controller := self._controller) is not None:
+            controller.abort.remote()
 
     def kill(self) -> None:
         """End the controller, which may wait for ever for a worker that does not start.
 
         What it has reserved for its workers must then be freed: see ``free_places``.
         """
-        if self._controller is not None:
-            ray.kill(self._controller)
+        if (controller := self._controller) is not None:
+            ray.kill(controller)
 
     def free_places(self) -> None:
         """Free what a controller that is no more still holds for its workers, and end these."""
-        if self._controller is not None:
-            free_places_of(self._controller._actor_id.binary())
+        if self._controller_id:
+            free_places_of(self._controller_id)
 
     def _create_default_callbacks(self) -> list[RayTrainCallback]:
         callbacks: list[RayTrainCallback] = super()._create_default_callbacks()
         return [one for one in callbacks if not isinstance(one, _NOT_NEEDED)]
 
     def _initialize_and_run_controller(self, **arguments: Any) -> Result:
-        """As Ray Train does it, but the handle is kept."""
+        """As Ray Train does it, but the handle is kept while the fit lasts."""
         here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}
         quiet = {
             RAY_WARN_BLOCKING_GET_INSIDE_ASYNC_ENV_VAR: (
@@ -111,7 +112,11 @@ class GroupFit(DataParallelTrainer):
             label_selector=here,
             runtime_env={"env_vars": {**quiet, **get_env_vars_to_propagate()}},
         )(TrainController)
-        self._controller = actor.remote(**arguments)
-        ray.get(self._controller.run.remote())
-        result: Result = ray.get(self._controller.get_result.remote())
+        self._controller = controller = actor.remote(**arguments)
+        self._controller_id = controller._actor_id.binary()
+        try:
+            ray.get(controller.run.remote())
+            result: Result = ray.get(controller.get_result.remote())
+        finally:
+            self._controller = None  # its process ends with the last handle
         return result

@@ -37,6 +37,10 @@ def processes(title):
     return [p for p in found if p.status() != psutil.STATUS_ZOMBIE and title in p.cmdline()[:1]]
 
 
+def pids(title):
+    return {process.pid for process in processes(title)}
+
+
 def free_cpus():
     return ray.available_resources().get("CPU", 0.0)
 
@@ -45,6 +49,7 @@ def test_a_slot_closes_while_its_worker_hangs_in_its_start(cluster, tmp_path, mo
     monkeypatch.setattr("raysearch.tuning.slot.CLOSE_S", 1.0)
     monkeypatch.setattr("raysearch.tuning.slot.ABORT_S", 1.0)
     all_cpus = wait_for(lambda: free_cpus() == 2.0) and free_cpus()
+    before = pids("ray::TrainController")
     pool = WorkerPool(Plan(1, 1, 1, 0.0), "stuck", tmp_path)
     try:
         (worker,) = wait_for(lambda: processes("ray::RayTrainWorker"))
@@ -53,19 +58,20 @@ def test_a_slot_closes_while_its_worker_hangs_in_its_start(cluster, tmp_path, mo
         pool.slots[0].close()
         wait_for(lambda: free_cpus() == all_cpus)
         wait_for(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
-        wait_for(lambda: not processes("ray::TrainController"))
+        wait_for(lambda: pids("ray::TrainController") <= before)
     finally:
         pool.close()
 
 
-def test_what_the_driver_itself_reserved_stays_its_own(cluster, tmp_path):
-    place = placement_group([{"memory": 1}])
+def test_a_closed_slot_leaves_no_controller_and_what_the_driver_reserved(cluster, tmp_path):
+    place, before = placement_group([{"memory": 1}]), pids("ray::TrainController")
     pool = WorkerPool(Plan(1, 1, 1, 0.0), "own", tmp_path)
     try:
         assert place.wait(PATIENCE_S)
         wait_for(lambda: pool.slots[0].ready)
     finally:
         pool.close()
+    wait_for(lambda: pids("ray::TrainController") <= before)
     assert placement_group_table(place)["state"] == "CREATED"
     remove_placement_group(place)
 
