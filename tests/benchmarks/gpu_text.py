@@ -56,7 +56,12 @@ def _head(facts: Mapping[str, Any]) -> list[str]:
     if "gpu" in facts:
         card = f"One {facts['gpu']} ({facts['memory_gib']:.0f} GiB), CUDA {facts['cuda']}"
         machine = f"{card}, cuDNN {facts['cudnn']}; {machine}"
-    lines = ["`python tests/benchmarks/gpu_table.py --json gpu.json`", "", f"{machine}."]
+    lines = [
+        "`python tests/benchmarks/gpu_table.py --json gpu.json`, and for packed trials",
+        "`python tests/benchmarks/gpu_packing.py --json packing.json`",
+        "",
+        f"{machine}.",
+    ]
     if facts["small"]:
         lines.append("A try of the script with tiny batches: no figure here means anything.")
     lines += ["Ways of one row took turns; figures are medians, in brackets the extremes."]
