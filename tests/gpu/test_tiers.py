@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from plain_rows import plain_rows
 from random_streams import NOT_AUGMENTED
 
 from raysearch.features.log_mel import LogMelConfig
@@ -12,7 +13,6 @@ from raysearch.streaming.arrays import FeatureArrays, RowStats
 from raysearch.streaming.batches import SplitData
 from raysearch.streaming.prefetch import PrefetchReader
 from raysearch.streaming.readers import DeviceReader, HostReader
-from raysearch.streaming.rows import RowTable, SplitRows
 from raysearch.streaming.store import feature_source
 from raysearch.streaming.tiers import DEVICE_SHARE, choose_tier
 from raysearch.training.config import TrainingConfig
@@ -26,15 +26,7 @@ NUM_TRAIN, NUM_VALIDATION = 90, 21
 STREAMS = {"mel": LogMelConfig(n_mels=24), "mfcc": MfccConfig(n_mfcc=13)}
 TIERS = ("host", "prefetch", "device")
 
-
-def table(low, high):
-    names = tuple(f"h{i:04d}" for i in range(low, high))
-    return RowTable(names, names, tuple(i % 3 for i in range(low, high)))
-
-
-ROWS = SplitRows(
-    table(0, NUM_TRAIN), table(NUM_TRAIN, NUM_TRAIN + NUM_VALIDATION), ("angry", "calm", "sad")
-)
+ROWS = plain_rows(NUM_TRAIN, NUM_VALIDATION)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from plain_rows import plain_rows
 
 from raysearch.errors import DataError, InfrastructureError
 from raysearch.features.log_mel import LogMelConfig
@@ -14,7 +15,6 @@ from raysearch.streaming.arrays import FeatureArrays
 from raysearch.streaming.batches import SplitData
 from raysearch.streaming.parts import PartRow, part_name, write_part
 from raysearch.streaming.readers import HostReader
-from raysearch.streaming.rows import RowTable, SplitRows
 from raysearch.streaming.store import feature_source
 from raysearch.streaming.store_index import publish_index, scan
 from raysearch.streaming.stream import StreamReader
@@ -23,15 +23,7 @@ from raysearch.training.config import TrainingConfig
 NUM_TRAIN, NUM_VALIDATION, WINDOW = 400, 60, 128
 STREAMS = {"mel": (LogMelConfig(n_mels=8), 64), "fast": (LogMelConfig(n_mels=9, hop_ms=5.0), 50)}
 
-
-def table(low, high):
-    names = tuple(f"h{i:04d}" for i in range(low, high))
-    return RowTable(names, names, tuple(i % 3 for i in range(low, high)))
-
-
-ROWS = SplitRows(
-    table(0, NUM_TRAIN), table(NUM_TRAIN, NUM_TRAIN + NUM_VALIDATION), ("angry", "calm", "sad")
-)
+ROWS = plain_rows(NUM_TRAIN, NUM_VALIDATION)
 
 
 @pytest.fixture(scope="module")
