@@ -19,7 +19,7 @@ from raysearch.errors import InfrastructureError, RaysearchError, TrialError, Us
 from raysearch.evaluation.final_model import Net
 from raysearch.lease import Lease
 from raysearch.spec import SearchSpec, TrialConfig
-from raysearch.storage.runs import publication
+from raysearch.storage.runs import fetch_published, publication
 from raysearch.training.state import BEST
 from raysearch.tuning.faults import Fault
 from raysearch.tuning.pool import REST_SECONDS, WorkerPool
@@ -142,7 +142,7 @@ class Arm:
                 "data": data,
             }
             for seed in range(self._num_retrained)
-            if not (self._refit(seed) / BEST).exists()
+            if not (fetch_published(self._refit(seed)) / BEST).exists()
         ]
 
     def _refit(self, seed: int) -> Path:

@@ -27,7 +27,7 @@ from raysearch.lease import Lease
 from raysearch.protocols.splits import Split
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec, published_values
-from raysearch.storage.runs import publication
+from raysearch.storage.runs import fetch_published, publication
 from raysearch.streaming.rows import RowTable, SplitRows, row_key
 from raysearch.streaming.shards import ensure_features
 from raysearch.streaming.store import FeatureSource
@@ -260,7 +260,7 @@ def _tasks(
             "data": data,
         }
         for seed in range(NUM_SEEDS)
-        if not (_weights(run, arm, seed) / BEST).exists()
+        if not (fetch_published(_weights(run, arm, seed)) / BEST).exists()
     ]
 
 
@@ -280,7 +280,7 @@ def _figures(
         beside = replace(rows, validation=_table(test, labels))
         parts = []
         for seed in range(NUM_SEEDS):
-            weights = _weights(run, arm, seed) / BEST
+            weights = fetch_published(_weights(run, arm, seed)) / BEST
             log_probs_NK = log_probabilities(
                 config, beside, features.sources, weights, scoring_tier(features.tier)
             )
