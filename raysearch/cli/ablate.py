@@ -59,8 +59,8 @@ def _ablate(
     arguments: argparse.Namespace, run: RunFolder, names: list[str], console: Console
 ) -> dict[str, Any]:
     from raysearch.evaluation.ablate import ablate
+    from raysearch.ray_cluster.session import cluster_session
     from raysearch.storage.runs import hold
-    from raysearch.tuning.cluster_session import cluster_session
     from raysearch.tuning.tuner import Watcher
 
     with (

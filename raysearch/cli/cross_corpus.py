@@ -45,7 +45,7 @@ def add(verbs: Any) -> None:
 def score_across(arguments: argparse.Namespace) -> int:
     """Carry the verb out."""
     from raysearch.evaluation.cross_corpus import plan_matrix, score_matrix
-    from raysearch.tuning.cluster_session import cluster_session
+    from raysearch.ray_cluster.session import cluster_session
     from raysearch.tuning.tuner import Watcher
 
     runs = [run_at(text) for text in arguments.runs]

@@ -42,10 +42,10 @@ def explain(
     Raises:
         UserError, DataError, ResourceError: as the search itself would.
     """
-    from raysearch.tuning.preparation import prepare_split
-    from raysearch.tuning.resources import local_node
-    from raysearch.tuning.sizing import plan_for
+    from raysearch.ray_cluster.resources import local_node
+    from raysearch.streaming.preparation import prepare_split
     from raysearch.tuning.start_source import outline
+    from raysearch.workers.open_pool import plan_for
 
     audited = prepare_split(spec, storage)
     split, sets = audited.split, feature_sets(spec)

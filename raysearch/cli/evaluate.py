@@ -83,8 +83,8 @@ def _evaluate(
 ) -> None:
     from raysearch.evaluation.evaluate import best_record, evaluate
     from raysearch.evaluation.noise import noise_sweep
+    from raysearch.ray_cluster.session import cluster_session
     from raysearch.storage.runs import hold
-    from raysearch.tuning.cluster_session import cluster_session
     from raysearch.tuning.tuner import Watcher
 
     best_record(run)  # a run without a winner is refused before Ray is started

@@ -65,9 +65,9 @@ def _study(
     arguments: argparse.Namespace, spec: SearchSpec, run: RunFolder, console: Console
 ) -> dict[str, Any]:
     from raysearch.evaluation.leak_study import leak_study
+    from raysearch.ray_cluster.session import cluster_session
     from raysearch.storage.runs import hold
-    from raysearch.tuning.cluster_session import cluster_session
-    from raysearch.tuning.preparation import prepare_split
+    from raysearch.streaming.preparation import prepare_split
     from raysearch.tuning.tuner import Watcher
 
     if spec.pretrain.wanted:

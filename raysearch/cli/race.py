@@ -16,8 +16,8 @@ from raysearch.run_folder import RunFolder
 from raysearch.storage.replica import check_writable, shown
 
 if TYPE_CHECKING:
-    from raysearch.tuning.cluster_session import ClusterSession
-    from raysearch.tuning.preparation import AuditedSplit
+    from raysearch.ray_cluster.session import ClusterSession
+    from raysearch.streaming.preparation import AuditedSplit
 
 __all__ = ["race"]
 
@@ -44,14 +44,14 @@ def race(arguments: argparse.Namespace, named: RunFolder | None, console: Consol
 def _race(
     arguments: argparse.Namespace, plan: Plan, console: Console, progress: ProgressLine
 ) -> None:
+    from raysearch.ray_cluster.resources import local_node
+    from raysearch.ray_cluster.session import cluster_session
+    from raysearch.ray_cluster.storage_check import check_shared
     from raysearch.service.record import recorded
     from raysearch.storage.runs import hold
-    from raysearch.tuning.cluster_session import cluster_session
+    from raysearch.streaming.preparation import prepare_split
     from raysearch.tuning.interrupts import signals
-    from raysearch.tuning.preparation import prepare_split
-    from raysearch.tuning.resources import local_node
-    from raysearch.tuning.shared import check_shared
-    from raysearch.tuning.sizing import plan_for
+    from raysearch.workers.open_pool import plan_for
 
     first = next(iter(plan.specs.values()))
     if not arguments.address:
@@ -102,8 +102,8 @@ def _run(
     from raysearch.race.accounts import Ground
     from raysearch.race.driver import Race
     from raysearch.race.outcome import Outcome, outcome, write_board
-    from raysearch.tuning.sizing import open_pool
     from raysearch.tuning.tuner import Watcher, prepared_bank, say_slots
+    from raysearch.workers.open_pool import open_pool
 
     banks = {}
     for system in (*plan.state.playing, *plan.state.unjudged):

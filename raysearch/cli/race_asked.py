@@ -164,15 +164,15 @@ def _has_gpus(arguments: argparse.Namespace) -> bool:
     if arguments.gpus_per_worker == 0:
         return False
     if not arguments.address:
-        from raysearch.tuning.resources import local_node
+        from raysearch.ray_cluster.resources import local_node
 
         return local_node().gpus > 0
     import tempfile
 
-    from raysearch.tuning.autoscaler import possible_nodes
-    from raysearch.tuning.cluster_session import cluster_session
-    from raysearch.tuning.desk import living_nodes
-    from raysearch.tuning.resources import cluster_nodes
+    from raysearch.ray_cluster.autoscaler import possible_nodes
+    from raysearch.ray_cluster.resources import cluster_nodes
+    from raysearch.ray_cluster.session import cluster_session
+    from raysearch.ray_cluster.slot_broker import living_nodes
 
     with (
         tempfile.TemporaryDirectory(prefix="raysearch-") as logs,

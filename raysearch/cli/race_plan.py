@@ -36,7 +36,7 @@ def explain_race(
     Raises:
         UserError, DataError: as the race itself would.
     """
-    from raysearch.tuning.preparation import prepare_split
+    from raysearch.streaming.preparation import prepare_split
 
     audited = prepare_split(next(iter(specs.values())), storage)
     split = audited.split

@@ -17,7 +17,7 @@ from raysearch.reporting.wording import figure, metric_name, one_line
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.replica import shown
-from raysearch.tuning.preparation import AuditedSplit
+from raysearch.streaming.preparation import AuditedSplit
 from raysearch.tuning.tuner import Watcher
 
 __all__ = ["RaceView", "show_race"]

@@ -145,15 +145,15 @@ def _search(
 ) -> None:
     from raysearch.evaluation.final import FinalStage
     from raysearch.evaluation.pretrain import PretrainStage
+    from raysearch.ray_cluster.resources import local_node
+    from raysearch.ray_cluster.session import cluster_session
+    from raysearch.ray_cluster.storage_check import check_shared
     from raysearch.service.record import recorded
     from raysearch.storage.runs import hold
-    from raysearch.tuning.cluster_session import cluster_session
-    from raysearch.tuning.preparation import prepare_split
-    from raysearch.tuning.resources import local_node
-    from raysearch.tuning.shared import check_shared
-    from raysearch.tuning.sizing import plan_for
+    from raysearch.streaming.preparation import prepare_split
     from raysearch.tuning.start_source import outline, write_learned
     from raysearch.tuning.tuner import Watcher, run_search
+    from raysearch.workers.open_pool import plan_for
 
     if not arguments.address:
         plan_for(spec, [local_node()])  # what can never fit is refused before anything starts

@@ -20,11 +20,11 @@ from raysearch.evaluation.final_model import Net
 from raysearch.lease import Lease
 from raysearch.spec import SearchSpec, TrialConfig
 from raysearch.storage.runs import publication
+from raysearch.streaming.preparation import AuditedSplit, FeatureBank, prepare_features
 from raysearch.training.state import BEST
-from raysearch.tuning.faults import Fault
-from raysearch.tuning.pool import REST_SECONDS, WorkerPool
-from raysearch.tuning.preparation import AuditedSplit, FeatureBank, prepare_features
-from raysearch.tuning.slot import Slot
+from raysearch.workers.faults import Fault
+from raysearch.workers.pool import REST_SECONDS, WorkerPool
+from raysearch.workers.slot import Slot
 
 __all__ = ["NUM_SEEDS", "Arm", "retrain"]
 

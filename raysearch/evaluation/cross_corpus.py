@@ -33,9 +33,9 @@ from raysearch.evaluation.transductive import check_alike, transductive_notes
 from raysearch.run_folder import RunFolder
 from raysearch.storage.corpora import read_corpus
 from raysearch.storage.replica import pasted
+from raysearch.streaming.preparation import feature_store
 from raysearch.streaming.shards import ensure_features
 from raysearch.training.transductive import is_transductive
-from raysearch.tuning.preparation import feature_store
 from raysearch.tuning.start_record import learned_by
 from raysearch.tuning.tuner import Watcher
 

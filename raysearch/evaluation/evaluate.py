@@ -23,15 +23,15 @@ from raysearch.evaluation.transductive import transductive_notes
 from raysearch.files import write_json
 from raysearch.lease import Lease
 from raysearch.protocols.folds import outer_folds
+from raysearch.ray_cluster.session import ClusterSession
 from raysearch.run_folder import RACE, RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.runs import hold
+from raysearch.streaming.preparation import AuditedSplit, prepare_split
 from raysearch.training.transductive import is_transductive
 from raysearch.trials import TrialRecord
-from raysearch.tuning.cluster_session import ClusterSession
-from raysearch.tuning.preparation import AuditedSplit, prepare_split
-from raysearch.tuning.sizing import start_pool
 from raysearch.tuning.tuner import Watcher, run_search
+from raysearch.workers.open_pool import start_pool
 
 __all__ = ["best_record", "evaluate", "final_arm", "winner_arm"]
 

@@ -36,8 +36,8 @@ from raysearch.models.table import MODELS
 from raysearch.protocols.splits import without_validation
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
+from raysearch.streaming.preparation import AuditedSplit
 from raysearch.trials import TrialRecord
-from raysearch.tuning.preparation import AuditedSplit
 from raysearch.tuning.tuner import Ended, Watcher
 
 __all__ = ["FinalStage", "apportioned", "single_model"]

@@ -24,9 +24,9 @@ from raysearch.partner import partner_config
 from raysearch.protocols.splits import without_validation
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
+from raysearch.streaming.preparation import AuditedSplit
 from raysearch.training.inner_folds import inner_prefix
 from raysearch.training.predictions import PREDICTIONS, Predictions
-from raysearch.tuning.preparation import AuditedSplit
 from raysearch.tuning.tuner import Ended
 
 __all__ = ["best_share", "fused"]

@@ -25,9 +25,11 @@ from raysearch.evaluation.scores import score
 from raysearch.files import write_json, write_text
 from raysearch.lease import Lease
 from raysearch.protocols.splits import Split
+from raysearch.ray_cluster.session import ClusterSession
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec, published_values
 from raysearch.storage.runs import publication
+from raysearch.streaming.preparation import AuditedSplit, feature_store, tier_for
 from raysearch.streaming.rows import RowTable, SplitRows, row_key
 from raysearch.streaming.shards import ensure_features
 from raysearch.streaming.store import FeatureSource
@@ -35,10 +37,8 @@ from raysearch.streaming.tiers import Tier, scoring_tier
 from raysearch.training.state import BEST
 from raysearch.training.transductive import refuse_transductive
 from raysearch.trial_config import TrialConfig
-from raysearch.tuning.cluster_session import ClusterSession
-from raysearch.tuning.preparation import AuditedSplit, feature_store, tier_for
-from raysearch.tuning.sizing import start_pool
 from raysearch.tuning.tuner import Watcher
+from raysearch.workers.open_pool import start_pool
 
 if TYPE_CHECKING:
     from raysearch.corpora.utterance import Utterance

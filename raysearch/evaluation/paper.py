@@ -5,7 +5,7 @@ from pathlib import Path
 
 from raysearch.evaluation.arm import Arm
 from raysearch.protocols.splits import Split
-from raysearch.tuning.preparation import AuditedSplit, prepare_split
+from raysearch.streaming.preparation import AuditedSplit, prepare_split
 
 __all__ = ["paper_arm"]
 

@@ -17,6 +17,7 @@ from raysearch.errors import EmptyCorpusError
 from raysearch.evaluation.arm import Arm
 from raysearch.evaluation.final_model import ALL_ROWS, Net
 from raysearch.models.table import build_model
+from raysearch.streaming.preparation import FeatureBank, Progress, feature_store
 from raysearch.streaming.rows import RowTable, SplitRows, row_key, speaker_key
 from raysearch.streaming.shards import ensure_features
 from raysearch.streaming.store import FeatureSource
@@ -25,7 +26,6 @@ from raysearch.training.checkpoint import load_tensors, load_weights
 from raysearch.training.normalise import Normaliser
 from raysearch.training.scoring import score_batches
 from raysearch.trial_config import TrialConfig
-from raysearch.tuning.preparation import FeatureBank, Progress, feature_store
 
 if TYPE_CHECKING:
     from raysearch.corpora.utterance import Utterance

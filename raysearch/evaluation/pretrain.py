@@ -23,11 +23,10 @@ from raysearch.protocols.splits import Split
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.runs import ensure_current
+from raysearch.streaming.preparation import AuditedSplit, prepare_features
 from raysearch.training.checkpoint import load_tensors
 from raysearch.training.start import PRETRAINED, WEIGHTS, read_start, save_start
 from raysearch.training.state import BEST
-from raysearch.tuning.pool import WorkerPool
-from raysearch.tuning.preparation import AuditedSplit, prepare_features
 from raysearch.tuning.start_record import (
     RECORD,
     StartRecord,
@@ -37,6 +36,7 @@ from raysearch.tuning.start_record import (
 )
 from raysearch.tuning.start_source import Source, taken_of
 from raysearch.tuning.tuner import Begun, Watcher
+from raysearch.workers.pool import WorkerPool
 
 __all__ = ["PretrainStage"]
 

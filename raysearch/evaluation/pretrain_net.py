@@ -22,13 +22,13 @@ from raysearch.protocols.splits import Split
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.runs import fetch_published, forget_published, publication, published_below
+from raysearch.streaming.preparation import FeatureBank
 from raysearch.training.checkpoint import load_json, verify
 from raysearch.trial_config import TrialConfig
 from raysearch.tuning.budgets import MAX_PRETRAINING
-from raysearch.tuning.faults import Fault
-from raysearch.tuning.pool import WorkerPool
-from raysearch.tuning.preparation import FeatureBank
 from raysearch.tuning.tuner import Watcher
+from raysearch.workers.faults import Fault
+from raysearch.workers.pool import WorkerPool
 
 __all__ = ["FOLDER", "NetTraining", "over"]
 

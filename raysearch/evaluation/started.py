@@ -5,13 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from raysearch.run_folder import RunFolder
+from raysearch.streaming.preparation import AuditedSplit
 from raysearch.training.checkpoint import MANIFEST
 from raysearch.training.start import PRETRAINED
 from raysearch.tuning.budgets import Spent
-from raysearch.tuning.pool import WorkerPool
-from raysearch.tuning.preparation import AuditedSplit
 from raysearch.tuning.start_record import kept_folder, kept_record, learned_by, publish_start
 from raysearch.tuning.tuner import Begun
+from raysearch.workers.pool import WorkerPool
 
 __all__ = ["FIELD", "begin_as", "begun_by", "check_start", "start_notes"]
 

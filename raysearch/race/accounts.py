@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from raysearch.ledger import Event
 from raysearch.race.record import RaceFolder, RaceState
 from raysearch.race.standings import Seen, look
+from raysearch.ray_cluster.session import ClusterSession
 from raysearch.spec import SearchSpec
+from raysearch.streaming.preparation import AuditedSplit, FeatureBank
 from raysearch.trials import Trials
-from raysearch.tuning.cluster_session import ClusterSession
-from raysearch.tuning.pool import WorkerPool
-from raysearch.tuning.preparation import AuditedSplit, FeatureBank
+from raysearch.workers.pool import WorkerPool
 
 __all__ = ["Accounts", "Clock", "Ground"]
 

@@ -12,8 +12,8 @@ from raysearch.race.rules import Gap, Verdict, order, verdict
 from raysearch.race.standings import Seen, gap
 from raysearch.reporting.wording import cell, figure, metric_name
 from raysearch.spec import SearchSpec
+from raysearch.streaming.preparation import AuditedSplit
 from raysearch.training.transductive import NOTE, is_transductive, mark
-from raysearch.tuning.preparation import AuditedSplit
 from raysearch.tuning.tolerance import ValidationNoise
 
 __all__ = ["COLUMNS", "Outcome", "Row", "outcome", "points", "statements", "write_board"]

@@ -18,8 +18,8 @@ from raysearch.race.amounts import Amount, part, share_of
 from raysearch.race.rules import Gap, Standing
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
+from raysearch.streaming.preparation import AuditedSplit
 from raysearch.trials import TrialRecord, Trials
-from raysearch.tuning.preparation import AuditedSplit
 from raysearch.tuning.tolerance import ValidationNoise, design_effect
 
 __all__ = ["Rows", "Seen", "gap", "look", "whole_trial"]

@@ -19,7 +19,8 @@ from ray.job_submission import JobSubmissionClient
 
 from raysearch.errors import InfrastructureError, MissingPathError, UserError
 from raysearch.proxies import speak_directly
-from raysearch.tuning.own_token import own_token
+from raysearch.ray_cluster.own_token import own_token
+from raysearch.ray_cluster.ray_internals import UPLOAD_LOGGER
 
 __all__ = ["Job", "Jobs", "address_of"]
 
@@ -31,7 +32,7 @@ _ENDED = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
 _TALKERS = (
     "ray.dashboard.modules.dashboard_sdk",
     "ray.dashboard.modules.job.sdk",
-    "ray._private.runtime_env.packaging",
+    UPLOAD_LOGGER,
 )
 _RAYS_LINE = re.compile(
     r"Running entrypoint for job |[-\d]+ [\d:,]+\tINFO (job_manager|worker)\.py"

@@ -7,8 +7,8 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from raysearch.tuning.conductor import Conductor
-from raysearch.tuning.pool import WorkerPool
-from raysearch.tuning.trial import EpochReport
+from raysearch.workers.epoch_report import EpochReport
+from raysearch.workers.pool import WorkerPool
 
 __all__ = ["ConductorScheduler", "ConductorSearcher"]
 

@@ -9,7 +9,7 @@ from raysearch.errors import InfrastructureError, StorageRefusedError
 from raysearch.ledger import Event, LedgerStore
 from raysearch.trials import TrialRecord, Trials
 from raysearch.tuning.proposals import Proposal
-from raysearch.tuning.trial import EpochReport
+from raysearch.workers.epoch_report import EpochReport
 
 __all__ = ["Chronicle", "Observer"]
 

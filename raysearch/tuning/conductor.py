@@ -14,16 +14,16 @@ from raysearch.ledger import LedgerStore
 from raysearch.trials import TrialRecord, Trials
 from raysearch.tuning.budgets import BUDGETS, NOTHING, Budgets, Spent
 from raysearch.tuning.chronicle import Observer
-from raysearch.tuning.faults import Fault
 from raysearch.tuning.judge import resumed_from
 from raysearch.tuning.logbook import Logbook
 from raysearch.tuning.problem import Problem
-from raysearch.tuning.slots import Assignment, Slots, assignment
 from raysearch.tuning.study import Study
 from raysearch.tuning.tolerance import ValidationNoise
-from raysearch.tuning.trial import EpochReport
 from raysearch.tuning.turns import Turns
 from raysearch.tuning.waiting import SlotHealth
+from raysearch.workers.epoch_report import EpochReport
+from raysearch.workers.faults import Fault
+from raysearch.workers.trial_order import Assignment, Slots, assignment
 
 __all__ = ["Conductor"]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from raysearch.ledger import Event
 from raysearch.trials import EpochRecord, Status, TrialRecord, Trials
 from raysearch.tuning.problem import Problem
-from raysearch.tuning.schedulers import StopRule
+from raysearch.tuning.stop_rules import StopRule
 from raysearch.tuning.tolerance import ValidationNoise
 
 __all__ = ["Judge", "resumed_from"]

@@ -11,11 +11,11 @@ from raysearch.tuning.chronicle import Chronicle, Observer
 from raysearch.tuning.judge import Judge, resumed_from
 from raysearch.tuning.problem import Problem
 from raysearch.tuning.proposals import Proposals
-from raysearch.tuning.slots import Slots
 from raysearch.tuning.study import Study
 from raysearch.tuning.tolerance import ValidationNoise
-from raysearch.tuning.trial import EpochReport
 from raysearch.tuning.waiting import Waiting
+from raysearch.workers.epoch_report import EpochReport
+from raysearch.workers.trial_order import Slots
 
 __all__ = ["Logbook"]
 

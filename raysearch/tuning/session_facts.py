@@ -9,11 +9,11 @@ from typing import Any
 import ray
 
 from raysearch.config.identity import stable_hash
+from raysearch.ray_cluster.resources import cluster_nodes
+from raysearch.ray_cluster.session import ClusterSession
 from raysearch.spec import SearchSpec
-from raysearch.tuning.cluster_session import ClusterSession
+from raysearch.streaming.preparation import AuditedSplit
 from raysearch.tuning.likeness import facts_of_split
-from raysearch.tuning.preparation import AuditedSplit
-from raysearch.tuning.resources import cluster_nodes
 from raysearch.tuning.tolerance import ValidationNoise
 
 __all__ = ["session_facts"]

@@ -9,19 +9,19 @@ from pathlib import Path
 from raysearch.config.identity import stable_hash
 from raysearch.errors import RunExistsError, SearchInterruptedError
 from raysearch.lease import Lease
+from raysearch.ray_cluster.session import ClusterSession
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.runs import RunSender
+from raysearch.streaming.preparation import AuditedSplit, FeatureBank, prepare_features
 from raysearch.streaming.speakers import speakers_of_one
 from raysearch.training.transductive import NOTE, is_transductive
 from raysearch.trials import Trials
-from raysearch.tuning.cluster_session import ClusterSession
-from raysearch.tuning.conducting import Begun, Bench, Ended, Sitting, Watcher, conduct, end_paused
 from raysearch.tuning.interrupts import Interrupt, signals
-from raysearch.tuning.pool import WorkerPool
-from raysearch.tuning.preparation import AuditedSplit, FeatureBank, prepare_features
 from raysearch.tuning.session_facts import session_facts
-from raysearch.tuning.sizing import open_pool
+from raysearch.tuning.sitting import Begun, Bench, Ended, Sitting, Watcher, conduct, end_paused
+from raysearch.workers.open_pool import open_pool
+from raysearch.workers.pool import WorkerPool
 
 __all__ = [
     "Begun",

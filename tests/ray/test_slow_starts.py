@@ -7,8 +7,8 @@ import pytest
 import ray
 
 from raysearch.run_folder import RunFolder
-from raysearch.tuning.conducting import _let_tune_run
-from raysearch.tuning.slots import Assignment
+from raysearch.tuning.sitting import _let_tune_run
+from raysearch.workers.trial_order import Assignment
 
 pytestmark = pytest.mark.ray
 

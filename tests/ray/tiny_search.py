@@ -12,7 +12,7 @@ from raysearch.lease import RunLease
 from raysearch.ledger import TERMINAL, read
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
-from raysearch.tuning.preparation import prepare_split
+from raysearch.streaming.preparation import prepare_split
 from raysearch.tuning.start_source import find_source, fitted, write_learned
 from raysearch.tuning.tuner import Watcher, run_search
 

@@ -4,8 +4,8 @@ import asyncio
 import functools
 from contextlib import asynccontextmanager
 
-from raysearch.tuning.commands import Outcome
-from raysearch.tuning.worker_group import WorkerGroupHost
+from raysearch.workers.commands import Outcome
+from raysearch.workers.host import WorkerGroupHost
 
 DIES, HANGS = "dies", "hangs"
 

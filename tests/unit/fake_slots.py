@@ -11,7 +11,7 @@ from raysearch.storage.runs import open_ledger
 from raysearch.tuning.conductor import Conductor
 from raysearch.tuning.problem import SpecProblem
 from raysearch.tuning.study import Study, num_startup_trials
-from raysearch.tuning.trial import EpochReport
+from raysearch.workers.epoch_report import EpochReport
 
 CHECKPOINT_BYTES = 1 << 20
 SPACE = SearchSpec.load("emohrnet-gpu").space.fields

@@ -9,9 +9,9 @@ from ray._private.state import GlobalState
 from ray.autoscaler._private.kuberay.node_provider import KubernetesHttpApiClient
 from ray.core.generated.autoscaler_pb2 import ClusterConfig
 
-from raysearch.tuning import autoscaler
-from raysearch.tuning.autoscaler import autoscaler_settings, possible_nodes
-from raysearch.tuning.resources import Node, plan_slots
+from raysearch.ray_cluster import autoscaler
+from raysearch.ray_cluster.autoscaler import autoscaler_settings, possible_nodes
+from raysearch.ray_cluster.resources import Node, plan_slots
 
 ROOT = Path(__file__).parents[2]
 HEAD = Node(0, 0)

@@ -11,8 +11,8 @@ from raysearch.errors import InfrastructureError
 from raysearch.ledger import Event, read
 from raysearch.spec import published_values
 from raysearch.tuning.budgets import Budgets
-from raysearch.tuning.faults import Fault
-from raysearch.tuning.trial import EpochReport
+from raysearch.workers.epoch_report import EpochReport
+from raysearch.workers.faults import Fault
 
 DISCRETE = ("model.width",)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from fake_group import HANGS, asynchronous, begin, serving
 
-from raysearch.tuning.deadlines import Deadlines
-from raysearch.tuning.hung_worker import _kill
+from raysearch.workers.deadlines import Deadlines
+from raysearch.workers.hung_worker import _kill
 
 
 def seen(*took):

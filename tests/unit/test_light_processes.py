@@ -8,11 +8,14 @@ import pytest
 # Each actor's module, as Ray imports it, and what must not come along.
 TRAIN = ("ray.train", "ray.tune", "ray.data", "pandas", "pyarrow", "torch")
 ACTORS = {
-    "the controller": ("raysearch.tuning.group_fit, raysearch.tuning.process_group", ("torch",)),
-    "the host": ("raysearch.tuning.worker_group", TRAIN),
-    "the trial's proxy": ("raysearch.tuning.trial", ("torch",)),
-    "the desk": ("raysearch.tuning.admission", TRAIN),
-    "who ends a hung worker": ("raysearch.tuning.hung_worker", TRAIN),
+    "the controller": (
+        "raysearch.workers.group_fit, raysearch.ray_cluster.process_group",
+        ("torch",),
+    ),
+    "the host": ("raysearch.workers.host", TRAIN),
+    "the trial's proxy": ("raysearch.tuning.trial_proxy", ("torch",)),
+    "the desk": ("raysearch.ray_cluster.fair_share", TRAIN),
+    "who ends a hung worker": ("raysearch.workers.hung_worker", TRAIN),
 }
 
 
@@ -32,8 +35,8 @@ def test_what_the_controller_is_sent_needs_no_torch(tmp_path):
 import ray
 from ray import cloudpickle
 from ray.train import RunConfig, ScalingConfig
-from raysearch.tuning.group_fit import GroupFit, TellsItsHost
-from raysearch.tuning.serve import serve_trials
+from raysearch.workers.group_fit import GroupFit, TellsItsHost
+from raysearch.workers.worker_loop import serve_trials
 
 fit = GroupFit(
     serve_trials,

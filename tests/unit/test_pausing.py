@@ -7,7 +7,7 @@ from test_conductor import At, Clock, journal, slot_lost
 from raysearch.ledger import Event
 from raysearch.tuning.budgets import Budgets
 from raysearch.tuning.tolerance import ValidationNoise
-from raysearch.tuning.trial import EpochReport
+from raysearch.workers.epoch_report import EpochReport
 
 # Rungs at 1 and 2 epochs of 4.
 SEARCHED = ("training.learning_rate", "model.dropout", "training.label_smoothing")

@@ -18,7 +18,7 @@ from raysearch.race.accounts import Clock, Ground
 from raysearch.race.driver import Race
 from raysearch.race.record import Place, RaceFolder, RaceState, Round, Turn
 from raysearch.spec import SearchSpec
-from raysearch.tuning.preparation import AuditedSplit
+from raysearch.streaming.preparation import AuditedSplit
 from raysearch.tuning.study import Study
 from raysearch.tuning.tuner import Watcher
 

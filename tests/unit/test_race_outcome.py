@@ -16,8 +16,8 @@ from raysearch.race.record import Place, RaceFolder, RaceState, Round, Turn
 from raysearch.race.standings import Seen, gap, whole_trial
 from raysearch.run_folder import RACE, RunFolder
 from raysearch.spec import SearchSpec
+from raysearch.streaming.preparation import AuditedSplit
 from raysearch.trials import Trials
-from raysearch.tuning.preparation import AuditedSplit
 
 OBJECTIVE = "val_uar_mean3"
 

@@ -13,7 +13,7 @@ from raysearch.spec import SearchSpec
 from raysearch.trials import Trials
 from raysearch.tuning.halving import PAUSE_SHARE, STOP_SHARE, first_rung
 from raysearch.tuning.judge import Judge
-from raysearch.tuning.schedulers import StopRule
+from raysearch.tuning.stop_rules import StopRule
 from raysearch.tuning.tolerance import ValidationNoise
 
 

@@ -22,7 +22,7 @@ from raysearch.streaming import store
 from raysearch.training.checkpoint import publish
 from raysearch.trials import Trials
 from raysearch.tuning.checkpoint_keeper import CheckpointKeeper
-from raysearch.tuning.trial_session import TrialSession
+from raysearch.workers.trial_session import TrialSession
 
 START = {"trial": "abc", "number": 0, "attempt": 1, "config": {}}
 

@@ -25,8 +25,8 @@ from raysearch.reporting.model_card import model_card
 from raysearch.reporting.summary import write_summary
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec, trial_identity
+from raysearch.streaming.preparation import AuditedSplit
 from raysearch.training.transductive import NOTE, is_transductive
-from raysearch.tuning.preparation import AuditedSplit
 
 SPEAKER = "training.normalise=speaker"
 SEARCHED = "space.training.normalise={choice: [%s]}"

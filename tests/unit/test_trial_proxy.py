@@ -2,8 +2,8 @@
 
 import pytest
 
-from raysearch.tuning import trial as trial_module
-from raysearch.tuning.trial import TrialProxy
+from raysearch.tuning import trial_proxy as trial_module
+from raysearch.tuning.trial_proxy import TrialProxy
 
 CONFIG = {"number": 3, "host": "slot-0", "lease": 5, "label": "trial 0003"}
 

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from fake_group import DIES, HANGS, asynchronous, begin, serving, settle, task
 
-from raysearch.tuning.commands import Outcome
-from raysearch.tuning.faults import Fault
-from raysearch.tuning.worker_group import WorkerGroupHost
+from raysearch.workers.commands import Outcome
+from raysearch.workers.faults import Fault
+from raysearch.workers.host import WorkerGroupHost
 
 EVERY_RANK = {
     (0, rank, "epoch", 1): Outcome(error="NonFiniteLossError: loss is nan") for rank in (0, 1)

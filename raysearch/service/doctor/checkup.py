@@ -11,6 +11,8 @@ from typing import Any
 
 import ray
 
+from raysearch.ray_cluster.session import ClusterSession, cluster_session
+from raysearch.ray_cluster.token_check import GCS_METHOD, RAYLET_METHOD, Answer, ask
 from raysearch.service.doctor import all_reduce, torch_probe
 from raysearch.service.doctor.facts import NodeFacts, RayNode, StoreFacts
 from raysearch.service.doctor.findings import Finding
@@ -37,8 +39,6 @@ from raysearch.service.doctor.probes import Probes, living_nodes, probes_on
 from raysearch.service.doctor.start_check import check_start
 from raysearch.service.doctor.storage_probe import node_storage, opened
 from raysearch.storage.objects import is_url
-from raysearch.tuning.cluster_session import ClusterSession, cluster_session
-from raysearch.tuning.token_check import GCS_METHOD, RAYLET_METHOD, Answer, ask
 
 __all__ = ["check_cluster", "check_machine"]
 

@@ -3,10 +3,10 @@
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 
+from raysearch.ray_cluster.token_check import Answer
 from raysearch.service.doctor.all_reduce import bus_bandwidth
 from raysearch.service.doctor.facts import Listener, NodeStorage, RayNode, StoreFacts
 from raysearch.service.doctor.findings import Finding, listed
-from raysearch.tuning.token_check import Answer
 
 __all__ = [
     "is_open",

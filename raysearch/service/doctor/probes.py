@@ -10,6 +10,7 @@ from ray import cloudpickle
 from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from raysearch.ray_cluster.ray_internals import HEAD_RESOURCE
 from raysearch.service.doctor import node_probe
 from raysearch.service.doctor.facts import RayNode
 from raysearch.service.doctor.judge import Offset
@@ -24,7 +25,7 @@ CLOCK_TRIES = 5
 def living_nodes(ray_nodes: Sequence[Mapping[str, Any]]) -> list[RayNode]:
     """Those of ``ray.nodes()`` that live, the head first, each by a name of its own."""
     living = [node for node in ray_nodes if node["Alive"]]
-    living.sort(key=lambda node: "node:__internal_head__" not in node["Resources"])
+    living.sort(key=lambda node: HEAD_RESOURCE not in node["Resources"])
     hosts = [node["NodeManagerHostname"] for node in living]
     addresses = [node["NodeManagerAddress"] for node in living]
     found = []

@@ -13,11 +13,11 @@ from ray.exceptions import RayActorError, RayError
 from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from raysearch.tuning.group_fit import GroupFit, TellsItsHost
-from raysearch.tuning.hung_worker import end_worker
-from raysearch.tuning.resources import Plan
-from raysearch.tuning.serve import serve_trials
-from raysearch.tuning.worker_group import WorkerGroupHost
+from raysearch.ray_cluster.resources import Plan
+from raysearch.workers.group_fit import GroupFit, TellsItsHost
+from raysearch.workers.host import WorkerGroupHost
+from raysearch.workers.hung_worker import end_worker
+from raysearch.workers.worker_loop import serve_trials
 
 __all__ = ["Slot"]
 

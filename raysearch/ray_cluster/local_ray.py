@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from raysearch.errors import InfrastructureError
-from raysearch.tuning.own_token import TOKEN_FILE, own_token
+from raysearch.ray_cluster.own_token import TOKEN_FILE, own_token
 
 __all__ = ["ShortFolder", "local_environment", "needs_own_token", "shadowed_names", "short_folder"]
 

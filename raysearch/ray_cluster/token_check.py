@@ -6,18 +6,20 @@ Ray itself tries a wrong token for 20 s, a line each second, and then reports a 
 from typing import Literal
 
 import grpc  # type: ignore[import-untyped]
-from ray._private.authentication.authentication_utils import is_token_auth_enabled
-from ray._private.authentication.http_token_authentication import get_auth_headers_if_auth_enabled
 from ray.exceptions import AuthenticationError
 
 from raysearch.errors import InfrastructureError
+from raysearch.ray_cluster.ray_internals import (
+    GCS_METHOD,
+    RAYLET_METHOD,
+    get_auth_headers_if_auth_enabled,
+    is_token_auth_enabled,
+)
 
 __all__ = ["GCS_METHOD", "RAYLET_METHOD", "Answer", "ask", "check_token"]
 
 Answer = Literal["answered", "refused", "silent"]
 
-GCS_METHOD = "/ray.rpc.NodeInfoGcsService/CheckAlive"
-RAYLET_METHOD = "/ray.rpc.NodeManagerService/GetNodeStats"
 TIMEOUT_S = 5.0
 
 _SILENT = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)

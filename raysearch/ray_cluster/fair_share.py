@@ -9,7 +9,7 @@ given whole or not at all, so searches cannot wait for each other's halves.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from raysearch.tuning.resources import Node, Plan, workers_on
+from raysearch.ray_cluster.resources import Node, Plan, workers_on
 
 __all__ = ["Claim", "Grant", "divide"]
 

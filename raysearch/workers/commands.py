@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from raysearch.tuning.faults import Fault
+from raysearch.workers.faults import Fault
 
 __all__ = ["Command", "FaultError", "GroupHungError", "GroupLostError", "Outcome", "loss_of"]
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import psutil
 import ray
-from ray._private import worker as ray_worker
 
 from raysearch.errors import ConfigError, InfrastructureError
 from raysearch.proxies import speak_directly
-from raysearch.tuning.local_ray import local_environment
-from raysearch.tuning.own_token import own_token
-from raysearch.tuning.token_check import check_token
-from raysearch.tuning.undertaker import buried_with_us
+from raysearch.ray_cluster.local_ray import local_environment
+from raysearch.ray_cluster.orphans import buried_with_us
+from raysearch.ray_cluster.own_token import own_token
+from raysearch.ray_cluster.ray_internals import local_init_options, node_notices_to
+from raysearch.ray_cluster.token_check import check_token
 
 __all__ = ["ClusterSession", "cluster_session"]
 
@@ -156,10 +156,9 @@ def _init_options(
     if not local:
         return {}
     return {
-        **({"_temp_dir": folder} if folder else {}),
+        **local_init_options(folder, "127.0.0.1"),
         "include_dashboard": True,  # without it Train leaks the groups of stopped runs
         "dashboard_host": "127.0.0.1",
-        "_node_ip_address": "127.0.0.1",
         "num_cpus": num_cpus or len(os.sched_getaffinity(0)),
         # Helpers of Train look for "the" Ray instance; where several run on a machine they must
         # be told which is theirs.
@@ -202,12 +201,9 @@ def _ray_logs_to(path: Path) -> Iterator[None]:
     def to_log(data: dict[str, list[str]], *_: object, **__: object) -> None:
         logger.warning("%s", " ".join(data["lines"]))
 
-    # The node's notices are printed whatever log_to_driver says.
-    printer = ray_worker.print_to_stdstream
-    ray_worker.print_to_stdstream = to_log
     try:
-        yield
+        with node_notices_to(to_log):
+            yield
     finally:
-        ray_worker.print_to_stdstream = printer
         logger.handlers, logger.propagate = handlers, propagate
         handler.close()

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from ray._private.thirdparty import pynvml
+from raysearch.ray_cluster.ray_internals import pynvml
 
 __all__ = ["free_gpu_bytes"]
 

@@ -1,17 +1,17 @@
 """The host of one warm worker group: a small mailbox between a trial and its DDP workers.
 
 A group is one long fit of Ray Train whose workers loop in
-:func:`raysearch.tuning.serve.serve_trials`. They never learn of Tune: they take numbered commands
-from their host (``start``, ``epoch``, ``finish``, ``drop``, ``exit``), carry each one out
-together, and report. The host never imports torch, so a slot costs one bare process beside its
-workers.
+:func:`raysearch.workers.worker_loop.serve_trials`. They never learn of Tune: they take numbered
+commands from their host (``start``, ``epoch``, ``finish``, ``drop``, ``exit``), carry each one
+out together, and report. The host never imports torch, so a slot costs one bare process beside
+its workers.
 
-Failures are told apart by whose fault they are (:mod:`raysearch.tuning.faults`). An error that is
+Failures are told apart by whose fault they are (:mod:`raysearch.workers.faults`). An error that is
 the trial's own fails it, and the group stays warm. One of the slot, one that some ranks alone
 report, or the death of a worker ends the group: Ray Train starts it again, and the trial in flight
 continues from its last checkpoint as a new attempt; what is over when that does not help is told
 with its fault, and the driver decides. Ranks that do not answer in time
-(:mod:`raysearch.tuning.deadlines`) are ended, and their trial is tried again elsewhere: what hung
+(:mod:`raysearch.workers.deadlines`) are ended, and their trial is tried again elsewhere: what hung
 once would hang again.
 """
 
@@ -19,11 +19,11 @@ import asyncio
 import contextlib
 from typing import Any
 
-from raysearch.tuning.commands import FaultError, GroupHungError, GroupLostError
-from raysearch.tuning.faults import Fault
-from raysearch.tuning.gauges import SlotGauges
-from raysearch.tuning.mailbox import Mailbox, untold
-from raysearch.tuning.running import Running, trial_key
+from raysearch.workers.channel import Mailbox, untold
+from raysearch.workers.commands import FaultError, GroupHungError, GroupLostError
+from raysearch.workers.faults import Fault
+from raysearch.workers.gauges import SlotGauges
+from raysearch.workers.running import Running, trial_key
 
 __all__ = ["WorkerGroupHost"]
 
@@ -40,7 +40,7 @@ class WorkerGroupHost(Mailbox):
         gauges: run and slot that each epoch is shown under, if it is to be shown.
         rejoin_s: how long a lost group may take to come back before the slot is given up; without
             it, for ever.
-        mailbox: ``deadlines`` and ``end``, see :class:`~raysearch.tuning.mailbox.Mailbox`.
+        mailbox: ``deadlines`` and ``end``, see :class:`~raysearch.workers.channel.Mailbox`.
     """
 
     def __init__(

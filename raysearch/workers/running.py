@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from raysearch.tuning.faults import Fault
+from raysearch.workers.faults import Fault
 
 __all__ = ["Running", "trial_key"]
 

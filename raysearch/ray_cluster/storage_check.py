@@ -8,8 +8,8 @@ from ray.exceptions import GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raysearch.errors import InfrastructureError, RaysearchError
+from raysearch.ray_cluster.slot_broker import living_nodes
 from raysearch.storage.replica import check_writable, open_storage, replica_of
-from raysearch.tuning.desk import living_nodes
 
 __all__ = ["check_shared"]
 

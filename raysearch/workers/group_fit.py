@@ -7,25 +7,22 @@ from collections.abc import Callable
 from typing import Any
 
 import ray
-from ray._common.constants import RAY_WARN_BLOCKING_GET_INSIDE_ASYNC_ENV_VAR
 from ray.train import Result
-from ray.train.v2._internal.callbacks import DatasetsCallback
-from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
-from ray.train.v2._internal.constants import (
-    DEFAULT_RAY_WARN_BLOCKING_GET_INSIDE_ASYNC_VALUE,
-    get_env_vars_to_propagate,
-)
-from ray.train.v2._internal.execution.callback import (
-    ControllerCallback,
-    RayTrainCallback,
-    WorkerGroupCallback,
-)
-from ray.train.v2._internal.execution.controller import TrainController
-from ray.train.v2._internal.execution.controller.state import ResizingState
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
-from raysearch.tuning.left_places import free_places_of
-from raysearch.tuning.process_group import ProcessGroup
+from raysearch.ray_cluster.placement_groups import free_places_of
+from raysearch.ray_cluster.process_group import ProcessGroup
+from raysearch.ray_cluster.ray_internals import (
+    ControllerCallback,
+    DatasetsCallback,
+    PlacementGroupCleanerCallback,
+    RayTrainCallback,
+    ResizingState,
+    TrainController,
+    WorkerGroupCallback,
+    actor_id,
+    controller_environment,
+)
 
 __all__ = ["GroupFit", "TellsItsHost"]
 
@@ -102,18 +99,13 @@ class GroupFit(DataParallelTrainer):
     def _initialize_and_run_controller(self, **arguments: Any) -> Result:
         """As Ray Train does it, but the handle is kept while the fit lasts."""
         here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}
-        quiet = {
-            RAY_WARN_BLOCKING_GET_INSIDE_ASYNC_ENV_VAR: (
-                DEFAULT_RAY_WARN_BLOCKING_GET_INSIDE_ASYNC_VALUE
-            )
-        }
         actor = ray.remote(
             num_cpus=0,
             label_selector=here,
-            runtime_env={"env_vars": {**quiet, **get_env_vars_to_propagate()}},
+            runtime_env={"env_vars": controller_environment()},
         )(TrainController)
         self._controller = controller = actor.remote(**arguments)
-        self._controller_id = controller._actor_id.binary()
+        self._controller_id = actor_id(controller)
         try:
             ray.get(controller.run.remote())
             result: Result = ray.get(controller.get_result.remote())

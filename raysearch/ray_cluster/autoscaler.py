@@ -19,9 +19,13 @@ from typing import Any
 
 import requests
 import yaml
-from ray._private.state import state as ray_state
 
-from raysearch.tuning.resources import Node
+from raysearch.ray_cluster.ray_internals import (
+    kuberay_resource,
+    kuberay_settings,
+    reported_autoscaler_settings,
+)
+from raysearch.ray_cluster.resources import Node
 
 __all__ = ["Settings", "autoscaler_settings", "possible_nodes"]
 
@@ -84,7 +88,7 @@ def _added(settings: Settings) -> list[Node]:
 
 def _reported() -> Settings | None:
     """What an autoscaler put into the cluster's store; it counts no head among the groups."""
-    config = ray_state.get_cluster_config()
+    config = reported_autoscaler_settings()
     if config is None or not config.node_group_configs:
         return None
     types = {
@@ -120,20 +124,15 @@ class _Remembered:
 
 def _ray_cluster(name: str) -> Settings | None:
     """The RayCluster ``name`` of this pod's namespace, as KubeRay's autoscaler reads it."""
-    # Only where they are wanted: they take a tenth of a second.
-    from ray.autoscaler._private.kuberay import autoscaling_config, node_provider
-
     try:
         namespace = os.environ.get(CLUSTER_NAMESPACE) or Path(NAMESPACE_FILE).read_text().strip()
-        kubernetes = node_provider.KubernetesHttpApiClient(namespace=namespace)
-        resource = kubernetes.get(f"rayclusters/{name}")
+        resource = kuberay_resource(namespace, name)
         if not resource["spec"].get("enableInTreeAutoscaling"):
             return None
-        settings: Settings = autoscaling_config._derive_autoscaling_config_from_ray_cr(resource)
+        return kuberay_settings(resource)
     except (requests.RequestException, OSError, KeyError, TypeError, ValueError) as error:
         logger.warning("the RayCluster %s cannot be read, so only living nodes: %s", name, error)
         return None
-    return settings
 
 
 _remembered = _Remembered(_ray_cluster)

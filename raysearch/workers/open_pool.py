@@ -7,17 +7,16 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from ray._private.utils import estimate_available_memory
-
+from raysearch.ray_cluster.autoscaler import possible_nodes
+from raysearch.ray_cluster.fair_share import Claim
+from raysearch.ray_cluster.ray_internals import estimate_available_memory
+from raysearch.ray_cluster.resources import Node, Plan, cluster_nodes, plan_slots
+from raysearch.ray_cluster.session import ClusterSession
+from raysearch.ray_cluster.slot_broker import living_nodes
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
-from raysearch.tuning.admission import Claim
-from raysearch.tuning.autoscaler import possible_nodes
-from raysearch.tuning.cluster_session import ClusterSession
-from raysearch.tuning.desk import living_nodes
-from raysearch.tuning.keeper import Keeper
-from raysearch.tuning.pool import WorkerPool
-from raysearch.tuning.resources import Node, Plan, cluster_nodes, plan_slots
+from raysearch.workers.pool import WorkerPool
+from raysearch.workers.pool_sizer import Keeper
 
 __all__ = ["open_pool", "plan_for", "start_pool", "within_memory"]
 

@@ -15,13 +15,13 @@ from raysearch.partner import partner_config
 from raysearch.prerequisites import check_ready, feature_sets, own_settings
 from raysearch.protocols.audit import Audit, audit, check_siblings
 from raysearch.protocols.splits import Split, inner_splits, without_validation
+from raysearch.ray_cluster.gpu_memory import free_gpu_bytes
 from raysearch.spec import SearchSpec, TrialConfig
 from raysearch.storage.corpora import read_corpus
 from raysearch.streaming.rows import SplitRows, split_rows
 from raysearch.streaming.shards import FeatureSet, ensure_features
 from raysearch.streaming.store import FeatureSource
 from raysearch.streaming.tiers import Tier, choose_tier, scoring_tier
-from raysearch.tuning.gpu_memory import free_gpu_bytes
 
 if TYPE_CHECKING:
     from raysearch.corpora.utterance import Utterance

@@ -23,7 +23,7 @@ from raysearch.training.distributed import all_agree
 from raysearch.training.inner_folds import InnerFolds
 from raysearch.training.learner import Learner
 from raysearch.training.start import PRETRAINED, WEIGHTS, Start, read_start
-from raysearch.tuning.faults import Fault, fault_of
+from raysearch.workers.faults import Fault, fault_of
 
 __all__ = ["TrialSession"]
 

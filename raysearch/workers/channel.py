@@ -2,7 +2,7 @@
 
 The ranks of one incarnation of a group carry out numbered commands together and report. An error
 that every rank reports leaves the group as it is, unless it is the slot's own or one of memory
-(see :mod:`raysearch.tuning.faults`). Such a one, an error of some ranks only, or a new
+(see :mod:`raysearch.workers.faults`). Such a one, an error of some ranks only, or a new
 incarnation's arrival means that the group was lost.
 """
 
@@ -13,16 +13,16 @@ from typing import Any
 
 import ray
 
-from raysearch.tuning.commands import (
+from raysearch.workers.commands import (
     Command,
     FaultError,
     GroupHungError,
     Outcome,
     loss_of,
 )
-from raysearch.tuning.deadlines import Deadlines
-from raysearch.tuning.faults import Fault
-from raysearch.tuning.hung_worker import end_worker
+from raysearch.workers.deadlines import Deadlines
+from raysearch.workers.faults import Fault
+from raysearch.workers.hung_worker import end_worker
 
 __all__ = ["Mailbox", "untold"]
 

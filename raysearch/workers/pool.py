@@ -16,10 +16,10 @@ import ray
 from ray.exceptions import RayError
 
 from raysearch.errors import InfrastructureError
+from raysearch.ray_cluster.resources import Plan
 from raysearch.streaming.node_cache import SlotCaches
-from raysearch.tuning.deadlines import SHORT_S, Deadlines
-from raysearch.tuning.resources import Plan
-from raysearch.tuning.slot import Slot
+from raysearch.workers.deadlines import SHORT_S, Deadlines
+from raysearch.workers.slot import Slot
 
 __all__ = ["REST_SECONDS", "WorkerPool"]
 

@@ -16,6 +16,7 @@ from raysearch.patience import no_room, patiently
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.runs import open_ledger, publication
+from raysearch.streaming.preparation import AuditedSplit, FeatureBank, Progress
 from raysearch.trials import Trials
 from raysearch.tuning.adapters import ConductorScheduler, ConductorSearcher
 from raysearch.tuning.budgets import NOTHING, Spent
@@ -24,13 +25,12 @@ from raysearch.tuning.chronicle import Chronicle, Observer
 from raysearch.tuning.conductor import Conductor
 from raysearch.tuning.interrupts import Interrupt
 from raysearch.tuning.journal import prune
-from raysearch.tuning.pool import WorkerPool
-from raysearch.tuning.preparation import AuditedSplit, FeatureBank, Progress
 from raysearch.tuning.problem import SpecProblem
 from raysearch.tuning.refit_plan import RefitPlan
 from raysearch.tuning.study import Study, num_startup_trials
 from raysearch.tuning.tolerance import ValidationNoise
-from raysearch.tuning.trial import TrialProxy
+from raysearch.tuning.trial_proxy import TrialProxy
+from raysearch.workers.pool import WorkerPool
 
 __all__ = ["Begun", "Bench", "Ended", "Sitting", "Watcher", "conduct", "end_paused"]
 

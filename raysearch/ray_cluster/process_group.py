@@ -17,8 +17,9 @@ from typing import Any
 import ray
 import ray.train
 from ray.exceptions import GetTimeoutError
-from ray.train._internal.utils import get_address_and_port
 from ray.train.backend import Backend, BackendConfig
+
+from raysearch.ray_cluster.ray_internals import get_address_and_port
 
 __all__ = ["ProcessGroup"]
 

@@ -15,9 +15,9 @@ import torch
 from ray.train.collective import broadcast_from_rank_zero
 
 from raysearch.errors import RaysearchError
-from raysearch.tuning.commands import Command, Outcome
-from raysearch.tuning.faults import Fault, fault_of
-from raysearch.tuning.trial_session import TrialSession
+from raysearch.workers.commands import Command, Outcome
+from raysearch.workers.faults import Fault, fault_of
+from raysearch.workers.trial_session import TrialSession
 
 __all__ = ["serve_trials"]
 
@@ -27,7 +27,7 @@ def serve_trials(config: dict[str, Any]) -> None:
 
     Args:
         config: ``host``, the handle of this group's
-            :class:`~raysearch.tuning.worker_group.WorkerGroupHost`, and ``threads``, the
+            :class:`~raysearch.workers.host.WorkerGroupHost`, and ``threads``, the
             intra-op threads of each worker (Ray sets one, whatever the worker reserved).
 
     Raises:

@@ -5,25 +5,26 @@ from dataclasses import replace
 from typing import Any
 
 import ray
-from ray._private.state import state as ray_state
 
-from raysearch.tuning.admission import Claim, Grant, divide
-from raysearch.tuning.autoscaler import possible_nodes
-from raysearch.tuning.resources import cluster_nodes
+from raysearch.ray_cluster.autoscaler import possible_nodes
+from raysearch.ray_cluster.fair_share import Claim, Grant, divide
+from raysearch.ray_cluster.ray_internals import HEAD_RESOURCE, draining_node_ids
+from raysearch.ray_cluster.resources import cluster_nodes
 
 __all__ = ["Admission", "desk", "draining_nodes", "living_nodes"]
 
-# Searches of different versions understand each other as long as this name is the same.
-NAME = "raysearch-admission-1"
+# Searches of different versions understand each other as long as this name is the same. It changes
+# whenever the broker or a claim is defined in another module, as Ray finds classes by module.
+NAME = "raysearch-slot-broker-1"
 NAMESPACE = "raysearch"
-ON_HEAD = {"node:__internal_head__": 0.001}
+ON_HEAD = {HEAD_RESOURCE: 0.001}
 # A search that was not heard of for so long has ended without a word.
 SILENT_S = 30.0
 
 
 def draining_nodes() -> set[str]:
     """Ids of the nodes that were told to leave: a spot notice, or the autoscaler's wish."""
-    return set(ray_state.get_draining_nodes() or {})
+    return draining_node_ids()
 
 
 def living_nodes() -> list[dict[str, Any]]:

@@ -8,9 +8,9 @@ from dataclasses import replace
 import ray
 from ray.exceptions import RayError
 
-from raysearch.tuning.admission import Claim, Grant
-from raysearch.tuning.desk import desk, draining_nodes
-from raysearch.tuning.pool import WorkerPool
+from raysearch.ray_cluster.fair_share import Claim, Grant
+from raysearch.ray_cluster.slot_broker import desk, draining_nodes
+from raysearch.workers.pool import WorkerPool
 
 __all__ = ["Keeper"]
 
