@@ -51,7 +51,7 @@ class Event:
         trial: the trial's identity, 12 hex digits.
         number: the proposal's number from 0; a repeated proposal has its own.
         attempt: starts of this trial so far, from 1.
-        fence: the driver's fence (see raysearch.lease).
+        fence: the driver's fence (see raysearch.run_lease).
         time: seconds since 1970, UTC.
         slot: the worker group that runs the trial; None where none does.
         data: what else the line holds.

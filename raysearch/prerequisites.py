@@ -72,7 +72,7 @@ def _place(spec: "SearchSpec") -> Places:
 
 def _variants(spec: "SearchSpec", places: Places) -> Iterator[TrialConfig]:
     """Every combination of the fields that choose what is computed or read before training."""
-    from raysearch.models.table import MODELS
+    from raysearch.models.model_table import MODELS
 
     model = MODELS.load(spec.model.name)
     chosen = {f"model.{name}" for name in (*model.stream_fields, *model.outside_fields)}

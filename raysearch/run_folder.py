@@ -19,7 +19,7 @@ from raysearch.errors import MissingPathError, RunExistsError, UserError
 from raysearch.files import write_json, write_text
 from raysearch.ledger import Event, read
 from raysearch.spec import SearchSpec
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 
 __all__ = ["RACE", "RunFolder", "new_name", "newest_equal_run"]
 

@@ -10,10 +10,10 @@ from raysearch.config.loader import dump_yaml, read_yaml
 from raysearch.config.overrides import apply_overrides
 from raysearch.config.published import SHOWN_ONLY, PublishedConfig
 from raysearch.config.search import SearchConfig
+from raysearch.config.shipped_spaces import find_space
 from raysearch.config.space import Space, parse_space
-from raysearch.config.spaces import find_space
-from raysearch.corpora.pretrain import PretrainConfig
-from raysearch.corpora.table import CorpusConfig
+from raysearch.corpora.corpus_table import CorpusConfig
+from raysearch.corpora.pretrain_section import PretrainConfig
 from raysearch.errors import ConfigError
 from raysearch.prerequisites import feature_sets
 from raysearch.protocols.splits import ProtocolConfig
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from raysearch.features.extractor import FeatureConfig
     from raysearch.features.waveform_augment import WaveformAugmentConfig
     from raysearch.models.base import ModelConfig
-    from raysearch.training.config import SpecAugmentConfig, TrainingConfig
+    from raysearch.training.training_sections import SpecAugmentConfig, TrainingConfig
 
 __all__ = [
     "RESUMABLE_KEYS",
@@ -238,7 +238,7 @@ def _check(spec: SearchSpec, places: Places) -> None:
 def _check_start(spec: SearchSpec, places: Places) -> None:
     """Refuse a start where nothing could be taken over, and a digest that was not learned."""
     from raysearch.models.base import SolvedModel
-    from raysearch.models.table import MODELS
+    from raysearch.models.model_table import MODELS
 
     if spec.training.pretrained is not None:
         raise ConfigError(

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from raysearch.config.base import Config, Places, build, nearest
 from raysearch.errors import ConfigError
-from raysearch.features.table import feature_config
+from raysearch.features.extractor_table import feature_config
 from raysearch.features.waveform_augment import WaveformAugmentConfig
-from raysearch.training.config import SpecAugmentConfig, TrainingConfig
+from raysearch.training.training_sections import SpecAugmentConfig, TrainingConfig
 
 if TYPE_CHECKING:
     from raysearch.features.extractor import FeatureConfig
@@ -66,7 +66,7 @@ class TrialConfig:
     @property
     def used_features(self) -> dict[str, "FeatureConfig"]:
         """The streams that the model reads under these settings, as it wants them."""
-        from raysearch.models.table import MODELS
+        from raysearch.models.model_table import MODELS
 
         model = MODELS.load(self.model.name)
         settings = model.stream_settings(self.model, self.features)
@@ -113,7 +113,7 @@ class TrialConfig:
 
 
 def _with_streams(config: TrialConfig, places: Places) -> TrialConfig:
-    from raysearch.models.table import MODELS
+    from raysearch.models.model_table import MODELS
 
     model = MODELS.load(config.model.name)
     for stream in model.required_streams(config.model):
@@ -133,7 +133,7 @@ def _build(section: str, data: Mapping[str, Any], places: Places) -> Any:
     if section.startswith("features."):
         return feature_config(data, prefix=section, places=places)
     if section == "model":
-        from raysearch.models.table import model_config  # torch: only once it is needed
+        from raysearch.models.model_table import model_config  # torch: only once it is needed
 
         return model_config(data, prefix=section, places=places)
     if section == "training":

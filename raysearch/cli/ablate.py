@@ -60,7 +60,7 @@ def _ablate(
 ) -> dict[str, Any]:
     from raysearch.evaluation.ablate import ablate
     from raysearch.ray_cluster.session import cluster_session
-    from raysearch.storage.runs import hold
+    from raysearch.storage.run_storage import hold
     from raysearch.tuning.tuner import Watcher
 
     with (

@@ -16,7 +16,7 @@ from raysearch.storage.replica import shown
 from raysearch.training.transductive import mark
 
 if TYPE_CHECKING:
-    from raysearch.corpora.table import CorpusConfig
+    from raysearch.corpora.corpus_table import CorpusConfig
 
 __all__ = ["add"]
 
@@ -65,7 +65,7 @@ def score_across(arguments: argparse.Namespace) -> int:
 
 
 def _target(text: str) -> "CorpusConfig":
-    from raysearch.corpora.table import CorpusConfig
+    from raysearch.corpora.corpus_table import CorpusConfig
 
     name, _, path = text.partition("=")
     if not path and name != "demo":

@@ -100,8 +100,8 @@ def epoch_seconds(config: TrialConfig, split: Split) -> float:
     """Seconds of an epoch on one core: a step of the real model on random input, twice."""
     import torch
 
-    from raysearch.features.table import build_extractor
-    from raysearch.models.table import build_model
+    from raysearch.features.extractor_table import build_extractor
+    from raysearch.models.model_table import build_model
 
     shapes = {
         name: build_extractor(feature).shape(config.training.clip_s)

@@ -61,7 +61,7 @@ def evaluate_run(arguments: argparse.Namespace) -> int:
     # A sweep scores the weights that the searched fold's evaluation leaves.
     modes += ["fold"] if arguments.noise and "fold" not in modes else []
     from raysearch.evaluation.noise import stored_noise
-    from raysearch.evaluation.stored import evaluation_file, stored_evaluations
+    from raysearch.evaluation.stored_evaluations import evaluation_file, stored_evaluations
 
     missing = [mode for mode in modes if mode not in stored_evaluations(run)]
     if missing or (arguments.noise and not stored_noise(run)):
@@ -84,7 +84,7 @@ def _evaluate(
     from raysearch.evaluation.evaluate import best_record, evaluate
     from raysearch.evaluation.noise import noise_sweep
     from raysearch.ray_cluster.session import cluster_session
-    from raysearch.storage.runs import hold
+    from raysearch.storage.run_storage import hold
     from raysearch.tuning.tuner import Watcher
 
     best_record(run)  # a run without a winner is refused before Ray is started

@@ -66,7 +66,7 @@ def _study(
 ) -> dict[str, Any]:
     from raysearch.evaluation.leak_study import leak_study
     from raysearch.ray_cluster.session import cluster_session
-    from raysearch.storage.runs import hold
+    from raysearch.storage.run_storage import hold
     from raysearch.streaming.preparation import prepare_split
     from raysearch.tuning.tuner import Watcher
 

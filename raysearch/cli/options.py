@@ -215,7 +215,7 @@ def folder_at(text: str) -> Path:
         path = Path(text)
         # The run is known by its folder's name, which "." and ".." do not say.
         return path if path.name not in ("", "..") else path.resolve()
-    from raysearch.storage.runs import fetched_run
+    from raysearch.storage.run_storage import fetched_run
 
     return fetched_run(text)
 

@@ -11,7 +11,7 @@ from raysearch.cli.race_asked import Plan, planned
 from raysearch.cli.terminal import ProgressLine, dashboard_lines
 from raysearch.corpora.spelling import spelling_notes
 from raysearch.errors import RaysearchError, UserError
-from raysearch.race.amounts import in_words
+from raysearch.race.budget_amounts import in_words
 from raysearch.run_folder import RunFolder
 from raysearch.storage.replica import check_writable, shown
 
@@ -47,8 +47,8 @@ def _race(
     from raysearch.ray_cluster.resources import local_node
     from raysearch.ray_cluster.session import cluster_session
     from raysearch.ray_cluster.storage_check import check_shared
-    from raysearch.service.record import recorded
-    from raysearch.storage.runs import hold
+    from raysearch.service.job_record import recorded
+    from raysearch.storage.run_storage import hold
     from raysearch.streaming.preparation import prepare_split
     from raysearch.tuning.interrupts import signals
     from raysearch.workers.open_pool import plan_for

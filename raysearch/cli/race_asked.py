@@ -7,9 +7,9 @@ from pathlib import Path
 from raysearch.cli.options import AUTO, overrides
 from raysearch.config.overrides import parse_override
 from raysearch.errors import RunExistsError, UserError
-from raysearch.race.amounts import BUDGET_KEYS, of_race, of_search
+from raysearch.race.budget_amounts import BUDGET_KEYS, of_race, of_search
 from raysearch.race.entrants import Override, chosen_spaces, entrants, laid_over, num_given
-from raysearch.race.record import RaceFolder, RaceState
+from raysearch.race.race_record import RaceFolder, RaceState
 from raysearch.run_folder import RACE, RunFolder, new_name
 from raysearch.spec import SearchSpec
 
@@ -126,7 +126,7 @@ def _total(specs: dict[str, SearchSpec], state: RaceState) -> dict[str, float]:
 
 def _newest(arguments: argparse.Namespace, settings: list[Override]) -> RaceFolder:
     """The newest race of these settings; raises UserError if there is none."""
-    from raysearch.storage.runs import fetch_run, fetch_specs
+    from raysearch.storage.run_storage import fetch_run, fetch_specs
 
     storage: Path = arguments.storage
     fetch_specs(storage)

@@ -9,9 +9,9 @@ from rich.table import Table
 from raysearch.cli.run_files import data_facts, kept_files
 from raysearch.cli.terminal import ProgressLine, heading, show_outcome
 from raysearch.race.outcome import Outcome, points, statements
-from raysearch.race.record import Place, RaceFolder, Round
-from raysearch.race.rules import num_rounds
+from raysearch.race.race_record import Place, RaceFolder, Round
 from raysearch.race.standings import Seen
+from raysearch.race.verdicts import num_rounds
 from raysearch.reporting.live import LiveTable
 from raysearch.reporting.wording import figure, metric_name, one_line
 from raysearch.run_folder import RunFolder

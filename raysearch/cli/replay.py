@@ -15,14 +15,14 @@ from rich.console import Console
 from rich.table import Table
 
 from raysearch.cli.terminal import ProgressLine, heading, plain_console
-from raysearch.replay.rules import FORMER_DEFAULT, RULES, rules_named
+from raysearch.replay.search_rules import FORMER_DEFAULT, RULES, rules_named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from raysearch.replay.comparison import Comparison, Plan
     from raysearch.replay.forecasts import Kept
     from raysearch.replay.measures import Estimate
+    from raysearch.replay.rule_comparison import Comparison, Plan
 
 __all__ = ["add"]
 
@@ -77,8 +77,8 @@ def add(verbs: Any) -> None:
 
 def replay_tables(arguments: argparse.Namespace) -> int:
     """Carry the verb out."""
-    from raysearch.replay.comparison import Plan, Switch, compare_rules
     from raysearch.replay.found_tables import find_tables
+    from raysearch.replay.rule_comparison import Plan, Switch, compare_rules
 
     named = ",".join(RULES) if arguments.rules is None else arguments.rules
     rules = rules_named([name.strip() for name in named.split(",") if name.strip()])

@@ -6,7 +6,7 @@ from typing import Any
 from raysearch.cli.options import folder_at
 from raysearch.cli.submit import add_sending, send
 from raysearch.errors import MissingPathError, UserError
-from raysearch.race.record import RaceFolder
+from raysearch.race.race_record import RaceFolder
 from raysearch.run_folder import RACE, RunFolder
 from raysearch.spec import SearchSpec
 

@@ -104,7 +104,7 @@ def wanted(arguments: argparse.Namespace, run: RunFolder | None = None) -> Searc
 
 
 def _run_folder(arguments: argparse.Namespace, spec: SearchSpec) -> RunFolder:
-    from raysearch.storage.runs import fetch_specs
+    from raysearch.storage.run_storage import fetch_specs
 
     if named := named_folder(arguments):
         return named
@@ -128,7 +128,7 @@ def named_folder(arguments: argparse.Namespace) -> RunFolder | None:
 
 
 def _fetched(run: RunFolder) -> RunFolder:
-    from raysearch.storage.runs import fetch_run
+    from raysearch.storage.run_storage import fetch_run
 
     fetch_run(run.root)
     return run
@@ -143,13 +143,13 @@ def _search(
     progress: ProgressLine,
     start: "tuple[Source | None, list[str]]",
 ) -> None:
-    from raysearch.evaluation.final import FinalStage
-    from raysearch.evaluation.pretrain import PretrainStage
+    from raysearch.evaluation.final_stage import FinalStage
+    from raysearch.evaluation.pretrain_stage import PretrainStage
     from raysearch.ray_cluster.resources import local_node
     from raysearch.ray_cluster.session import cluster_session
     from raysearch.ray_cluster.storage_check import check_shared
-    from raysearch.service.record import recorded
-    from raysearch.storage.runs import hold
+    from raysearch.service.job_record import recorded
+    from raysearch.storage.run_storage import hold
     from raysearch.streaming.preparation import prepare_split
     from raysearch.tuning.start_source import outline, write_learned
     from raysearch.tuning.tuner import Watcher, run_search

@@ -14,7 +14,7 @@ from raysearch.reporting.tensorboard import TensorBoardObserver
 from raysearch.run_folder import RunFolder
 from raysearch.sparing import Sparing
 from raysearch.spec import SearchSpec
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 
 __all__ = ["data_facts", "kept_files"]
 

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.padding import Padding
 
 from raysearch.config.base import Config
-from raysearch.config.spaces import shipped_spaces
+from raysearch.config.shipped_spaces import shipped_spaces
 from raysearch.errors import UserError
 from raysearch.prerequisites import check_ready
 from raysearch.spec import SearchSpec
@@ -83,9 +83,9 @@ def _show(console: Console, systems: list[_System]) -> None:
 
 
 def _describe(name: str, settings: list[str]) -> _System:
-    from raysearch.features.table import build_extractor
+    from raysearch.features.extractor_table import build_extractor
     from raysearch.models.base import SolvedModel
-    from raysearch.models.table import build_model
+    from raysearch.models.model_table import build_model
 
     spec = SearchSpec.load(name, _applicable(name, settings))
     base = spec.base

@@ -13,7 +13,7 @@ from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.replica import pasted, shown
 from raysearch.training.transductive import is_transductive, mark
-from raysearch.trials import Status, TrialRecord, Trials
+from raysearch.trial_records import Status, TrialRecord, Trials
 
 __all__ = ["ProgressLine", "dashboard_lines", "heading", "plain_console", "show_outcome"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from raysearch.corpora.rows import check_size
+from raysearch.corpora.outside_tables import check_size
 from raysearch.errors import ConfigError
 
 __all__ = ["Item", "Listing", "items", "label_map", "listings", "stm_speakers"]

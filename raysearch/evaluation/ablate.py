@@ -20,11 +20,11 @@ from raysearch.evaluation.evaluate import best_record, winner_arm
 from raysearch.evaluation.markdown import markdown_table, percent
 from raysearch.evaluation.predict import predict_arm
 from raysearch.evaluation.scores import score
-from raysearch.evaluation.transductive import transductive_notes
+from raysearch.evaluation.transductive_notes import transductive_notes
 from raysearch.files import write_json, write_text
-from raysearch.lease import Lease
 from raysearch.ray_cluster.session import ClusterSession
 from raysearch.run_folder import RunFolder
+from raysearch.run_lease import Lease
 from raysearch.spec import trial_identity
 from raysearch.training.checkpoint import load_json
 from raysearch.training.transductive import is_transductive, mark

@@ -17,11 +17,11 @@ from raysearch.config.search import Final
 from raysearch.config.space import Space
 from raysearch.errors import InfrastructureError, RaysearchError, TrialError, UserError
 from raysearch.evaluation.final_model import Net
-from raysearch.lease import Lease
+from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec, TrialConfig
-from raysearch.storage.runs import publication
+from raysearch.storage.run_storage import publication
 from raysearch.streaming.preparation import AuditedSplit, FeatureBank, prepare_features
-from raysearch.training.state import BEST
+from raysearch.training.trial_state import BEST
 from raysearch.workers.faults import Fault
 from raysearch.workers.pool import REST_SECONDS, WorkerPool
 from raysearch.workers.slot import Slot

@@ -13,10 +13,10 @@ from raysearch.config.search import Final
 from raysearch.errors import ConfigError, UserError
 from raysearch.files import write_json
 from raysearch.run_folder import RunFolder
-from raysearch.storage.runs import fetch_published
+from raysearch.storage.run_storage import fetch_published
 from raysearch.training.inner_folds import inner_prefix
 from raysearch.training.inputs import INPUTS
-from raysearch.training.state import BEST
+from raysearch.training.trial_state import BEST
 from raysearch.trial_config import TrialConfig
 
 __all__ = ["ALL_ROWS", "FINAL", "FinalModel", "Net", "load_final", "save_final"]

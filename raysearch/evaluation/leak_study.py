@@ -23,19 +23,19 @@ from raysearch.evaluation.markdown import markdown_table, percent
 from raysearch.evaluation.predict import log_probabilities, prediction_table
 from raysearch.evaluation.scores import score
 from raysearch.files import write_json, write_text
-from raysearch.lease import Lease
 from raysearch.protocols.splits import Split
 from raysearch.ray_cluster.session import ClusterSession
 from raysearch.run_folder import RunFolder
+from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec, published_values
-from raysearch.storage.runs import publication
+from raysearch.storage.run_storage import publication
 from raysearch.streaming.preparation import AuditedSplit, feature_store, tier_for
-from raysearch.streaming.rows import RowTable, SplitRows, row_key
 from raysearch.streaming.shards import ensure_features
+from raysearch.streaming.split_rows import RowTable, SplitRows, row_key
 from raysearch.streaming.store import FeatureSource
 from raysearch.streaming.tiers import Tier, scoring_tier
-from raysearch.training.state import BEST
 from raysearch.training.transductive import refuse_transductive
+from raysearch.training.trial_state import BEST
 from raysearch.trial_config import TrialConfig
 from raysearch.tuning.tuner import Watcher
 from raysearch.workers.open_pool import start_pool

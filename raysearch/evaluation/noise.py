@@ -9,7 +9,7 @@ from raysearch.evaluation.arm import Arm
 from raysearch.evaluation.evaluate import final_arm
 from raysearch.evaluation.predict import predict_arm
 from raysearch.evaluation.scores import score
-from raysearch.evaluation.transductive import transductive_notes
+from raysearch.evaluation.transductive_notes import transductive_notes
 from raysearch.files import write_json
 from raysearch.run_folder import RunFolder
 from raysearch.training.checkpoint import load_json

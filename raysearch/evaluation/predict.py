@@ -16,10 +16,10 @@ from raysearch.corpora.utterance import Dropped
 from raysearch.errors import EmptyCorpusError
 from raysearch.evaluation.arm import Arm
 from raysearch.evaluation.final_model import ALL_ROWS, Net
-from raysearch.models.table import build_model
+from raysearch.models.model_table import build_model
 from raysearch.streaming.preparation import FeatureBank, Progress, feature_store
-from raysearch.streaming.rows import RowTable, SplitRows, row_key, speaker_key
 from raysearch.streaming.shards import ensure_features
+from raysearch.streaming.split_rows import RowTable, SplitRows, row_key, speaker_key
 from raysearch.streaming.store import FeatureSource
 from raysearch.streaming.tiers import Tier, open_trial_data
 from raysearch.training.checkpoint import load_tensors, load_weights

@@ -17,11 +17,16 @@ from raysearch.config.identity import seed_from, stable_hash
 from raysearch.config.search import SearchConfig
 from raysearch.errors import DataError, InfrastructureError, TrialError
 from raysearch.files import write_json
-from raysearch.lease import Lease
 from raysearch.protocols.splits import Split
 from raysearch.run_folder import RunFolder
+from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec
-from raysearch.storage.runs import fetch_published, forget_published, publication, published_below
+from raysearch.storage.run_storage import (
+    fetch_published,
+    forget_published,
+    publication,
+    published_below,
+)
 from raysearch.streaming.preparation import FeatureBank
 from raysearch.training.checkpoint import load_json, verify
 from raysearch.trial_config import TrialConfig

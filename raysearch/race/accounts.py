@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from raysearch.ledger import Event
-from raysearch.race.record import RaceFolder, RaceState
+from raysearch.race.race_record import RaceFolder, RaceState
 from raysearch.race.standings import Seen, look
 from raysearch.ray_cluster.session import ClusterSession
 from raysearch.spec import SearchSpec
 from raysearch.streaming.preparation import AuditedSplit, FeatureBank
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 from raysearch.workers.pool import WorkerPool
 
 __all__ = ["Accounts", "Clock", "Ground"]

@@ -7,20 +7,20 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from raysearch.errors import SearchInterruptedError, TrialError
-from raysearch.evaluation.final import FinalStage
+from raysearch.evaluation.final_stage import FinalStage
 from raysearch.race.accounts import Accounts, Clock, Ground
-from raysearch.race.amounts import Amount, granted, in_all_turns, left, most_trials, part
+from raysearch.race.budget_amounts import Amount, granted, in_all_turns, left, most_trials, part
 from raysearch.race.entrants import num_given
 from raysearch.race.first_turns import own_ended, own_over
 from raysearch.race.leftover import leftover
-from raysearch.race.record import Place, RaceFolder, RaceState, Round, Turn
+from raysearch.race.race_record import Place, RaceFolder, RaceState, Round, Turn
 from raysearch.race.rounds import next_grant, next_round, second_chance
-from raysearch.race.rules import Gap, Verdict, decide, num_rounds, order, verdict
 from raysearch.race.standings import Seen, gap
+from raysearch.race.verdicts import Gap, Verdict, decide, num_rounds, order, verdict
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
-from raysearch.storage.runs import RunSender, hold
-from raysearch.trials import Trials
+from raysearch.storage.run_storage import RunSender, hold
+from raysearch.trial_records import Trials
 from raysearch.tuning.tuner import Bench, Ended, Sitting, Watcher, end_paused, search_part
 
 __all__ = ["Audience", "Race"]

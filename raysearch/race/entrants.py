@@ -6,10 +6,10 @@ from typing import Any
 
 from raysearch.config.base import nearest
 from raysearch.config.overrides import FLAT_SECTIONS
-from raysearch.config.spaces import shipped_spaces
+from raysearch.config.shipped_spaces import shipped_spaces
 from raysearch.errors import ConfigError, UserError
 from raysearch.models.base import SolvedModel
-from raysearch.models.table import MODELS
+from raysearch.models.model_table import MODELS
 from raysearch.prerequisites import check_ready
 from raysearch.spec import SearchSpec
 
@@ -174,8 +174,8 @@ def _is_common(key: str) -> bool:
 
 def _size(item: tuple[str, SearchSpec]) -> tuple[int, str]:
     """Parameters of the model with its own settings, as a guess of what a trial costs."""
-    from raysearch.features.table import build_extractor
-    from raysearch.models.table import build_model
+    from raysearch.features.extractor_table import build_extractor
+    from raysearch.models.model_table import build_model
 
     name, spec = item
     shapes = {

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from raysearch.ledger import TERMINAL
 from raysearch.race.accounts import Ground
-from raysearch.race.amounts import Amount, share_of
+from raysearch.race.budget_amounts import Amount, share_of
 from raysearch.race.entrants import num_given
 from raysearch.race.standings import whole_trial
 from raysearch.spec import SearchSpec
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 
 __all__ = ["own_ended", "own_over"]
 

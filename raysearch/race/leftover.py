@@ -1,6 +1,6 @@
 """What a race leaves of its budget, and why."""
 
-from raysearch.race.amounts import Amount, in_words, left
+from raysearch.race.budget_amounts import Amount, in_words, left
 from raysearch.tuning.budgets import BUDGETS, CORES, EPOCHS, TIME
 
 __all__ = ["leftover"]

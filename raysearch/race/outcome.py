@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from raysearch.errors import TrialError
 from raysearch.files import write_text
-from raysearch.race.record import RaceFolder, RaceState
-from raysearch.race.rules import Gap, Verdict, order, verdict
+from raysearch.race.race_record import RaceFolder, RaceState
 from raysearch.race.standings import Seen, gap
+from raysearch.race.verdicts import Gap, Verdict, order, verdict
 from raysearch.reporting.wording import cell, figure, metric_name
 from raysearch.spec import SearchSpec
 from raysearch.streaming.preparation import AuditedSplit

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from raysearch.race.amounts import Amount, left, part, share_of
-from raysearch.race.record import RaceState, Round
-from raysearch.race.rules import CHANCE_SHARE, MOST_PARTS, chances, num_rounds, round_share
+from raysearch.race.budget_amounts import Amount, left, part, share_of
+from raysearch.race.race_record import RaceState, Round
+from raysearch.race.verdicts import CHANCE_SHARE, MOST_PARTS, chances, num_rounds, round_share
 
 __all__ = ["next_grant", "next_round", "second_chance"]
 

@@ -14,12 +14,12 @@ from raysearch.core_time import SlotSeconds
 from raysearch.evaluation.candidates import inner_predictions
 from raysearch.evaluation.selection import difference_error
 from raysearch.ledger import read
-from raysearch.race.amounts import Amount, part, share_of
-from raysearch.race.rules import Gap, Standing
+from raysearch.race.budget_amounts import Amount, part, share_of
+from raysearch.race.verdicts import Gap, Standing
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.streaming.preparation import AuditedSplit
-from raysearch.trials import TrialRecord, Trials
+from raysearch.trial_records import TrialRecord, Trials
 from raysearch.tuning.tolerance import ValidationNoise, design_effect
 
 __all__ = ["Rows", "Seen", "gap", "look", "whole_trial"]

@@ -12,7 +12,7 @@ from raysearch.reporting.wording import cell, figure, metric_name
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.training.transductive import NOTE, is_transductive, mark
-from raysearch.trials import TrialRecord, Trials
+from raysearch.trial_records import TrialRecord, Trials
 
 __all__ = ["COLUMNS", "leaderboard_rows", "write_leaderboard"]
 

@@ -16,7 +16,7 @@ from raysearch.reporting.wording import figure, metric_name, one_line
 from raysearch.sparing import Sparing
 from raysearch.spec import SearchSpec
 from raysearch.training.transductive import is_transductive, mark
-from raysearch.trials import Status, TrialRecord, Trials
+from raysearch.trial_records import Status, TrialRecord, Trials
 
 __all__ = ["LiveTable"]
 

@@ -11,7 +11,7 @@ from raysearch.ledger import TERMINAL, Event
 from raysearch.reporting.prospects import facts
 from raysearch.run_folder import RunFolder
 from raysearch.training.transductive import is_transductive
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 from raysearch.tuning.start_record import record_of
 
 __all__ = ["summarize", "trial_overheads", "write_summary"]
@@ -93,7 +93,7 @@ def trial_overheads(events: Sequence[Event]) -> list[float]:
 
 
 def _train_s(event: Event) -> float:
-    return float(event.data.get("train_s") or 0.0)  # as raysearch.trials counts it
+    return float(event.data.get("train_s") or 0.0)  # as raysearch.trial_records counts it
 
 
 def _wall(session: dict[str, Any], events: Sequence[Event]) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 
 from raysearch.ledger import TERMINAL, Event
 from raysearch.reporting.wording import cell
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 
 __all__ = ["TensorBoardObserver"]
 

@@ -23,8 +23,8 @@ from raysearch.errors import DataError, InfrastructureError, RaysearchError, Sto
 from raysearch.files import write_text
 from raysearch.ledger import Event, Ledger, parse_event
 from raysearch.patience import patiently
-from raysearch.storage.lease import current_fence
 from raysearch.storage.mirror import fetch_changed
+from raysearch.storage.object_lease import current_fence
 from raysearch.storage.objects import ObjectStore
 from raysearch.storage.outbox import Outbox
 

@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 from raysearch.errors import RaysearchError
-from raysearch.storage.runs import RunSender
+from raysearch.storage.run_storage import RunSender
 
 __all__ = ["BackgroundSender"]
 

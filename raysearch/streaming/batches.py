@@ -16,8 +16,8 @@ from raysearch.streaming.epoch_plan import (
     rank_share,
 )
 from raysearch.streaming.readers import WindowReader
-from raysearch.streaming.rows import SplitRows
 from raysearch.streaming.speakers import Side, SpeakerIndex, speaker_mean_std
+from raysearch.streaming.split_rows import SplitRows
 from raysearch.streaming.store import FeatureSource
 from raysearch.streaming.windows import WindowBatch, clip_frames, train_windows, validation_windows
 from raysearch.training.data import Batch

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from raysearch.errors import DataError
-from raysearch.streaming.parts import METADATA_KEY, PartIndex, unreadable
+from raysearch.streaming.store_parts import METADATA_KEY, PartIndex, unreadable
 
 __all__ = ["INDEX", "PartEntry", "index_name", "load_index", "part_of", "write_index"]
 

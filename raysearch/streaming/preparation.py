@@ -18,8 +18,8 @@ from raysearch.protocols.splits import Split, inner_splits, without_validation
 from raysearch.ray_cluster.gpu_memory import free_gpu_bytes
 from raysearch.spec import SearchSpec, TrialConfig
 from raysearch.storage.corpora import read_corpus
-from raysearch.streaming.rows import SplitRows, split_rows
 from raysearch.streaming.shards import FeatureSet, ensure_features
+from raysearch.streaming.split_rows import SplitRows, split_rows
 from raysearch.streaming.store import FeatureSource
 from raysearch.streaming.tiers import Tier, choose_tier, scoring_tier
 

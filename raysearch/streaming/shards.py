@@ -11,11 +11,11 @@ import ray
 from raysearch.corpora.reasons import check_share
 from raysearch.errors import DataError, InfrastructureError
 from raysearch.features.extractor import FeatureConfig
-from raysearch.features.table import build_extractor
+from raysearch.features.extractor_table import build_extractor
 from raysearch.storage.corpora import send_files
 from raysearch.streaming.featurize import publish_chunk
 from raysearch.streaming.ray_tasks import run_tasks
-from raysearch.streaming.rows import row_key
+from raysearch.streaming.split_rows import row_key
 from raysearch.streaming.store import (
     MANIFEST,
     QUARANTINE,

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from raysearch.streaming.arrays import RowStats
-from raysearch.streaming.rows import RowTable, SplitRows
+from raysearch.streaming.split_rows import RowTable, SplitRows
 
 __all__ = ["Side", "SpeakerIndex", "speaker_mean_std", "speakers_of_one"]
 

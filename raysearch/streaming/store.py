@@ -20,7 +20,7 @@ from typing import Any
 from raysearch.config.identity import canonical_json, stable_hash
 from raysearch.errors import DataError, InfrastructureError
 from raysearch.features.extractor import FeatureConfig, StreamKind
-from raysearch.features.table import build_extractor
+from raysearch.features.extractor_table import build_extractor
 from raysearch.storage.replica import Replica, open_storage, replica_of
 from raysearch.streaming.part_index import INDEX, index_name, part_of
 

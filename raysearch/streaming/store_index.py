@@ -17,7 +17,6 @@ from raysearch.streaming.part_index import (
     part_of,
     write_index,
 )
-from raysearch.streaming.parts import read_index
 from raysearch.streaming.store import (
     FeatureSource,
     check_manifest,
@@ -25,6 +24,7 @@ from raysearch.streaming.store import (
     source_replica,
     stored_names,
 )
+from raysearch.streaming.store_parts import read_index
 
 __all__ = ["StoreIndex", "publish_index", "scan"]
 

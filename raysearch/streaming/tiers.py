@@ -11,7 +11,7 @@ from raysearch.streaming.epoch_plan import WINDOW_ROWS
 from raysearch.streaming.node_cache import cached_arrays, node_cache
 from raysearch.streaming.prefetch import PrefetchReader
 from raysearch.streaming.readers import DeviceReader, HostReader, WindowReader
-from raysearch.streaming.rows import SplitRows
+from raysearch.streaming.split_rows import SplitRows
 from raysearch.streaming.store import FeatureSource
 from raysearch.streaming.stream import StreamReader
 

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from raysearch.models.base import Model
-from raysearch.training.config import SpecAugmentConfig, TrainingConfig
 from raysearch.training.data import Batch, TrialData
 from raysearch.training.distributed import (
     average_buffers,
@@ -38,6 +37,7 @@ from raysearch.training.optim import (
 )
 from raysearch.training.spec_augment import spec_augment
 from raysearch.training.stopwatch import Stopwatch
+from raysearch.training.training_sections import SpecAugmentConfig, TrainingConfig
 
 __all__ = ["GradientFit", "autocast"]
 

@@ -18,9 +18,8 @@ from raysearch.config.identity import seed_from
 from raysearch.errors import DataError, NonFiniteLossError
 from raysearch.features.extractor import FeatureConfig
 from raysearch.models.base import ModelConfig, SolvedModel
-from raysearch.models.table import build_model
+from raysearch.models.model_table import build_model
 from raysearch.training import checkpoint
-from raysearch.training.config import Objective, SpecAugmentConfig, TrainingConfig
 from raysearch.training.data import TrialData
 from raysearch.training.distributed import sum_over_ranks
 from raysearch.training.gradient import GradientFit, autocast
@@ -35,9 +34,10 @@ from raysearch.training.scoring import (
     validation_metrics,
 )
 from raysearch.training.solver import SolverFit
-from raysearch.training.start import Start, take_over
-from raysearch.training.state import TrialState
+from raysearch.training.start_weights import Start, take_over
 from raysearch.training.stopwatch import Stopwatch
+from raysearch.training.training_sections import Objective, SpecAugmentConfig, TrainingConfig
+from raysearch.training.trial_state import TrialState
 
 __all__ = ["EpochResult", "Learner"]
 

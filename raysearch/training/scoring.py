@@ -13,9 +13,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from raysearch.training import metrics
-from raysearch.training.config import Objective
 from raysearch.training.data import Batch
 from raysearch.training.normalise import Normaliser
+from raysearch.training.training_sections import Objective
 
 __all__ = [
     "Scores",

@@ -9,7 +9,7 @@ from itertools import takewhile
 from raysearch.config.search import SearchConfig
 from raysearch.core_time import SlotSeconds
 from raysearch.ledger import Event
-from raysearch.trials import TrialRecord, Trials
+from raysearch.trial_records import TrialRecord, Trials
 
 __all__ = ["BUDGETS", "MAX_PRETRAINING", "NOTHING", "Budgets", "Spent"]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from raysearch.errors import DataError, RaysearchError
 from raysearch.ledger import TERMINAL
-from raysearch.storage.runs import forget_published, sweep_published
+from raysearch.storage.run_storage import forget_published, sweep_published
 from raysearch.training.checkpoint import former_of
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 
 __all__ = ["CheckpointKeeper"]
 

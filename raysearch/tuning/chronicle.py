@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from raysearch.config.identity import seed_from
 from raysearch.errors import InfrastructureError, StorageRefusedError
 from raysearch.ledger import Event, LedgerStore
-from raysearch.trials import TrialRecord, Trials
+from raysearch.trial_records import TrialRecord, Trials
 from raysearch.tuning.proposals import Proposal
 from raysearch.workers.epoch_report import EpochReport
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from raysearch.errors import InfrastructureError
 from raysearch.ledger import LedgerStore
-from raysearch.trials import TrialRecord, Trials
+from raysearch.trial_records import TrialRecord, Trials
 from raysearch.tuning.budgets import BUDGETS, NOTHING, Budgets, Spent
 from raysearch.tuning.chronicle import Observer
 from raysearch.tuning.judge import resumed_from

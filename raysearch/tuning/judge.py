@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 
 from raysearch.ledger import Event
-from raysearch.trials import EpochRecord, Status, TrialRecord, Trials
+from raysearch.trial_records import EpochRecord, Status, TrialRecord, Trials
 from raysearch.tuning.problem import Problem
 from raysearch.tuning.stop_rules import StopRule
 from raysearch.tuning.tolerance import ValidationNoise

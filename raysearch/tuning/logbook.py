@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from raysearch.ledger import Event, LedgerStore
-from raysearch.trials import TrialRecord, Trials
+from raysearch.trial_records import TrialRecord, Trials
 from raysearch.tuning.checkpoint_keeper import CheckpointKeeper
 from raysearch.tuning.chronicle import Chronicle, Observer
 from raysearch.tuning.judge import Judge, resumed_from

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from raysearch.trials import TrialRecord
+from raysearch.trial_records import TrialRecord
 from raysearch.tuning.problem import OWN, PUBLISHED, Problem
 from raysearch.tuning.study import Study
 

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 
 from raysearch.spec import SearchSpec
-from raysearch.trials import TrialRecord, Trials
+from raysearch.trial_records import TrialRecord, Trials
 from raysearch.tuning.tolerance import ValidationNoise
 
 __all__ = ["RefitPlan"]

@@ -10,14 +10,14 @@ from ray import tune
 from ray.tune import CheckpointConfig, FailureConfig, PlacementGroupFactory, RunConfig, TuneConfig
 
 from raysearch.errors import RaysearchError, SearchInterruptedError
-from raysearch.lease import Lease
 from raysearch.ledger import LedgerStore
 from raysearch.patience import no_room, patiently
 from raysearch.run_folder import RunFolder
+from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec
-from raysearch.storage.runs import open_ledger, publication
+from raysearch.storage.run_storage import open_ledger, publication
 from raysearch.streaming.preparation import AuditedSplit, FeatureBank, Progress
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 from raysearch.tuning.adapters import ConductorScheduler, ConductorSearcher
 from raysearch.tuning.budgets import NOTHING, Spent
 from raysearch.tuning.checkpoint_keeper import CheckpointKeeper

@@ -9,9 +9,9 @@ from raysearch.config.base import Config, Places, build
 from raysearch.errors import ConfigError, DataError
 from raysearch.protocols.learned import LEARNED_FROM, Learned
 from raysearch.run_folder import RunFolder
-from raysearch.storage.runs import fetch_published, send_published
+from raysearch.storage.run_storage import fetch_published, send_published
 from raysearch.training import checkpoint
-from raysearch.training.start import PRETRAINED
+from raysearch.training.start_weights import PRETRAINED
 
 __all__ = [
     "RECORD",

@@ -14,22 +14,22 @@ from typing import Any
 
 from raysearch.config.base import Places
 from raysearch.config.overrides import apply_overrides
-from raysearch.corpora.pretrain import pretraining_corpus
+from raysearch.corpora.pretrain_section import pretraining_corpus
 from raysearch.corpora.utterance import Corpus
 from raysearch.errors import ConfigError, DataError, MissingPathError, RaysearchError, UserError
 from raysearch.features.extractor import FeatureConfig
-from raysearch.features.table import build_extractor
+from raysearch.features.extractor_table import build_extractor
 from raysearch.files import write_text
-from raysearch.models.table import MODELS, build_model
+from raysearch.models.model_table import MODELS, build_model
 from raysearch.protocols.learned import LEARNED_FROM, Learned
 from raysearch.protocols.splits import Split
 from raysearch.run_folder import RACE, RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.corpora import read_corpus
 from raysearch.storage.objects import is_url
-from raysearch.storage.runs import existing_run
+from raysearch.storage.run_storage import existing_run
 from raysearch.training.checkpoint import MANIFEST, load_json, load_tensors, verify
-from raysearch.training.start import PRETRAINED, WEIGHTS, Start, Taken, take_over
+from raysearch.training.start_weights import PRETRAINED, WEIGHTS, Start, Taken, take_over
 from raysearch.trial_config import TrialConfig
 from raysearch.tuning.start_record import kept_folder, kept_record
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from raysearch.config.identity import stable_hash
 from raysearch.errors import RunExistsError, SearchInterruptedError
-from raysearch.lease import Lease
 from raysearch.ray_cluster.session import ClusterSession
 from raysearch.run_folder import RunFolder
+from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec
-from raysearch.storage.runs import RunSender
+from raysearch.storage.run_storage import RunSender
 from raysearch.streaming.preparation import AuditedSplit, FeatureBank, prepare_features
 from raysearch.streaming.speakers import speakers_of_one
 from raysearch.training.transductive import NOTE, is_transductive
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 from raysearch.tuning.interrupts import Interrupt, signals
 from raysearch.tuning.session_facts import session_facts
 from raysearch.tuning.sitting import Begun, Bench, Ended, Sitting, Watcher, conduct, end_paused

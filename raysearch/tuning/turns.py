@@ -2,7 +2,7 @@
 
 from collections.abc import Set as AbstractSet
 
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 from raysearch.tuning.budgets import Budgets
 from raysearch.tuning.judge import Judge
 from raysearch.tuning.waiting import Waiting

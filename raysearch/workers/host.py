@@ -23,7 +23,7 @@ from raysearch.workers.channel import Mailbox, untold
 from raysearch.workers.commands import FaultError, GroupHungError, GroupLostError
 from raysearch.workers.faults import Fault
 from raysearch.workers.gauges import SlotGauges
-from raysearch.workers.running import Running, trial_key
+from raysearch.workers.running_trial import Running, trial_key
 
 __all__ = ["WorkerGroupHost"]
 

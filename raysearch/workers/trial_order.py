@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from raysearch.trials import TrialRecord
+from raysearch.trial_records import TrialRecord
 
 __all__ = ["Assignment", "Slots", "assignment"]
 

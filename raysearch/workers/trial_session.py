@@ -15,14 +15,14 @@ from raysearch.errors import DataError, InfrastructureError
 from raysearch.features.waveform_augment import selected
 from raysearch.spec import TrialConfig
 from raysearch.storage.replica import open_storage
-from raysearch.storage.runs import ensure_current, fetch_published, send_published
+from raysearch.storage.run_storage import ensure_current, fetch_published, send_published
 from raysearch.streaming.batches import SplitData
-from raysearch.streaming.rows import SplitRows
+from raysearch.streaming.split_rows import SplitRows
 from raysearch.streaming.tiers import open_trial_data
 from raysearch.training.distributed import all_agree
 from raysearch.training.inner_folds import InnerFolds
 from raysearch.training.learner import Learner
-from raysearch.training.start import PRETRAINED, WEIGHTS, Start, read_start
+from raysearch.training.start_weights import PRETRAINED, WEIGHTS, Start, read_start
 from raysearch.workers.faults import Fault, fault_of
 
 __all__ = ["TrialSession"]

@@ -31,13 +31,13 @@ from sklearn.svm import LinearSVC
 from torch import Tensor, nn
 from torch.nn import functional
 
-from raysearch.corpora.table import CorpusConfig, load_corpus
+from raysearch.corpora.corpus_table import CorpusConfig, load_corpus
 from raysearch.features.audio import read_audio
 from raysearch.features.ssl import SslConfig
 from raysearch.features.ssl_encoder import SslEncoder
 from raysearch.features.ssl_weights import load_weights
-from raysearch.protocols.config import ProtocolConfig
 from raysearch.protocols.folds import outer_folds
+from raysearch.protocols.protocol_section import ProtocolConfig
 from raysearch.training.metrics import accuracy, confusion_matrix, uar
 
 SAMPLE_RATE, NUM_MELS, EPOCHS, BATCH_SIZE = 16000, 64, 25, 32

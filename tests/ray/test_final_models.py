@@ -10,11 +10,11 @@ from tiny_search import search, small_spec
 
 from raysearch.evaluation.evaluate import evaluate, final_arm
 from raysearch.evaluation.final_model import ALL_ROWS, FINAL, load_final
-from raysearch.evaluation.parts import OWN
+from raysearch.evaluation.other_models import OWN
 from raysearch.evaluation.predict import mean_probabilities, row_table
-from raysearch.lease import RunLease
 from raysearch.reporting.best_model import write_best
 from raysearch.reporting.leaderboard import leaderboard_rows
+from raysearch.run_lease import RunLease
 from raysearch.training.checkpoint import load_tensors
 from raysearch.training.inputs import load_inputs
 from raysearch.tuning.tuner import Watcher

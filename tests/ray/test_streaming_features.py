@@ -17,9 +17,9 @@ from raysearch.features.audio import read_audio
 from raysearch.features.log_mel import LogMel, LogMelConfig
 from raysearch.features.waveform_augment import apply_cell
 from raysearch.streaming.node_cache import NodeCache, cached_arrays
-from raysearch.streaming.parts import part_name
-from raysearch.streaming.rows import RowTable, SplitRows
 from raysearch.streaming.shards import ROWS_PER_PART, ensure_features
+from raysearch.streaming.split_rows import RowTable, SplitRows
+from raysearch.streaming.store_parts import part_name
 from raysearch.streaming.tiers import open_trial_data
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]

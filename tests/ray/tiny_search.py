@@ -5,12 +5,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from raysearch.evaluation.final import FinalStage
 from raysearch.evaluation.final_model import FINAL
-from raysearch.evaluation.pretrain import PretrainStage
-from raysearch.lease import RunLease
+from raysearch.evaluation.final_stage import FinalStage
+from raysearch.evaluation.pretrain_stage import PretrainStage
 from raysearch.ledger import TERMINAL, read
 from raysearch.run_folder import RunFolder
+from raysearch.run_lease import RunLease
 from raysearch.spec import SearchSpec
 from raysearch.streaming.preparation import prepare_split
 from raysearch.tuning.start_source import find_source, fitted, write_learned

@@ -7,7 +7,7 @@ from pathlib import Path
 from raysearch.config.identity import stable_hash
 from raysearch.ledger import TERMINAL, read
 from raysearch.spec import SearchSpec
-from raysearch.storage.runs import open_ledger
+from raysearch.storage.run_storage import open_ledger
 from raysearch.tuning.conductor import Conductor
 from raysearch.tuning.problem import SpecProblem
 from raysearch.tuning.study import Study, num_startup_trials

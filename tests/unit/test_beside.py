@@ -14,11 +14,11 @@ from raysearch.errors import ConfigError
 from raysearch.features.extractor import StreamShape
 from raysearch.models.base import Model
 from raysearch.models.layers.beside import EPSILON, Beside, masked_mean_std
-from raysearch.models.table import build_model, model_config
+from raysearch.models.model_table import build_model, model_config
 from raysearch.prerequisites import feature_sets
 from raysearch.spec import SearchSpec
-from raysearch.training.config import SpecAugmentConfig
 from raysearch.training.spec_augment import spec_augment
+from raysearch.training.training_sections import SpecAugmentConfig
 
 NUM_VALUES = 6
 SHAPES = {

@@ -15,6 +15,13 @@ from raysearch.cli import doctor
 from raysearch.errors import ConfigError, UserError
 from raysearch.service.doctor import all_reduce, node_probe
 from raysearch.service.doctor.all_reduce import bus_bandwidth
+from raysearch.service.doctor.cluster_findings import (
+    judge_bandwidth,
+    judge_nodes,
+    judge_ports,
+    judge_storage,
+    judge_token,
+)
 from raysearch.service.doctor.facts import (
     Gpu,
     Listener,
@@ -25,7 +32,7 @@ from raysearch.service.doctor.facts import (
     TorchFacts,
 )
 from raysearch.service.doctor.findings import Finding, listed, worst
-from raysearch.service.doctor.judge import (
+from raysearch.service.doctor.node_findings import (
     Offset,
     judge_clocks,
     judge_gpus,
@@ -34,13 +41,6 @@ from raysearch.service.doctor.judge import (
     judge_room,
     judge_torch,
     judge_versions,
-)
-from raysearch.service.doctor.judge_cluster import (
-    judge_bandwidth,
-    judge_nodes,
-    judge_ports,
-    judge_storage,
-    judge_token,
 )
 from raysearch.service.doctor.node_probe import NodeProbe
 from raysearch.service.doctor.storage_probe import node_storage, opened

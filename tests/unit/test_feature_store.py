@@ -19,16 +19,16 @@ from raysearch.features.log_mel import LogMelConfig
 from raysearch.features.ssl import SslConfig
 from raysearch.storage.replica import open_storage
 from raysearch.streaming.featurize import publish_chunk
-from raysearch.streaming.parts import (
+from raysearch.streaming.split_rows import row_key
+from raysearch.streaming.store import feature_source, write_manifest
+from raysearch.streaming.store_index import scan
+from raysearch.streaming.store_parts import (
     PartRow,
     part_name,
     read_index,
     read_rows,
     write_part,
 )
-from raysearch.streaming.rows import row_key
-from raysearch.streaming.store import feature_source, write_manifest
-from raysearch.streaming.store_index import scan
 
 
 def rows(num_rows, num_bins=8, prefix="h"):

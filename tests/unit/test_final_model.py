@@ -5,7 +5,6 @@ import json
 import pytest
 
 from raysearch.errors import UserError
-from raysearch.evaluation.final import apportioned
 from raysearch.evaluation.final_model import (
     ALL_ROWS,
     FINAL,
@@ -14,6 +13,7 @@ from raysearch.evaluation.final_model import (
     load_final,
     save_final,
 )
+from raysearch.evaluation.final_stage import apportioned
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 

@@ -10,10 +10,10 @@ import pytest
 
 from raysearch.errors import ConfigError, UserError
 from raysearch.features import voice_quality
+from raysearch.features.extractor_table import build_extractor, feature_config
 from raysearch.features.functionals import Functionals, FunctionalsConfig
 from raysearch.features.mfcc import Mfcc, MfccConfig
 from raysearch.features.prosody import Prosody, ProsodyConfig
-from raysearch.features.table import build_extractor, feature_config
 
 RATE = 16000
 INSTALLED = importlib.util.find_spec("parselmouth") is not None

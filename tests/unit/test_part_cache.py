@@ -13,14 +13,14 @@ import pytest
 from raysearch.errors import DataError, InfrastructureError
 from raysearch.features.log_mel import LogMelConfig
 from raysearch.storage.replica import open_storage, replica_of
-from raysearch.streaming import parts as parts_module
 from raysearch.streaming import store_index as store_index_module
+from raysearch.streaming import store_parts as parts_module
 from raysearch.streaming.fetch import stored_rows
 from raysearch.streaming.part_cache import PartCache, disk_budget
 from raysearch.streaming.part_index import index_name, write_index
-from raysearch.streaming.parts import PartRow, part_name, write_part
 from raysearch.streaming.store import feature_source, fetch_indices, fetch_store, send_parts
 from raysearch.streaming.store_index import publish_index, scan
+from raysearch.streaming.store_parts import PartRow, part_name, write_part
 
 NUM_PARTS, ROWS_A_PART = 5, 3
 

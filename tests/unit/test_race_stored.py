@@ -6,9 +6,9 @@ from raysearch.cli.main import parser_of_all
 from raysearch.cli.race_asked import planned
 from raysearch.errors import UserError
 from raysearch.race.entrants import entrants
-from raysearch.race.record import RaceFolder, RaceState
+from raysearch.race.race_record import RaceFolder, RaceState
 from raysearch.storage.replica import open_storage, shown
-from raysearch.storage.runs import RunSender, existing_run, fetched_run
+from raysearch.storage.run_storage import RunSender, existing_run, fetched_run
 
 ASKED = {"search.core_budget": "30m"}
 

@@ -18,8 +18,8 @@ from raysearch.models import resnet34 as module
 from raysearch.models.resnet34 import ResNet34, ResNet34Config
 from raysearch.prerequisites import check_ready
 from raysearch.spec import SearchSpec
-from raysearch.training.config import SpecAugmentConfig, TrainingConfig
 from raysearch.training.learner import Learner
+from raysearch.training.training_sections import SpecAugmentConfig, TrainingConfig
 
 SHAPES = {"mel": StreamShape(40, 64)}
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from raysearch.replay.comparison import Plan, compare_rules
 from raysearch.replay.ledger_curves import read_run
-from raysearch.replay.rules import FORMER_DEFAULT, rules_named
+from raysearch.replay.rule_comparison import Plan, compare_rules
+from raysearch.replay.search_rules import FORMER_DEFAULT, rules_named
 
 RUN = Path(__file__).parents[2] / "results/reference/search_quality/runs/nemo-ssl-fold-3"
 

@@ -11,7 +11,7 @@ from raysearch.errors import DataError, EmptyCorpusError
 from raysearch.streaming.arrays import FeatureArrays, RowStats
 from raysearch.streaming.batches import SplitData
 from raysearch.streaming.readers import DeviceReader, HostReader
-from raysearch.streaming.rows import RowTable, SplitRows, split_rows
+from raysearch.streaming.split_rows import RowTable, SplitRows, split_rows
 from raysearch.streaming.store import FeatureSource
 from raysearch.streaming.tiers import choose_tier
 

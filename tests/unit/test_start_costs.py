@@ -6,7 +6,7 @@ from fake_slots import FakeSearch, small_spec
 from raysearch.config.search import SearchConfig
 from raysearch.evaluation.pretrain_net import over
 from raysearch.ledger import Event, read
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 from raysearch.tuning.budgets import Budgets, Spent
 
 FIELD, DIGEST = "training.pretrained", "0123456789abcdef"

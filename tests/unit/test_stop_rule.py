@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from raysearch.ledger import Event
 from raysearch.spec import SearchSpec
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 from raysearch.tuning.halving import PAUSE_SHARE, STOP_SHARE, first_rung
 from raysearch.tuning.judge import Judge
 from raysearch.tuning.stop_rules import StopRule

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from raysearch.corpora.table import CorpusConfig
+from raysearch.corpora.corpus_table import CorpusConfig
 from raysearch.errors import (
     ConfigError,
     DataError,
@@ -19,10 +19,10 @@ from raysearch.errors import (
 )
 from raysearch.ledger import read
 from raysearch.storage import folders
-from raysearch.storage import lease as lease_module
+from raysearch.storage import object_lease as lease_module
 from raysearch.storage.corpora import fetch_file, read_corpus, send_files
 from raysearch.storage.folders import fetch_folder, forget_folders, send_folder, sweep_folders
-from raysearch.storage.lease import ObjectLease, check_object_fence
+from raysearch.storage.object_lease import ObjectLease, check_object_fence
 from raysearch.storage.objects import ObjectStore
 from raysearch.storage.replica import open_storage, replica_of, shown
 from raysearch.storage.segments import SegmentLedger, fetch_ledger

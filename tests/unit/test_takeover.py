@@ -11,16 +11,16 @@ import pytest
 from raysearch import patience
 from raysearch.errors import ConfigError, DataError, InfrastructureError, StorageRefusedError
 from raysearch.ledger import Ledger, read
-from raysearch.storage import lease as lease_module
+from raysearch.storage import object_lease as lease_module
 from raysearch.storage import segments as segments_module
-from raysearch.storage.lease import ObjectLease
+from raysearch.storage.object_lease import ObjectLease
 from raysearch.storage.objects import ObjectStore
 from raysearch.storage.replica import open_storage, replica_of
-from raysearch.storage.runs import RunSender, fetch_run, hold, send_published
+from raysearch.storage.run_storage import RunSender, fetch_run, hold, send_published
 from raysearch.storage.segments import SegmentLedger, fetch_ledger
 from raysearch.streaming import store
 from raysearch.training.checkpoint import publish
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 from raysearch.tuning.checkpoint_keeper import CheckpointKeeper
 from raysearch.workers.trial_session import TrialSession
 

@@ -10,12 +10,12 @@ import pytest
 from protocol_corpora import regular
 
 from raysearch.__main__ import main
-from raysearch.config.spaces import shipped_spaces
+from raysearch.config.shipped_spaces import shipped_spaces
 from raysearch.errors import ConfigError, UserError
 from raysearch.evaluation.final_model import FinalModel, Net
 from raysearch.evaluation.leak_study import check_spec
 from raysearch.evaluation.scores import score
-from raysearch.evaluation.transductive import check_alike, transductive_notes
+from raysearch.evaluation.transductive_notes import check_alike, transductive_notes
 from raysearch.files import write_json
 from raysearch.ledger import Ledger, read
 from raysearch.protocols.audit import audit

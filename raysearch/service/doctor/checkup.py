@@ -14,9 +14,17 @@ import ray
 from raysearch.ray_cluster.session import ClusterSession, cluster_session
 from raysearch.ray_cluster.token_check import GCS_METHOD, RAYLET_METHOD, Answer, ask
 from raysearch.service.doctor import all_reduce, torch_probe
+from raysearch.service.doctor.cluster_findings import (
+    judge_bandwidth,
+    judge_lost,
+    judge_nodes,
+    judge_ports,
+    judge_storage,
+    judge_token,
+)
 from raysearch.service.doctor.facts import NodeFacts, RayNode, StoreFacts
 from raysearch.service.doctor.findings import Finding
-from raysearch.service.doctor.judge import (
+from raysearch.service.doctor.node_findings import (
     Offset,
     judge_clocks,
     judge_gpus,
@@ -25,14 +33,6 @@ from raysearch.service.doctor.judge import (
     judge_room,
     judge_torch,
     judge_versions,
-)
-from raysearch.service.doctor.judge_cluster import (
-    judge_bandwidth,
-    judge_lost,
-    judge_nodes,
-    judge_ports,
-    judge_storage,
-    judge_token,
 )
 from raysearch.service.doctor.node_probe import NodeProbe
 from raysearch.service.doctor.probes import Probes, living_nodes, probes_on

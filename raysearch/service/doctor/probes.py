@@ -13,7 +13,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from raysearch.ray_cluster.ray_internals import HEAD_RESOURCE
 from raysearch.service.doctor import node_probe
 from raysearch.service.doctor.facts import RayNode
-from raysearch.service.doctor.judge import Offset
+from raysearch.service.doctor.node_findings import Offset
 from raysearch.service.doctor.node_probe import NodeProbe
 
 __all__ = ["Probes", "living_nodes", "probes_on"]

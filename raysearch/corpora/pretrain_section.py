@@ -6,8 +6,8 @@ from typing import Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from raysearch.config.base import Config
+from raysearch.corpora.corpus_table import CorpusConfig
 from raysearch.corpora.joined import joined
-from raysearch.corpora.table import CorpusConfig
 from raysearch.corpora.utterance import Corpus
 
 __all__ = ["PretrainConfig", "pretraining_corpus"]

@@ -12,21 +12,21 @@ from typing import Any
 
 from raysearch.config.published import PublishedConfig
 from raysearch.config.space import Space
-from raysearch.corpora.pretrain import PretrainConfig
-from raysearch.corpora.table import CorpusConfig
+from raysearch.corpora.corpus_table import CorpusConfig
+from raysearch.corpora.pretrain_section import PretrainConfig
 from raysearch.errors import DataError
 from raysearch.evaluation.pretrain_net import FOLDER, NetTraining
-from raysearch.evaluation.started import begun_by
-from raysearch.lease import Lease
+from raysearch.evaluation.starting_point import begun_by
 from raysearch.protocols.learned import LEARNED_FROM, Learned
 from raysearch.protocols.splits import Split
 from raysearch.run_folder import RunFolder
+from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec
-from raysearch.storage.runs import ensure_current
+from raysearch.storage.run_storage import ensure_current
 from raysearch.streaming.preparation import AuditedSplit, prepare_features
 from raysearch.training.checkpoint import load_tensors
-from raysearch.training.start import PRETRAINED, WEIGHTS, read_start, save_start
-from raysearch.training.state import BEST
+from raysearch.training.start_weights import PRETRAINED, WEIGHTS, read_start, save_start
+from raysearch.training.trial_state import BEST
 from raysearch.tuning.start_record import (
     RECORD,
     StartRecord,

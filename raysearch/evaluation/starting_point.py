@@ -7,7 +7,7 @@ from pathlib import Path
 from raysearch.run_folder import RunFolder
 from raysearch.streaming.preparation import AuditedSplit
 from raysearch.training.checkpoint import MANIFEST
-from raysearch.training.start import PRETRAINED
+from raysearch.training.start_weights import PRETRAINED
 from raysearch.tuning.budgets import Spent
 from raysearch.tuning.start_record import kept_folder, kept_record, learned_by, publish_start
 from raysearch.tuning.tuner import Begun

@@ -19,8 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from raysearch.errors import UserError
 from raysearch.files import write_json
-from raysearch.race.amounts import Amount
-from raysearch.race.rules import CHANCE_SHARE, Verdict, round_share
+from raysearch.race.budget_amounts import Amount
+from raysearch.race.verdicts import CHANCE_SHARE, Verdict, round_share
 from raysearch.run_folder import RACE, RunFolder
 
 __all__ = ["Place", "RaceFolder", "RaceState", "Round", "Turn"]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from raysearch.config.base import Places, build
-from raysearch.config.table import Table
+from raysearch.config.name_table import Table
 from raysearch.errors import ConfigError
 from raysearch.features.extractor import Extractor, FeatureConfig
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from raysearch.config.base import Config, Places, build
 from raysearch.errors import ConfigError, DataError
 from raysearch.training import checkpoint
-from raysearch.training.config import Objective
+from raysearch.training.training_sections import Objective
 
 __all__ = ["BEST", "LAST", "OPTIMIZER", "STATE", "TrialState"]
 

@@ -2,7 +2,7 @@
 
 No process lock reaches across machines, so the holder renews its lease while it lives. Whoever
 takes it over raises the fence, by a put that only succeeds on the version that was read; what a
-replaced driver left behind is refused by that fence, as in raysearch.lease.
+replaced driver left behind is refused by that fence, as in raysearch.run_lease.
 """
 
 import contextlib

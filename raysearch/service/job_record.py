@@ -21,7 +21,7 @@ from types import TracebackType
 from raysearch.errors import DataError, RaysearchError
 from raysearch.files import write_json
 from raysearch.patience import no_room, patiently
-from raysearch.storage.runs import RunSender
+from raysearch.storage.run_storage import RunSender
 
 __all__ = ["Record", "recorded", "records"]
 

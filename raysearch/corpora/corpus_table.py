@@ -9,7 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from raysearch.config.base import Config, nearest
 from raysearch.config.identity import stable_hash
-from raysearch.config.table import Table
+from raysearch.config.name_table import Table
 from raysearch.corpora.joined import joined
 from raysearch.corpora.labels import (
     LabelMap,

@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from raysearch.evaluation.arm import Arm
 from raysearch.evaluation.candidates import own_record
-from raysearch.evaluation.final import single_model
 from raysearch.evaluation.final_model import FinalModel, Net
+from raysearch.evaluation.final_stage import single_model
 from raysearch.evaluation.predict import (
     mean_probabilities,
     predict_arm,

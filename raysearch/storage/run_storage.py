@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from raysearch.errors import DataError, MissingPathError, RaysearchError, StorageRefusedError
-from raysearch.lease import Lease, RunLease, check_fence, is_held
 from raysearch.ledger import Ledger, LedgerStore
 from raysearch.patience import patiently
 from raysearch.run_folder import RACE, RunFolder
+from raysearch.run_lease import Lease, RunLease, check_fence, is_held
 from raysearch.storage.folders import fetch_folder, forget_folders, send_folder, sweep_folders
-from raysearch.storage.lease import ObjectLease, check_object_fence
 from raysearch.storage.mirror import fetch_changed
+from raysearch.storage.object_lease import ObjectLease, check_object_fence
 from raysearch.storage.objects import ObjectStore, is_url
 from raysearch.storage.replica import Replica, reached_storage, replica_of
 from raysearch.storage.segments import SegmentLedger, fetch_ledger
@@ -203,7 +203,7 @@ def _is_refusal(error: Exception) -> bool:
 
 
 def ensure_current(folder: Path, fence: int) -> None:
-    """Refuse to publish for a driver that has been replaced; see raysearch.lease."""
+    """Refuse to publish for a driver that has been replaced; see raysearch.run_lease."""
     replica = replica_of(folder)
     if replica is None:
         check_fence(folder, fence)

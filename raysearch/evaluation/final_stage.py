@@ -30,14 +30,14 @@ from raysearch.evaluation.selection import (
     select,
     value,
 )
-from raysearch.lease import Lease
 from raysearch.models.base import SolvedModel
-from raysearch.models.table import MODELS
+from raysearch.models.model_table import MODELS
 from raysearch.protocols.splits import without_validation
 from raysearch.run_folder import RunFolder
+from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec
 from raysearch.streaming.preparation import AuditedSplit
-from raysearch.trials import TrialRecord
+from raysearch.trial_records import TrialRecord
 from raysearch.tuning.tuner import Ended, Watcher
 
 __all__ = ["FinalStage", "apportioned", "single_model"]

@@ -19,7 +19,7 @@ __all__ = [
     "judge_versions",
 ]
 
-# A lease lasts 60 s: raysearch.storage.lease.
+# A lease lasts 60 s: raysearch.storage.object_lease.
 CLOCK_WARN_S, CLOCK_FAIL_S = 1.0, 30.0
 MEMORY_WARN_GIB = 4.0
 SHM_WARN_GIB = 1.0

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from raysearch.errors import UserError
-from raysearch.evaluation.transductive import check_alike
+from raysearch.evaluation.transductive_notes import check_alike
 from raysearch.run_folder import RunFolder
 from raysearch.storage.replica import pasted
 

@@ -11,7 +11,7 @@ from raysearch.errors import UserError
 from raysearch.replay.curve_table import CurveTable
 from raysearch.replay.forecasts import Case, Kept, cases, kept
 from raysearch.replay.measures import NUM_STEPS, Measured, measure
-from raysearch.replay.rules import FORMER_DEFAULT, RULES, Rule
+from raysearch.replay.search_rules import FORMER_DEFAULT, RULES, Rule
 from raysearch.replay.simulation import Conditions, replay
 
 if TYPE_CHECKING:
