@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from raysearch.config.base import ConfigT, Places, build, nearest
+from raysearch.config.base import ConfigT, Places, build, did_you_mean
 from raysearch.config.identity import stable_hash
 from raysearch.config.loader import dump_yaml, read_yaml
 from raysearch.config.overrides import apply_overrides
@@ -110,7 +110,7 @@ class SearchSpec:
         places = places or Places()
         for key in data:
             if key not in _SECTIONS:
-                hint = nearest(key, _SECTIONS)
+                hint = did_you_mean(key, _SECTIONS)
                 raise ConfigError(f"{places.of(key)}: unknown section {key!r}{hint}")
         name = data.get("name")
         if not isinstance(name, str) or not name:
@@ -228,7 +228,9 @@ def _check(spec: SearchSpec, places: Places) -> None:
     for field in spec.published.settings:
         place = places.of(f"published.settings.{field}")
         if field not in fields and field not in SHOWN_ONLY:
-            raise ConfigError(f"{place}: no field {field!r} to publish{nearest(field, fields)}")
+            raise ConfigError(
+                f"{place}: no field {field!r} to publish{did_you_mean(field, fields)}"
+            )
         own.note(field, place)
     settings = {field: setting.value for field, setting in spec.published.settings.items()}
     spec.base.replace(settings, places=own)
@@ -275,7 +277,7 @@ def _lookup(base: TrialConfig, places: Places) -> Callable[[str, str], Any]:
         # A condition may name any field; only some can be searched.
         if field in fields or (field in values and ".when." in key):
             return values[field]
-        hint = ": it cannot be searched" if field in values else nearest(field, fields)
+        hint = ": it cannot be searched" if field in values else did_you_mean(field, fields)
         raise ConfigError(f"{places.of(key)}: {key!r}: no field {field!r} to search{hint}")
 
     return lookup

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from raysearch.config.base import Config, Places, build, nearest
+from raysearch.config.base import Config, Places, build, did_you_mean
 from raysearch.errors import ConfigError
 from raysearch.features.extractor_table import feature_config
 from raysearch.features.waveform_augment import WaveformAugmentConfig
@@ -103,7 +103,7 @@ class TrialConfig:
         changed: dict[str, dict[str, Any]] = {}
         for field, value in values.items():
             if field not in known:
-                hint = nearest(field, list(known))
+                hint = did_you_mean(field, list(known))
                 raise ConfigError(f"{places.of(field)}: no field {field!r}{hint}")
             section, _, name = field.rpartition(".")
             changed.setdefault(section, sections[section].model_dump(mode="json"))[name] = value

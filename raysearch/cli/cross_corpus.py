@@ -12,7 +12,7 @@ from raysearch.cli.terminal import ProgressLine, plain_console
 from raysearch.config.base import build
 from raysearch.errors import UserError
 from raysearch.files import write_json
-from raysearch.storage.replica import shown
+from raysearch.storage.replica import display_path
 from raysearch.training.transductive import mark
 
 if TYPE_CHECKING:
@@ -60,7 +60,9 @@ def score_across(arguments: argparse.Namespace) -> int:
     output = arguments.output or arguments.storage / "cross_corpus.json"
     write_json(output, matrix)
     _show(console, matrix)
-    console.print(f"written to {shown(output)}", highlight=False, markup=False, soft_wrap=True)
+    console.print(
+        f"written to {display_path(output)}", highlight=False, markup=False, soft_wrap=True
+    )
     return 0
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from raysearch.cli.options import add_cluster, add_run, run_at, storage_folder
 from raysearch.cli.terminal import ProgressLine, heading, plain_console
 from raysearch.run_folder import RunFolder
-from raysearch.storage.replica import shown
+from raysearch.storage.replica import display_path
 from raysearch.training.transductive import mark
 
 __all__ = ["add"]
@@ -73,7 +73,10 @@ def evaluate_run(arguments: argparse.Namespace) -> int:
     if arguments.noise and (found := stored_noise(run)):
         _show_noise(console, found["levels"])
     console.print(
-        f"written to {shown(evaluation_file(run))}", highlight=False, markup=False, soft_wrap=True
+        f"written to {display_path(evaluation_file(run))}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
     )
     return 0
 
@@ -84,12 +87,12 @@ def _evaluate(
     from raysearch.evaluation.evaluate import best_record, evaluate
     from raysearch.evaluation.noise import noise_sweep
     from raysearch.ray_cluster.session import cluster_session
-    from raysearch.storage.run_storage import hold
+    from raysearch.storage.run_storage import acquire_run
     from raysearch.tuning.tuner import Watcher
 
     best_record(run)  # a run without a winner is refused before Ray is started
     with (
-        hold(run.root) as lease,
+        acquire_run(run.root) as lease,
         ProgressLine(console) as progress,
         cluster_session(arguments.address, run.logs) as session,
     ):

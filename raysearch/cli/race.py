@@ -13,7 +13,7 @@ from raysearch.corpora.spelling import spelling_notes
 from raysearch.errors import RaysearchError, UserError
 from raysearch.race.budget_amounts import in_words
 from raysearch.run_folder import RunFolder
-from raysearch.storage.replica import check_writable, shown
+from raysearch.storage.replica import check_writable, display_path
 
 if TYPE_CHECKING:
     from raysearch.ray_cluster.session import ClusterSession
@@ -48,7 +48,7 @@ def _race(
     from raysearch.ray_cluster.session import cluster_session
     from raysearch.ray_cluster.storage_check import check_shared
     from raysearch.service.job_record import recorded
-    from raysearch.storage.run_storage import hold
+    from raysearch.storage.run_storage import acquire_run
     from raysearch.streaming.preparation import prepare_split
     from raysearch.tuning.interrupts import signals
     from raysearch.workers.open_pool import plan_for
@@ -60,7 +60,7 @@ def _race(
     audited = prepare_split(first, arguments.storage)
     folder = plan.folder
     with (
-        hold(folder.root, progress.say if arguments.resume else None),
+        acquire_run(folder.root, progress.say if arguments.resume else None),
         signals(),
         cluster_session(arguments.address, folder.root / "logs") as session,
         recorded(folder.root, arguments.job),
@@ -71,7 +71,7 @@ def _race(
             run = folder.run(system)
             run.open(spec, resume=run.spec_file.is_file())
         folder.save(plan.state)
-        progress.say(f"run: {shown(folder.root)}")
+        progress.say(f"run: {display_path(folder.root)}")
         notes = spelling_notes(audited.corpus)
         for line in (*audited.audit.brief(), *notes, *dashboard_lines(session.dashboard_url)):
             progress.say(line)

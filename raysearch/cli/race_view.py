@@ -16,7 +16,7 @@ from raysearch.reporting.live import LiveTable
 from raysearch.reporting.wording import figure, metric_name, one_line
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
-from raysearch.storage.replica import shown
+from raysearch.storage.replica import display_path
 from raysearch.streaming.preparation import AuditedSplit
 from raysearch.tuning.tuner import Watcher
 
@@ -146,5 +146,5 @@ def show_race(
     heading(console, "\nrace", f"{len(found.rows)} systems")
     for line in statements(found):
         console.print(one_line(line), soft_wrap=True)
-    board = shown(folder.root / "leaderboard.md")
+    board = display_path(folder.root / "leaderboard.md")
     console.print(f"leaderboard: {board}", soft_wrap=True)

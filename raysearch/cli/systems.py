@@ -12,7 +12,7 @@ from rich.padding import Padding
 from raysearch.config.base import Config
 from raysearch.config.shipped_spaces import shipped_spaces
 from raysearch.errors import UserError
-from raysearch.prerequisites import check_ready
+from raysearch.prerequisites import check_prerequisites
 from raysearch.spec import SearchSpec
 
 __all__ = ["add"]
@@ -119,10 +119,12 @@ def _applicable(name: str, settings: list[str]) -> list[str]:
 
 def _weights(spec: SearchSpec) -> str:
     sections: list[Config] = [spec.model, *spec.features.values()]
-    if all(type(section).ready is Config.ready for section in sections):
+    if all(
+        type(section).check_external_files is Config.check_external_files for section in sections
+    ):
         return "not needed"
     try:
-        check_ready(spec)
+        check_prerequisites(spec)
     except UserError as error:
         return str(error)
     return "found"

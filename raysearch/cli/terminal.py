@@ -11,7 +11,7 @@ from raysearch.reporting.prospects import in_full
 from raysearch.reporting.wording import figure, metric_name
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
-from raysearch.storage.replica import pasted, shown
+from raysearch.storage.replica import display_path, pasted
 from raysearch.training.transductive import is_transductive, mark
 from raysearch.trial_records import Status, TrialRecord, Trials
 
@@ -112,7 +112,7 @@ def show_outcome(console: Console, run: RunFolder, spec: SearchSpec, trials: Tri
             console.print(line, highlight=False, markup=False)
         settings = ", ".join(f"{key} {_short(value)}" for key, value in best.config.items())
         console.print(f"settings: {settings}", highlight=False, markup=False)
-    lines = [f"results: {shown(run.root)}"]
+    lines = [f"results: {display_path(run.root)}"]
     if ranked:
         outlook = outlook_of(spec, run.events(), trials)
         lines.insert(0, in_full(outlook, trials.objective, metric))

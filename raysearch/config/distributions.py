@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
 
-from raysearch.config.base import nearest
+from raysearch.config.base import did_you_mean
 
 __all__ = [
     "Choice",
@@ -278,7 +278,7 @@ def parse_distribution(data: Any) -> Distribution:
         raise ValueError(f"expected one distribution, as {{choice: [8, 16]}}, not {data!r}")
     word, arguments = next(iter(data.items()))
     if word not in words:
-        raise ValueError(f"unknown distribution {word!r}{nearest(str(word), words)}")
+        raise ValueError(f"unknown distribution {word!r}{did_you_mean(str(word), words)}")
     if not isinstance(arguments, list | tuple):
         raise ValueError(f"{word} takes a list, not {arguments!r}")
     if word == "choice":

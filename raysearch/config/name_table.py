@@ -5,7 +5,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
-from raysearch.config.base import nearest
+from raysearch.config.base import did_you_mean
 from raysearch.errors import UnknownNameError
 
 __all__ = ["Table"]
@@ -42,7 +42,7 @@ class Table:
         target = name if ":" in name else self._entries.get(name) or self._installed().get(name)
         if target is None:
             raise UnknownNameError(
-                f"{prefix}unknown {self.kind} {name!r}{nearest(name, self.names())}"
+                f"{prefix}unknown {self.kind} {name!r}{did_you_mean(name, self.names())}"
             )
         module, _, attribute = target.partition(":")
         try:

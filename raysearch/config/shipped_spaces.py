@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from raysearch.config.base import nearest
+from raysearch.config.base import did_you_mean
 from raysearch.errors import MissingPathError, UnknownNameError
 
 __all__ = ["find_space", "shipped_spaces"]
@@ -40,7 +40,7 @@ def find_space(space: str) -> Path:
     if space not in known:
         looked = ", ".join(str(folder) for folder in _folders() if folder.is_dir()) or "nowhere"
         raise UnknownNameError(
-            f"unknown space {space!r}{nearest(space, list(known))}; looked in {looked}; "
+            f"unknown space {space!r}{did_you_mean(space, list(known))}; looked in {looked}; "
             "a file of your own is given by its path, ending in .yaml"
         )
     return known[space]

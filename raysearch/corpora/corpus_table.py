@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from raysearch.config.base import Config, nearest
+from raysearch.config.base import Config, did_you_mean
 from raysearch.config.identity import stable_hash
 from raysearch.config.name_table import Table
 from raysearch.corpora.joined import joined
@@ -174,7 +174,7 @@ def load_corpus(config: CorpusConfig, storage: Path) -> Corpus:
     if config.emotions is not None:
         for emotion in config.emotions:
             if emotion not in corpus.emotions:
-                hint = nearest(emotion, corpus.emotions)
+                hint = did_you_mean(emotion, corpus.emotions)
                 raise ConfigError(f"corpus.emotions: {corpus.name} has no {emotion!r}{hint}")
         corpus = keep_classes(corpus, config.emotions, "not among corpus.emotions")
     return _shuffled(corpus) if config.shuffle_labels else corpus

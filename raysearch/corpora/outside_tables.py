@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from raysearch.config.base import nearest
+from raysearch.config.base import did_you_mean
 from raysearch.errors import ConfigError, MissingPathError
 from raysearch.paths import existing, near_spelling
 
@@ -102,7 +102,7 @@ def _check_columns(
 ) -> None:
     for name in required:
         if name not in names:
-            raise ConfigError(f"{place}: column {name!r} is missing{nearest(name, names)}")
+            raise ConfigError(f"{place}: column {name!r} is missing{did_you_mean(name, names)}")
     for name in wanted:
         if names.count(name) > 1:
             raise ConfigError(f"{place}: column {name!r} is there {names.count(name)} times")

@@ -13,11 +13,11 @@ from typing import Any
 import pyarrow as pa
 
 from raysearch.errors import ConfigError, UserError
-from raysearch.evaluation.ablations import ABLATIONS, Changes, check_names
 from raysearch.evaluation.arm import Arm, retrain
 from raysearch.evaluation.compare import compare_all
 from raysearch.evaluation.evaluate import best_record, winner_arm
 from raysearch.evaluation.markdown import markdown_table, percent
+from raysearch.evaluation.named_ablations import ABLATIONS, Changes, check_names
 from raysearch.evaluation.predict import predict_arm
 from raysearch.evaluation.scores import score
 from raysearch.evaluation.transductive_notes import transductive_notes

@@ -26,7 +26,7 @@ from raysearch.ray_cluster.session import ClusterSession
 from raysearch.run_folder import RACE, RunFolder
 from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec
-from raysearch.storage.run_storage import hold
+from raysearch.storage.run_storage import acquire_run
 from raysearch.streaming.preparation import AuditedSplit, prepare_split
 from raysearch.training.transductive import is_transductive
 from raysearch.trial_records import TrialRecord
@@ -191,7 +191,7 @@ def _nested_arms(
     arms = []
     for other in _other_specs(spec, own):
         inner = RunFolder(run.root / "nested" / f"fold-{other.protocol.fold}")
-        with hold(inner.root) as lease:
+        with acquire_run(inner.root) as lease:
             inner.open(other, resume=inner.spec_file.exists())
             audited = _split(run, other, storage)
             inner.write_splits(audited.split.rows())

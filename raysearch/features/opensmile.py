@@ -29,7 +29,7 @@ class EgemapsConfig(FeatureConfig):
 
     extractor: Literal["egemaps"] = Field("egemaps", description="The eGeMAPS extractor.")
 
-    def ready(self) -> None:
+    def check_external_files(self) -> None:
         """Look for the ``opensmile`` package.
 
         Raises:
@@ -66,7 +66,7 @@ class Egemaps(Extractor):
 
     @cached_property
     def _smile(self) -> Any:
-        self.config.ready()
+        self.config.check_external_files()
         import opensmile
 
         return opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.Functionals)

@@ -97,7 +97,7 @@ class SslConfig(FeatureConfig):
         sizes = HUBERT_BASE if self.weights is None else inspect_weights(self.path)
         return EncoderPlan(sizes=sizes, layer=self.layer)
 
-    def ready(self) -> None:
+    def check_external_files(self) -> None:
         """Look for the weights, and into them.
 
         Raises:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import Field, model_validator
 
-from raysearch.config.base import Config, nearest
+from raysearch.config.base import Config, did_you_mean
 
 __all__ = ["Cell", "WaveformAugmentConfig", "apply_cell", "parse_cell", "selected"]
 
@@ -56,7 +56,7 @@ def parse_cell(name: str) -> Cell:
     """
     kind, _, text = name.partition(":")
     if kind not in _BOUNDS:
-        raise ValueError(f"cell {name!r}: no kind {kind!r}{nearest(kind, list(_BOUNDS))}")
+        raise ValueError(f"cell {name!r}: no kind {kind!r}{did_you_mean(kind, list(_BOUNDS))}")
     if name == "noise:paper":
         return Cell(kind, None)
     low, high, unit = _BOUNDS[kind]

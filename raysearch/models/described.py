@@ -19,7 +19,7 @@ from torch import Tensor
 from raysearch.features.extractor import FeatureConfig, StreamShape
 from raysearch.features.extractor_table import build_extractor
 from raysearch.models.base import ModelConfig, SolvedModel
-from raysearch.models.layers.beside import check_statistics, masked_mean_std
+from raysearch.models.layers.side_statistics import check_statistics, masked_mean_std
 
 __all__ = ["DescribedConfig", "DescribedModel"]
 

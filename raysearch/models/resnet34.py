@@ -80,7 +80,7 @@ class ResNet34Config(ModelConfig):
         path = Path(self.weights)
         return path if path.is_file() else None
 
-    def ready(self) -> None:
+    def check_external_files(self) -> None:
         """Look for the weights, and into them, if they are wanted.
 
         Raises:
@@ -158,7 +158,7 @@ class ResNet34(Model):
         del features
         if not self.config.pretrained:
             return
-        self.config.ready()
+        self.config.check_external_files()
         path = self.config.weights_file()
         assert path is not None
         tensors = _read(path)

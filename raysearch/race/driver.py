@@ -19,7 +19,7 @@ from raysearch.race.standings import Seen, gap
 from raysearch.race.verdicts import Gap, Verdict, decide, num_rounds, order, verdict
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
-from raysearch.storage.run_storage import RunSender, hold
+from raysearch.storage.run_storage import RunSender, acquire_run
 from raysearch.trial_records import Trials
 from raysearch.tuning.tuner import Bench, Ended, Sitting, Watcher, end_paused, search_part
 
@@ -184,7 +184,10 @@ class Race:
 
     def _end_paused(self, system: str, num_paused: int) -> None:
         spec, run = self._ground.specs[system], self._folder.run(system)
-        with hold(run.root) as lease, self._audience.leaving(system, spec, run, num_paused) as told:
+        with (
+            acquire_run(run.root) as lease,
+            self._audience.leaving(system, spec, run, num_paused) as told,
+        ):
             sitting = Sitting(spec, run, lease, self._ground.audited, told)
             end_paused(sitting, "its system is out of the race")
         self._accounts.look_again(system)
@@ -262,7 +265,7 @@ class Race:
         spec = ground.specs[system]
         spec = replace(spec, search=spec.search.model_copy(update={**turn.limits, **fields}))
         try:
-            with hold(run.root) as lease:
+            with acquire_run(run.root) as lease:
                 run.open(_as_kept(spec, ground.specs[system], turn.grant), resume=True)
                 run.write_splits(ground.audited.split.rows())
                 with self._audience.turn(round_, system, spec, run) as watcher:

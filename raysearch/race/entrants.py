@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from raysearch.config.base import nearest
+from raysearch.config.base import did_you_mean
 from raysearch.config.overrides import FLAT_SECTIONS
 from raysearch.config.shipped_spaces import shipped_spaces
 from raysearch.errors import ConfigError, UserError
 from raysearch.models.base import SolvedModel
 from raysearch.models.model_table import MODELS
-from raysearch.prerequisites import check_ready
+from raysearch.prerequisites import check_prerequisites
 from raysearch.spec import SearchSpec
 
 __all__ = ["Entrants", "chosen_spaces", "entrants", "laid_over", "num_given"]
@@ -78,7 +78,7 @@ def entrants(spaces: Sequence[str], given: Sequence[Override]) -> Entrants:
         for key, _ in given:
             has.setdefault(key, []).extend([] if key in unknown else [spec.name])
         try:
-            check_ready(spec)
+            check_prerequisites(spec)
         except UserError as error:
             left_out[spec.name] = str(error)
         else:
@@ -86,7 +86,7 @@ def entrants(spaces: Sequence[str], given: Sequence[Override]) -> Entrants:
     for key, those in has.items():
         if not those:
             known = {field for space in spaces for field in SearchSpec.load(space).base.fields()}
-            raise ConfigError(f"--set {key}: no system has it{nearest(key, sorted(known))}")
+            raise ConfigError(f"--set {key}: no system has it{did_you_mean(key, sorted(known))}")
     if not specs:
         reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
         raise UserError(f"no system is ready: {reasons}")

@@ -1,4 +1,10 @@
-"""Who gets how many slots of a cluster that several searches share.
+"""How many slots each search gets of one Ray cluster that several searches share.
+
+Ray gives resources to whoever asks first, and takes none back: a second search would wait for the
+end of the first. Kueue and Slurm decide about whole jobs, which they start, hold back or stop. None
+of them makes a running search smaller by a few slots, whose trials then go on elsewhere from their
+checkpoints, and larger again. This is all that is done here; queues of jobs, quotas of users and
+the nodes themselves stay theirs.
 
 Priorities come first. Among searches of one priority the next slot goes to the one that has the
 smallest part of the cluster, a part being the largest of its shares of CPUs and GPUs: dominant
@@ -16,7 +22,7 @@ __all__ = ["Claim", "Grant", "divide"]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one search asks for.
+    """What one search asks the slot broker for.
 
     Attributes:
         search: its name.
@@ -37,7 +43,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What it gets.
+    """What the slot broker grants to a search.
 
     Attributes:
         slots: how many it may have open.
@@ -49,7 +55,7 @@ class Grant:
 
 
 def divide(claims: Sequence[Claim], nodes: Sequence[Node]) -> Mapping[str, Grant]:
-    """How many slots each search gets of ``nodes``.
+    """Share the slots that ``nodes`` have room for among the searches.
 
     Args:
         claims: one a search.

@@ -15,14 +15,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["buried_with_us"]
+__all__ = ["kill_with_driver"]
 
 GRACE_S = 5.0
 FAREWELL = b"ended by itself"
 
 
 @contextlib.contextmanager
-def buried_with_us(pids: list[int]) -> Iterator[None]:
+def kill_with_driver(pids: list[int]) -> Iterator[None]:
     """End ``pids`` if this process is killed inside the ``with``."""
     named = [f"{pid}:{started}" for pid in pids if (started := _started(pid))]
     # In a session of its own: a Ctrl-C in the terminal is the driver's to answer.

@@ -14,7 +14,7 @@ import ray
 from raysearch.errors import ConfigError, InfrastructureError
 from raysearch.proxies import speak_directly
 from raysearch.ray_cluster.local_ray import local_environment
-from raysearch.ray_cluster.orphans import buried_with_us
+from raysearch.ray_cluster.orphans import kill_with_driver
 from raysearch.ray_cluster.own_token import own_token
 from raysearch.ray_cluster.ray_internals import local_init_options, node_notices_to
 from raysearch.ray_cluster.token_check import check_token
@@ -101,7 +101,7 @@ def cluster_session(
             what = "Ray did not start" if local else f"no Ray cluster answers at {address!r}"
             raise InfrastructureError(f"{what}: {_one_line(error)}") from error
         try:
-            with buried_with_us(sorted(_children() - before) if local else []):
+            with kill_with_driver(sorted(_children() - before) if local else []):
                 yield ClusterSession(
                     address=context.address_info["gcs_address"],
                     dashboard_url=context.dashboard_url or None,

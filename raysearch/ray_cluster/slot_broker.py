@@ -1,4 +1,12 @@
-"""The cluster's one desk where searches ask for slots: a detached actor, without torch."""
+"""The actor that tells each search on a Ray cluster how many slots it may have open.
+
+Ray has no such broker: its jobs know nothing of each other, and neither Kueue nor Slurm looks
+inside a cluster that is up. :mod:`raysearch.ray_cluster.fair_share` is how it decides, and says
+what is left to those three.
+
+There is one on a cluster: a detached actor, which outlives the search that started it, and imports
+no torch.
+"""
 
 import time
 from dataclasses import replace
@@ -11,7 +19,7 @@ from raysearch.ray_cluster.fair_share import Claim, Grant, divide
 from raysearch.ray_cluster.ray_internals import HEAD_RESOURCE, draining_node_ids
 from raysearch.ray_cluster.resources import cluster_nodes
 
-__all__ = ["Admission", "desk", "draining_nodes", "living_nodes"]
+__all__ = ["SlotBroker", "draining_nodes", "living_nodes", "slot_broker"]
 
 # Searches of different versions understand each other as long as this name is the same. It changes
 # whenever the broker or a claim is defined in another module, as Ray finds classes by module.
@@ -33,8 +41,11 @@ def living_nodes() -> list[dict[str, Any]]:
     return [n for n in ray.nodes() if n["Alive"] and n["NodeID"] not in leaving]
 
 
-class Admission:
-    """It holds nothing that would be missed: whoever lives asks again within seconds."""
+class SlotBroker:
+    """Answers the searches of a cluster.
+
+    They ask every two seconds, so a new broker soon knows all that a dead one knew.
+    """
 
     def __init__(self) -> None:
         self._claims: dict[str, Claim] = {}
@@ -42,7 +53,7 @@ class Admission:
         self._num_arrived = 0
 
     def ask(self, claim: Claim) -> Grant:
-        """What the search gets now; its word is also the sign that it lives."""
+        """Grant slots to the search of ``claim``; that it asks is also the sign that it lives."""
         now = time.monotonic()
         if claim.search not in self._claims:
             self._num_arrived += 1
@@ -56,16 +67,16 @@ class Admission:
         return divide(list(self._claims.values()), nodes)[claim.search]
 
     def leave(self, search: str) -> None:
-        """The search has ended."""
+        """Forget ``search``, which has ended."""
         self._claims.pop(search, None)
         self._heard.pop(search, None)
 
 
-def desk() -> Any:
-    """Its handle; it is opened if there is none."""
-    # On the head alone it is known which nodes the autoscaler would add.
+def slot_broker() -> Any:
+    """Return the handle of the cluster's broker, which is started if there is none."""
+    # Only on the head is it known which nodes the autoscaler would add.
     return (
-        ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=3, resources=ON_HEAD)(Admission)
+        ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=3, resources=ON_HEAD)(SlotBroker)
         .options(name=NAME, namespace=NAMESPACE, lifetime="detached", get_if_exists=True)
         .remote()
     )

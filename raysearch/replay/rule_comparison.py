@@ -11,7 +11,7 @@ from raysearch.errors import UserError
 from raysearch.replay.curve_table import CurveTable
 from raysearch.replay.forecasts import Case, Kept, cases, kept
 from raysearch.replay.measures import NUM_STEPS, Measured, measure
-from raysearch.replay.search_rules import FORMER_DEFAULT, RULES, Rule
+from raysearch.replay.search_rules import BASELINE, RULES, Rule
 from raysearch.replay.simulation import Conditions, replay
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Comparison:
     def to_dict(self, plan: Plan) -> dict[str, Any]:
         """Plain data, the same each time it is replayed."""
         return {
-            "present": FORMER_DEFAULT,
+            "present": BASELINE,
             "seeds": plan.num_seeds,
             "slots": plan.slots,
             "tables": {
@@ -118,7 +118,7 @@ def compare_rules(
         UserError: as ``Plan.conditions`` does.
     """
     conditions = {table.name: plan.conditions(table) for table in tables}
-    wanted = {**rules, FORMER_DEFAULT: RULES[FORMER_DEFAULT]}
+    wanted = {**rules, BASELINE: RULES[BASELINE]}
     # Two names of one way to search, as of the default and what it is, are replayed once.
     different = {rule.key: rule for rule in wanted.values()}
     began, num_epochs, done = time.monotonic(), 0, 0
@@ -134,7 +134,7 @@ def compare_rules(
                 num_epochs, done = num_epochs + len(course.spent), done + 1
                 progress(done, len(different) * len(tables) * plan.num_seeds)
             regrets[key][table.name], foreseen[key][table.name] = np.array(curves), told
-    former = regrets[wanted[FORMER_DEFAULT].key]
+    former = regrets[wanted[BASELINE].key]
     measured = {name: measure(regrets[rule.key], former) for name, rule in rules.items()}
     forecasts = {name: kept(foreseen[rule.key]) for name, rule in rules.items()}
     return Comparison(conditions, measured, forecasts, num_epochs, time.monotonic() - began)

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from raysearch.config.base import nearest
+from raysearch.config.base import did_you_mean
 from raysearch.config.identity import stable_hash
 from raysearch.config.search import SearchConfig
 from raysearch.errors import UnknownNameError, UserError
 
-__all__ = ["FORMER_DEFAULT", "RULES", "Rule", "rules_named"]
+__all__ = ["BASELINE", "RULES", "Rule", "rules_named"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +40,14 @@ class Rule:
 
 # The default before trials paused, against which the others are measured: TPE and the stopping
 # form of ASHA.
-FORMER_DEFAULT = "asha"
+BASELINE = "asha"
 
 # All but the last say what they mean, whatever the defaults become.
 RULES: Mapping[str, Rule] = {
     "random": Rule("random draws, none stopped", {"scheduler": "none"}, random=True),
     "tpe": Rule("TPE, none stopped", {"scheduler": "none"}),
     "median": Rule("TPE and the median rule", {"scheduler": "median", "grace_epochs": None}),
-    FORMER_DEFAULT: Rule(
+    BASELINE: Rule(
         "TPE and ASHA that stops",
         {"scheduler": "asha", "grace_epochs": None, "reduction_factor": 3, "noise": 1.0},
     ),
@@ -68,7 +68,7 @@ def rules_named(names: Sequence[str]) -> dict[str, Rule]:
     """
     for name in names:
         if name not in RULES:
-            raise UnknownNameError(f"no rule {name!r}{nearest(name, list(RULES))}")
+            raise UnknownNameError(f"no rule {name!r}{did_you_mean(name, list(RULES))}")
     if not names:
         raise UserError(f"no rule is named (one of: {', '.join(RULES)})")
     return {name: RULES[name] for name in names}

@@ -24,11 +24,11 @@ from raysearch.storage.objects import ObjectStore, is_url
 __all__ = [
     "Replica",
     "check_writable",
+    "display_path",
     "open_storage",
     "pasted",
     "reached_storage",
     "replica_of",
-    "shown",
 ]
 
 MARK = "storage.json"
@@ -151,7 +151,7 @@ def check_writable(storage: Path) -> None:
         raise kind(f"{place}: cannot be written: {why_not(error)}") from error
 
 
-def shown(path: Path) -> str:
+def display_path(path: Path) -> str:
     """``path`` as the user knows it: below a URL where it is kept there."""
     replica = replica_of(path)
     return f"{replica.objects.url}/{replica.key(path)}" if replica else str(path)
@@ -159,7 +159,7 @@ def shown(path: Path) -> str:
 
 def pasted(path: Path) -> str:
     """``shown``, as a word of a command that can be pasted into a shell."""
-    return shlex.quote(shown(path))
+    return shlex.quote(display_path(path))
 
 
 @lru_cache(maxsize=8)

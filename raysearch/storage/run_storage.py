@@ -22,6 +22,7 @@ from raysearch.training.checkpoint import MANIFEST
 
 __all__ = [
     "RunSender",
+    "acquire_run",
     "ensure_current",
     "existing_run",
     "fetch_published",
@@ -29,7 +30,6 @@ __all__ = [
     "fetch_specs",
     "fetched_run",
     "forget_published",
-    "hold",
     "open_ledger",
     "publication",
     "published_below",
@@ -166,7 +166,7 @@ class RunSender:
 
 
 @contextmanager
-def hold(folder: Path, say: Callable[[str], None] | None = None) -> Iterator[Lease]:
+def acquire_run(folder: Path, say: Callable[[str], None] | None = None) -> Iterator[Lease]:
     """The lease of the run's folder, its files brought up to date and sent at the end.
 
     Args:

@@ -12,7 +12,7 @@ from raysearch.corpora.header import HeaderError, read_header
 from raysearch.corpora.reasons import check_share
 from raysearch.corpora.utterance import Corpus
 from raysearch.partner import partner_config
-from raysearch.prerequisites import check_ready, feature_sets, own_settings
+from raysearch.prerequisites import check_prerequisites, feature_sets, own_settings
 from raysearch.protocols.audit import Audit, audit, check_siblings
 from raysearch.protocols.splits import Split, inner_splits, without_validation
 from raysearch.ray_cluster.gpu_memory import free_gpu_bytes
@@ -124,7 +124,7 @@ def prepare_split(spec: SearchSpec, storage: Path) -> AuditedSplit:
         DataError: nothing usable, a split that leaks, or too much audio to learn from whose
             headers cannot be read; test rows are looked at when they are evaluated.
     """
-    check_ready(spec)
+    check_prerequisites(spec)
     corpus = read_corpus(spec.corpus, storage)
     splits = inner_splits(corpus, spec.protocol, spec.search.inner_folds)
     audits = [audit(split) for split in splits]

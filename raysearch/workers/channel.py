@@ -1,4 +1,4 @@
-"""A mailbox that the ranks of a worker group and their host share.
+"""The channel between a worker group's host and its ranks: numbered commands and their outcomes.
 
 The ranks of one incarnation of a group carry out numbered commands together and report. An error
 that every rank reports leaves the group as it is, unless it is the slot's own or one of memory
@@ -24,14 +24,15 @@ from raysearch.workers.deadlines import Deadlines
 from raysearch.workers.faults import Fault
 from raysearch.workers.hung_worker import end_worker
 
-__all__ = ["Mailbox", "untold"]
+__all__ = ["Channel", "no_task_events"]
 
-# The dashboard's task list is for trials; what keeps them going would bury them there.
-untold = ray.method(enable_task_events=False)
+# A method that the dashboard's task list does not show: it is for trials, which the many calls
+# that keep them going would hide.
+no_task_events = ray.method(enable_task_events=False)
 
 
-class Mailbox:
-    """Commands out, outcomes in; every wait is event-driven.
+class Channel:
+    """Gives every rank the next command and gathers their outcomes; every wait is event-driven.
 
     Args:
         num_workers: ranks of the group.
@@ -66,7 +67,7 @@ class Mailbox:
 
     # ---- the workers' side -------------------------------------------------------------------
 
-    @untold
+    @no_task_events
     async def join(
         self, rank: int, token: str, pid: int, node: str = "", world_size: int | None = None
     ) -> None:
@@ -89,7 +90,7 @@ class Mailbox:
             self._pids[rank], self._nodes[rank] = pid, node
             self._changed.notify_all()
 
-    @untold
+    @no_task_events
     async def next_command(self, token: str, index: int) -> Command:
         """The command ``index`` of this incarnation, as soon as there is one."""
         await self._until(
@@ -99,7 +100,7 @@ class Mailbox:
             return Command("exit")
         return self._commands[index]
 
-    @untold
+    @no_task_events
     async def report(self, rank: int, token: str, index: int, outcome: Outcome) -> bool:
         """Take a rank's outcome; whether the rank may go on, or must end its process."""
         async with self._changed:
@@ -116,12 +117,12 @@ class Mailbox:
             return False  # the others hang in a collective that this rank will never join
         return token == self._token and not self._broken(index)
 
-    @untold
+    @no_task_events
     async def resize(self) -> None:
         """The group ends to come back in another size, which is nobody's failure."""
         self._resizing = True
 
-    @untold
+    @no_task_events
     async def disband(self) -> None:
         """The group as it was has ended; another one may come."""
         async with self._changed:
@@ -130,13 +131,13 @@ class Mailbox:
 
     # ---- the pool's side ---------------------------------------------------------------------
 
-    @untold
+    @no_task_events
     async def pids(self) -> dict[int, int]:
         """The workers' process ids by rank, once all have joined."""
         await self._until(lambda: self._whole() or self._given_up is not None)
         return dict(self._pids)
 
-    @untold
+    @no_task_events
     async def workers(self) -> dict[str, list[int]]:
         """The nodes where the workers are, or were last, and the ids of those that live there."""
         found: dict[str, list[int]] = {node: [] for node in self._nodes.values()}
@@ -144,7 +145,7 @@ class Mailbox:
             found[self._nodes[rank]].append(pid)
         return found
 
-    @untold
+    @no_task_events
     async def give_up(self, reason: str) -> None:
         """Take no more trials; whatever waits ends with ``reason``."""
         async with self._changed:
@@ -152,7 +153,7 @@ class Mailbox:
             self._closing = True
             self._changed.notify_all()
 
-    @untold
+    @no_task_events
     async def close(self) -> None:
         """Let the workers return from their loop once no command is left."""
         async with self._changed:

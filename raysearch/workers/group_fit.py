@@ -24,7 +24,7 @@ from raysearch.ray_cluster.ray_internals import (
     controller_environment,
 )
 
-__all__ = ["GroupFit", "TellsItsHost"]
+__all__ = ["GroupFit", "HostNotifier"]
 
 # Each has Ray Train start a process of 110 MB beside every group: one to split datasets, of which
 # none is bound here, and one to free the resources of a controller that was killed, which the slot
@@ -32,7 +32,7 @@ __all__ = ["GroupFit", "TellsItsHost"]
 _NOT_NEEDED = (DatasetsCallback, PlacementGroupCleanerCallback)
 
 
-class TellsItsHost(ControllerCallback, WorkerGroupCallback):
+class HostNotifier(ControllerCallback, WorkerGroupCallback):
     """Tells the host what only Ray Train's controller knows: that its group changes, or has ended.
 
     Of a group's end the host would else learn from the next group alone.

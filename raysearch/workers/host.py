@@ -1,4 +1,4 @@
-"""The host of one warm worker group: a small mailbox between a trial and its DDP workers.
+"""The host of one warm worker group: it stands between a trial and the group's DDP workers.
 
 A group is one long fit of Ray Train whose workers loop in
 :func:`raysearch.workers.worker_loop.serve_trials`. They never learn of Tune: they take numbered
@@ -19,7 +19,7 @@ import asyncio
 import contextlib
 from typing import Any
 
-from raysearch.workers.channel import Mailbox, untold
+from raysearch.workers.channel import Channel, no_task_events
 from raysearch.workers.commands import FaultError, GroupHungError, GroupLostError
 from raysearch.workers.faults import Fault
 from raysearch.workers.gauges import SlotGauges
@@ -28,7 +28,7 @@ from raysearch.workers.running_trial import Running, trial_key
 __all__ = ["WorkerGroupHost"]
 
 
-class WorkerGroupHost(Mailbox):
+class WorkerGroupHost(Channel):
     """An asyncio actor; every wait is event-driven.
 
     Args:
@@ -40,7 +40,7 @@ class WorkerGroupHost(Mailbox):
         gauges: run and slot that each epoch is shown under, if it is to be shown.
         rejoin_s: how long a lost group may take to come back before the slot is given up; without
             it, for ever.
-        mailbox: ``deadlines`` and ``end``, see :class:`~raysearch.workers.channel.Mailbox`.
+        channel: ``deadlines`` and ``end``, see :class:`~raysearch.workers.channel.Channel`.
     """
 
     def __init__(
@@ -51,9 +51,9 @@ class WorkerGroupHost(Mailbox):
         error_grace_s: float = 10.0,
         gauges: tuple[str, int] | None = None,
         rejoin_s: float | None = None,
-        **mailbox: Any,
+        **channel: Any,
     ) -> None:
-        super().__init__(num_workers, error_grace_s, rejoin_s, **mailbox)
+        super().__init__(num_workers, error_grace_s, rejoin_s, **channel)
         self._gauges = SlotGauges(*gauges) if gauges else None
         self._max_attempts = max_attempts
         self._max_restarts = max_restarts
@@ -68,14 +68,14 @@ class WorkerGroupHost(Mailbox):
 
     # ---- the trial's side --------------------------------------------------------------------
 
-    @untold
+    @no_task_events
     async def assign(self, task: dict[str, Any], lease: int) -> None:
         """The driver's word on what this slot does next; leases of a slot only rise."""
         async with self._changed:
             self._assigned, self._lease = task, lease
             self._changed.notify_all()
 
-    @untold
+    @no_task_events
     async def begin(self, lease: int) -> dict[str, Any]:
         """Start the trial of ``lease``, first aborting whatever else still runs here.
 
@@ -103,7 +103,7 @@ class WorkerGroupHost(Mailbox):
         self._attempts[key] = attempt = max(self._attempts.get(key, 0) + 1, int(task["attempt"]))
         return Running(task, lease, attempt, task.get("resume"))
 
-    @untold
+    @no_task_events
     async def step(self, lease: int, index: int) -> dict[str, Any]:
         """Rank 0's result number ``index`` of the trial of ``lease``: one epoch each.
 
@@ -133,7 +133,7 @@ class WorkerGroupHost(Mailbox):
                 running.took(result)
             return result
 
-    @untold
+    @no_task_events
     async def let_go(self, number: int) -> None:
         """Trial ``number`` trains no further: its next step publishes what it holds, and ends it.
 
@@ -143,7 +143,7 @@ class WorkerGroupHost(Mailbox):
         if self._current and self._current.number == number:
             self._current.let_go = True
 
-    @untold
+    @no_task_events
     async def vacate(self, reason: str) -> None:
         """Let the trial go on elsewhere: its next step publishes what it holds and ends here.
 

@@ -16,7 +16,7 @@ from raysearch.ray_cluster.slot_broker import living_nodes
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.workers.pool import WorkerPool
-from raysearch.workers.pool_sizer import Keeper
+from raysearch.workers.pool_sizer import PoolSizer
 
 __all__ = ["open_pool", "plan_for", "start_pool", "within_memory"]
 
@@ -94,7 +94,7 @@ def open_pool(
         )
         claim = Claim(name, search.priority, search.share, plan, held=0, arrived=0)
         try:
-            with nullcontext() if session.local else Keeper(pool, claim, say):
+            with nullcontext() if session.local else PoolSizer(pool, claim, say):
                 yield pool
         finally:
             pool.close()

@@ -1,4 +1,9 @@
-"""Keeps a pool as large as a shared cluster lets it be, and away from nodes that are leaving."""
+"""Keeps a pool as large as a shared cluster lets it be, and away from nodes that are leaving.
+
+Neither Ray nor Kueue nor Slurm can do this for a search. They know its processes, not its slots:
+which one is idle, which can be given up, and that a trial goes on elsewhere from a checkpoint that
+its slot publishes first. So the search asks the slot broker for a number, and acts on it itself.
+"""
 
 import logging
 import threading
@@ -9,18 +14,18 @@ import ray
 from ray.exceptions import RayError
 
 from raysearch.ray_cluster.fair_share import Claim, Grant
-from raysearch.ray_cluster.slot_broker import desk, draining_nodes
+from raysearch.ray_cluster.slot_broker import draining_nodes, slot_broker
 from raysearch.workers.pool import WorkerPool
 
-__all__ = ["Keeper"]
+__all__ = ["PoolSizer"]
 
 logger = logging.getLogger("ray.raysearch")
 
 POLL_S = 2.0
 
 
-class Keeper:
-    """While the ``with`` lasts, a thread asks for slots and sizes the pool.
+class PoolSizer:
+    """Asks the slot broker for slots and sizes the pool, by a thread, while the ``with`` lasts.
 
     Args:
         pool: an elastic one.
@@ -32,9 +37,9 @@ class Keeper:
         self._pool, self._claim, self._say = pool, claim, say
         self._said = ""
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="pool keeper", daemon=True)
+        self._thread = threading.Thread(target=self._follow_grants, name="pool sizer", daemon=True)
 
-    def __enter__(self) -> "Keeper":
+    def __enter__(self) -> "PoolSizer":
         self._thread.start()
         return self
 
@@ -42,20 +47,20 @@ class Keeper:
         self._done.set()
         self._thread.join()
         try:
-            ray.get(desk().leave.remote(self._claim.search), timeout=10)
+            ray.get(slot_broker().leave.remote(self._claim.search), timeout=10)
         except RayError as error:
             logger.warning("leaving the queue: %s", error)  # it will notice by itself
 
-    def _keep(self) -> None:
+    def _follow_grants(self) -> None:
         while not self._done.is_set():
             try:
-                self._once()
+                self._ask_and_resize()
             except Exception as error:
-                # The desk's node may just have gone: the pool stays as it is until it is back.
+                # The broker's node may just have gone: the pool stays as it is until it is back.
                 logger.warning("asking for slots: %s", error)
             self._done.wait(POLL_S)
 
-    def _once(self) -> None:
+    def _ask_and_resize(self) -> None:
         if self._pool.elastic and (leaving := draining_nodes()):
             self._pool.vacate_nodes(leaving)
         self._pool.note_workers()
@@ -64,7 +69,7 @@ class Keeper:
         held = 0 if self._pool.elastic else self._pool.num_open()
         plan = replace(self._claim.plan, slots=self._pool.limit)
         claim = replace(self._claim, plan=plan, held=held)
-        grant: Grant = ray.get(desk().ask.remote(claim), timeout=30)
+        grant: Grant = ray.get(slot_broker().ask.remote(claim), timeout=30)
         if self._done.is_set():
             return
         if grant.reason != self._said:

@@ -14,7 +14,7 @@ from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raysearch.ray_cluster.resources import Plan
-from raysearch.workers.group_fit import GroupFit, TellsItsHost
+from raysearch.workers.group_fit import GroupFit, HostNotifier
 from raysearch.workers.host import WorkerGroupHost
 from raysearch.workers.hung_worker import end_worker
 from raysearch.workers.worker_loop import serve_trials
@@ -188,7 +188,7 @@ class Slot:
                 name=name,
                 storage_path=str(self._scratch),
                 failure_config=FailureConfig(max_failures=-1, controller_failure_limit=3),
-                callbacks=[TellsItsHost(self.host)],
+                callbacks=[HostNotifier(self.host)],
                 logging_config=LoggingConfig(log_level="WARNING"),
             ),
         )

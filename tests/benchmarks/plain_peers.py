@@ -198,7 +198,7 @@ def _fitted(mel_FT: Tensor, num_frames: int) -> Tensor:
 def probes(data: Data, weights: str) -> dict[str, Peer]:
     """A regression and an SVM on the last layer of the encoder, on each other one, and on all."""
     config = SslConfig(weights=weights, layer="weighted")
-    config.ready()
+    config.check_external_files()
     encoder = SslEncoder(config.plan()).eval()
     encoder.load(load_weights(config.path))
     width = config.plan().sizes.width

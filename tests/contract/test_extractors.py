@@ -34,7 +34,7 @@ def own_module(monkeypatch):
 def extractor(request):
     config = feature_config(request.param)
     try:
-        config.ready()
+        config.check_external_files()
     except UserError as error:
         pytest.skip(str(error))
     return build_extractor(config)

@@ -14,7 +14,7 @@ from raysearch.errors import ConfigError
 from raysearch.features.extractor import StreamShape
 from raysearch.features.ssl import Ssl, SslConfig
 from raysearch.models.encoder_probe import EncoderProbe, EncoderProbeConfig
-from raysearch.models.layers.beside import masked_mean_std
+from raysearch.models.layers.side_statistics import masked_mean_std
 from raysearch.models.layers.ssl_frames import layer_at
 from raysearch.models.layers.statistics_pooling import StatisticsPooling
 from raysearch.prerequisites import feature_sets

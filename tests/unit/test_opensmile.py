@@ -25,7 +25,7 @@ def test_a_missing_package_is_named_before_work_starts(monkeypatch):
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     config = feature_config({"extractor": "egemaps"})
     with pytest.raises(UserError, match=r'pip install "raysearch\[opensmile\]"'):
-        config.ready()
+        config.check_external_files()
     assert build_extractor(config).num_bins == 88
 
 
@@ -34,7 +34,7 @@ def test_looking_for_it_does_not_import_it():
         "import sys\n"
         "from raysearch.features.extractor_table import feature_config, build_extractor\n"
         "config = feature_config({'extractor': 'egemaps'}); build_extractor(config)\n"
-        "try: config.ready()\n"
+        "try: config.check_external_files()\n"
         "except Exception: pass\n"
         "assert 'opensmile' not in sys.modules"
     )

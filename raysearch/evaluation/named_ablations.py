@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from raysearch.config.base import nearest
+from raysearch.config.base import did_you_mean
 from raysearch.errors import UserError
 
 __all__ = ["ABLATIONS", "Ablation", "Changes", "check_names"]
@@ -127,4 +127,4 @@ def check_names(names: Sequence[str]) -> None:
     known = [ablation.name for ablation in ABLATIONS]
     for name in names:
         if name not in known:
-            raise UserError(f"--only {name}: no such ablation{nearest(name, known)}")
+            raise UserError(f"--only {name}: no such ablation{did_you_mean(name, known)}")

@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from raysearch.features.extractor import FeatureConfig, StreamShape
 from raysearch.features.prosody import ProsodyConfig
 
-__all__ = ["Beside", "check_statistics", "masked_mean_std"]
+__all__ = ["SideStatistics", "check_statistics", "masked_mean_std"]
 
 # Keeps the root's gradient finite where a bin does not vary.
 EPSILON = 1e-5
 
 
-class Beside(nn.Module):
+class SideStatistics(nn.Module):
     """A stream's functionals, or mean and deviation of its frames, beside pooled features.
 
     Args:
