@@ -84,7 +84,7 @@ def _variants(spec: "SearchSpec", places: Places) -> Iterator[TrialConfig]:
     if spec.search.published_first and spec.published.settings:
         published = {k: v for k, v in spec.published.values().items() if counts(k)}
         yield spec.base.replace(published, places=place)
-    if spec.search.own_first:
+    if spec.search.defaults_first:
         yield spec.base
     for values in spec.space.combinations(counts):
         yield spec.base.replace(values, places=place)

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import TYPE_CHECKING, Any
 
 from raysearch.config.base import ConfigT, Places, build, did_you_mean
+from raysearch.config.dotted_keys import flat, with_current_keys
 from raysearch.config.identity import stable_hash
 from raysearch.config.loader import dump_yaml, read_yaml
 from raysearch.config.overrides import apply_overrides
@@ -75,7 +77,11 @@ _NOT_SEARCHABLE = frozenset(
 
 @dataclass(frozen=True)
 class SearchSpec:
-    """Everything that a search is told; one that exists is valid."""
+    """Everything that a search is told; one that exists is valid.
+
+    Attributes:
+        remarks: lines for the user about how it was written, such as a key's former name.
+    """
 
     name: str
     corpus: CorpusConfig
@@ -89,6 +95,7 @@ class SearchSpec:
     search: SearchConfig
     space: Space
     published: PublishedConfig
+    remarks: tuple[str, ...] = dataclass_field(default=(), compare=False)
 
     @classmethod
     def load(cls, space: str, overrides: Sequence[tuple[str, Any] | str] = ()) -> "SearchSpec":
@@ -100,7 +107,8 @@ class SearchSpec:
             ConfigError: a key or value that is refused, with its file and line.
         """
         path = find_space(space)
-        data, places = read_yaml(path)
+        read, places = read_yaml(path)
+        data = with_current_keys(read, places)
         apply_overrides(data, places, overrides)
         return cls.from_dict({"name": path.stem, **data}, places=places)
 
@@ -108,6 +116,7 @@ class SearchSpec:
     def from_dict(cls, data: Mapping[str, Any], *, places: Places | None = None) -> "SearchSpec":
         """From plain data, as ``to_dict`` gives it. Raises as ``load`` does."""
         places = places or Places()
+        data = with_current_keys(data, places)
         for key in data:
             if key not in _SECTIONS:
                 hint = did_you_mean(key, _SECTIONS)
@@ -130,6 +139,7 @@ class SearchSpec:
             search=section(SearchConfig, "search"),
             space=space,
             published=section(PublishedConfig, "published"),
+            remarks=tuple(places.remarks),
         )
         _check(spec, places)
         return spec
@@ -172,7 +182,7 @@ class SearchSpec:
 
     def differences(self, other: "SearchSpec") -> list[str]:
         """What keeps ``other`` from resuming this search, as ``"key: old -> new"``."""
-        old, new = _flat(self.to_dict()), _flat(other.to_dict())
+        old, new = flat(self.to_dict()), flat(other.to_dict())
         return [
             f"{key}: {old.get(key, 'absent')} -> {new.get(key, 'absent')}"
             for key in sorted({*old, *new} - RESUMABLE_KEYS)
@@ -290,13 +300,3 @@ def _searchable(base: TrialConfig) -> list[str]:
         if field not in _NOT_SEARCHABLE
         and not (field.startswith("features.") and field.endswith(".extractor"))
     ]
-
-
-def _flat(data: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(data, dict) or not data:
-        return {prefix: data}
-    return {
-        leaf: value
-        for key, item in data.items()
-        for leaf, value in _flat(item, f"{prefix}.{key}" if prefix else key).items()
-    }

@@ -60,9 +60,14 @@ class TrialRecord:
     ended: float | None = None
 
     @property
+    def never_pruned(self) -> bool:
+        """Whether it trains all its epochs whatever the stop rule says; ``exempt`` in a ledger."""
+        return bool(self.details.get("exempt"))
+
+    @property
     def is_own(self) -> bool:
         """Whether its settings are the space's own, which a search is measured by."""
-        return bool(self.details.get("exempt")) and not self.details.get("published")
+        return self.never_pruned and not self.details.get("published")
 
     @property
     def last_epoch(self) -> int:

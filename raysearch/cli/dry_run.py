@@ -56,7 +56,7 @@ def explain(
     say(f"space {spec.name}: {_searched(spec)}, model {spec.model.name}")
     sizes = ", ".join(f"{len(rows)} {name}" for name, rows in split.sides())
     say(f"corpus {spec.corpus.name}, {split.protocol} fold {split.fold}: {sizes}")
-    for line in (*audited.audit.brief(), *spelling_notes(audited.corpus)):
+    for line in (*spec.remarks, *audited.audit.brief(), *spelling_notes(audited.corpus)):
         say(line)
     source, settings = start
     if source is not None:

@@ -180,7 +180,7 @@ def _search(
             run.write_splits(audited.split.rows())
             write_learned(run, audited.split, source)
             progress.say(f"run: {display_path(run.root)}")
-            notes = (*spelling_notes(audited.corpus), *about)
+            notes = (*spec.remarks, *spelling_notes(audited.corpus), *about)
             for line in (*audited.audit.brief(), *notes, *dashboard_lines(session.dashboard_url)):
                 progress.say(line)
             with (

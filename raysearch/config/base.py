@@ -34,11 +34,16 @@ class Config(BaseModel):
 
 
 class Places:
-    """Where each dotted key was written: ``file:line`` for YAML, ``--set`` for an override."""
+    """Where each dotted key was written: ``file:line`` for YAML, ``--set`` for an override.
+
+    Attributes:
+        remarks: lines for the user about keys that are read under another name.
+    """
 
     def __init__(self, source: str = "the configuration") -> None:
         self.source = source
         self._places: dict[str, str] = {}
+        self.remarks: list[str] = []
 
     def note(self, key: str, place: str) -> None:
         """Remember that ``key`` was written at ``place``."""

@@ -164,8 +164,8 @@ class SearchConfig(Config):
     )
     warm_start: WarmStart | None = Field(None, description="Settings of earlier runs.")
     published_first: bool = Field(True, description="Run the published settings first.")
-    own_first: bool = Field(
-        True, description="Then those of the sections: random draws may all be worse."
+    defaults_first: bool = Field(
+        True, description="Then the space's own defaults: random draws may all be worse."
     )
     workers: int = Field(1, ge=1, le=1024, description="Training processes of one trial.")
     max_workers: int | None = Field(

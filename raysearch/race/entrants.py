@@ -37,7 +37,7 @@ class Entrants:
     Attributes:
         specs: system to its settings, the smallest model first.
         left_out: system to what it lacks.
-        notes: what of the options is not for all of them.
+        notes: what of the options is not for all of them, or has another name now.
     """
 
     specs: dict[str, SearchSpec]
@@ -95,6 +95,7 @@ def entrants(spaces: Sequence[str], given: Sequence[Override]) -> Entrants:
         for key, those in has.items()
         if len(those) < len(spaces)
     ]
+    notes += dict.fromkeys(line for spec in specs.values() for line in spec.remarks)
     return Entrants(dict(sorted(specs.items(), key=_size)), left_out, notes)
 
 

@@ -75,7 +75,7 @@ class CheckpointKeeper:
             for record in trials.ranked()
             if record.status in TERMINAL and record.checkpoint and record.copied_from is None
         ]
-        measured = [r for r in trials.records.values() if r.details.get("exempt")]
+        measured = [r for r in trials.records.values() if r.never_pruned]
         kept = [*live, *ended[: self._keep_best], *measured]
         return {self._folder / record.checkpoint[0] for record in kept if record.checkpoint}
 

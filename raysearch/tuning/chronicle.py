@@ -53,7 +53,7 @@ class Chronicle:
             config=proposal.values,
             seed=seed_from(proposal.trial),
             published=proposal.published,
-            exempt=proposal.exempt,
+            exempt=proposal.never_pruned,  # the word that ledgers have for it from the first on
         )
         return self._trials.records[number]
 

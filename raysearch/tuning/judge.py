@@ -63,7 +63,7 @@ class Judge:
         those of the sections, are what others are measured against: they are neither.
         """
         value, warmup = self.value(record, epoch), self._warmup_of(record)
-        if done or record.details.get("exempt"):
+        if done or record.never_pruned:
             self._rule.record(record.number, epoch, value, warmup=warmup)
             return "completed" if done else None
         stops = self._rule.stops(record.number, epoch, value, warmup=warmup)
@@ -95,10 +95,10 @@ class Judge:
         return [trials.records[n] for n in (rule.by_promise(numbers) if rule else numbers)]
 
     def held(self, trials: Trials) -> dict[int, int]:
-        """The exempt trials that would have paused, were they not, and after which epoch."""
+        """The trials that would have paused if they could be pruned, and after which epoch."""
         held: dict[int, int] = {}
         for record in trials.records.values():
-            if self._rule.promotion and record.details.get("exempt"):
+            if self._rule.promotion and record.never_pruned:
                 epochs = self._rule.promotion.held(record.number)
                 if epochs is not None:
                     held[record.number] = epochs + self._warmup_of(record)

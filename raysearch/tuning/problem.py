@@ -108,7 +108,7 @@ class SpecProblem:
         given = [Given(PUBLISHED, published_values(spec))] if wanted else []
         own = self.proposed(own_values(spec))
         repeated = any(spec.resolve(one.values) == spec.resolve(own) for one in given)
-        if spec.search.own_first and not repeated:
+        if spec.search.defaults_first and not repeated:
             given.append(Given(OWN, own))
         warm = spec.search.warm_start
         settings = warm.settings if warm else ()

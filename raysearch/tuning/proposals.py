@@ -19,13 +19,14 @@ class Proposal:
         values: dotted field to value.
         trial: the identity.
         published: whether they are the published settings.
-        exempt: whether they are never stopped early: the published ones and the sections' own.
+        never_pruned: whether they train all their epochs whatever the stop rule says: the published
+            ones and the space's own defaults.
     """
 
     values: dict[str, Any]
     trial: str
     published: bool
-    exempt: bool = False
+    never_pruned: bool = False
 
 
 class Proposals:
@@ -53,12 +54,12 @@ class Proposals:
             return Proposal(values, problem.identity(values), published=False)
         label, values = self._given[number].label, self._given[number].values
         self._study.enqueue(number, problem.searched(values), label=label)
-        exempt = label in (PUBLISHED, OWN)
-        return Proposal(values, problem.identity(values), label == PUBLISHED, exempt)
+        never_pruned = label in (PUBLISHED, OWN)
+        return Proposal(values, problem.identity(values), label == PUBLISHED, never_pruned)
 
     def take_up(self, record: TrialRecord, curve: Mapping[int, float]) -> None:
         """Take a trial that an earlier driver proposed, with its ``curve`` unless it runs."""
-        label = OWN if record.details.get("exempt") else None
+        label = OWN if record.never_pruned else None
         label = PUBLISHED if record.details.get("published") else label
         values = self._problem.searched(record.config)
         if record.status == "running":

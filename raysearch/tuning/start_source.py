@@ -178,7 +178,8 @@ def fitted(spec: SearchSpec, source: Source | None) -> tuple[SearchSpec, list[st
     values = [(name, _at(plain, name)) for name in names]
     apply_overrides(data, Places(), values)
     places = Places(f"the settings of {source.origin}")
-    return SearchSpec.from_dict(data, places=places), [f"{k}={v}" for k, v in values]
+    fitted_spec = replace(SearchSpec.from_dict(data, places=places), remarks=spec.remarks)
+    return fitted_spec, [f"{k}={v}" for k, v in values]
 
 
 def _goes_with(name: str, spec: SearchSpec, given: TrialConfig) -> bool:

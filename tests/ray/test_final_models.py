@@ -28,7 +28,7 @@ QUIET = Watcher(lambda line: None, lambda *counts: None)
 @pytest.fixture(scope="module")
 def run(cluster, storage):
     spec = small_spec(
-        search__own_first=True,
+        search__defaults_first=True,
         search__published_first=False,
         search__inner_folds=2,
         search__final="auto",

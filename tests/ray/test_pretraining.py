@@ -74,7 +74,7 @@ def spec(women, savee):
         # So small that weights stay where they start.
         training__learning_rate=1e-7,
         training__weight_decay=0.0,
-        search__own_first=True,
+        search__defaults_first=True,
         search__published_first=False,
         search__scheduler="none",
         search__trials=2,

@@ -38,7 +38,7 @@ SMALL = {
     "model.stem_stride": 4,
     "training.epochs": 2,
     "search.trials": 4,
-    "search.own_first": False,
+    "search.defaults_first": False,
     "search.priors": False,
     "search.inner_folds": 1,
     "search.final": "single",

@@ -26,7 +26,7 @@ def small_spec(keep=("training.learning_rate", "model.dropout"), **settings):
         "search.scheduler": "asha",
         **({} if "training.warmup_epochs" in keep else {"training.warmup_epochs": 0}),
         "search.grace_epochs": 1,
-        "search.own_first": False,
+        "search.defaults_first": False,
         "search.priors": False,  # the scores are made up
         **{key.replace("__", "."): value for key, value in settings.items()},
     }
