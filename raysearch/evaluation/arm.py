@@ -206,14 +206,14 @@ class _StorageFailedError(InfrastructureError):
 
 
 def _train(pool: WorkerPool, slot: Slot, task: dict[str, Any]) -> None:
-    lease = pool.assign(slot.index, task)["lease"]
+    booking = pool.assign(slot.index, task)["booking"]
     try:
-        answer = ray.get(slot.host.begin.remote(lease))
+        answer = ray.get(slot.host.begin.remote(booking))
         name = f"refit {task['number']} {task['config']['model']['name']}"
         named_task = slot.host.trial.options(name=name).remote(task["number"])
         index = 0
         while "failed" not in answer and not answer.get("done"):
-            answer = ray.get(slot.host.step.remote(lease, index))
+            answer = ray.get(slot.host.step.remote(booking, index))
             index += 1
     except RayActorError:
         raise InfrastructureError(

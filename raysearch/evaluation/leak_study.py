@@ -224,7 +224,7 @@ def _usable(split: Split, unusable: set[str]) -> Split:
 def _table(rows: Sequence[LeakRow], labels: Sequence[str]) -> RowTable:
     return RowTable(
         ids=tuple(row.name for row in rows),
-        hashes=tuple(row_key(row.utterance.content_hash, row.cell) for row in rows),
+        keys=tuple(row_key(row.utterance.content_hash, row.cell) for row in rows),
         labels=tuple(labels.index(row.emotion) for row in rows),
     )
 

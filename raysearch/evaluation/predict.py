@@ -93,7 +93,7 @@ def row_table(rows: "Sequence[Utterance]", cell: str = "") -> RowTable:
     """Rows to be scored; their true emotions are compared later, some may be unknown here."""
     return RowTable(
         ids=tuple(row.id for row in rows),
-        hashes=tuple(row_key(row.content_hash, cell) for row in rows),
+        keys=tuple(row_key(row.content_hash, cell) for row in rows),
         labels=(0,) * len(rows),
         speakers=tuple(speaker_key(row) for row in rows),
     )

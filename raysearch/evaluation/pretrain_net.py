@@ -117,14 +117,14 @@ class NetTraining:
     ) -> dict[str, Any]:
         """Train there; the last answer of its host, which holds ``checkpoint`` if it ended well."""
         host = pool.slots[slot].host
-        lease = pool.assign(slot, self._task(resume))["lease"]
+        booking = pool.assign(slot, self._task(resume))["booking"]
         last, index = time.monotonic(), 0
         name = f"pretraining {self.config.model.name}"
         try:
-            answer: dict[str, Any] = ray.get(host.begin.remote(lease))
+            answer: dict[str, Any] = ray.get(host.begin.remote(booking))
             named_task = host.trial.options(name=name).remote(NUMBER)
             while "failed" not in answer and not answer.get("done"):
-                answer = ray.get(host.step.remote(lease, index))
+                answer = ray.get(host.step.remote(booking, index))
                 index += 1
                 now = time.monotonic()
                 enough, last = tick(now - last), now
@@ -134,7 +134,7 @@ class NetTraining:
                     self.forget(old)
                 if enough and "failed" not in answer and not answer["done"]:
                     pool.let_go(slot, NUMBER)
-                    answer = ray.get(host.step.remote(lease, index))
+                    answer = ray.get(host.step.remote(booking, index))
                     if "failed" not in answer and "checkpoint" not in answer:
                         answer = LOST
             if "failed" not in answer:

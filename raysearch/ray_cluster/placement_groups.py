@@ -9,10 +9,10 @@ from ray.util.placement_group import PlacementGroup, remove_placement_group
 
 from raysearch.ray_cluster.ray_internals import placement_groups
 
-__all__ = ["free_places_of"]
+__all__ = ["remove_placement_groups_of"]
 
 
-def free_places_of(actor_id: bytes) -> int:
+def remove_placement_groups_of(actor_id: bytes) -> int:
     """Free what the actor of ``actor_id`` reserved, and end the workers there.
 
     Returns:

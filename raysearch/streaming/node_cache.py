@@ -49,16 +49,16 @@ class NodeCache:
         self._entries.move_to_end(key)
         return [self._entries[key][0]]
 
-    def load(self, key: str, source: FeatureSource, hashes: Sequence[str]) -> list[Any]:
+    def load(self, key: str, source: FeatureSource, keys: Sequence[str]) -> list[Any]:
         """As ``get``, after reading the rows if no other group asked for them first."""
         if (found := self.get(key)) is not None:
             return found
         fetch_indices(source)
         index = scan(source)
-        index.check(source.folder, hashes)
-        num_bytes = sum(index.places[h][2] for h in hashes) * source.num_bins * 4
+        index.check(source.folder, keys)
+        num_bytes = sum(index.locations[row][2] for row in keys) * source.num_bins * 4
         self._make_room(num_bytes)
-        self._entries[key] = (ray.put(_read(source, index, hashes)), num_bytes)
+        self._entries[key] = (ray.put(_read(source, index, keys)), num_bytes)
         return [self._entries[key][0]]
 
     def state(self) -> dict[str, int]:
@@ -126,18 +126,18 @@ def _make(node_id: str) -> Any:
     return actor.remote(host_budget(node_id))
 
 
-def cached_arrays(cache: Any, source: FeatureSource, hashes: Sequence[str]) -> FeatureArrays:
-    """The arrays of ``hashes`` in this order, read-only views of the node's shared memory.
+def cached_arrays(cache: Any, source: FeatureSource, keys: Sequence[str]) -> FeatureArrays:
+    """The arrays of ``keys`` in this order, read-only views of the node's shared memory.
 
     Raises:
         DataError: rows that the store does not hold, or damaged ones.
     """
-    digest = hashlib.sha256("\n".join(hashes).encode()).hexdigest()[:16]
+    digest = hashlib.sha256("\n".join(keys).encode()).hexdigest()[:16]
     key = f"{source.stream}-{source.key}-{digest}"
     found = ray.get(cache.get.remote(key))
     if found is None:
         name = f"load features {source.stream}"
-        found = ray.get(cache.load.options(name=name).remote(key, source, list(hashes)))
+        found = ray.get(cache.load.options(name=name).remote(key, source, list(keys)))
     arrays: FeatureArrays = ray.get(found[0])
     return arrays
 
@@ -151,16 +151,16 @@ def host_budget(node_id: str | None = None) -> int:
     return 0
 
 
-def _read(source: FeatureSource, index: StoreIndex, hashes: Sequence[str]) -> FeatureArrays:
-    """Reads the rows, whole part by part, into one array in the order of ``hashes``."""
-    stats = index.stats(hashes)
+def _read(source: FeatureSource, index: StoreIndex, keys: Sequence[str]) -> FeatureArrays:
+    """Reads the rows, whole part by part, into one array in the order of ``keys``."""
+    stats = index.stats(keys)
     num_frames_R = stats.num_frames
     num_frames = int(num_frames_R.sum())
     arrays = FeatureArrays(np.empty((num_frames, source.num_bins), dtype=np.float32), stats)
     offsets = arrays.offsets
     wanted: dict[str, dict[int, list[int]]] = {}
-    for position, content_hash in enumerate(hashes):
-        part, row, _ = index.places[content_hash]
+    for position, key in enumerate(keys):
+        part, row, _ = index.locations[key]
         wanted.setdefault(part, {}).setdefault(row, []).append(position)
     items = [(p, index.parts[p].num_bytes, sorted(rows)) for p, rows in wanted.items()]
     node_id = ray.get_runtime_context().get_node_id()

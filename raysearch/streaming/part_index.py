@@ -57,7 +57,7 @@ def write_index(path: Path, entry: PartEntry, identity: str) -> None:
     """
     index = entry.index
     columns = [
-        pa.array(index.hashes, pa.string()),
+        pa.array(index.keys, pa.string()),
         pa.array(index.num_frames, pa.int64()),
         pa.array(list(index.bin_sum), pa.list_(pa.float64())),
         pa.array(list(index.bin_sumsq), pa.list_(pa.float64())),
@@ -103,8 +103,8 @@ def load_index(path: Path, identity: str, num_bins: int) -> PartEntry:
     sound = all(np.isfinite(s).all() and s.shape == (len(frames_R), num_bins) for s in sums)
     if not sound or np.any(frames_R < 1):
         raise DataError(f"{path}: frames or sums out of range")
-    hashes = tuple(table["content_hash"].to_pylist())
-    return PartEntry(PartIndex(hashes, frames_R, sums[0], sums[1]), num_bytes)
+    keys = tuple(table["content_hash"].to_pylist())
+    return PartEntry(PartIndex(keys, frames_R, sums[0], sums[1]), num_bytes)
 
 
 def _matrix(column: pa.ChunkedArray, num_bins: int) -> np.ndarray:

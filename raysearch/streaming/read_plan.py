@@ -33,9 +33,9 @@ class StoredRows:
     row_R: np.ndarray
 
     @classmethod
-    def of(cls, index: StoreIndex, hashes: Sequence[str]) -> "StoredRows":
-        """Those of ``hashes``, in this order."""
-        found = [index.places[h] for h in hashes]
+    def of(cls, index: StoreIndex, keys: Sequence[str]) -> "StoredRows":
+        """Those of ``keys``, in this order."""
+        found = [index.locations[key] for key in keys]
         parts = sorted({part for part, _, _ in found})
         number = {part: i for i, part in enumerate(parts)}
         return cls(

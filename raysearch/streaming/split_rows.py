@@ -27,13 +27,13 @@ def speaker_key(utterance: "Utterance") -> str:
 
 @dataclass(frozen=True)
 class RowTable:
-    """Rows in a fixed order: utterance ids, content hashes (the store's keys), class indices.
+    """Rows in a fixed order: utterance ids, keys of the store's rows, class indices.
 
     ``speakers`` may stay empty where nothing is normalised by speaker.
     """
 
     ids: tuple[str, ...]
-    hashes: tuple[str, ...]
+    keys: tuple[str, ...]
     labels: tuple[int, ...]
     speakers: tuple[str, ...] = ()
 
@@ -58,12 +58,12 @@ class SplitRows:
         """The store's keys: training rows, validation rows, then each cell's training rows."""
         unknown = set(cells) - set(self.cells)
         assert not unknown, f"cells without features: {sorted(unknown)}"
-        return (*self.train.hashes, *self.validation.hashes, *self.augmented(cells))
+        return (*self.train.keys, *self.validation.keys, *self.augmented(cells))
 
     def augmented(self, cells: Sequence[str] | None = None) -> tuple[str, ...]:
         """The keys of the training rows after each of ``cells``, by default after all."""
         chosen = self.cells if cells is None else cells
-        return tuple(row_key(h, cell) for cell in chosen for h in self.train.hashes)
+        return tuple(row_key(key, cell) for cell in chosen for key in self.train.keys)
 
 
 def split_rows(
@@ -107,7 +107,7 @@ def _table(
             )
     return RowTable(
         ids=tuple(u.id for u in kept),
-        hashes=tuple(u.content_hash for u in kept),
+        keys=tuple(u.content_hash for u in kept),
         labels=tuple(index[u.emotion] for u in kept),
         speakers=tuple(speaker_key(u) for u in kept),
     )

@@ -63,15 +63,15 @@ class PartRow:
 class PartIndex:
     """A part's small columns: keys and frames a row, and sums over frames for statistics."""
 
-    hashes: tuple[str, ...]
+    keys: tuple[str, ...]
     num_frames: np.ndarray
     bin_sum: np.ndarray
     bin_sumsq: np.ndarray
 
 
-def part_name(hashes: Iterable[str]) -> str:
+def part_name(keys: Iterable[str]) -> str:
     """The name of the part that holds these rows: a rerun of the same work writes the same file."""
-    digest = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+    digest = hashlib.sha256("\n".join(keys).encode()).hexdigest()
     return f"part-{digest[:20]}.parquet"
 
 

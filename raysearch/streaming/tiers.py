@@ -106,7 +106,7 @@ def open_trial_data(
 
 
 def _open(
-    hashes: Sequence[str],
+    keys: Sequence[str],
     sources: Mapping[str, FeatureSource],
     tier: str,
     device: torch.device,
@@ -114,10 +114,10 @@ def _open(
     horizon: int,
 ) -> WindowReader:
     if tier == "stream":
-        return StreamReader(sources, hashes, horizon)
+        return StreamReader(sources, keys, horizon)
     if tier not in ("host", "device"):
         raise ConfigError(f"unknown data tier {tier!r} (one of: device, host, stream)")
     actor = cache or node_cache()
-    arrays = {name: cached_arrays(actor, source, hashes) for name, source in sources.items()}
+    arrays = {name: cached_arrays(actor, source, keys) for name, source in sources.items()}
     floors = {name: source.floor for name, source in sources.items()}
     return HostReader(arrays, floors) if tier == "host" else DeviceReader(arrays, floors, device)

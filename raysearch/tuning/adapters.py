@@ -65,8 +65,8 @@ class ConductorSearcher(_Stateless, Searcher):
                 self._pool.close_idle()
             return Searcher.FINISHED if self._conductor.idle else None
         self._numbers[trial_id] = assignment.number
-        lease = self._pool.assign(assignment.slot, assignment.task)
-        return {"number": assignment.number, "label": assignment.label, **lease}
+        booking = self._pool.assign(assignment.slot, assignment.task)
+        return {"number": assignment.number, "label": assignment.label, **booking}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False

@@ -12,7 +12,7 @@ __all__ = ["TrialProxy"]
 
 
 class TrialProxy(tune.Trainable):
-    """Leases the slot named in its config; one epoch of the slot's worker group is one step.
+    """Books the slot named in its config; one epoch of the slot's worker group is one step.
 
     It imports no torch and holds no state of its own, so it is cheap to start, is reused from
     trial to trial, and may die at any time: its successor takes the trial up at its last
@@ -24,19 +24,19 @@ class TrialProxy(tune.Trainable):
     """
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Lease the trial of ``config["lease"]`` on the host named ``config["host"]``."""
-        self._lease(config)
+        """Take the trial of ``config["booking"]`` on the host named ``config["host"]``."""
+        self._book(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Serve another trial with this same actor."""
-        self._lease(new_config)
+        self._book(new_config)
         return True
 
     def step(self) -> dict[str, Any]:
         """One epoch: ``epoch``, ``value``, ``done`` and the whole ``report``."""
         answer = self._begun or self._begin()
         if "failed" not in answer:
-            answer = ray.get(self._host.step.remote(self._lease_id, self._num_steps))
+            answer = ray.get(self._host.step.remote(self._booking, self._num_steps))
             self._num_steps += 1
         if "failed" in answer:
             fault = Fault(answer.get("fault", Fault.SETTINGS))
@@ -49,14 +49,14 @@ class TrialProxy(tune.Trainable):
             "report": report,
         }
 
-    def _lease(self, config: dict[str, Any]) -> None:
+    def _book(self, config: dict[str, Any]) -> None:
         self._number = int(config["number"])
-        self._lease_id, self._num_steps = config["lease"], 0
+        self._booking, self._num_steps = config["booking"], 0
         self._host, self._label = ray.get_actor(config["host"]), config["label"]
         self._begun: dict[str, Any] = {}
 
     def _begin(self) -> dict[str, Any]:
-        self._begun = ray.get(self._host.begin.remote(self._lease_id))
+        self._begun = ray.get(self._host.begin.remote(self._booking))
         # The reference keeps the task alive; it ends, or fails with the reason, as the trial does.
         self._named_task = self._host.trial.options(name=self._label).remote(self._number)
         return self._begun

@@ -10,7 +10,7 @@ import ray
 from ray.train import Result
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
-from raysearch.ray_cluster.placement_groups import free_places_of
+from raysearch.ray_cluster.placement_groups import remove_placement_groups_of
 from raysearch.ray_cluster.process_group import ProcessGroup
 from raysearch.ray_cluster.ray_internals import (
     ControllerCallback,
@@ -82,15 +82,15 @@ class GroupFit(DataParallelTrainer):
     def kill(self) -> None:
         """End the controller, which may wait for ever for a worker that does not start.
 
-        What it has reserved for its workers must then be freed: see ``free_places``.
+        What it has reserved for its workers must then be freed: see ``remove_placement_groups``.
         """
         if (controller := self._controller) is not None:
             ray.kill(controller)
 
-    def free_places(self) -> None:
+    def remove_placement_groups(self) -> None:
         """Free what a controller that is no more still holds for its workers, and end these."""
         if self._controller_id:
-            free_places_of(self._controller_id)
+            remove_placement_groups_of(self._controller_id)
 
     def _create_default_callbacks(self) -> list[RayTrainCallback]:
         callbacks: list[RayTrainCallback] = super()._create_default_callbacks()

@@ -59,7 +59,7 @@ class WorkerGroupHost(Channel):
         self._max_restarts = max_restarts
         self._busy = asyncio.Lock()
         self._assigned: dict[str, Any] = {}
-        self._lease = -1
+        self._booking = -1
         # By folder and number: several runs may share a slot.
         self._attempts: dict[tuple[str, int], int] = {}
         self._restarts = 0
@@ -69,43 +69,43 @@ class WorkerGroupHost(Channel):
     # ---- the trial's side --------------------------------------------------------------------
 
     @no_task_events
-    async def assign(self, task: dict[str, Any], lease: int) -> None:
-        """The driver's word on what this slot does next; leases of a slot only rise."""
+    async def assign(self, task: dict[str, Any], booking: int) -> None:
+        """The driver's word on what this slot does next; bookings of a slot only rise."""
         async with self._changed:
-            self._assigned, self._lease = task, lease
+            self._assigned, self._booking = task, booking
             self._changed.notify_all()
 
     @no_task_events
-    async def begin(self, lease: int) -> dict[str, Any]:
-        """Start the trial of ``lease``, first aborting whatever else still runs here.
+    async def begin(self, booking: int) -> dict[str, Any]:
+        """Start the trial of ``booking``, first aborting whatever else still runs here.
 
         A caller that takes over from a dead one finds the trial running and joins it. A caller
-        whose lease has passed is told so: Tune may start a proxy and then use another.
+        whose booking has passed is told so: Tune may start a proxy and then use another.
 
         Returns:
             ``{"attempt": n}``, with ``failed`` (the reason) and ``fault`` if it could not be
             started.
         """
-        await self._until(lambda: self._lease >= lease)
+        await self._until(lambda: self._booking >= booking)
         async with self._busy:
-            if lease != self._lease:
+            if booking != self._booking:
                 return {"failed": "superseded"}
-            if self._current is None or self._current.lease != lease:
+            if self._current is None or self._current.booking != booking:
                 await self._drop()
-                self._current = self._new(self._assigned, lease)
+                self._current = self._new(self._assigned, booking)
                 return await self._guarded(self._current, None)
             if self._current.reason:
                 return self._failure(self._current)
             return {"attempt": self._current.attempt}
 
-    def _new(self, task: dict[str, Any], lease: int) -> Running:
+    def _new(self, task: dict[str, Any], booking: int) -> Running:
         key = trial_key(task)
         self._attempts[key] = attempt = max(self._attempts.get(key, 0) + 1, int(task["attempt"]))
-        return Running(task, lease, attempt, task.get("resume"))
+        return Running(task, booking, attempt, task.get("resume"))
 
     @no_task_events
-    async def step(self, lease: int, index: int) -> dict[str, Any]:
-        """Rank 0's result number ``index`` of the trial of ``lease``: one epoch each.
+    async def step(self, booking: int, index: int) -> dict[str, Any]:
+        """Rank 0's result number ``index`` of the trial of ``booking``: one epoch each.
 
         A result is kept until the next trial, so a caller that takes over reads from the start
         what its predecessor may have lost. The result carries ``attempt``; the last one carries
@@ -114,7 +114,7 @@ class WorkerGroupHost(Channel):
         """
         async with self._busy:
             running = self._current
-            if running is None or running.lease != lease:
+            if running is None or running.booking != booking:
                 return {"failed": "superseded"}
             if index < len(running.results):
                 return running.results[index]

@@ -225,13 +225,17 @@ class WorkerPool:
             ray.get(self.slots[slot].host.let_go.remote(number), timeout=ANSWER_S)
 
     def assign(self, slot: int, task: dict[str, Any]) -> dict[str, Any]:
-        """Tell ``slot`` its next trial; the name of its host and the lease to begin it with."""
+        """Tell ``slot`` its next trial.
+
+        Returns:
+            ``host``, the name of the slot's host, and ``booking``, which begins that trial there.
+        """
         taken = self.slots[slot]
         with contextlib.suppress(RayError):  # a dead host's trial will tell
             nodes = set(taken.note_workers(ANSWER_S))
             with self._lock:
                 self._caches.use(slot, nodes)
-        return {"host": taken.host_name, "lease": taken.assign(task)}
+        return {"host": taken.host_name, "booking": taken.assign(task)}
 
     def close_idle(self) -> None:
         """Keep no more slots than there are trials in flight: nothing else is left to do.

@@ -15,7 +15,7 @@ class Running:
     """The trial that this group works on, or last worked on."""
 
     task: dict[str, Any]
-    lease: int
+    booking: int
     attempt: int
     checkpoint: str | None
     token: str | None = None

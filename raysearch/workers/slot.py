@@ -50,7 +50,7 @@ class Slot:
         opened: when, of ``time.monotonic()``.
         busy: whether it has a trial.
         leaving: whether it is to close once it has none.
-        lease: the last trial's number here.
+        booking: counts the trials that it was told of; the last one's number here.
         num_rests: pauses since the last trial that ended here.
         rests_until: when, of ``time.monotonic()``, it can take a trial again.
         workers: process ids by node, as they were last seen.
@@ -60,7 +60,7 @@ class Slot:
         self.index, self.host_name = index, f"{pool}-slot-{index}"
         self.opened = time.monotonic()
         self.busy = self.leaving = False
-        self.lease = -1
+        self.booking = -1
         self.num_rests, self.rests_until = 0, 0.0
         self.workers: dict[str, list[int]] = {}
         self._plan, self._scratch = plan, scratch
@@ -101,12 +101,16 @@ class Slot:
         return found
 
     def assign(self, task: dict[str, Any]) -> int:
-        """Tell it its next trial; the lease to begin it with."""
-        self.lease += 1
+        """Tell the slot its next trial.
+
+        Returns:
+            The booking, which begins that trial and no other.
+        """
+        self.booking += 1
         # In the object store, unread by the host: to read it is to import what data is made of.
         task = {**task, "data": ray.put(task["data"])}
-        self.host.assign.remote(task, self.lease)
-        return self.lease
+        self.host.assign.remote(task, self.booking)
+        return self.booking
 
     def vacate(self, reason: str) -> None:
         """Close once the trial here, if there is one, has published what it holds."""
@@ -161,7 +165,7 @@ class Slot:
         """End what a controller that was killed leaves: its workers, and what they reserve."""
         if self._fit is not None:
             with contextlib.suppress(RayError):
-                self._fit.free_places()
+                self._fit.remove_placement_groups()
         try:
             ray.get(self.host.__ray_ready__.remote(), timeout=CLOSE_S)
         except RayActorError:

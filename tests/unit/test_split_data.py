@@ -193,7 +193,7 @@ def test_split_rows_leaves_out_the_quarantined():
     rows = split_rows(split, exclude={"c"})
     assert rows.train.ids == ("a", "b")
     assert rows.train.labels == (1, 0)
-    assert rows.validation.hashes == ("hash-d",)
+    assert rows.validation.keys == ("hash-d",)
     assert rows.train.speakers == ("made/03", "made/03")
     with pytest.raises(EmptyCorpusError, match="0 validation rows"):
         split_rows(split, exclude={"d"})

@@ -9,19 +9,19 @@ from raysearch.service.doctor.facts import Listener, NodeStorage, RayNode, Store
 from raysearch.service.doctor.findings import Finding, listed
 
 __all__ = [
+    "assess_bandwidth",
+    "assess_lost",
+    "assess_nodes",
+    "assess_ports",
+    "assess_storage",
+    "assess_token",
     "is_open",
-    "judge_bandwidth",
-    "judge_lost",
-    "judge_nodes",
-    "judge_ports",
-    "judge_storage",
-    "judge_token",
 ]
 
 SLOW_GB_S = 0.125  # 1 Gbit/s
 
 
-def judge_nodes(nodes: Sequence[RayNode], num_dead: int) -> Finding:
+def assess_nodes(nodes: Sequence[RayNode], num_dead: int) -> Finding:
     """Who is there, and whether anything can be trained on it."""
     cpus, gpus = sum(node.cpus for node in nodes), sum(node.gpus for node in nodes)
     number = f"{len(nodes)} living node" + ("s" if len(nodes) != 1 else "")
@@ -37,14 +37,14 @@ def judge_nodes(nodes: Sequence[RayNode], num_dead: int) -> Finding:
     )
 
 
-def judge_lost(lost: Mapping[str, str]) -> Iterator[Finding]:
+def assess_lost(lost: Mapping[str, str]) -> Iterator[Finding]:
     """Nodes that stopped answering."""
     for name, why in lost.items():
         advice = "see `ray status`; restart Ray there, or take the node out of the cluster"
         yield Finding("failed", "nodes", f"{name}: {why}", advice)
 
 
-def judge_storage(store: StoreFacts, nodes: Mapping[str, NodeStorage]) -> Iterator[Finding]:
+def assess_storage(store: StoreFacts, nodes: Mapping[str, NodeStorage]) -> Iterator[Finding]:
     """Whether the driver and every node write and read the same storage."""
     if store.error:
         advice = "check that it exists, and may be written by this user and these credentials"
@@ -83,7 +83,7 @@ def _storage_told(store: StoreFacts, num_nodes: int) -> str:
     return text + (f", {store.free_gib:.0f} GiB free" if store.free_gib is not None else "")
 
 
-def judge_bandwidth(
+def assess_bandwidth(
     backend: str, num_bytes: int, answers: Mapping[str, Mapping[str, object]]
 ) -> Finding:
     """How fast gradients can be summed between the nodes ``answers`` come from."""
@@ -104,7 +104,7 @@ def judge_bandwidth(
     return Finding("ok", "bandwidth", text)
 
 
-def judge_token(answers: Mapping[str, Answer]) -> Finding:
+def assess_token(answers: Mapping[str, Answer]) -> Finding:
     """What each port said to a call without a token."""
     open_ports = [port for port, answer in answers.items() if answer == "answered"]
     if open_ports:
@@ -118,7 +118,7 @@ def judge_token(answers: Mapping[str, Answer]) -> Finding:
     return Finding("skipped", "token", "no port answers in the clear")
 
 
-def judge_ports(listeners: Mapping[str, Sequence[Listener]]) -> Iterator[Finding]:
+def assess_ports(listeners: Mapping[str, Sequence[Listener]]) -> Iterator[Finding]:
     """Which of Ray's ports can be reached from other machines."""
     for name, found in listeners.items():
         if ports := _ports(found, "dashboard"):

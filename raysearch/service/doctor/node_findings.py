@@ -10,13 +10,13 @@ from raysearch.service.doctor.findings import Finding, Level, grouped, listed
 
 __all__ = [
     "Offset",
-    "judge_clocks",
-    "judge_gpus",
-    "judge_pins",
-    "judge_processors",
-    "judge_room",
-    "judge_torch",
-    "judge_versions",
+    "assess_clocks",
+    "assess_gpus",
+    "assess_pins",
+    "assess_processors",
+    "assess_room",
+    "assess_torch",
+    "assess_versions",
 ]
 
 # A lease lasts 60 s: raysearch.storage.object_lease.
@@ -40,7 +40,7 @@ class Offset:
         return max(0.0, abs(self.seconds) - self.uncertainty_s)
 
 
-def judge_versions(facts: Mapping[str, NodeFacts]) -> Iterator[Finding]:
+def assess_versions(facts: Mapping[str, NodeFacts]) -> Iterator[Finding]:
     """Whether all machines have the same ones; every difference is a line."""
     first = next(iter(facts.values())).versions
     alike = True
@@ -68,7 +68,7 @@ def _shown(versions: Mapping[str, str | None]) -> str:
     return ", ".join([own, *rest])
 
 
-def judge_pins(requirements: Sequence[str], installed: Mapping[str, str | None]) -> Finding:
+def assess_pins(requirements: Sequence[str], installed: Mapping[str, str | None]) -> Finding:
     """Whether what is installed is what raysearch's package asks for.
 
     Args:
@@ -92,7 +92,7 @@ def judge_pins(requirements: Sequence[str], installed: Mapping[str, str | None])
     return Finding("failed", "packages", listed(wrong), advice)
 
 
-def judge_torch(facts: Mapping[str, NodeFacts]) -> Finding:
+def assess_torch(facts: Mapping[str, NodeFacts]) -> Finding:
     """Whether torch and torchaudio can be imported."""
     for name, node in facts.items():
         version = node.versions.get("torch")
@@ -106,7 +106,7 @@ def judge_torch(facts: Mapping[str, NodeFacts]) -> Finding:
     return Finding("ok", "torch", "torch and torchaudio can be imported")
 
 
-def judge_gpus(
+def assess_gpus(
     facts: Mapping[str, NodeFacts], ray_nodes: Mapping[str, RayNode] | None = None
 ) -> Iterator[Finding]:
     """Whether torch can use the GPUs that are there, and that Ray counts.
@@ -138,7 +138,7 @@ def judge_gpus(
 def _gpu_trouble(name: str, node: NodeFacts, counted: float | None) -> Finding | None:
     seen = len(node.torch.gpus)
     if node.torch.error:
-        return None  # told by judge_torch
+        return None  # told by assess_torch
     for index, gpu in enumerate(node.torch.gpus):
         if gpu.error:
             text = f"{name}: GPU {index} ({gpu.name}) runs nothing: {gpu.error}"
@@ -157,7 +157,7 @@ def _gpu_trouble(name: str, node: NodeFacts, counted: float | None) -> Finding |
     return None
 
 
-def judge_processors(facts: Mapping[str, NodeFacts]) -> Finding:
+def assess_processors(facts: Mapping[str, NodeFacts]) -> Finding:
     """How many CPUs there are, and whether bfloat16 pays on them; information alone."""
     number = sum(node.num_cpus for node in facts.values())
     flags = set.intersection(*(set(node.cpu_flags) for node in facts.values()))
@@ -168,7 +168,7 @@ def judge_processors(facts: Mapping[str, NodeFacts]) -> Finding:
     return Finding("ok", "cpus", f"{number} usable; {words}")
 
 
-def judge_room(
+def assess_room(
     facts: Mapping[str, NodeFacts], ray_nodes: Mapping[str, RayNode] | None = None
 ) -> Iterator[Finding]:
     """Whether memory, shared memory, disk and file descriptors are enough."""
@@ -212,7 +212,7 @@ def _room(name: str, node: NodeFacts, object_store_gib: float) -> Iterator[Findi
         yield Finding(limit, "files", text, advice)
 
 
-def judge_clocks(offsets: Mapping[str, Offset], whose: str) -> Iterator[Finding]:
+def assess_clocks(offsets: Mapping[str, Offset], whose: str) -> Iterator[Finding]:
     """Whether clocks agree with this machine's well enough for leases and ledgers.
 
     Args:
