@@ -43,7 +43,7 @@ _REQUIRED: dict[str, dict[str, type]] = {
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line.
+    """One event of a search: a line of its ledger.
 
     Attributes:
         event: one of EVENTS.
@@ -183,11 +183,11 @@ class Ledger:
         return parsed
 
     def after(self, act: Callable[[], None]) -> None:
-        """Carry ``act`` out: what was appended is written."""
+        """Carry ``act`` out now, as every event that was appended is written already."""
         act()
 
     def flush(self) -> None:
-        """All of it is written already."""
+        """Do nothing: every event that was appended is written already."""
 
     def close(self) -> None:
         """Close the file. Twice is fine."""

@@ -23,7 +23,7 @@ _LOCK, _LEASE = "lease.lock", "lease.json"
 
 
 class Lease(Protocol):
-    """A held run, wherever it is kept."""
+    """A run that this driver alone may write to, wherever it is kept."""
 
     fence: int
 

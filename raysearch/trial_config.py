@@ -19,7 +19,7 @@ __all__ = ["TrialConfig", "section_of"]
 
 @dataclass(frozen=True)
 class TrialConfig:
-    """The resolved sections; one that exists is valid."""
+    """The settings of one trial, all sections resolved; one that exists is valid."""
 
     features: Mapping[str, "FeatureConfig"]
     waveform_augment: WaveformAugmentConfig
@@ -92,7 +92,7 @@ class TrialConfig:
         }
 
     def replace(self, values: Mapping[str, Any], *, places: Places | None = None) -> "TrialConfig":
-        """With the dotted ``values`` in place of its own.
+        """Return a copy with the dotted ``values`` in place of its own.
 
         Raises:
             ConfigError: a field that does not exist, or a value it refuses.

@@ -27,7 +27,7 @@ class EpochRecord:
 
 @dataclass
 class TrialRecord:
-    """One trial so far.
+    """Everything that the ledger says of one trial so far.
 
     Attributes:
         config: searched (or published) dotted field to value.
@@ -80,7 +80,7 @@ class TrialRecord:
         return sum(epoch.train_s for epoch in self.epochs.values())
 
     def apply(self, event: Event, objective: str) -> None:
-        """Take one more event of this trial in."""
+        """Update the record by one more event of its trial."""
         self.slot = event.slot if event.slot is not None else self.slot
         if event.event == "epoch":
             self._epoch(event, objective)
@@ -145,7 +145,7 @@ class Trials:
 
     @classmethod
     def replay(cls, events: Iterable[Event], objective: str = "val_uar") -> "Trials":
-        """The state after ``events``.
+        """Build the state that ``events`` lead to.
 
         Raises:
             DataError: an order of events that no search writes, such as a second end.

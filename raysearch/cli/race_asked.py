@@ -23,7 +23,7 @@ _HOW_FINAL = ("final_seeds", "fusion")
 
 @dataclass(frozen=True)
 class Plan:
-    """A race as it is asked for.
+    """A race as the options ask for it.
 
     Attributes:
         folder: where it is kept.

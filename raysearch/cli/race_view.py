@@ -32,7 +32,7 @@ _WORDS = {
 
 
 class RaceView:
-    """What the terminal shows of a race.
+    """Shows a race in the terminal.
 
     Args:
         console: where to.
@@ -93,7 +93,7 @@ class RaceView:
             yield Watcher(self._progress.say, self._progress.update, files)
 
     def turn_over(self, system: str, seen: Seen) -> None:
-        """One line with what the system has."""
+        """Print one line that says what the system has found in its turn."""
         best = seen.best
         objective = seen.trials.objective
         value = figure(objective, best.best_value if best else None)
@@ -102,7 +102,7 @@ class RaceView:
         self._progress.say(f"{system}: {metric_name(objective)} {value} after {trials}")
 
     def round_over(self, round_: Round, seen: Mapping[str, Seen]) -> None:
-        """The round's table."""
+        """Print the table of a round that is over."""
         if self._quiet:
             return
         objective = next(iter(seen.values())).trials.objective

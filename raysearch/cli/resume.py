@@ -46,7 +46,7 @@ def resume(arguments: argparse.Namespace) -> int:
 
 
 def specs_of(place: str) -> list[SearchSpec]:
-    """The run's settings, of a race every system's.
+    """Read the settings of a run; of a race, those of every system in it.
 
     They may name modules of the user's own, which are to be sent along.
     """

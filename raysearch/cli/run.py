@@ -87,7 +87,7 @@ def is_race(arguments: argparse.Namespace, named: RunFolder | None) -> bool:
 
 
 def spec_from_arguments(arguments: argparse.Namespace, run: RunFolder | None = None) -> SearchSpec:
-    """The search that the options ask for; where they name no space, that of ``run``.
+    """Build the settings of the search from the options, or from ``run`` if no space is named.
 
     Raises:
         UserError: it cannot be.

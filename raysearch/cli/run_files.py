@@ -76,7 +76,7 @@ def _start_fact(run: RunFolder) -> dict[str, str]:
 
 
 def data_facts(audited: Any) -> dict[str, Any]:
-    """What the model card says of the data."""
+    """Gather what the model card says about the data."""
     sides = dict(audited.split.sides())
     return {
         f"{name} speakers": ", ".join(sorted({row.speaker for row in sides[name]}))

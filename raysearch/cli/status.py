@@ -53,7 +53,7 @@ def status(arguments: argparse.Namespace) -> int:
 
 
 def word_of(job: "Job") -> str:
-    """Its state in a word."""
+    """Name the state of a job in one word."""
     return "stopped" if job.exit_code == 130 else _WORDS[job.state]
 
 

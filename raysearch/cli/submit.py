@@ -41,7 +41,7 @@ def add(verbs: Any) -> None:
 
 
 def add_sending(parser: argparse.ArgumentParser) -> None:
-    """Options of every verb that sends a job."""
+    """Add the options of every verb that sends a job to a cluster."""
     add_cluster_dashboard(parser)
     parser.add_argument(
         "--env", action="append", default=[], metavar="NAME=VALUE", help="a variable of the search"

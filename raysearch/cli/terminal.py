@@ -30,7 +30,7 @@ def plain_console(*, quiet: bool = False) -> Console:
 
 
 def heading(console: Console, word: str, rest: str) -> None:
-    """A line that begins with ``word`` in bold."""
+    """Print a line that begins with ``word`` in bold."""
     console.print(Text.assemble((word, "bold"), f"  {rest}"), soft_wrap=True)
 
 

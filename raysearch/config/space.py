@@ -52,7 +52,7 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Space:
-    """What is searched.
+    """A search space: fields, their distributions, and the conditions on which they apply.
 
     Attributes:
         fields: dotted field to its alternatives, conditions before what depends on them.

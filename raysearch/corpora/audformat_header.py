@@ -34,7 +34,7 @@ class TableInfo:
 
 @dataclass(frozen=True)
 class Header:
-    """What ``db.yaml`` says of tables and labels."""
+    """Tables and label schemes, as ``db.yaml`` describes them."""
 
     path: Path
     tables: tuple[TableInfo, ...]

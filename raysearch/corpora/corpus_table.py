@@ -49,7 +49,7 @@ _NUM_NAMES_TO_HINT = 200
 
 
 class CorpusConfig(Config):
-    """Which utterances a search is about."""
+    """The ``corpus`` section: which utterances a search learns from."""
 
     name: str = Field(
         "demo",

@@ -79,7 +79,7 @@ def _sides(folder: Path) -> dict[str, Path]:
 
 
 def items(path: Path) -> Iterator[Item]:
-    """The rows of one list.
+    """Read the rows of one list.
 
     Raises:
         ConfigError: not JSONL, a key missing, features instead of audio, or a part of a file.

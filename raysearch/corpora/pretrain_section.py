@@ -64,7 +64,7 @@ class PretrainConfig(Config):
 
     @property
     def wanted(self) -> bool:
-        """Whether trials start from anything."""
+        """Whether trials start from pre-trained weights rather than from random ones."""
         return self.on is not None or self.weights is not None
 
     @property

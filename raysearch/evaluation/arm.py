@@ -36,7 +36,7 @@ NUM_SEEDS = 3
 
 @dataclass(frozen=True)
 class Arm:
-    """What is trained, and what it is tested on.
+    """One model or set of settings that is trained, and the split that it is tested on.
 
     Attributes:
         spec: the settings of the split: its protocol and fold.
@@ -82,7 +82,7 @@ class Arm:
         )
 
     def prepared(self, storage: Path) -> "Arm":
-        """With the features of its training and validation rows."""
+        """Return a copy that holds the features of its training and validation rows."""
         inner = self.audited.inner if self.num_inner > 1 or self.searched else ()
         bank = prepare_features(self.feature_spec, self.audited.split, storage, inner=inner)
         rows = bank.inner[: self.num_inner]

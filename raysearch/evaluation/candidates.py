@@ -24,7 +24,7 @@ __all__ = ["Kept", "inner_predictions", "kept_candidates", "kept_records", "own_
 
 @dataclass(frozen=True)
 class Kept:
-    """What the kept models say of the same rows.
+    """Predictions of all kept models for the same validation rows.
 
     Attributes:
         candidates: the winner first, the others by rank.

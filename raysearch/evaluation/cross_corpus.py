@@ -61,7 +61,7 @@ class Crossing:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that is scored.
+    """All pairs of a training and a target corpus that are scored.
 
     Attributes:
         arms: training corpus to the run's winner.

@@ -40,7 +40,7 @@ _LEADING: tuple[Mode, ...] = ("nested", "fold", "reuse-settings", "paper")
 
 
 def best_record(run: RunFolder) -> TrialRecord:
-    """The winner by validation.
+    """Find the trial with the best validation value that has a checkpoint.
 
     Raises:
         UserError: no trial has a value and a checkpoint yet.

@@ -46,7 +46,7 @@ class Net:
 
     @property
     def prefix(self) -> str:
-        """What the names of its files begin with."""
+        """The beginning of the names of its files."""
         return inner_prefix(max(self.inner, 0))
 
     @property
@@ -65,7 +65,7 @@ class Net:
 
 @dataclass(frozen=True)
 class FinalModel:
-    """Nets whose weighted mean log-probability decides.
+    """A search's result: nets whose weighted mean log-probability is the prediction.
 
     Attributes:
         method: how it was made of the trials.
@@ -86,7 +86,7 @@ class FinalModel:
 
     @property
     def members(self) -> dict[int, float]:
-        """Trial number to its share."""
+        """Each member trial's number and its share of the decision."""
         shares: dict[int, float] = {}
         for net in self.nets:
             if net.trial is not None:

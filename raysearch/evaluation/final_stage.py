@@ -44,7 +44,7 @@ __all__ = ["FinalStage", "apportioned", "single_model"]
 
 
 def single_model(run: RunFolder, spec: SearchSpec, record: TrialRecord) -> FinalModel:
-    """The best trial's weights, of its first inner fold."""
+    """Make a final model of the best trial's weights from its first inner fold."""
     nets = _nets(run, spec, record, 1)
     return FinalModel("single", record.trial, nets, "the best trial by validation")
 
@@ -59,7 +59,7 @@ def _nets(run: RunFolder, spec: SearchSpec, record: TrialRecord, num_inner: int)
 
 @dataclass(frozen=True)
 class FinalStage:
-    """What follows the trials of one search.
+    """Builds and stores the final model once the trials of a search are over.
 
     Attributes:
         run: the run; its lease is held.

@@ -132,7 +132,7 @@ def leak_study(
 
 
 def sentence(study: Mapping[str, Any]) -> str:
-    """What the study shows."""
+    """Say in one sentence what the study shows."""
     arms = study["arms"]
     own = percent(arms["A"]["augmented_test"]["ua"]["mean"])
     honest, chance = (percent(arms[name]["ua"]["mean"]) for name in "CD")

@@ -22,7 +22,7 @@ _OF_CLIPS: Changes = {
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """One question.
+    """One question about a winner: what its score is with some settings changed.
 
     Attributes:
         name: as ``--only`` takes it.

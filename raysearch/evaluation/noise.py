@@ -22,7 +22,7 @@ SNRS_DB = (20, 10, 5, 0)
 
 
 def stored_noise(run: RunFolder) -> dict[str, Any] | None:
-    """What a sweep found before."""
+    """Read what an earlier sweep over noise levels found; None if there was none."""
     path = run.root / "noise.json"
     return load_json(path) if path.exists() else None
 

@@ -44,7 +44,7 @@ __all__ = [
 
 
 def probability_column(label: str) -> str:
-    """The column of an emotion's probability."""
+    """Name the column that holds an emotion's probability."""
     return f"p_{label}"
 
 

@@ -32,7 +32,7 @@ def check_start(run: RunFolder, audited: AuditedSplit) -> None:
 
 
 def start_notes(run: RunFolder) -> list[str]:
-    """What must stand beside the run's figures."""
+    """Write the notes about pre-training that must stand beside the run's figures."""
     found = learned_by(run)
     return [f"trials started from {found[0].line()}"] if found else []
 

@@ -24,7 +24,7 @@ _HONEST: tuple[Mode, ...] = ("nested", "fold", "reuse-settings")
 
 @dataclass(frozen=True)
 class System:
-    """One run's figures of one evaluation.
+    """The figures that one run has under one kind of evaluation.
 
     Attributes:
         name: the run's folder as it was given.
@@ -47,7 +47,7 @@ class System:
 
 
 def evaluation_file(run: RunFolder) -> Path:
-    """Where the figures are kept."""
+    """Return the path of the file that holds a run's figures."""
     return run.root / "evaluation.json"
 
 

@@ -27,7 +27,7 @@ def check_alike(transductive: Mapping[str, bool]) -> None:
 
 
 def transductive_notes(config: TrialConfig, tables: Iterable[pa.Table]) -> list[str]:
-    """Notes for readers; none under inductive settings.
+    """Write the notes that readers of transductive figures need; none for other settings.
 
     Args:
         config: the settings that were scored.

@@ -57,7 +57,7 @@ class FunctionalsConfig(PitchConfig):
 
     @property
     def chosen(self) -> tuple[str, ...]:
-        """The groups one by one."""
+        """The chosen groups, as a tuple."""
         return tuple(self.groups.split("+"))
 
     def mfcc(self) -> MfccConfig:

@@ -25,7 +25,7 @@ MIN_SECONDS = 0.1
 
 
 class EgemapsConfig(FeatureConfig):
-    """Nothing but the rate: the set is fixed."""
+    """The settings of eGeMAPS: the sample rate alone, as the set is fixed."""
 
     extractor: Literal["egemaps"] = Field("egemaps", description="The eGeMAPS extractor.")
 
@@ -42,7 +42,7 @@ class EgemapsConfig(FeatureConfig):
 
 
 class Egemaps(Extractor):
-    """The functionals as one row."""
+    """Computes the eGeMAPS functionals, one row an utterance."""
 
     Config: ClassVar[type[EgemapsConfig]] = EgemapsConfig
     kind: StreamKind = "vector"

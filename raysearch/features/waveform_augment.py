@@ -37,7 +37,7 @@ _BOUNDS = {
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One augmentation.
+    """One augmentation of a waveform: a kind and its strength.
 
     Attributes:
         kind: ``noise``, ``pitch`` or ``stretch``.
@@ -70,7 +70,7 @@ def parse_cell(name: str) -> Cell:
 
 
 class WaveformAugmentConfig(Config):
-    """The bank, and what a trial makes of it."""
+    """The bank of augmentations that is computed, and how a trial draws from it."""
 
     bank: tuple[str, ...] = Field(
         (), max_length=MAX_CELLS, description="cells that are computed, such as noise:20, pitch:0.7"

@@ -74,7 +74,7 @@ def left(total: Amount, used: Amount) -> dict[str, float]:
 
 
 def part(amount: Amount, share: float) -> dict[str, float]:
-    """``share`` of each kind."""
+    """Return ``share`` of each kind."""
     return {kind: share * value for kind, value in amount.items()}
 
 

@@ -27,15 +27,15 @@ __all__ = ["Audience", "Race"]
 
 
 class Audience(Protocol):
-    """Whoever is shown the race."""
+    """What a race needs of whoever shows it."""
 
     def turn(
         self, round_: Round | None, system: str, spec: SearchSpec, run: RunFolder
     ) -> AbstractContextManager[Watcher]:
-        """Around one turn: who is told of its search. The winner's last has no round."""
+        """Show one turn: the watcher of its search, for a ``with``. The last turn has no round."""
 
     def turn_over(self, system: str, seen: Seen) -> None:
-        """What the system has found after its turn."""
+        """Show what the system has found after its turn."""
 
     def leaving(
         self, system: str, spec: SearchSpec, run: RunFolder, num_paused: int
@@ -43,7 +43,7 @@ class Audience(Protocol):
         """Around the end of the paused trials of a system that is out: who is told of it."""
 
     def round_over(self, round_: Round, seen: Mapping[str, Seen]) -> None:
-        """The round's places are decided."""
+        """Show which systems stay after the round."""
 
 
 class Race:
@@ -73,11 +73,11 @@ class Race:
 
     @property
     def seen(self) -> Mapping[str, Seen]:
-        """System to what it has found so far."""
+        """What each system has found so far."""
         return self._accounts.seen
 
     def run(self) -> None:
-        """Round after round, to the winner's final model.
+        """Run round after round, to the winner's final model.
 
         Raises:
             SearchInterruptedError: a signal; the race can be resumed.

@@ -32,7 +32,7 @@ Override = tuple[str, Any]
 
 @dataclass(frozen=True)
 class Entrants:
-    """Who takes part.
+    """The systems that take part in a race, and those that cannot.
 
     Attributes:
         specs: system to its settings, the smallest model first.

@@ -27,7 +27,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Row:
-    """One system.
+    """One system's line in the leaderboard of a race.
 
     Attributes:
         system: its name.
@@ -140,7 +140,7 @@ def points(objective: str, value: float) -> str:
 
 
 def statements(found: Outcome) -> list[str]:
-    """What may be said, a sentence a line."""
+    """Write what may be said of a race, a sentence a line."""
     best = found.rows[0]
     lines = []
     if best.seen.best is not None and found.error is not None:

@@ -49,7 +49,7 @@ class Place(_Part):
 
 
 class Round(_Part):
-    """A round, begun or over."""
+    """One round of a race, under way or over."""
 
     number: int
     systems: list[str] = Field(description="In the order of their turns.")
@@ -63,7 +63,7 @@ class Round(_Part):
     places: dict[str, Place] = Field(default_factory=dict, description="Best first, at its end.")
 
     def taken_up(self, total: Amount, used: Amount, last: int) -> None:
-        """Another driver goes on with it, whose wall time counts from 0 again.
+        """Adapt the round to another driver, whose wall time counts from 0 again.
 
         Of a kind that nothing limited when it began it may spend its part of what is left now, and
         never more than the race may; the turn under way is then granted anew, by all kinds.
@@ -84,22 +84,22 @@ class Round(_Part):
 
     @property
     def with_turns(self) -> list[str]:
-        """Those that have a turn in it."""
+        """The systems that have a turn in this round."""
         return self.second or self.systems
 
     def is_done(self, system: str) -> bool:
-        """Whether its turn is over."""
+        """Tell whether the system's turn is over."""
         turn = self.turns.get(system)
         return turn is not None and turn.done
 
     @property
     def spent(self) -> bool:
-        """Whether all turns are over, and yet nobody has a place."""
+        """Whether all turns are over although the systems' places are not decided yet."""
         return not self.places and all(self.is_done(system) for system in self.with_turns)
 
 
 class RaceState(_Part):
-    """All that ``race.json`` holds."""
+    """The content of ``race.json``: what was asked, who takes part, and how far it is."""
 
     systems: list[str] = Field(description="Who runs, the cheapest first.")
     left_out: dict[str, str] = Field(description="System to what it lacks.")
@@ -121,7 +121,7 @@ class RaceState(_Part):
 
     @property
     def playing(self) -> list[str]:
-        """Those that may still have a turn."""
+        """The systems that may still have a turn."""
         if self.winner is not None:
             return [self.winner]
         if not self.rounds:
@@ -181,15 +181,15 @@ class RaceFolder:
 
     @property
     def file(self) -> Path:
-        """Where its state is."""
+        """The path of ``race.json``."""
         return self.root / RACE
 
     def run(self, system: str) -> RunFolder:
-        """The run of one system."""
+        """Return the run folder of one system."""
         return RunFolder(self.root / system)
 
     def load(self) -> RaceState:
-        """Its state; raises UserError where it cannot be read."""
+        """Read ``race.json``; raises UserError where it cannot be read."""
         try:
             return RaceState.model_validate(json.loads(self.file.read_text(encoding="utf-8")))
         except (OSError, ValueError, ValidationError) as error:
@@ -197,11 +197,11 @@ class RaceFolder:
             raise UserError(f"{self.file}: not a race's record: {first}") from None
 
     def save(self, state: RaceState) -> None:
-        """Replace it, whole or not at all."""
+        """Replace ``race.json``, whole or not at all."""
         write_json(self.file, state.model_dump(mode="json"))
 
     def link_best(self, winner: str) -> None:
-        """``best`` is the winner's, where the disk has links and nothing else is called so."""
+        """Link ``best`` to the winner's, where the disk has links and the name is free."""
         link = self.root / "best"
         with suppress(OSError):
             link.unlink(missing_ok=True)

@@ -48,7 +48,7 @@ Verdict = Literal["best", "behind", "not distinguished", "not judged", "no score
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How far a system is.
+    """How far a system is: its value, and whether it can be judged by it.
 
     Attributes:
         system: its name.
@@ -87,7 +87,7 @@ def order(standings: Sequence[Standing]) -> list[Standing]:
 
 
 def verdict(standing: Standing, gap: Gap | None, num_systems: int) -> Verdict:
-    """What may be said of a system.
+    """Say of a system whether it is the best, behind, or not to be distinguished yet.
 
     Args:
         standing: the system's.
@@ -110,7 +110,7 @@ def decide(
     *,
     rounds_left: int,
 ) -> list[str]:
-    """Who goes on, the best first.
+    """Choose the systems that go on, the best first.
 
     Whoever is behind, or has no score, leaves in any case; the worst of the others where the
     budget does not reach for all.

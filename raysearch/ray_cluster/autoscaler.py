@@ -61,7 +61,7 @@ def possible_nodes(nodes: Sequence[Node], settings: Settings | None = None) -> l
 
 
 def autoscaler_settings(file: Path | None = None) -> Settings:
-    """The settings of the first of the three that has any; none where nothing is ever added.
+    """Return the settings of the first of the three sources that has any; empty if none has.
 
     Args:
         file: the launcher's, by default where it leaves it.

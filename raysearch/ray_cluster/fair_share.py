@@ -118,7 +118,11 @@ class _Cluster:
         return max(cpus, gpus)
 
     def take(self, plan: Plan) -> bool:
-        """Place one slot's workers, the least or none; whether there was room."""
+        """Place one slot's workers, as few as it can do with or none.
+
+        Returns:
+            Whether there was room.
+        """
         free = [list(node) for node in self._free]
         missing = plan.most_workers
         for node in free:

@@ -22,7 +22,7 @@ _OTHERS = ("/tmp", "/var/tmp", "/dev/shm")
 
 @dataclass(frozen=True, slots=True)
 class ShortFolder:
-    """Where Ray keeps its session.
+    """A folder for Ray's session whose path is short enough for its sockets.
 
     Attributes:
         path: of the folder; None to leave it to Ray.

@@ -13,7 +13,7 @@ __all__ = ["remove_placement_groups_of"]
 
 
 def remove_placement_groups_of(actor_id: bytes) -> int:
-    """Free what the actor of ``actor_id`` reserved, and end the workers there.
+    """Remove the placement groups that the actor made, and end the workers in them.
 
     Returns:
         How many placement groups that were.

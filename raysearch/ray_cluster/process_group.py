@@ -34,12 +34,12 @@ class ProcessGroup(BackendConfig):
 
     @property
     def backend_cls(self) -> type[Backend]:
-        """What Ray Train's controller calls at a group's start and end."""
+        """The class whose methods Ray Train's controller calls at a group's start and end."""
         return _Ranks
 
     @property
     def train_func_context(self) -> type[AbstractContextManager[None]]:
-        """Entered by each worker around its train function."""
+        """The context that each worker enters around its train function."""
         return _OwnDevice
 
 

@@ -19,7 +19,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What one node offers."""
+    """The CPUs and GPUs of one node."""
 
     cpus: float
     gpus: float
@@ -37,21 +37,21 @@ class Plan:
 
     @property
     def most_workers(self) -> int:
-        """Of one trial, when the cluster has room for them."""
+        """The most workers that one trial may have, where the cluster has room for them."""
         return self.max_workers or self.workers
 
     @property
     def resources_per_worker(self) -> dict[str, float]:
-        """In Ray's words."""
+        """The resources of one worker, under Ray's names."""
         wanted = {"CPU": float(self.cpus_per_worker)}
         return {**wanted, "GPU": self.gpus_per_worker} if self.gpus_per_worker else wanted
 
     def describe(self) -> str:
-        """One line for the terminal."""
+        """Describe the plan in one line for the terminal."""
         return f"{_count(self.slots, 'trial')} at a time, each on {self.describe_slot()}"
 
     def describe_slot(self) -> str:
-        """What one slot needs."""
+        """Say what one slot needs."""
         gpu = f" + {self.gpus_per_worker:g} GPU" if self.gpus_per_worker else ""
         workers = _count(self.workers, "worker")
         if self.max_workers:

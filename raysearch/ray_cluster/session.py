@@ -47,7 +47,7 @@ _LOCAL_ENV = {
 
 @dataclass(frozen=True, slots=True)
 class ClusterSession:
-    """A connected Ray."""
+    """A connection to Ray, and what is known of it."""
 
     address: str
     dashboard_url: str | None

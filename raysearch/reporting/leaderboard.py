@@ -54,7 +54,7 @@ def leaderboard_rows(
 
 
 def write_leaderboard(run: RunFolder, spec: SearchSpec, trials: Trials) -> None:
-    """Replace ``leaderboard.csv`` and ``leaderboard.md``."""
+    """Write ``leaderboard.csv`` and ``leaderboard.md`` anew."""
     model = load_final(run)
     rows = leaderboard_rows(spec, trials, model.members if model else None)
     text = io.StringIO()

@@ -33,7 +33,7 @@ def model_card(
     *,
     first: bool,
 ) -> str:
-    """The card as Markdown.
+    """Write the model card as Markdown.
 
     Args:
         spec: the search.

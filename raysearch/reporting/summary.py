@@ -18,7 +18,7 @@ __all__ = ["summarize", "trial_overheads", "write_summary"]
 
 
 def summarize(run: RunFolder, events: Sequence[Event], trials: Trials) -> dict[str, Any]:
-    """The content of ``summary.json``.
+    """Build the content of ``summary.json``.
 
     ``wall_s`` runs from the command to its end, summed over resumptions; ``startup_s`` from the
     newest command to its first epoch report; ``train_compute_s`` is the time inside training and

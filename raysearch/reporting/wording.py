@@ -14,7 +14,7 @@ _NAMES = {
 
 
 def metric_name(metric: str) -> str:
-    """A column's name for ``metric``."""
+    """Name the metric as a column's heading."""
     return _NAMES.get(metric, metric)
 
 

@@ -32,7 +32,7 @@ SILENT_S = 90.0
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One submission of a run.
+    """What a run keeps of one submission.
 
     Attributes:
         submission: its id.
@@ -58,7 +58,7 @@ class Record:
         return {0: "finished", 130: "stopped"}.get(self.exit_code or 0, "failed")
 
     def log(self, run: Path) -> str:
-        """What it printed."""
+        """Read what the submission printed."""
         path = run / "jobs" / f"{self.submission}.log"
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 

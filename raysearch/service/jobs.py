@@ -156,7 +156,7 @@ class Jobs:
         return jobs[0]
 
     def log(self, job: Job) -> str:
-        """All that it has printed."""
+        """Read all that the job has printed."""
         with self._told():
             return _own_lines(self._client.get_job_logs(job.submission))
 
@@ -177,7 +177,7 @@ class Jobs:
             loop.close()
 
     def stop(self, job: Job) -> None:
-        """Ask it to finish its epochs, checkpoint and end."""
+        """Ask the job to finish its epochs, write checkpoints and end."""
         with self._told():
             self._client.stop_job(job.submission)
 

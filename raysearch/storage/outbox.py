@@ -35,7 +35,7 @@ class Outbox:
             self._changed.notify_all()
 
     def check(self) -> None:
-        """Raise what something put here has raised.
+        """Raise the error of whatever was put here and has failed.
 
         Raises:
             InfrastructureError: what was begun is not done since ``DEADLINE_S``, too.

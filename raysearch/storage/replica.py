@@ -38,7 +38,7 @@ _NO_FOLDER = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EEXIST)
 
 @dataclass(frozen=True)
 class Replica:
-    """A folder that stands for a URL.
+    """A local folder that stands for a storage URL.
 
     Attributes:
         root: the folder on this machine.

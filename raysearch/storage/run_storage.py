@@ -167,7 +167,7 @@ class RunSender:
 
 @contextmanager
 def acquire_run(folder: Path, say: Callable[[str], None] | None = None) -> Iterator[Lease]:
-    """The lease of the run's folder, its files brought up to date and sent at the end.
+    """Hold the run for the ``with``: its files are brought up to date, and sent at the end.
 
     Args:
         folder: the run's.

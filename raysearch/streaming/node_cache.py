@@ -62,7 +62,7 @@ class NodeCache:
         return [self._entries[key][0]]
 
     def state(self) -> dict[str, int]:
-        """Bytes of each entry, least recently used first."""
+        """The bytes of each entry, least recently used first."""
         return {key: num_bytes for key, (_, num_bytes) in self._entries.items()}
 
     def _make_room(self, num_bytes: int) -> None:

@@ -78,7 +78,7 @@ def write_index(path: Path, entry: PartEntry, identity: str) -> None:
 
 
 def load_index(path: Path, identity: str, num_bins: int) -> PartEntry:
-    """What ``write_index`` wrote.
+    """Read the file that ``write_index`` wrote.
 
     Raises:
         DataError: torn, oversized, of other columns or another ``identity``, or not finite.

@@ -41,7 +41,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class AuditedSplit:
-    """A split that the audit has let pass.
+    """A split that has passed the leak audit.
 
     Attributes:
         corpus: the utterances.
@@ -92,11 +92,11 @@ class FeatureBank:
 
     @property
     def rows(self) -> SplitRows:
-        """Those of the split itself."""
+        """The rows of the split itself, without its further inner splits."""
         return self.inner[0]
 
     def of_rows(self, rows: SplitRows) -> "FeatureBank":
-        """The same features for trainings on other rows of theirs."""
+        """Return the same features for trainings on other rows."""
         return replace(self, inner=(rows,), rows_ref=ray.put([rows]))
 
     def data(self, config: TrialConfig) -> dict[str, Any]:
@@ -104,7 +104,7 @@ class FeatureBank:
         return {"rows": self.rows_ref, "sources": self.sources_of(config), "tier": self.tier}
 
     def sources_of(self, config: TrialConfig) -> dict[str, FeatureSource]:
-        """Where the streams of these settings lie."""
+        """Return the stores of the streams that these settings read."""
         return {
             stream: self.sources[_key(stream, feature)]
             for stream, feature in config.used_features.items()

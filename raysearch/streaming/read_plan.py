@@ -18,7 +18,7 @@ __all__ = ["Crops", "StoredRows", "plan_reads", "read_units"]
 
 @dataclass(frozen=True)
 class StoredRows:
-    """Where a stream's rows lie.
+    """Where in a store the rows of one stream lie.
 
     Attributes:
         parts: the names of the parts that hold any.
@@ -34,7 +34,7 @@ class StoredRows:
 
     @classmethod
     def of(cls, index: StoreIndex, keys: Sequence[str]) -> "StoredRows":
-        """Those of ``keys``, in this order."""
+        """Look the rows of ``keys`` up, in this order."""
         found = [index.locations[key] for key in keys]
         parts = sorted({part for part, _, _ in found})
         number = {part: i for i, part in enumerate(parts)}
@@ -68,7 +68,7 @@ class Crops:
 
     @classmethod
     def of(cls, stream: str, batches: Sequence[WindowBatch]) -> "Crops":
-        """Those of ``stream``, before any read is planned."""
+        """Take the crops of ``stream``, before any read is planned."""
         row_C = _joined([batch.rows for batch in batches])
         start_C = _joined([batch.starts[stream] for batch in batches])
         length_C = _joined([batch.lengths[stream] for batch in batches])

@@ -35,17 +35,17 @@ class SpeakerIndex:
 
     @classmethod
     def of(cls, rows: SplitRows) -> "SpeakerIndex":
-        """From the names that the rows carry."""
+        """Number the speakers that the rows name."""
         train = _index(rows.train)
         return cls(train, int(train.max()) + 1 + _index(rows.validation))
 
     def side(self, name: Side) -> np.ndarray:
-        """One of the two."""
+        """Return the speakers' numbers of one side."""
         return self.train if name == "train" else self.validation
 
     @property
     def both(self) -> np.ndarray:
-        """Of training rows, then validation rows: the order of a reader's table."""
+        """The numbers of training rows, then validation rows: the order of a reader's table."""
         return np.concatenate([self.train, self.validation])
 
 

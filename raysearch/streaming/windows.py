@@ -47,7 +47,7 @@ def train_windows(
     positions_B: np.ndarray,
     num_global: int,
 ) -> WindowBatch:
-    """One crop a row.
+    """Draw one random crop a row.
 
     Args:
         frames: a stream's frames of each row, (R,).

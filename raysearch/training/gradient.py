@@ -43,7 +43,7 @@ __all__ = ["GradientFit", "autocast"]
 
 
 def autocast(training: TrainingConfig, device: torch.device) -> AbstractContextManager[object]:
-    """The arithmetic of a forward pass; reusable."""
+    """Return the context of a forward pass in the precision that the settings ask for."""
     wanted = training.precision
     enabled = wanted == "bf16" or (wanted == "auto" and _bf16_is_fast(device))
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
@@ -121,7 +121,7 @@ class GradientFit:
         return {"train_loss": loss_sum / num_global, "learning_rate": rate}
 
     def tensors(self) -> dict[str, Tensor]:
-        """The optimizer's state."""
+        """The optimizer's state, as tensors by name."""
         return optimizer_tensors(self._optimizer)
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:

@@ -46,7 +46,7 @@ NUM_MEAN = 3
 
 @dataclass(frozen=True, slots=True)
 class EpochResult:
-    """What one epoch gave.
+    """Losses, scores and times of one epoch.
 
     Attributes:
         epoch: epochs done, this one included.

@@ -28,7 +28,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """One rank's utterances, on the CPU.
+    """One rank's scores of its utterances, on the CPU.
 
     Attributes:
         index: (N,) row numbers, ascending, each once.

@@ -70,7 +70,7 @@ class SolverFit:
         return {"train_loss": float(loss)}
 
     def tensors(self) -> dict[str, Tensor]:
-        """Nothing beside the model's own."""
+        """No tensors: there is nothing beside the model's own."""
         return {}
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:

@@ -30,7 +30,7 @@ NUM_DIGITS = 16
 
 @dataclass(frozen=True)
 class Start:
-    """Weights to start from.
+    """Weights that a trial starts from.
 
     Attributes:
         tensors: on the CPU.
@@ -53,7 +53,7 @@ class Taken:
     of_values: int
 
     def describe(self) -> str:
-        """In a few words."""
+        """Describe in a few words how much was taken over."""
         share = 100 * self.values / self.of_values
         return f"{self.tensors} of {self.of_tensors} tensors ({share:.1f}% of the values)"
 
@@ -65,7 +65,7 @@ def save_start(path: Path, tensors: Mapping[str, Tensor], labels: Sequence[str])
 
 
 def read_start(path: Path) -> Start:
-    """What ``save_start`` wrote.
+    """Read the file that ``save_start`` wrote.
 
     Raises:
         DataError: no such file, or not one of these.
@@ -82,7 +82,7 @@ def read_start(path: Path) -> Start:
 def take_over(
     model: Model, start: Start, labels: Sequence[str], build: Callable[[int], Model]
 ) -> Taken:
-    """Copy into ``model`` what fits of ``start``.
+    """Copy those weights of ``start`` into ``model`` that fit.
 
     Args:
         model: as built.

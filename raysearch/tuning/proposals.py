@@ -13,7 +13,7 @@ __all__ = ["Proposal", "Proposals"]
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Settings to try.
+    """Settings to try, and whose they are.
 
     Attributes:
         values: dotted field to value.
@@ -30,7 +30,7 @@ class Proposal:
 
 
 class Proposals:
-    """The settings that ``problem`` gives, then the sampler's.
+    """Proposes the settings that ``problem`` gives, then those that the sampler chooses.
 
     Args:
         problem: what is searched.
@@ -42,7 +42,7 @@ class Proposals:
         self._given = problem.given()
 
     def next(self, number: int, held: Mapping[int, int]) -> Proposal:
-        """The settings of trial ``number``, which nobody has proposed yet.
+        """Propose the settings of trial ``number``.
 
         Args:
             number: the trial's.
@@ -58,7 +58,7 @@ class Proposals:
         return Proposal(values, problem.identity(values), label == PUBLISHED, never_pruned)
 
     def take_up(self, record: TrialRecord, curve: Mapping[int, float]) -> None:
-        """Take a trial that an earlier driver proposed, with its ``curve`` unless it runs."""
+        """Take over a trial that an earlier driver proposed, and its ``curve`` unless it runs."""
         label = OWN if record.never_pruned else None
         label = PUBLISHED if record.details.get("published") else label
         values = self._problem.searched(record.config)

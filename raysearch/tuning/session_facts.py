@@ -22,7 +22,7 @@ __all__ = ["session_facts"]
 def session_facts(
     spec: SearchSpec, audited: AuditedSplit, session: ClusterSession
 ) -> dict[str, Any]:
-    """Versions, seed, data, audit, commit and machines."""
+    """Gather versions, seed, data, audit, commit and machines for ``run.json``."""
     packages = ("raysearch", "ray", "torch", "torchaudio", "optuna", "numpy", "pyarrow")
     nodes = cluster_nodes(ray.nodes())
     return {

@@ -39,7 +39,7 @@ PROXY_RESTARTS = 3
 
 @dataclass(frozen=True)
 class Watcher:
-    """Who is told of a search while it runs.
+    """The functions and observers that are told of a search while it runs.
 
     Attributes:
         say: takes a line for the user.
@@ -54,7 +54,7 @@ class Watcher:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """What the trials of a search have in common beside its settings.
+    """What came before a search's first trial: values that all trials share, and their cost.
 
     Attributes:
         common: dotted field to value, of every trial but the published settings.
@@ -86,7 +86,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Bench:
-    """What trials run on.
+    """The features and slots that trials run on.
 
     Attributes:
         bank: their features.

@@ -40,7 +40,7 @@ ENSEMBLE = "ensemble.json"
 
 @dataclass(frozen=True)
 class Source:
-    """What a search's trials will start from.
+    """The weights that a search's trials will start from.
 
     Attributes:
         origin: what it is called.
@@ -61,13 +61,13 @@ class Source:
     config: TrialConfig | None = None
 
     def check(self, splits: Iterable[Split]) -> None:
-        """Refuse it if it knows what is held out; raises LeakError as ``Learned.check``."""
+        """Raise LeakError if the weights know a recording or speaker that is held out."""
         for split in splits:
             self.learned.check(split, self.origin)
 
 
 def find_source(spec: SearchSpec, storage: Path, run: RunFolder | None = None) -> Source | None:
-    """What the trials of ``spec`` start from; ``None``: from nothing.
+    """Find the weights that the trials of ``spec`` start from; None if from nothing.
 
     Args:
         spec: the search.
@@ -159,7 +159,10 @@ def _config(folder: Path, data: Mapping[str, Any]) -> TrialConfig:
 
 
 def fitted(spec: SearchSpec, source: Source | None) -> tuple[SearchSpec, list[str]]:
-    """``spec`` with the settings that go with the weights; and which those are, as ``key=value``.
+    """Lay the settings that go with the weights over ``spec``.
+
+    Returns:
+        The new spec, and those settings as ``key=value``.
 
     Raises:
         ConfigError: the weights' settings are refused here.
@@ -212,7 +215,7 @@ def _at(data: Mapping[str, Any], dotted: str) -> Any:
 def outline(
     spec: SearchSpec, source: Source, labels: tuple[str, ...], settings: Sequence[str]
 ) -> list[str]:
-    """What is known of a start before the search: what, how much of it, and what goes with it.
+    """Describe a start to the user: what it is, how much is taken over, what goes with it.
 
     Args:
         spec: the search, fitted to ``source``.
@@ -246,7 +249,7 @@ def write_learned(run: RunFolder, split: Split, source: Source | None) -> None:
 
 
 def taken_of(spec: SearchSpec, start: Start, labels: tuple[str, ...]) -> Taken:
-    """How much of a trial's network ``start`` gives.
+    """Count how much of a trial's network ``start`` gives.
 
     Raises:
         DataError: nothing.

@@ -59,7 +59,7 @@ class _Median:
 
 
 class StopRule:
-    """Successive halving (``asha``, ``promote``), the median rule, or none; higher is better.
+    """One rule for when trials stop or pause: ``asha``, ``promote``, the median rule, or none.
 
     A trial's warm-up does not count: its epochs are those in which it learned at its full rate.
 
@@ -102,7 +102,7 @@ class StopRule:
         self._taken: dict[int, int] = {}
 
     def stops(self, number: int, epoch: int, value: float, *, warmup: int = 0) -> bool:
-        """Take trial ``number``'s ``value`` after ``epoch``; whether it should stop or pause there.
+        """Take trial ``number``'s ``value`` after ``epoch``; higher is better.
 
         An epoch that was taken before, in an attempt that was lost, does not stop it.
 
@@ -111,6 +111,9 @@ class StopRule:
             epoch: epochs done, those of the warm-up included.
             value: the best so far.
             warmup: how many of the trial's epochs are warm-up.
+
+        Returns:
+            Whether the trial should stop or pause there.
         """
         if not self._is_new(number, epoch) or epoch <= warmup:
             return False
@@ -121,7 +124,7 @@ class StopRule:
         return self._median is not None and self._median.stops(number, epoch - warmup, value)
 
     def record(self, number: int, epoch: int, value: float, *, warmup: int = 0) -> None:
-        """Take what ``stops`` takes where nothing is to be decided."""
+        """Take a value as ``stops`` does, of a trial about which nothing is to be decided."""
         if not self._is_new(number, epoch) or epoch <= warmup:
             return
         if self._halving:

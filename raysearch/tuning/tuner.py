@@ -91,7 +91,7 @@ def search_part(
     until: Callable[[Trials], bool] | None = None,
     finish: Callable[[Ended], None] | None = None,
 ) -> Trials:
-    """As ``run_search``, on slots that are up, and that others use before and after it.
+    """Continue a search as ``run_search`` does, on slots that others use before and after it.
 
     Args:
         sitting: what is searched.
@@ -109,7 +109,7 @@ def search_part(
 def prepared_bank(
     spec: SearchSpec, audited: AuditedSplit, storage: Path, watcher: Watcher
 ) -> FeatureBank:
-    """The features of the search, and a few lines about them; raises as ``prepare_features``."""
+    """Compute the search's features and tell a few lines about them."""
     bank = prepare_features(
         spec, audited.split, storage, inner=audited.inner, on_progress=watcher.progress
     )
@@ -118,7 +118,7 @@ def prepared_bank(
 
 
 def say_slots(pool: WorkerPool, say: Callable[[str], None]) -> None:
-    """How many slots are on their way."""
+    """Tell the user how many slots are on their way."""
     room = "as the cluster has room, up to " if pool.elastic else ""
     say(f"starting slots: {room}{pool.plan.describe()}")
 

@@ -71,7 +71,7 @@ class Channel:
     async def join(
         self, rank: int, token: str, pid: int, node: str = "", world_size: int | None = None
     ) -> None:
-        """A rank of the group's incarnation ``token`` is ready for commands.
+        """Note that a rank of the group's incarnation ``token`` is ready for commands.
 
         Args:
             rank: of the worker.
@@ -92,7 +92,7 @@ class Channel:
 
     @no_task_events
     async def next_command(self, token: str, index: int) -> Command:
-        """The command ``index`` of this incarnation, as soon as there is one."""
+        """Wait for command ``index`` of this incarnation."""
         await self._until(
             lambda: token != self._token or len(self._commands) > index or self._closing
         )
@@ -102,7 +102,11 @@ class Channel:
 
     @no_task_events
     async def report(self, rank: int, token: str, index: int, outcome: Outcome) -> bool:
-        """Take a rank's outcome; whether the rank may go on, or must end its process."""
+        """Take the outcome of a rank and wait for the other ranks'.
+
+        Returns:
+            Whether the rank may go on, or must end its process.
+        """
         async with self._changed:
             if token != self._token:
                 return False
@@ -119,12 +123,12 @@ class Channel:
 
     @no_task_events
     async def resize(self) -> None:
-        """The group ends to come back in another size, which is nobody's failure."""
+        """Note that the group ends only to come back in another size, which is nobody's failure."""
         self._resizing = True
 
     @no_task_events
     async def disband(self) -> None:
-        """The group as it was has ended; another one may come."""
+        """Note that the group has ended; another one may come."""
         async with self._changed:
             self._retire()
             self._changed.notify_all()
@@ -133,13 +137,13 @@ class Channel:
 
     @no_task_events
     async def pids(self) -> dict[int, int]:
-        """The workers' process ids by rank, once all have joined."""
+        """Wait for all workers to join, and return their process ids by rank."""
         await self._until(lambda: self._whole() or self._given_up is not None)
         return dict(self._pids)
 
     @no_task_events
     async def workers(self) -> dict[str, list[int]]:
-        """The nodes where the workers are, or were last, and the ids of those that live there."""
+        """Return the nodes of the workers, now or last, and the process ids that live on each."""
         found: dict[str, list[int]] = {node: [] for node in self._nodes.values()}
         for rank, pid in self._pids.items():
             found[self._nodes[rank]].append(pid)
@@ -147,7 +151,7 @@ class Channel:
 
     @no_task_events
     async def give_up(self, reason: str) -> None:
-        """Take no more trials; whatever waits ends with ``reason``."""
+        """Take no more trials; every call that waits ends with ``reason``."""
         async with self._changed:
             self._given_up = self._given_up or reason
             self._closing = True

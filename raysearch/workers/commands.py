@@ -10,7 +10,7 @@ __all__ = ["Command", "FaultError", "GroupHungError", "GroupLostError", "Outcome
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What every rank does next."""
+    """A command that every rank carries out next."""
 
     kind: str
     payload: Any = None
@@ -32,7 +32,7 @@ class Outcome:
 
 
 class FaultError(Exception):
-    """A command failed, and the group can take another."""
+    """A command failed, but the group can take another one."""
 
     def __init__(self, reason: str, fault: Fault = Fault.SETTINGS) -> None:
         super().__init__(reason)
@@ -40,7 +40,7 @@ class FaultError(Exception):
 
 
 class GroupLostError(FaultError):
-    """The group did not survive a command."""
+    """The group's processes did not survive a command."""
 
     def __init__(self, reason: str, fault: Fault = Fault.SLOT) -> None:
         super().__init__(reason, fault)
@@ -51,7 +51,7 @@ class GroupHungError(GroupLostError):
 
 
 def loss_of(worst: Outcome | None) -> GroupLostError:
-    """A loss as the worst of the ranks tells it; the dead tell nothing."""
+    """Make the error of a lost group of the outcome that says most; the dead say nothing."""
     return (
         GroupLostError(worst.error or "", worst.fault) if worst else GroupLostError("a worker died")
     )

@@ -28,7 +28,7 @@ SHORT_S, LONG_S = 600.0, 1800.0
 
 
 class Deadlines:
-    """What commands took on one slot.
+    """Sets a time limit for each command, from what earlier ones took on the slot.
 
     Args:
         short_s: the least that any command may take.
@@ -41,7 +41,10 @@ class Deadlines:
         self._own_epoch = 0.0
 
     def took(self, kind: str, seconds: float) -> None:
-        """A command of ``kind`` ended; a ``start`` begins a trial or a further attempt of one."""
+        """Note that a command of ``kind`` took so many seconds.
+
+        A ``start`` begins a trial, or a further attempt of one.
+        """
         self._slowest[kind] = max(self._slowest[kind], seconds)
         if kind == "start":
             self._own_epoch = 0.0
@@ -49,7 +52,7 @@ class Deadlines:
             self._own_epoch = max(self._own_epoch, seconds)
 
     def of(self, kind: str) -> float | None:
-        """Seconds that the next command of ``kind`` may take; none if nothing was seen yet."""
+        """Return the seconds that the next ``kind`` may take; None before anything was seen."""
         if kind == "epoch" and self._own_epoch:
             return max(self._short_s, 10 * self._own_epoch)
         if kind in ("epoch", "start"):

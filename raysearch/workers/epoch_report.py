@@ -9,7 +9,7 @@ __all__ = ["EpochReport"]
 
 @dataclass(frozen=True, slots=True)
 class EpochReport:
-    """What a worker group says of one epoch.
+    """The result of one epoch of a trial, as its worker group reports it.
 
     Attributes:
         number: the trial.

@@ -78,7 +78,7 @@ _OF_VALUES = (ValueError, TypeError, LookupError, ArithmeticError, AssertionErro
 
 
 def fault_of(error: BaseException) -> Fault:
-    """Whose fault ``error`` is, or what it was raised for."""
+    """Find out whose fault ``error`` is, from itself or what it was raised for."""
     chain = list(_chain(error))
     found = next((fault for fault in map(_own, chain) if fault is not Fault.SETTINGS), None)
     # What else the system refuses may be the settings' wish: two slots try it, then it fails.

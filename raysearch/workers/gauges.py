@@ -16,7 +16,7 @@ _DESCRIPTIONS = {
 
 
 class SlotGauges:
-    """Gauges named ``raysearch_trial_*``, tagged by run and slot.
+    """Sets Ray's gauges ``raysearch_trial_*`` for one slot, tagged by run and slot.
 
     Args:
         run: the run's name.

@@ -33,7 +33,7 @@ _NOT_NEEDED = (DatasetsCallback, PlacementGroupCleanerCallback)
 
 
 class HostNotifier(ControllerCallback, WorkerGroupCallback):
-    """Tells the host what only Ray Train's controller knows: that its group changes, or has ended.
+    """Tells the host what only Ray Train's controller knows: that its group changes or has ended.
 
     Of a group's end the host would else learn from the next group alone.
 
@@ -45,17 +45,17 @@ class HostNotifier(ControllerCallback, WorkerGroupCallback):
         self._host = host
 
     def after_controller_state_update(self, previous_state: Any, current_state: Any) -> None:
-        """Called in the controller's process."""
+        """Tell the host that the group will be resized; runs in the controller's process."""
         if isinstance(current_state, ResizingState):
             self._host.resize.remote()
 
     def after_worker_group_shutdown(self, worker_group_context: Any) -> None:
-        """Called in the controller's process whenever a group has ended."""
+        """Tell the host that the group has ended; runs in the controller's process."""
         self._host.disband.remote()
 
 
 class GroupFit(DataParallelTrainer):
-    """A ``TorchTrainer`` whose helper processes know nothing of torch, and only those of use.
+    """A ``TorchTrainer`` whose own processes are few and import no torch.
 
     Ray Train ends a fit before its time for an interrupt of the main thread only. A group that
     waits for a place in the cluster would wait, and ask the autoscaler for nodes, for ever; so
@@ -88,7 +88,7 @@ class GroupFit(DataParallelTrainer):
             ray.kill(controller)
 
     def remove_placement_groups(self) -> None:
-        """Free what a controller that is no more still holds for its workers, and end these."""
+        """Remove what a controller that has ended still reserves, and end the workers there."""
         if self._controller_id:
             remove_placement_groups_of(self._controller_id)
 

@@ -29,7 +29,7 @@ __all__ = ["WorkerGroupHost"]
 
 
 class WorkerGroupHost(Channel):
-    """An asyncio actor; every wait is event-driven.
+    """The actor of one slot: runs its trials on the slot's workers; every wait is event-driven.
 
     Args:
         num_workers: ranks of the group.
@@ -70,14 +70,14 @@ class WorkerGroupHost(Channel):
 
     @no_task_events
     async def assign(self, task: dict[str, Any], booking: int) -> None:
-        """The driver's word on what this slot does next; bookings of a slot only rise."""
+        """Take the driver's word on which trial comes next; bookings of a slot only rise."""
         async with self._changed:
             self._assigned, self._booking = task, booking
             self._changed.notify_all()
 
     @no_task_events
     async def begin(self, booking: int) -> dict[str, Any]:
-        """Start the trial of ``booking``, first aborting whatever else still runs here.
+        """Start the trial of ``booking``, after aborting whatever else still runs here.
 
         A caller that takes over from a dead one finds the trial running and joins it. A caller
         whose booking has passed is told so: Tune may start a proxy and then use another.
@@ -105,7 +105,7 @@ class WorkerGroupHost(Channel):
 
     @no_task_events
     async def step(self, booking: int, index: int) -> dict[str, Any]:
-        """Rank 0's result number ``index`` of the trial of ``booking``: one epoch each.
+        """Return result ``index`` of the trial of ``booking``, one result an epoch.
 
         A result is kept until the next trial, so a caller that takes over reads from the start
         what its predecessor may have lost. The result carries ``attempt``; the last one carries
@@ -135,7 +135,7 @@ class WorkerGroupHost(Channel):
 
     @no_task_events
     async def let_go(self, number: int) -> None:
-        """Trial ``number`` trains no further: its next step publishes what it holds, and ends it.
+        """End trial ``number``: its next step publishes what it holds instead of training.
 
         That step is ``done`` and tells rank 0's ``checkpoint`` and ``checkpoint_epoch``; without
         these if the workers are gone: what they held is not trained again for this.
@@ -154,7 +154,7 @@ class WorkerGroupHost(Channel):
             await self.give_up(reason)
 
     async def trial(self, number: int) -> None:
-        """Wait until trial ``number`` ends: the named task that the dashboard lists.
+        """Wait until trial ``number`` ends; this is the named task that the dashboard lists.
 
         Raises:
             RuntimeError: the trial failed; the message is the reason.

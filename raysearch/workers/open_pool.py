@@ -27,7 +27,7 @@ HEAD_BYTES, WORKER_BYTES = 0.45e9, 0.82e9
 
 
 def plan_for(spec: SearchSpec, nodes: Sequence[Node], *, growing: bool = False) -> Plan:
-    """How the search uses ``nodes``; raises ResourceError where it can never fit."""
+    """Plan how the search uses ``nodes``; raises ResourceError where it can never fit."""
     search = spec.search
     return plan_slots(
         nodes,
@@ -44,13 +44,16 @@ def plan_for(spec: SearchSpec, nodes: Sequence[Node], *, growing: bool = False) 
 def within_memory(
     plan: Plan, free_bytes: float, *, local: bool, asked: bool = False
 ) -> tuple[Plan, str]:
-    """No more slots than this machine has memory for, but one in any case; and what to say of it.
+    """Cut the plan to the slots that this machine has memory for, but at least to one.
 
     Args:
         plan: what CPUs and GPUs have room for.
         free_bytes: of this machine's memory.
         local: the workers run here, too.
         asked: the number of slots was asked for, and stays.
+
+    Returns:
+        The plan, and a line for the user; empty if nothing was cut.
     """
     # A group that may grow takes the CPUs that fewer slots leave free.
     each = HEAD_BYTES + (plan.most_workers * WORKER_BYTES if local else 0.0)
@@ -69,7 +72,7 @@ def within_memory(
 def open_pool(
     spec: SearchSpec, run: RunFolder, session: ClusterSession, say: Callable[[str], None]
 ) -> Iterator[WorkerPool]:
-    """The search's worker groups, closed at the end of the ``with``.
+    """Open the search's worker groups for the duration of a ``with``.
 
     On a private Ray there are as many as fit; on a cluster, which others use, too, as many as it
     lets this search have, now none and then more.
@@ -104,7 +107,7 @@ def open_pool(
 def start_pool(
     spec: SearchSpec, run: RunFolder, session: ClusterSession, say: Callable[[str], None]
 ) -> Iterator[WorkerPool]:
-    """A pool of a fixed size, all of whose workers are up."""
+    """Open a pool of a fixed size for a ``with``, and wait for all of its workers."""
     with open_pool(spec, run, session, say) as pool:
         pool.wait_for(1, say)
         pool.wait_for(pool.freeze(), say)

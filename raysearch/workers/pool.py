@@ -31,7 +31,7 @@ REST_SECONDS = (2.0, 4.0, 8.0, 16.0)
 
 
 class WorkerPool:
-    """Opens slots and keeps them until they are closed.
+    """Opens slots, keeps them warm and closes them.
 
     Args:
         plan: the most slots, and what each worker gets.
@@ -95,13 +95,17 @@ class WorkerPool:
             self._end_caches()
 
     def follow(self, num_slots: int) -> None:
-        """As ``resize``, unless the pool is no longer elastic."""
+        """Resize the pool, unless it is no longer elastic."""
         with self._lock:
             if self.elastic:
                 self.resize(num_slots)
 
     def freeze(self) -> int:
-        """Keep from now on the slots that are open, to the end; how many."""
+        """Keep the slots that are open to the end.
+
+        Returns:
+            How many those are.
+        """
         with self._lock:
             self.elastic = False
             return self.num_open()
@@ -115,7 +119,7 @@ class WorkerPool:
                         slot.vacate("its node is being taken away")
 
     def note_workers(self) -> None:
-        """Have each slot know its workers by process, as its host may die while one hangs."""
+        """Record each slot's worker processes, as a host may die while one of them hangs."""
         for slot in [slot for slot in self.slots if slot.staying and slot.ready]:
             with contextlib.suppress(RayError):  # a dead host's trial will tell
                 slot.note_workers(ANSWER_S)
@@ -153,7 +157,7 @@ class WorkerPool:
             say(f"still starting: {state}")
 
     def free(self) -> list[int]:
-        """Open slots without a trial whose workers have joined, and that do not rest."""
+        """Return the open slots that could take a trial now."""
         with self._lock:
             idle = [s for s in self.slots if s.staying and not s.busy and s.ready]
             return [s.index for s in idle if s.rests_until <= time.monotonic()]
@@ -167,7 +171,7 @@ class WorkerPool:
         return sum(slot.staying and slot.ready for slot in self.slots)
 
     def claim(self, avoid: AbstractSet[int] = frozenset()) -> int | None:
-        """A free slot, none of ``avoid``, kept for a trial from now on; None if there is none."""
+        """Take a free slot, none of ``avoid``, for a trial; None if there is none."""
         with self._lock:  # between finding and taking it, it could be closed
             free = [slot for slot in self.free() if slot not in avoid]
             if not free:
@@ -176,7 +180,7 @@ class WorkerPool:
             return free[0]
 
     def alive(self, slot: int) -> bool:
-        """Whether the host of ``slot`` answers."""
+        """Tell whether the host of ``slot`` answers."""
         try:
             ray.get(self.slots[slot].host.workers.remote(), timeout=ANSWER_S)
         except RayError:
@@ -184,7 +188,7 @@ class WorkerPool:
         return True
 
     def release(self, slot: int) -> None:
-        """The trial on ``slot`` has ended, or none came."""
+        """Give ``slot`` back: its trial has ended, or none came."""
         with self._lock:
             taken = self.slots[slot]
             taken.busy = False
@@ -195,7 +199,7 @@ class WorkerPool:
             self._end_caches()
 
     def rest(self, slot: int, reason: str) -> bool:
-        """As ``lose``, but ``slot`` takes trials again after a while, unless that never helps."""
+        """Give ``slot`` back for a while, unless that never helps: then it is lost."""
         with self._lock:
             taken = self.slots[slot]
             if taken.num_rests == len(REST_SECONDS) or taken.leaving:
@@ -207,7 +211,11 @@ class WorkerPool:
             return True
 
     def lose(self, slot: int, reason: str) -> bool:
-        """``slot`` gives its trial back and takes no more; whether others are left or will come."""
+        """Give ``slot`` back for good.
+
+        Returns:
+            Whether other slots are left, or will come.
+        """
         with self._lock:
             taken = self.slots[slot]
             taken.busy = False
@@ -238,7 +246,7 @@ class WorkerPool:
         return {"host": taken.host_name, "booking": taken.assign(task)}
 
     def close_idle(self) -> None:
-        """Keep no more slots than there are trials in flight: nothing else is left to do.
+        """Close all slots but as many as there are trials in flight, as no other trial will come.
 
         A slot without a trial stays if one is to come, from a slot that is being vacated.
         """
@@ -247,7 +255,7 @@ class WorkerPool:
             self.resize(min(self.num_open(), self.limit))
 
     def worker_pids(self, slot: int) -> dict[int, int]:
-        """Process ids of a slot's workers by rank."""
+        """Return the process ids of a slot's workers by rank."""
         pids: dict[int, int] = ray.get(self.slots[slot].host.pids.remote())
         return pids
 

@@ -12,7 +12,7 @@ __all__ = ["Running", "trial_key"]
 
 @dataclass(slots=True)
 class Running:
-    """The trial that this group works on, or last worked on."""
+    """What a host knows of the trial that it works on, or last worked on."""
 
     task: dict[str, Any]
     booking: int
@@ -36,17 +36,21 @@ class Running:
 
     @property
     def number(self) -> int:
-        """The trial's."""
+        """The trial's number."""
         return int(self.task["number"])
 
     @property
     def starts(self) -> int:
-        """On this slot, those left out that led further, or were for size, memory or weights."""
+        """Starts here that count against the trial.
+
+        Not counted are those that led to a further epoch, and those for a new size of the group,
+        for memory or for damaged weights.
+        """
         extra = self.resizes + self.short_of_memory + self.anew + self.forgiven
         return self.attempt - self.first + 1 - extra
 
     def took(self, result: dict[str, Any]) -> None:
-        """An epoch; one that no earlier start came to forgives them."""
+        """Take an epoch's result; an epoch that no earlier start reached forgives those starts."""
         if result["epoch"] > self.furthest:
             self.furthest = result["epoch"]
             self.forgiven += self.starts - 1
@@ -55,12 +59,12 @@ class Running:
             self.end()
 
     def end(self, reason: str | None = None, fault: Fault = Fault.SETTINGS) -> None:
-        """It is over, for ``reason`` if it has failed; what was said first stands."""
+        """End the trial, with the ``reason`` if it failed; only the first call counts."""
         if not self.ended.is_set():
             self.reason, self.fault = reason, fault
             self.ended.set()
 
 
 def trial_key(task: Mapping[str, Any]) -> tuple[str, int]:
-    """What tells a trial from those of another run that had the same slot: folder and number."""
+    """Return the folder and number, which tell trials of several runs on one slot apart."""
     return str(task["folder"]), int(task["number"])

@@ -32,7 +32,7 @@ RESIZE_EVERY_S = 60.0
 
 
 class Slot:
-    """One place where a trial can run; its workers are on their way once it is made.
+    """One place where a trial can run: a host actor and the workers of its group.
 
     Its fit runs in a thread of this process, which has Ray Train in memory already: the host needs
     none of it.
@@ -90,7 +90,7 @@ class Slot:
         return self._ready
 
     def note_workers(self, timeout_s: float) -> dict[str, list[int]]:
-        """Ask the host where the workers are, or were last; their process ids if they are there.
+        """Ask the host where the workers are, and remember their process ids.
 
         Raises:
             RayError: the host is dead, or does not answer in time.
@@ -121,7 +121,7 @@ class Slot:
             self.close()
 
     def close(self) -> None:
-        """Let its workers go, so that others can have their resources."""
+        """End its workers, so that others can have their resources."""
         if not self._closing.is_set():
             self._closing.set()
             self.host.close.remote()

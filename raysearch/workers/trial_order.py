@@ -13,7 +13,7 @@ __all__ = ["Assignment", "Slots", "assignment"]
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A trial and the slot it goes to."""
+    """A trial, the slot it goes to, and the task that its workers are given."""
 
     number: int
     slot: int
@@ -24,7 +24,7 @@ class Assignment:
 def assignment(
     record: TrialRecord, slot: int, folder: Path, label: str, common: Mapping[str, Any]
 ) -> Assignment:
-    """The trial of ``record`` on ``slot``, from its last checkpoint on if it has one.
+    """Make the order for the trial of ``record`` on ``slot``, from its last checkpoint on.
 
     Args:
         record: the trial.
@@ -50,25 +50,25 @@ class Slots(Protocol):
     """What the conductor asks of the pool of worker groups."""
 
     def claim(self, avoid: AbstractSet[int] = frozenset()) -> int | None:
-        """A slot, none of ``avoid``, that can take a trial now and is kept for it, or None."""
+        """Take a slot, none of ``avoid``, for a trial; None if none is free."""
 
     def num_open(self) -> int:
-        """Slots that are up, or on their way."""
+        """Count the slots that are up, or on their way."""
 
     def num_up(self) -> int:
-        """Slots whose workers are there."""
+        """Count the slots whose workers have joined."""
 
     def release(self, slot: int) -> None:
-        """The trial on ``slot`` has ended, or none came."""
+        """Give ``slot`` back: its trial has ended, or none came."""
 
     def alive(self, slot: int) -> bool:
-        """Whether ``slot`` can be talked to."""
+        """Tell whether ``slot`` answers."""
 
     def lose(self, slot: int, reason: str) -> bool:
-        """``slot`` gives its trial back and takes no more; whether others are left or will come."""
+        """Give ``slot`` back for good; tell whether others are left or will come."""
 
     def rest(self, slot: int, reason: str) -> bool:
-        """``slot`` gives its trial back and takes none for a while; whether any are left."""
+        """Give ``slot`` back for a while; tell whether any slots are left."""
 
     def let_go(self, slot: int, number: int) -> None:
-        """Trial ``number`` trains no further: its next report tells what ``slot`` published."""
+        """End trial ``number``: its next report tells what ``slot`` published."""

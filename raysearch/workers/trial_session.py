@@ -31,7 +31,7 @@ logger = logging.getLogger("ray.raysearch")
 
 
 class TrialSession:
-    """Build a trial, train it an epoch at a time, publish it whole.
+    """Builds one trial in a worker, trains it epoch by epoch, and publishes checkpoints.
 
     Args:
         task: what the driver sent: ``number, trial, attempt, config, seed, objective, resume,

@@ -38,7 +38,7 @@ def assess_nodes(nodes: Sequence[RayNode], num_dead: int) -> Finding:
 
 
 def assess_lost(lost: Mapping[str, str]) -> Iterator[Finding]:
-    """Nodes that stopped answering."""
+    """Report the nodes that stopped answering."""
     for name, why in lost.items():
         advice = "see `ray status`; restart Ray there, or take the node out of the cluster"
         yield Finding("failed", "nodes", f"{name}: {why}", advice)

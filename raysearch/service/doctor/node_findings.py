@@ -93,7 +93,7 @@ def assess_pins(requirements: Sequence[str], installed: Mapping[str, str | None]
 
 
 def assess_torch(facts: Mapping[str, NodeFacts]) -> Finding:
-    """Whether torch and torchaudio can be imported."""
+    """Report whether torch and torchaudio can be imported."""
     for name, node in facts.items():
         version = node.versions.get("torch")
         if node.torch.error:
