@@ -1,4 +1,4 @@
-"""A submitted search, as its cluster knows it or, when the cluster is gone, as its run does."""
+"""Finds a submitted search: on its cluster or, when that is gone, by the record in its run."""
 
 import argparse
 from typing import TYPE_CHECKING

@@ -82,7 +82,7 @@ class Uniform:
         return _is_number(value) and self.low <= value <= self.high
 
     def values(self) -> None:
-        """None: not enumerable."""
+        """Return None: its values cannot be listed."""
         return
 
     def probes(self) -> tuple[Scalar, ...]:
@@ -115,7 +115,7 @@ class LogUniform:
         return _is_number(value) and self.low <= value <= self.high
 
     def values(self) -> None:
-        """None: not enumerable."""
+        """Return None: its values cannot be listed."""
         return
 
     def probes(self) -> tuple[Scalar, ...]:
@@ -268,7 +268,7 @@ _FORMS: dict[str, tuple[type[Uniform | LogUniform | QUniform | RandInt], str]] =
 
 
 def parse_distribution(data: Any) -> Distribution:
-    """A distribution from its YAML form.
+    """Read a distribution from its YAML form.
 
     Raises:
         ValueError: what is wrong with it, and the nearest valid word.

@@ -1,4 +1,4 @@
-"""Dotted keys of a configuration: a tree by them, and those that had another name before."""
+"""Dotted keys: nested settings as flat ones, and keys that had another name before."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -130,7 +130,7 @@ def _scaled(distribution: _Range, value: Any) -> float:
 
 
 def parse_prior(data: Any, distribution: Distribution) -> Prior:
-    """The prior of ``distribution`` from its YAML form.
+    """Read the prior of ``distribution`` from its YAML form.
 
     Raises:
         ValueError: what is wrong with it.

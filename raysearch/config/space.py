@@ -193,7 +193,7 @@ def _holds(alternative: Alternative, values: Mapping[str, Any]) -> bool:
 def parse_space(
     data: Any, lookup: Callable[[str, str], Scalar], *, places: Places | None = None
 ) -> Space:
-    """A space from its YAML form.
+    """Read a space from its YAML form.
 
     Args:
         data: dotted field to a distribution, or to a list of distributions with ``when``.

@@ -1,4 +1,4 @@
-"""What a final model is shown beside: what else its trials give, and the space's own settings.
+"""Scores what a final model is compared with: other models of its search, the space's defaults.
 
 A search pays if its model beats the settings that its space came with; both are scored on the
 same test rows, fold by fold. Nothing is trained for it.

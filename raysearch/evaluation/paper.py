@@ -1,4 +1,4 @@
-"""The protocol that a paper used, run beside the honest one: optimistic at best, often invalid."""
+"""Runs the protocol that a paper used beside the honest one: optimistic at best, often invalid."""
 
 from dataclasses import replace
 from pathlib import Path

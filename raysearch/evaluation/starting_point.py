@@ -1,4 +1,4 @@
-"""What a finished search started from, in its evaluation: audited on each fold, and said."""
+"""Checks and states, in an evaluation, the pre-trained weights that a search started from."""
 
 import shutil
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What an evaluation says of a figure that is transductive."""
+"""Writes what an evaluation must say of a figure that is transductive."""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,4 +1,4 @@
-"""What a race has spent and found so far, from its systems' runs and its turns."""
+"""Counts what a race has spent and found so far, from its systems' runs and its turns."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -96,7 +96,7 @@ class Accounts:
         self.seen = {system: self._look(system) for system in state.systems}
 
     def used(self) -> dict[str, float]:
-        """By all systems together; wall time by this driver alone."""
+        """Return what all systems together have used; wall time counts for this driver alone."""
         used = [seen.used for seen in self.seen.values()]
         spent = self._state.spent
         return {

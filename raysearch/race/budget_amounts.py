@@ -40,7 +40,7 @@ LEAST_TRIAL_S = 1.0
 
 
 def of_search(search: SearchConfig, given: frozenset[str]) -> dict[str, float]:
-    """The budgets of ``search`` that are among the ``given`` settings."""
+    """Return the budgets of ``search`` that are among the ``given`` settings."""
     found = {
         "core_s": search.core_budget_s,
         "wall_s": search.time_budget_s,
@@ -69,7 +69,7 @@ def of_race(specs: Mapping[str, SearchSpec], total: Amount) -> dict[str, SearchS
 
 
 def left(total: Amount, used: Amount) -> dict[str, float]:
-    """What of ``total`` is not used yet; never below 0."""
+    """Return what of ``total`` is not used yet; never below 0."""
     return {kind: max(0.0, value - used.get(kind, 0.0)) for kind, value in total.items()}
 
 
@@ -79,7 +79,7 @@ def part(amount: Amount, share: float) -> dict[str, float]:
 
 
 def share_of(cost: Amount, amount: Amount) -> float:
-    """The part of ``amount`` that ``cost`` takes, by the kind that it takes most of."""
+    """Return the part of ``amount`` that ``cost`` takes, by the kind that it takes most of."""
     shares = [
         cost.get(kind, 0.0) / value if value > 0 else math.inf for kind, value in amount.items()
     ]
@@ -87,7 +87,7 @@ def share_of(cost: Amount, amount: Amount) -> float:
 
 
 def granted(search: SearchConfig, grant: Amount, used: Amount) -> dict[str, Any]:
-    """The fields of ``search`` by which a system may spend ``grant`` beyond what it has ``used``.
+    """Return the ``search`` fields that let a system spend ``grant`` beyond what it has ``used``.
 
     Core time, epochs and trials are counted over a search's whole life, wall time by each driver.
     An equal limit is a spent one. A search that has had nothing yet gets an epoch and a trial: it
@@ -106,7 +106,9 @@ def granted(search: SearchConfig, grant: Amount, used: Amount) -> dict[str, Any]
 
 
 def in_all_turns(search: SearchConfig, total: Amount, num_systems: int) -> int:
-    """Trials that a system may expect of all its turns: its equal part, or its space's number.
+    """Return how many trials a system may expect in all its turns together.
+
+    That is its equal part of the race's trials, or else its space's own number.
 
     Args:
         search: its settings, of no single turn.
@@ -117,7 +119,7 @@ def in_all_turns(search: SearchConfig, total: Amount, num_systems: int) -> int:
 
 
 def most_trials(grant: Amount, used: Amount, num_cpus: float) -> int:
-    """Trials that a search has room for which ends by its budget, not by their number.
+    """Return the most trials of a search that ends by another budget than their number.
 
     An epoch or ``LEAST_TRIAL_S`` each: so settings that all fail at once, or that were all tried
     before, do not go on for ever.
@@ -137,7 +139,7 @@ def most_trials(grant: Amount, used: Amount, num_cpus: float) -> int:
 
 
 def in_words(amount: Amount) -> str:
-    """``12.5 core-minutes, 40 trials``; empty where nothing is limited."""
+    """Say the amounts in words: ``12.5 core-minutes, 40 trials``; empty if nothing is limited."""
     words = {
         "core_s": "{:.1f} core-minutes",
         "wall_s": "{:.1f} minutes",

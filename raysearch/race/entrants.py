@@ -46,7 +46,7 @@ class Entrants:
 
 
 def chosen_spaces(*, gpus: bool) -> list[str]:
-    """Every system's shipped space: that for CPUs, or where there are GPUs the one for them.
+    """Return every system's shipped space, the one for GPUs where there are any.
 
     A hyphen marks another space of the system that stands before it.
     """
@@ -56,7 +56,7 @@ def chosen_spaces(*, gpus: bool) -> list[str]:
 
 
 def entrants(spaces: Sequence[str], given: Sequence[Override]) -> Entrants:
-    """Those of ``spaces`` whose weights are there, each with what of ``given`` it has.
+    """Choose those of ``spaces`` whose weights are there, with the options that apply to each.
 
     Their published settings are not run: they are those of other data, and take long.
 
@@ -100,11 +100,14 @@ def entrants(spaces: Sequence[str], given: Sequence[Override]) -> Entrants:
 
 
 def laid_over(space: str, given: Sequence[Override]) -> tuple[SearchSpec, list[str]]:
-    """The space with those of ``given`` that it has a field for, and the keys of the others.
+    """Lay those of ``given`` over the space that it has a field for.
 
     Args:
         space: a shipped one's name, or the path of a run's settings.
         given: dotted key and value.
+
+    Returns:
+        The settings, and the keys of the other options.
 
     Raises:
         ConfigError: it refuses one of them; the message names the system.
@@ -122,7 +125,7 @@ def laid_over(space: str, given: Sequence[Override]) -> tuple[SearchSpec, list[s
 
 
 def num_given(spec: SearchSpec) -> int:
-    """Trials whose settings nobody samples: the system's own, and the published if asked for."""
+    """Count trials whose settings nobody samples: its own, and the published if asked for."""
     from raysearch.tuning.problem import SpecProblem
 
     return len(SpecProblem(spec, {}, lambda config: {}).given())

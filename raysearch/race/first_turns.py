@@ -1,4 +1,4 @@
-"""When a system's own settings have ended, or are seen to take more than it has."""
+"""Tells when a system's own settings have ended, or will take more than the system may spend."""
 
 from collections.abc import Callable
 

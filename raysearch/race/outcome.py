@@ -48,7 +48,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Outcome:
-    """All systems, the best first, and what their values are.
+    """What a race has found: all its systems, the best first.
 
     Attributes:
         rows: one a system.
@@ -90,7 +90,7 @@ def outcome(
     specs: Mapping[str, SearchSpec],
     audited: AuditedSplit,
 ) -> Outcome:
-    """What the systems have found so far, each against the best.
+    """Compare what the systems have found so far, each with the best.
 
     Args:
         state: the race's record.
@@ -135,7 +135,7 @@ def outcome(
 
 
 def points(objective: str, value: float) -> str:
-    """A difference or an error, in points of percent; of a loss as it is."""
+    """Write a difference or an error in points of percent; of a loss as it is."""
     return f"{value:.3f}" if objective == "val_loss" else f"{100 * value:.1f}"
 
 

@@ -131,7 +131,7 @@ class RaceState(_Part):
 
     @property
     def unjudged(self) -> list[str]:
-        """Those that left as they were too dear to be judged, and may have a second chance.
+        """The systems that left as they were too dear to be judged, and may have another chance.
 
         Once the winner's last turn has begun, or somebody had one, only more budget gives another.
         """
@@ -144,7 +144,7 @@ class RaceState(_Part):
     def go_on(
         self, asked: Mapping[str, Any], final: str | None, *, made_otherwise: bool = False
     ) -> None:
-        """Take up what is asked anew on resumption.
+        """Take over what is asked anew on resumption.
 
         What there is more of is the winner's, if there is one, but for second chances, and another
         ``final`` is made in a last turn of its own. A race that ended as nobody has a score goes on

@@ -1,4 +1,4 @@
-"""How far the systems of a race are, read from their runs.
+"""Reads from their runs how far the systems of a race are.
 
 Axis letters: N validation rows that both systems have scored.
 """
@@ -142,7 +142,7 @@ def _rows(run: RunFolder, record: TrialRecord, num_inner: int) -> Rows | None:
 
 
 def gap(leader: Seen, other: Seen, audited: AuditedSplit, objective: Objective) -> Gap | None:
-    """How far ``other`` is behind, and the standard error of that; None without both scores.
+    """Return how far ``other`` is behind and the standard error of that; None without both scores.
 
     The error is that of the rows which the two hear differently, with the design effect of rows
     that come from few speakers; and no less than trials of one system differ by chance.

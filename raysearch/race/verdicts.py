@@ -72,17 +72,17 @@ class Gap:
 
 
 def num_rounds(num_systems: int) -> int:
-    """Own settings, then as many rounds as halving takes, the last one among those left."""
+    """Return the number of rounds of a race: own settings, then as many as halving takes."""
     return 1 if num_systems < 2 else 1 + max(1, math.ceil(math.log2(num_systems)))
 
 
 def round_share(number: int, last: int) -> float:
-    """The part of what is left that the round ``number`` of ``last`` may take, counted from 1."""
+    """Return the part of what is left that round ``number`` (from 1) of ``last`` may take."""
     return OWN_SHARE if number == 1 and last > 1 else 1 / (last - number + 1)
 
 
 def order(standings: Sequence[Standing]) -> list[Standing]:
-    """The best first, those without a score last; equals stay as they were."""
+    """Sort systems, the best first, those without a score last; equals stay as they were."""
     return sorted(standings, key=lambda s: -math.inf if s.value is None else s.value, reverse=True)
 
 
@@ -127,7 +127,7 @@ def decide(
 
 
 def chances(needed: Mapping[str, float]) -> list[str]:
-    """Who of those that were too dear to be judged has a second chance, the cheapest first.
+    """Choose the systems that get a second chance, the cheapest first.
 
     Args:
         needed: system to the part of what is left that it takes until its own settings end.

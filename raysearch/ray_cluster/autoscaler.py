@@ -45,7 +45,7 @@ NO_LIMIT = 1000
 
 
 def possible_nodes(nodes: Sequence[Node], settings: Settings | None = None) -> list[Node]:
-    """``nodes``, and those that the cluster's autoscaler would add if they were asked for.
+    """Return ``nodes`` and those that the cluster's autoscaler would add on demand.
 
     Args:
         nodes: the living ones.

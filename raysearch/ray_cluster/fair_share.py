@@ -112,7 +112,7 @@ class _Cluster:
         self._gpus = sum(node.gpus for node in nodes)
 
     def part(self, plan: Plan, slots: int) -> float:
-        """The larger share, of all CPUs or of all GPUs, that ``slots`` slots are."""
+        """Return the larger one of the shares, of CPUs and of GPUs, that ``slots`` slots take."""
         cpus = slots * plan.workers * plan.cpus_per_worker / self._cpus if self._cpus else 1.0
         gpus = slots * plan.workers * plan.gpus_per_worker / self._gpus if self._gpus else 0.0
         return max(cpus, gpus)

@@ -18,7 +18,7 @@ def free_gpu_bytes(
     nvml: Any = pynvml,
     environment: Mapping[str, str] = os.environ,
 ) -> int | None:
-    """Free bytes of the fullest GPU that this process may use, or a worker's part of them.
+    """Return the free bytes of the fullest GPU in use, or the part of them for one worker.
 
     Args:
         share: GPUs of one worker; a part of one has that part of its memory. ``None`` is one.

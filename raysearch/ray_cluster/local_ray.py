@@ -34,7 +34,7 @@ class ShortFolder:
 
 
 def short_folder() -> ShortFolder:
-    """A folder whose name leaves room for those of Ray's sockets, and that can be written.
+    """Find a folder that can be written and whose path leaves room for Ray's sockets.
 
     Raises:
         InfrastructureError: there is none; the message names the variable to set.
@@ -74,7 +74,7 @@ def _nearest(folder: Path) -> Path:
 
 
 def needs_own_token() -> bool:
-    """Whether Ray would make a token and could not keep it, as where the home cannot be written.
+    """Tell whether Ray would make a token that it cannot store, as in a read-only home.
 
     Raises:
         UserError: there is a token, and it is not one.
@@ -90,7 +90,7 @@ def needs_own_token() -> bool:
 
 
 def shadowed_names() -> list[str]:
-    """Python's own modules that a file of the working folder goes before in ``python -c``."""
+    """Return the names of standard modules that a file of the working folder hides."""
     try:
         names = {Path(name).stem if name.endswith(".py") else name for name in os.listdir()}
     except OSError:

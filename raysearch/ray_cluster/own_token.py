@@ -13,7 +13,7 @@ _MAX_BYTES = 4096
 
 
 def own_token() -> str:
-    """The token of ``RAY_AUTH_TOKEN``, ``RAY_AUTH_TOKEN_PATH`` or ``~/.ray/auth_token``; or empty.
+    """Return this process' Ray token, from where Ray looks for it; empty if there is none.
 
     Raises:
         UserError: its file cannot be read, or it is not one line of printable ASCII, which is all

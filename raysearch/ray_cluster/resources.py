@@ -60,14 +60,14 @@ class Plan:
 
 
 def local_node() -> Node:
-    """This machine, as Ray counts it: the CPUs this process may use, and CUDA devices."""
+    """Return this machine as Ray counts it: the CPUs of this process, and CUDA devices."""
     import torch
 
     return Node(float(len(os.sched_getaffinity(0))), float(torch.cuda.device_count()))
 
 
 def cluster_nodes(ray_nodes: Sequence[dict[str, Any]]) -> list[Node]:
-    """The living nodes among ``ray.nodes()``."""
+    """Return the living nodes among ``ray.nodes()``."""
     offers = [node["Resources"] for node in ray_nodes if node["Alive"]]
     return [Node(offer.get("CPU", 0.0), offer.get("GPU", 0.0)) for offer in offers]
 
@@ -83,7 +83,7 @@ def plan_slots(
     growing: bool = False,
     max_workers: int | None = None,
 ) -> Plan:
-    """How many slots fit; never more than there are trials.
+    """Compute how many slots fit; never more than there are trials.
 
     Args:
         nodes: what may be used.
@@ -120,7 +120,7 @@ def plan_slots(
 
 
 def workers_on(node: Node, cpus: int, gpus: float) -> int:
-    """How many workers of so many CPUs and GPUs the node has room for."""
+    """Return how many workers of so many CPUs and GPUs the node has room for."""
     by_cpu = int(node.cpus // cpus)
     if not gpus:
         return by_cpu

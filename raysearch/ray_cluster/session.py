@@ -59,7 +59,7 @@ class ClusterSession:
 def cluster_session(
     address: str | None, log_folder: Path, *, num_cpus: int | None = None
 ) -> Iterator[ClusterSession]:
-    """Ray for the duration of a ``with``: started here unless an address is given.
+    """Connect to Ray for the duration of a ``with``; it is started here unless there is an address.
 
     Args:
         address: a cluster's address; without one ``RAY_ADDRESS`` is tried, then a private

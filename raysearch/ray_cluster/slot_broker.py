@@ -31,12 +31,12 @@ SILENT_S = 30.0
 
 
 def draining_nodes() -> set[str]:
-    """Ids of the nodes that were told to leave: a spot notice, or the autoscaler's wish."""
+    """Return the ids of nodes that were told to leave, by a spot notice or the autoscaler."""
     return draining_node_ids()
 
 
 def living_nodes() -> list[dict[str, Any]]:
-    """The entries of ``ray.nodes()`` on which something new can be placed."""
+    """Return the entries of ``ray.nodes()`` on which something new can be placed."""
     leaving = draining_nodes()
     return [n for n in ray.nodes() if n["Alive"] and n["NodeID"] not in leaving]
 

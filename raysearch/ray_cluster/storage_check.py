@@ -17,7 +17,7 @@ TIMEOUT_S = 120.0
 
 
 def check_shared(storage: Path) -> None:
-    """Have each living node see what this process writes to ``storage``, and write itself.
+    """Check that each living node sees what is written to ``storage``, and can write there.
 
     Raises:
         InfrastructureError: one does not; the message names it and says what to do.

@@ -26,7 +26,7 @@ _SILENT = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
 def ask(address: str, method: str, headers: dict[str, str] | None = None) -> Answer:
-    """What ``address`` (host:port) says to an empty call of ``method``.
+    """Make an empty call of ``method`` to ``address`` (host:port), and name the kind of answer.
 
     ``silent`` is anything that is no gRPC in the clear, a port closed by TLS included.
     """

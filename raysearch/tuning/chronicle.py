@@ -1,4 +1,4 @@
-"""The ledger as it is written, and whoever follows it."""
+"""Writes the ledger of a search, and tells whoever watches it."""
 
 import logging
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Trials as a sampler would have them, of which no study is told."""
+"""Lets a sampler choose all parameters of a trial before any study hears of the trial."""
 
 from abc import abstractmethod
 from collections.abc import Mapping

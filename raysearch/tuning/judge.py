@@ -1,4 +1,4 @@
-"""How good a trial is so far, and whether it ends or pauses there; now, and as a ledger tells."""
+"""Decides how good a trial is so far, and whether it ends or pauses; now, or from a ledger."""
 
 import itertools
 import math

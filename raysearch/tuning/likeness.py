@@ -1,4 +1,4 @@
-"""How like two corpora are, by what a run keeps of the rows that it learned from or chose by."""
+"""Measures how alike two corpora are, from the facts that runs keep of their rows."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""What is written of a search's trials, and what of it is read back when the search goes on."""
+"""Keeps a search's ledger, sampler and checkpoints in step, and rebuilds them on resumption."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

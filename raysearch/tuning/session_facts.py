@@ -1,4 +1,4 @@
-"""What ``run.json`` keeps of a search's first session, so that it can be told from another."""
+"""Gathers the facts of a search's first session that ``run.json`` keeps."""
 
 import platform
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""One search from its settings to a finished ledger: its features, its slots, its trials."""
+"""Runs one search from its settings to a finished ledger: its features, slots and trials."""
 
 import shlex
 import time

@@ -1,4 +1,4 @@
-"""Whose turn it is when a slot is free."""
+"""Decides which trial takes a slot that is free."""
 
 from collections.abc import Set as AbstractSet
 

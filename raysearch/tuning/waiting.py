@@ -1,4 +1,4 @@
-"""Trials that wait to be started again, and what is held against them and against the slots."""
+"""Trials that wait to be started again, and which slots they were lost on."""
 
 import re
 from collections import Counter, defaultdict, deque

@@ -1,4 +1,4 @@
-"""Where trials run, as the conductor sees it."""
+"""The order that sends one trial to one slot, and what the conductor asks of the slots."""
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
