@@ -1,8 +1,7 @@
 """A search's specification: every section put together and validated as a whole."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from dataclasses import field as dataclass_field
 from typing import TYPE_CHECKING, Any
 
 from raysearch.config.base import ConfigT, Places, build, did_you_mean
@@ -75,7 +74,7 @@ _NOT_SEARCHABLE = frozenset(
 )
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class SearchSpec:
     """Everything that a search is told; one that exists is valid.
 
@@ -95,7 +94,7 @@ class SearchSpec:
     search: SearchConfig
     space: Space
     published: PublishedConfig
-    remarks: tuple[str, ...] = dataclass_field(default=(), compare=False)
+    remarks: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
     @classmethod
     def load(cls, space: str, overrides: Sequence[tuple[str, Any] | str] = ()) -> "SearchSpec":
@@ -238,9 +237,8 @@ def _check(spec: SearchSpec, places: Places) -> None:
     for field in spec.published.settings:
         place = places.of(f"published.settings.{field}")
         if field not in fields and field not in SHOWN_ONLY:
-            raise ConfigError(
-                f"{place}: no field {field!r} to publish{did_you_mean(field, fields)}"
-            )
+            hint = did_you_mean(field, fields)
+            raise ConfigError(f"{place}: no field {field!r} to publish{hint}")
         own.note(field, place)
     settings = {field: setting.value for field, setting in spec.published.settings.items()}
     spec.base.replace(settings, places=own)
