@@ -5,12 +5,58 @@ as long as the process lives; a search's own process computes nothing there.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raysearch.ray_cluster.ray_internals import pynvml
 
-__all__ = ["free_gpu_bytes"]
+__all__ = ["free_gpu_bytes", "least_gpu_bytes"]
+
+# A node that has not answered by then may be leaving; a task of no CPU starts in a second or two.
+PATIENCE_S = 30.0
+
+
+def least_gpu_bytes(
+    share: float | None,
+    nodes: Sequence[Mapping[str, Any]],
+    ask: Callable[[float | None], int | None] | None = None,
+) -> int | None:
+    """Free bytes of the fullest GPU that a worker may be given on any node of the cluster.
+
+    The driver's own node may have no GPU at all: each that has some is asked by a task of no CPU.
+
+    Args:
+        share: GPUs of one worker, as for ``free_gpu_bytes``.
+        nodes: of ``ray.nodes()``, the living ones.
+        ask: what a node is asked; by default how much of its GPUs is free.
+
+    Returns:
+        None where workers get no GPU, or where a node that has some did not answer or cannot tell.
+    """
+    with_gpus = [node["NodeID"] for node in nodes if node["Resources"].get("GPU", 0) > 0]
+    if share == 0 or not with_gpus:
+        return None
+    task = ray.remote(num_cpus=0, max_retries=0)(ask or _free_on_this_node)
+    waiting = [
+        task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(
+            share
+        )
+        for node in with_gpus
+    ]
+    try:
+        free: list[int | None] = ray.get(waiting, timeout=PATIENCE_S)
+    except ray.exceptions.RayError:
+        return None
+    told = [one for one in free if one is not None]
+    return min(told) if len(told) == len(free) else None
+
+
+def _free_on_this_node(share: float | None) -> int | None:
+    # Ray hides the GPUs from the environment of a task that reserves none.
+    return free_gpu_bytes(share, environment={})
 
 
 def free_gpu_bytes(

@@ -15,7 +15,7 @@ from raysearch.partner import partner_config
 from raysearch.prerequisites import check_prerequisites, feature_sets, own_settings
 from raysearch.protocols.audit import Audit, audit, check_siblings
 from raysearch.protocols.splits import Split, inner_splits, without_validation
-from raysearch.ray_cluster.gpu_memory import free_gpu_bytes
+from raysearch.ray_cluster.gpu_memory import least_gpu_bytes
 from raysearch.spec import SearchSpec, TrialConfig
 from raysearch.storage.corpora import read_corpus
 from raysearch.streaming.shards import FeatureSet, ensure_features
@@ -248,8 +248,10 @@ def tier_for(spec: SearchSpec, num_bytes: int) -> tuple[Tier, str]:
     if spec.search.tier != "auto":
         return spec.search.tier, "asked for"
     nodes: list[dict[str, Any]] = [node for node in ray.nodes() if node["Alive"]]
-    host_budget = min(node["Resources"].get("object_store_memory", 0) for node in nodes) // 2
-    free = free_gpu_bytes(spec.search.gpus_per_worker)
+    # A head that offers no CPU holds no features, for no trial runs there.
+    holding = [node for node in nodes if node["Resources"].get("CPU", 0) > 0] or nodes
+    host_budget = min(node["Resources"].get("object_store_memory", 0) for node in holding) // 2
+    free = least_gpu_bytes(spec.search.gpus_per_worker, nodes)
     return choose_tier(num_bytes, free, int(host_budget))
 
 

@@ -181,7 +181,11 @@ class Slot:
         workers = (plan.workers, plan.most_workers) if plan.max_workers else plan.workers
         return GroupFit(
             serve_trials,
-            {"host": self.host, "threads": plan.cpus_per_worker},
+            {
+                "host": self.host,
+                "threads": plan.cpus_per_worker,
+                "gpus": plan.gpus_per_worker,
+            },
             scaling_config=ScalingConfig(
                 num_workers=workers,
                 elastic_resize_monitor_interval_s=RESIZE_EVERY_S,

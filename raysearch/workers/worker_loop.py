@@ -27,14 +27,18 @@ def serve_trials(config: dict[str, Any]) -> None:
 
     Args:
         config: ``host``, the handle of this group's
-            :class:`~raysearch.workers.host.WorkerGroupHost`, and ``threads``, the
-            intra-op threads of each worker (Ray sets one, whatever the worker reserved).
+            :class:`~raysearch.workers.host.WorkerGroupHost`; ``threads``, the intra-op
+            threads of each worker (Ray sets one, whatever the worker reserved); and ``gpus``, the
+            GPUs of each.
 
     Raises:
         RuntimeError: this rank failed alone, or its process is no longer to be trusted; Ray Train
             then starts the group again.
     """
     torch.set_num_threads(config["threads"])
+    if 0 < config["gpus"] < 1 and torch.cuda.is_available():
+        # Who needs more than its part of a card fails, and not whoever shares the card with it.
+        torch.cuda.set_per_process_memory_fraction(config["gpus"])
     # Tiny activations of half-dead units would make a CPU's steps many times slower.
     torch.set_flush_denormal(True)
     # What is imported stays: without it a collection after each trial takes milliseconds.

@@ -40,7 +40,7 @@ from raysearch.workers.worker_loop import serve_trials
 
 fit = GroupFit(
     serve_trials,
-    {{"host": None, "threads": 1}},
+    {{"host": None, "threads": 1, "gpus": 0.0}},
     scaling_config=ScalingConfig(num_workers=1),
     run_config=RunConfig(callbacks=[HostNotifier(None)], storage_path={str(tmp_path)!r}),
 )
