@@ -62,14 +62,14 @@ def _pretraining_s(run: RunFolder) -> float | None:
 
 
 def write_summary(run: RunFolder, events: Sequence[Event], trials: Trials) -> dict[str, Any]:
-    """Replace ``summary.json``; its content."""
+    """Replace ``summary.json``, and return its content."""
     summary = summarize(run, events, trials)
     write_json(run.root / "summary.json", summary)
     return summary
 
 
 def trial_overheads(events: Sequence[Event]) -> list[float]:
-    """Seconds that each trial cost its slot beyond training, the slot's first trial left out.
+    """Return the seconds that each trial, a slot's first aside, cost beyond its training.
 
     The time from the previous trial's end on the slot to this trial's end, less the training
     seconds of the epochs in between: idling, starting, reporting and checkpoints are all in it.

@@ -13,7 +13,7 @@ __all__ = ["TensorBoardObserver"]
 
 
 class TensorBoardObserver:
-    """One event file a trial under ``tensorboard/NNNN``; open only while the trial runs.
+    """Writes one event file a trial under ``tensorboard/NNNN``, open only while the trial runs.
 
     Args:
         folder: the run's ``tensorboard`` folder.

@@ -64,7 +64,7 @@ class Record:
 
 
 def records(run: Path) -> list[Record]:
-    """Every submission of the run in ``run``, the newest first.
+    """Return every submission of the run in ``run``, the newest first.
 
     Raises:
         DataError: a record cannot be read.

@@ -105,7 +105,7 @@ class Jobs:
         folder: Path,
         environment: Mapping[str, str],
     ) -> Job:
-        """Start ``raysearch run`` with ``arguments`` on the cluster's head.
+        """Start ``raysearch run`` with ``arguments`` as a job on the cluster's head.
 
         Args:
             run: the run's name.
@@ -135,7 +135,7 @@ class Jobs:
             return _job(self._client.get_job_info(submission))
 
     def all(self) -> list[Job]:
-        """Every search that was submitted to this cluster, the newest first."""
+        """Return every search that was submitted to this cluster, the newest first."""
         with self._told():
             found = [_job(job) for job in self._client.list_jobs() if _RUN in (job.metadata or {})]
         return sorted(found, key=lambda job: -(job.started or 0))
@@ -161,7 +161,7 @@ class Jobs:
             return _own_lines(self._client.get_job_logs(job.submission))
 
     def follow(self, job: Job) -> Iterator[str]:
-        """What it prints, as it comes, from the beginning to its end."""
+        """Yield what the job prints, as it comes, from the beginning to the end."""
         stream = self._client.tail_job_logs(job.submission)
         loop = asyncio.new_event_loop()
         try:

@@ -89,7 +89,7 @@ class ObjectLease:
         check_object_fence(self._objects, self._key.rpartition("/")[0], self.fence)
 
     def release(self) -> None:
-        """Let the run go; the fence stays. Twice is fine."""
+        """Give the run up; the fence stays. A second call does nothing."""
         if self._done.is_set():
             return
         self._done.set()

@@ -104,7 +104,7 @@ def open_storage(text: str) -> Path:
 
 
 def reached_storage(url: str) -> Path:
-    """As ``open_storage``, of a store that answers now.
+    """Open a storage as ``open_storage`` does, if its store answers now.
 
     Raises:
         StorageRefusedError: nothing may be read.
@@ -117,7 +117,7 @@ def reached_storage(url: str) -> Path:
 
 
 def replica_of(path: Path) -> Replica | None:
-    """What ``path`` is a part of; None for a plain folder."""
+    """Find the replica that ``path`` is a part of; None for a plain folder."""
     path = path.absolute()
     for folder in (path, *path.parents):
         if (folder / MARK).is_file() and (replica := _replica(folder)):
@@ -152,13 +152,13 @@ def check_writable(storage: Path) -> None:
 
 
 def display_path(path: Path) -> str:
-    """``path`` as the user knows it: below a URL where it is kept there."""
+    """Return ``path`` as the user knows it: below a URL where it is kept there."""
     replica = replica_of(path)
     return f"{replica.objects.url}/{replica.key(path)}" if replica else str(path)
 
 
 def pasted(path: Path) -> str:
-    """``shown``, as a word of a command that can be pasted into a shell."""
+    """Return ``display_path``, quoted so that it can be pasted into a shell."""
     return shlex.quote(display_path(path))
 
 

@@ -212,7 +212,7 @@ def ensure_current(folder: Path, fence: int) -> None:
 
 
 def publication(folder: Path, lease: Lease) -> dict[str, Any]:
-    """What a worker needs to publish into the run's folder."""
+    """Return what a worker needs to publish into the run's folder."""
     replica = replica_of(folder)
     return {
         "run_folder": str(folder.absolute()),

@@ -41,7 +41,7 @@ FOLDER, RECORD = ".segments", "fetched.json"
 
 
 class SegmentLedger:
-    """As :class:`raysearch.ledger.Ledger`, kept in ``objects`` as well.
+    """A ledger that is kept in ``objects`` as well as in a local file.
 
     Attributes:
         message: what was repaired when the ledger was opened, or None.
@@ -86,7 +86,7 @@ class SegmentLedger:
         sync: bool = False,
         **data: Any,
     ) -> Event:
-        """As :meth:`raysearch.ledger.Ledger.append`; it is sent later.
+        """Append an event as :meth:`raysearch.ledger.Ledger.append` does; it is sent later.
 
         Raises:
             InfrastructureError: what was appended before could not be sent, too.

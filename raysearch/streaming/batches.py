@@ -26,7 +26,7 @@ __all__ = ["SplitData"]
 
 
 class SplitData:
-    """Implements ``raysearch.training.data.TrialData`` for one rank of one trial.
+    """One trial's data on one rank, as ``raysearch.training.data.TrialData`` asks for them.
 
     Args:
         rows: the split.
@@ -96,7 +96,7 @@ class SplitData:
         reader.stats.clear()  # float64 sums of every row, which nothing asks for again
 
     def train_batches(self, epoch: int) -> Iterator[Batch]:
-        """This rank's share of every global batch of ``epoch``, random crops; may be empty."""
+        """Yield this rank's share of every global batch of ``epoch``, as random crops."""
         batch_size, seed, rank, world_size, window_rows = self._plan
         positions_R = crop_positions(self.num_train, seed, epoch)
         table_R = self._table_rows(seed, epoch)
@@ -128,7 +128,7 @@ class SplitData:
         return np.where(choice_R > 0, augmented_R, rows_R)
 
     def validation_batches(self) -> Iterator[Batch]:
-        """This rank's rows, near-equal parts of them all, each in overlapping windows."""
+        """Yield this rank's near-equal part of the rows, each row in overlapping windows."""
         _, _, rank, world_size, _ = self._plan
         mine = rank_share(np.arange(self.num_validation), rank, world_size)
         planned = list(validation_windows(self._frames, self._clips, mine + self.num_train, mine))

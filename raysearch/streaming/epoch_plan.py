@@ -43,7 +43,7 @@ def global_batches(
 
 
 def rank_share(rows: np.ndarray, rank: int, world_size: int) -> np.ndarray:
-    """This rank's contiguous part of ``rows``; parts differ by one row at most, or are empty."""
+    """Return this rank's contiguous part of ``rows``; parts differ by one row at most."""
     low, high = rank * len(rows) // world_size, (rank + 1) * len(rows) // world_size
     return rows[low:high]
 
@@ -56,7 +56,7 @@ def crop_positions(num_rows: int, seed: int, epoch: int) -> np.ndarray:
 def cell_choices(
     num_rows: int, num_cells: int, probability: float, seed: int, epoch: int
 ) -> np.ndarray:
-    """What replaces each row in an epoch: 0 is the clean row, 1 to ``num_cells`` a cell."""
+    """Draw what replaces each row in an epoch: 0 is the clean row, 1 to ``num_cells`` a cell."""
     rng = np.random.default_rng([seed_from("cell", seed, epoch)])
     replaced = rng.random(num_rows) < probability
     return np.where(replaced, rng.integers(1, num_cells + 1, num_rows), 0)

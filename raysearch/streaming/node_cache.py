@@ -32,7 +32,7 @@ _MADE_HERE: dict[str, Any] = {}
 
 
 class NodeCache:
-    """Feature arrays by (source, rows), loaded by Ray Data, evicted by last use.
+    """Holds feature arrays of a node by source and rows; the least recently used go first.
 
     Args:
         max_bytes: the budget; one entry larger than all of it is kept alone.
@@ -50,7 +50,7 @@ class NodeCache:
         return [self._entries[key][0]]
 
     def load(self, key: str, source: FeatureSource, keys: Sequence[str]) -> list[Any]:
-        """As ``get``, after reading the rows if no other group asked for them first."""
+        """Return what ``get`` does, after reading the rows if no other group has."""
         if (found := self.get(key)) is not None:
             return found
         fetch_indices(source)
@@ -83,14 +83,14 @@ class SlotCaches:
         self._nodes: dict[int, AbstractSet[str]] = {}
 
     def use(self, slot: int, nodes: AbstractSet[str]) -> None:
-        """``slot`` runs on ``nodes``; their caches are made if they are not there."""
+        """Make the caches of ``nodes``, on which ``slot`` runs, where there are none yet."""
         self._nodes[slot] = nodes
         for node in nodes - self._handles.keys():
             self._handles[node] = self._make(node)
         self.keep(self._nodes.keys())
 
     def keep(self, slots: Collection[int]) -> None:
-        """No other than these slots are left; caches of nodes without one end."""
+        """End the caches of nodes that none of these slots runs on."""
         self._nodes = {slot: nodes for slot, nodes in self._nodes.items() if slot in slots}
         used = {node for nodes in self._nodes.values() for node in nodes}
         self._handles = {node: one for node, one in self._handles.items() if node in used}
@@ -143,7 +143,7 @@ def cached_arrays(cache: Any, source: FeatureSource, keys: Sequence[str]) -> Fea
 
 
 def host_budget(node_id: str | None = None) -> int:
-    """Bytes that a cache on ``node_id`` may hold by default: half of the object store."""
+    """Return the bytes that a cache on ``node_id`` may hold: half of the object store."""
     node_id = node_id or ray.get_runtime_context().get_node_id()
     for node in ray.nodes():
         if node["NodeID"] == node_id:

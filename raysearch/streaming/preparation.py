@@ -56,7 +56,7 @@ class AuditedSplit:
     inner: tuple[Split, ...] = ()
 
     def identity(self, spec: SearchSpec) -> dict[str, Any]:
-        """What of the data decides a search of ``spec``."""
+        """Return what of the data decides a search of ``spec``."""
         by_speaker = spec.training.by_speaker
         identity, *inner = (s.identity(speakers=by_speaker) for s in (self.split, *self.inner))
         return {**identity, "inner": inner} if inner else identity
@@ -100,7 +100,7 @@ class FeatureBank:
         return replace(self, inner=(rows,), rows_ref=ray.put([rows]))
 
     def data(self, config: TrialConfig) -> dict[str, Any]:
-        """What a worker needs to open the data of a trial."""
+        """Return what a worker needs to open the data of a trial."""
         return {"rows": self.rows_ref, "sources": self.sources_of(config), "tier": self.tier}
 
     def sources_of(self, config: TrialConfig) -> dict[str, FeatureSource]:

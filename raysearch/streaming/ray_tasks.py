@@ -71,7 +71,7 @@ def run_tasks(
 
 
 def error_text(error: Exception) -> str:
-    """What a task puts into its table, so that the error arrives as itself and is not retried."""
+    """Write an error as text for a task's table, so that it arrives whole and is not retried."""
     kind = "InfrastructureError" if isinstance(error, OSError) else type(error).__name__
     return json.dumps([kind if kind in _ERRORS else "DataError", str(error)])
 

@@ -93,7 +93,7 @@ class Crops:
 def plan_reads(
     rows: Mapping[str, StoredRows], batches: Sequence[WindowBatch], horizon: int
 ) -> tuple[dict[str, Crops], list[dict[str, Any]]]:
-    """Each stream's crops, and the reads that bring them, in the order in which they are needed.
+    """Plan each stream's crops, and the reads that bring them, in the order they are needed.
 
     Args:
         rows: where each stream's rows lie.

@@ -23,7 +23,7 @@ Side = Literal["train", "validation"]
 
 @dataclass(frozen=True)
 class SpeakerIndex:
-    """Whose each row is, as rows of a table of all speakers.
+    """Which speaker each row is of, as row numbers of a table of all speakers.
 
     Attributes:
         train: of each training row, int64 (R,).
@@ -70,7 +70,7 @@ def speaker_mean_std(stats: RowStats, speaker_R: np.ndarray) -> tuple[np.ndarray
 
 
 def speakers_of_one(sides: Mapping[str, Sequence[str]]) -> str:
-    """What to say of speakers whose statistics are those of a single recording; empty if none.
+    """Warn of speakers whose statistics come from a single recording; empty if there are none.
 
     Args:
         sides: the name of each side to whose each of its rows is.

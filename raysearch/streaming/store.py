@@ -50,7 +50,7 @@ MANIFEST, QUARANTINE = "manifest.json", "quarantine.json"
 
 @dataclass(frozen=True)
 class FeatureSource:
-    """Where one stream's features lie, light enough to travel with every trial.
+    """Names where one stream's features lie, and is small enough to travel with every trial.
 
     Attributes:
         stream: the model's name for it: ``"mel"``.
@@ -205,7 +205,7 @@ def write_manifest(source: FeatureSource, parts: Sequence[tuple[str, int, int]])
 
 
 def read_quarantine(source: FeatureSource) -> dict[str, str]:
-    """Content hash to the reason why it has no features."""
+    """Read why some rows have no features: content hash to reason."""
     path = Path(source.folder) / QUARANTINE
     data = _read_json(path) if path.exists() else None
     if not isinstance(data, dict):

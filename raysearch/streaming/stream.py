@@ -34,7 +34,7 @@ MIN_AHEAD_BYTES = 64 << 20
 
 
 class StreamReader:
-    """Keeps no values: every pass over batches is its own Ray Data stream on this node.
+    """Reads every pass over batches as a Ray Data stream of its own, and keeps no values.
 
     Args:
         sources: the streams' stores.
@@ -87,7 +87,7 @@ class StreamReader:
                 low = high
 
     def close(self) -> None:
-        """Nothing is held between passes."""
+        """Do nothing: nothing is held between passes."""
         self._rows.clear()
 
     def _bytes_a_crop(self, batches: Sequence[WindowBatch]) -> int:

@@ -169,13 +169,13 @@ class Learner:
         return result
 
     def value_of(self, metrics: dict[str, float]) -> float:
-        """What an epoch of these metrics is worth; without validation the last one is the best."""
+        """Return what an epoch with these metrics is worth; without validation the last is best."""
         if not self.data.num_validation:
             return float(self.epoch)
         return objective_value(metrics, self.objective)
 
     def advance(self) -> EpochResult:
-        """As ``run_epoch``, but whether these weights are the best is left to ``remember``."""
+        """Train an epoch as ``run_epoch`` does; ``remember`` says whether it is the best."""
         assert not self.finished, "the trial has had all of its epochs"
         torch.manual_seed(seed_from(self.seed, self.epoch, self.rank))
         watch = Stopwatch()
@@ -263,7 +263,7 @@ class Learner:
             self._best_predictions.save(stage / f"{prefix}{PREDICTIONS}")
 
     def load(self, folder: Path, prefix: str = "") -> dict[str, Any]:
-        """Continue from a checkpoint; returns what was given as ``extra``.
+        """Continue from a checkpoint, and return what was stored as ``extra``.
 
         Raises:
             DataError: damaged, of another model, or of another seed or objective.
@@ -282,7 +282,7 @@ class Learner:
         return state.extra
 
     def close(self) -> None:
-        """Free the model, the optimizer and a GPU's cached memory; the learner is done for."""
+        """Free the model, the optimizer and a GPU's cached memory; nothing can be done after it."""
         self._best = {}
         del self.model, self._fit, self._normaliser
         if self.training.compile:  # or the ninth trial of a process would not be compiled

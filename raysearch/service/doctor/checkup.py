@@ -49,7 +49,7 @@ STORE_CLOCK_S = 1.5
 
 
 def check_machine(storage: str, timeout_s: float) -> Iterator[Finding]:
-    """What a search on this machine alone needs; Ray is not started.
+    """Check what a search on this machine alone needs; Ray is not started.
 
     Args:
         storage: folder or URL.
@@ -71,7 +71,7 @@ def check_machine(storage: str, timeout_s: float) -> Iterator[Finding]:
 
 
 def check_cluster(address: str, storage: str, timeout_s: float) -> Iterator[Finding]:
-    """What a search on the cluster needs, asked on every living node.
+    """Check what a search on the cluster needs, asked on every living node.
 
     Args:
         address: of the cluster.

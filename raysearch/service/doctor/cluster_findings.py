@@ -22,7 +22,7 @@ SLOW_GB_S = 0.125  # 1 Gbit/s
 
 
 def assess_nodes(nodes: Sequence[RayNode], num_dead: int) -> Finding:
-    """Who is there, and whether anything can be trained on it."""
+    """Report which nodes live, and whether anything can be trained on them."""
     cpus, gpus = sum(node.cpus for node in nodes), sum(node.gpus for node in nodes)
     number = f"{len(nodes)} living node" + ("s" if len(nodes) != 1 else "")
     gone = f", {num_dead} dead" if num_dead else ""
@@ -86,7 +86,7 @@ def _storage_told(store: StoreFacts, num_nodes: int) -> str:
 def assess_bandwidth(
     backend: str, num_bytes: int, answers: Mapping[str, Mapping[str, object]]
 ) -> Finding:
-    """How fast gradients can be summed between the nodes ``answers`` come from."""
+    """Report how fast gradients can be summed between the nodes that gave ``answers``."""
     for name, answer in answers.items():
         if answer.get("error"):
             advice = "open all ports between nodes; set NCCL_SOCKET_IFNAME or GLOO_SOCKET_IFNAME"
@@ -105,7 +105,7 @@ def assess_bandwidth(
 
 
 def assess_token(answers: Mapping[str, Answer]) -> Finding:
-    """What each port said to a call without a token."""
+    """Report how each port answers a call without a token."""
     open_ports = [port for port, answer in answers.items() if answer == "answered"]
     if open_ports:
         text = f"{listed(open_ports)} answered without a token: whoever reaches a port of this"
@@ -119,7 +119,7 @@ def assess_token(answers: Mapping[str, Answer]) -> Finding:
 
 
 def assess_ports(listeners: Mapping[str, Sequence[Listener]]) -> Iterator[Finding]:
-    """Which of Ray's ports can be reached from other machines."""
+    """Report which of Ray's ports can be reached from other machines."""
     for name, found in listeners.items():
         if ports := _ports(found, "dashboard"):
             text = f"{name}: the dashboard listens beyond loopback ({listed(ports)})"

@@ -17,7 +17,7 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class TorchFacts:
-    """What a fresh process finds that imports torch.
+    """What a fresh process finds out when it imports torch.
 
     Attributes:
         error: why torch, and so all of this, could not be had.

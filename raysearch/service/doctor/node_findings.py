@@ -36,7 +36,7 @@ class Offset:
 
     @property
     def certain_s(self) -> float:
-        """How far off it is at least."""
+        """The least by which the clock is off."""
         return max(0.0, abs(self.seconds) - self.uncertainty_s)
 
 
@@ -158,7 +158,7 @@ def _gpu_trouble(name: str, node: NodeFacts, counted: float | None) -> Finding |
 
 
 def assess_processors(facts: Mapping[str, NodeFacts]) -> Finding:
-    """How many CPUs there are, and whether bfloat16 pays on them; information alone."""
+    """Report the CPUs, and whether bfloat16 pays on them, as information alone."""
     number = sum(node.num_cpus for node in facts.values())
     flags = set.intersection(*(set(node.cpu_flags) for node in facts.values()))
     if "amx_bf16" in flags or "avx512_bf16" in flags:

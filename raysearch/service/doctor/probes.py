@@ -23,7 +23,7 @@ CLOCK_TRIES = 5
 
 
 def living_nodes(ray_nodes: Sequence[Mapping[str, Any]]) -> list[RayNode]:
-    """Those of ``ray.nodes()`` that live, the head first, each by a name of its own."""
+    """Return those of ``ray.nodes()`` that live, the head first, each with a name of its own."""
     living = [node for node in ray_nodes if node["Alive"]]
     living.sort(key=lambda node: HEAD_RESOURCE not in node["Resources"])
     hosts = [node["NodeManagerHostname"] for node in living]
@@ -68,7 +68,7 @@ class Probes:
         arguments: Callable[[RayNode], Sequence[Any]] = lambda node: (),
         among: Sequence[str] | None = None,
     ) -> dict[str, Any]:
-        """``method`` of ``NodeProbe`` on all nodes at once; who fails or is late gets lost."""
+        """Call ``method`` of ``NodeProbe`` on all nodes at once; those that fail are left out."""
         names = [name for name in (self.nodes if among is None else among) if name in self.nodes]
         asked = {}
         for name in names:
@@ -114,7 +114,7 @@ class Probes:
 
 @contextlib.contextmanager
 def probes_on(nodes: Sequence[RayNode], timeout_s: float) -> Iterator[Probes]:
-    """Probes for the duration of a ``with``."""
+    """Start the probes for the duration of a ``with``."""
     # By value: a node may have another raysearch, or none.
     cloudpickle.register_pickle_by_value(node_probe)
     try:
