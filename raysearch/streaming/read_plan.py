@@ -121,8 +121,8 @@ def read_units(parts_C: np.ndarray, horizon: int) -> list[np.ndarray]:
 
     A read takes all crops of its part that come within ``horizon`` crops of the first; later ones
     wait for another read, so that no more crops than a horizon's are held long before their time.
-    Where an epoch is shuffled in windows and the horizon is one of them, a part is read once for
-    each window that its rows fall into, which is once for most.
+    Where an epoch is shuffled in stretches and the horizon is one of them, a part is read once for
+    each stretch that its rows fall into, which is once for most.
 
     Args:
         parts_C: the number of the part that has each crop.

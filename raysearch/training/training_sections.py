@@ -89,7 +89,7 @@ class TrainingConfig(Config):
         8192,
         ge=64,
         description="rows among which an epoch's order is uniform; a larger training side is read "
-        "in windows of so many, which the stream tier holds",
+        "in stretches of so many, which the stream tier holds",
     )
     pretrained: str | None = Field(
         None,

@@ -159,7 +159,7 @@ def _open(
         probability=config.waveform_augment.probability,
         by_speaker=config.training.by_speaker,
         tier=task["data"]["tier"],
-        window_rows=config.training.shuffle_rows,
+        shuffle_rows=config.training.shuffle_rows,
         device=ray.train.torch.get_device(),
     )
 

@@ -154,7 +154,7 @@ def _learner(
         seed=1,
         tier=tier,
         cache=cache,
-        window_rows=options.shuffle_rows,
+        shuffle_rows=options.shuffle_rows,
     ) as data:
         yield _built(config, training, data)
 

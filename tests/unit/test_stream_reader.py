@@ -67,7 +67,7 @@ def reads(monkeypatch):
 
 
 def opened(sources, reader, **options):
-    shape = {"rank": 0, "world_size": 1, "window_rows": WINDOW, **options}
+    shape = {"rank": 0, "world_size": 1, "shuffle_rows": WINDOW, **options}
     return SplitData(ROWS, sources, reader, clip_s=0.4, batch_size=16, seed=5, **shape)
 
 
