@@ -105,7 +105,10 @@ if not TYPE_CHECKING:
 
 
 def draining_node_ids() -> set[str]:
-    """Ids of the nodes that were told to leave; ``ray.nodes()`` shows them as living ones."""
+    """Ids of the nodes that were told to leave, by a spot notice or the autoscaler.
+
+    ``ray.nodes()`` shows them as living ones.
+    """
     return set(ray_state.get_draining_nodes() or {})
 
 

@@ -19,7 +19,7 @@ from raysearch.ray_cluster.fair_share import Claim, Grant, divide
 from raysearch.ray_cluster.ray_internals import HEAD_RESOURCE, draining_node_ids
 from raysearch.ray_cluster.resources import cluster_nodes
 
-__all__ = ["SlotBroker", "draining_nodes", "living_nodes", "slot_broker"]
+__all__ = ["SlotBroker", "living_nodes", "slot_broker"]
 
 # Searches of different versions understand each other as long as this name is the same. It changes
 # whenever the broker or a claim is defined in another module, as Ray finds classes by module.
@@ -30,14 +30,9 @@ ON_HEAD = {HEAD_RESOURCE: 0.001}
 SILENT_S = 30.0
 
 
-def draining_nodes() -> set[str]:
-    """Return the ids of nodes that were told to leave, by a spot notice or the autoscaler."""
-    return draining_node_ids()
-
-
 def living_nodes() -> list[dict[str, Any]]:
     """Return the entries of ``ray.nodes()`` on which something new can be placed."""
-    leaving = draining_nodes()
+    leaving = draining_node_ids()
     return [n for n in ray.nodes() if n["Alive"] and n["NodeID"] not in leaving]
 
 

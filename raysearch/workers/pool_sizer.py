@@ -14,7 +14,8 @@ import ray
 from ray.exceptions import RayError
 
 from raysearch.ray_cluster.fair_share import Claim, Grant
-from raysearch.ray_cluster.slot_broker import draining_nodes, slot_broker
+from raysearch.ray_cluster.ray_internals import draining_node_ids
+from raysearch.ray_cluster.slot_broker import slot_broker
 from raysearch.workers.pool import WorkerPool
 
 __all__ = ["PoolSizer"]
@@ -61,7 +62,7 @@ class PoolSizer:
             self._done.wait(POLL_S)
 
     def _ask_and_resize(self) -> None:
-        if self._pool.elastic and (leaving := draining_nodes()):
+        if self._pool.elastic and (leaving := draining_node_ids()):
             self._pool.vacate_nodes(leaving)
         self._pool.note_workers()
         if not self._pool.limit:

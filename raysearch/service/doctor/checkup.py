@@ -35,7 +35,7 @@ from raysearch.service.doctor.node_findings import (
     assess_versions,
 )
 from raysearch.service.doctor.node_probe import NodeProbe
-from raysearch.service.doctor.probes import Probes, living_nodes, probes_on
+from raysearch.service.doctor.probes import Probes, named_nodes, probes_on
 from raysearch.service.doctor.start_check import check_start
 from raysearch.service.doctor.storage_probe import node_storage, opened
 from raysearch.storage.objects import is_url
@@ -86,7 +86,7 @@ def check_cluster(address: str, storage: str, timeout_s: float) -> Iterator[Find
         cluster_session(address, Path(logs)) as session,
     ):
         known = ray.nodes()
-        nodes = living_nodes(known)
+        nodes = named_nodes(known)
         yield assess_nodes(nodes, len(known) - len(nodes))
         with probes_on(nodes, timeout_s) as probes:
             yield from _check_nodes(probes, session, storage)

@@ -16,13 +16,13 @@ from raysearch.service.doctor.facts import RayNode
 from raysearch.service.doctor.node_findings import Offset
 from raysearch.service.doctor.node_probe import NodeProbe
 
-__all__ = ["Probes", "living_nodes", "probes_on"]
+__all__ = ["Probes", "named_nodes", "probes_on"]
 
 GIB = 2**30
 CLOCK_TRIES = 5
 
 
-def living_nodes(ray_nodes: Sequence[Mapping[str, Any]]) -> list[RayNode]:
+def named_nodes(ray_nodes: Sequence[Mapping[str, Any]]) -> list[RayNode]:
     """Return those of ``ray.nodes()`` that live, the head first, each with a name of its own."""
     living = [node for node in ray_nodes if node["Alive"]]
     living.sort(key=lambda node: HEAD_RESOURCE not in node["Resources"])
