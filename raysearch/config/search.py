@@ -133,6 +133,14 @@ class SearchConfig(Config):
         description="asha and promote keep one trial in this many; with no more in a rung asha "
         "stops none.",
     )
+    extrapolation: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="promote ranks trials by what they are expected to have after as many epochs "
+        "again: their value, and this part of what the last doubling of their epochs has brought "
+        "beyond its noise.",
+    )
     noise: float | None = Field(
         None,
         ge=0,

@@ -19,7 +19,7 @@ from raysearch.errors import InfrastructureError, RaysearchError, TrialError, Us
 from raysearch.evaluation.final_model import Net
 from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec, TrialConfig
-from raysearch.storage.run_storage import publication
+from raysearch.storage.run_storage import fetch_published, publication
 from raysearch.streaming.preparation import AuditedSplit, FeatureBank, prepare_features
 from raysearch.training.trial_state import BEST
 from raysearch.workers.faults import Fault
@@ -142,7 +142,7 @@ class Arm:
                 "data": data,
             }
             for seed in range(self._num_retrained)
-            if not (self._refit(seed) / BEST).exists()
+            if not (fetch_published(self._refit(seed)) / BEST).exists()
         ]
 
     def _refit(self, seed: int) -> Path:

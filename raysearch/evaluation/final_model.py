@@ -16,6 +16,7 @@ from raysearch.run_folder import RunFolder
 from raysearch.storage.run_storage import fetch_published
 from raysearch.training.inner_folds import inner_prefix
 from raysearch.training.inputs import INPUTS
+from raysearch.training.predictions import PREDICTIONS
 from raysearch.training.trial_state import BEST
 from raysearch.trial_config import TrialConfig
 
@@ -52,15 +53,24 @@ class Net:
     @property
     def inputs(self) -> Path:
         """The shapes and statistics of its inputs."""
-        return self.folder / f"{self.prefix}{INPUTS}"
+        return self._published(INPUTS)
+
+    @property
+    def predictions(self) -> Path:
+        """What it said of the validation rows of its inner fold."""
+        return self._published(PREDICTIONS)
 
     @property
     def weights(self) -> Path:
         """Its weights; raises UserError if they are gone."""
-        path = fetch_published(self.folder) / f"{self.prefix}{BEST}"
+        path = self._published(BEST)
         if not path.is_file():
             raise UserError(f"{path}: the weights are gone; resume the search, or run it again")
         return path
+
+    def _published(self, name: str) -> Path:
+        """A file of its checkpoint, which another machine may have published."""
+        return fetch_published(self.folder) / f"{self.prefix}{name}"
 
 
 @dataclass(frozen=True)

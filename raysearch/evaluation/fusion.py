@@ -25,8 +25,7 @@ from raysearch.run_folder import RunFolder
 from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec
 from raysearch.streaming.preparation import AuditedSplit
-from raysearch.training.inner_folds import inner_prefix
-from raysearch.training.predictions import PREDICTIONS, Predictions
+from raysearch.training.predictions import Predictions
 from raysearch.tuning.tuner import Ended
 
 __all__ = ["best_share", "fused"]
@@ -83,9 +82,7 @@ def fused(
     tasks = [task for arm in arms for task in arm.tasks(run.root.absolute(), lease)]
     retrain(ended.pool, tasks, lambda line: None)
     (nets,) = inner.variants()
-    beside = [
-        Predictions.load(net.folder / f"{inner_prefix(net.inner)}{PREDICTIONS}") for net in nets
-    ]
+    beside = [Predictions.load(net.predictions) for net in nets]
     share = best_share(log_probs_NK, beside)
     if share == 0:
         return model

@@ -28,7 +28,7 @@ from raysearch.ray_cluster.session import ClusterSession
 from raysearch.run_folder import RunFolder
 from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec, published_values
-from raysearch.storage.run_storage import publication
+from raysearch.storage.run_storage import fetch_published, publication
 from raysearch.streaming.preparation import AuditedSplit, feature_store, tier_for
 from raysearch.streaming.shards import ensure_features
 from raysearch.streaming.split_rows import RowTable, SplitRows, row_key
@@ -260,7 +260,7 @@ def _tasks(
             "data": data,
         }
         for seed in range(NUM_SEEDS)
-        if not (_weights(run, arm, seed) / BEST).exists()
+        if not (fetch_published(_weights(run, arm, seed)) / BEST).exists()
     ]
 
 
@@ -280,7 +280,7 @@ def _figures(
         beside = replace(rows, validation=_table(test, labels))
         parts = []
         for seed in range(NUM_SEEDS):
-            weights = _weights(run, arm, seed) / BEST
+            weights = fetch_published(_weights(run, arm, seed)) / BEST
             log_probs_NK = log_probabilities(
                 config, beside, features.sources, weights, scoring_tier(features.tier)
             )

@@ -2,11 +2,11 @@
 
 A yardstick is taken from the search itself, so that it fits any corpus and metric: how far its
 best trial is ahead of the mean of the better half of its trials, and twice what the last stretch
-of equal relative length has brought. From recorded learning curves it is known how many such
-yardsticks the gain amounts to in four of five searches; that is the upper end. The lower end is
-always 0: on every kind of replayed search at least one in ten gained next to nothing, so that the
-shortest interval that holds in 80% begins there. (Split conformal prediction with a scaled
-residual: Lei et al., JASA 113, 2018, section 5.2.)
+of equal relative length has brought; both promise less the older a search is. From recorded
+learning curves it is known how many such yardsticks the gain amounts to in four of five searches;
+that is the upper end. The lower end is always 0: on every kind of replayed search at least one in
+ten gained next to nothing, so that the shortest interval that holds in 80% begins there. (Split
+conformal prediction with a scaled residual: Lei et al., JASA 113, 2018, section 5.2.)
 """
 
 from dataclasses import dataclass
@@ -40,18 +40,20 @@ FURTHEST = 1.0
 # learn a lead says little.
 LEAST_LEAD, MOST_LEAD = 0.05, 0.3
 LAST_GAINS = 2.0
+# The same lead and last gain promise half as much in a search that has done four times the epochs.
+AGE_POWER = -0.5
 
 # Further compute in parts of what was spent, and the yardsticks that four of five searches gain no
 # more than, by the search's scheduler: one that lets every trial train on has fewer trials to draw
 # the best from. By tests/benchmarks/forecast_calibration.py on seven tables of TaskSet (Metz et al.
-# 2020, arXiv 2002.11887; 1,000 curves each), with 6 seeds for promote and 8 for the others; the
-# median rule, which stops trials, has asha's.
+# 2020, arXiv 2002.11887; 1,000 curves each), with 8 seeds; the median rule, which stops trials, has
+# asha's.
 RATIOS = (0.1, 0.25, 0.5, 1.0)
 YARDSTICKS = {
-    "asha": (0.0692, 0.228, 0.537, 1.12),
-    "median": (0.0692, 0.228, 0.537, 1.12),
-    "promote": (0.0754, 0.21, 0.441, 0.57),
-    "none": (0.0267, 0.126, 0.22, 0.925),
+    "asha": (0.172, 0.643, 1.2, 2.56),
+    "median": (0.172, 0.643, 1.2, 2.56),
+    "promote": (0.17, 0.439, 0.802, 0.94),
+    "none": (0.0612, 0.294, 0.437, 2.5),
 }
 
 
@@ -111,7 +113,8 @@ def yardstick(course: Course, ratio: float, max_epochs: int) -> Yardstick | None
     lead = min(max(lead, LEAST_LEAD * room), MOST_LEAD * room)
     before = course.until(course.spent_E[-1] / (1 + ratio)).best()
     last = best - (_first(course) if before is None else before)
-    return Yardstick(lead + LAST_GAINS * last, room)
+    age = (course.num_epochs / max_epochs) ** AGE_POWER
+    return Yardstick(age * (lead + LAST_GAINS * last), room)
 
 
 def _first(course: Course) -> float:

@@ -52,8 +52,14 @@ RULES: Mapping[str, Rule] = {
         {"scheduler": "asha", "grace_epochs": None, "reduction_factor": 3, "noise": 1.0},
     ),
     "promote": Rule(
-        "TPE and ASHA that pauses and promotes",
-        {"scheduler": "promote", "grace_epochs": None, "reduction_factor": 3, "noise": 0.0},
+        "TPE and ASHA that pauses, and promotes by what is expected",
+        {
+            "scheduler": "promote",
+            "grace_epochs": None,
+            "reduction_factor": 3,
+            "noise": 0.0,
+            "extrapolation": 0.5,
+        },
     ),
     "default": Rule("what a new search uses"),
 }

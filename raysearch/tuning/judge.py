@@ -39,6 +39,8 @@ class Judge:
             grace_epochs=search.grace_epochs,
             reduction_factor=search.reduction_factor,
             tolerance=self._tolerance,
+            extrapolation=search.extrapolation,
+            noise=self._standard_error,
         )
 
     def value(self, record: TrialRecord, epoch: int) -> float:
@@ -145,9 +147,12 @@ class Judge:
         return self._warmups[record.number]
 
     def _tolerance(self, value: float, cutoff: float) -> float:
+        return self._errors * self._standard_error(value, cutoff)
+
+    def _standard_error(self, value: float, other: float) -> float:
         if self._noise is None:
             return 0.0
-        return self._errors * self._noise.of_difference(value, cutoff, self._objective)
+        return self._noise.of_difference(value, other, self._objective)
 
 
 def _decided(events: Sequence[Event]) -> set[int]:

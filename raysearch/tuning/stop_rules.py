@@ -9,6 +9,7 @@ from typing import Any
 
 from ray.tune.schedulers import MedianStoppingRule, TrialScheduler
 
+from raysearch.tuning.extrapolation import Extrapolation
 from raysearch.tuning.halving import PAUSE_SHARE, STOP_SHARE, Halving, Tolerance, first_rung
 from raysearch.tuning.promotion import Promotion
 
@@ -69,6 +70,9 @@ class StopRule:
         grace_epochs: epochs that every trial is given; ``None``: a share of all, by the kind.
         reduction_factor: successive halving keeps one trial in this many at each rung.
         tolerance: what difference of two values means nothing to it.
+        extrapolation: where trials are promoted, the part of what the last doubling of a trial's
+            epochs brought that the next one is expected to bring; they are ranked by that.
+        noise: from two of a trial's values to the standard error of their difference.
 
     Attributes:
         promotion: says which of the trials that paused goes on; ``None``: they stop for good.
@@ -82,11 +86,14 @@ class StopRule:
         grace_epochs: int | None,
         reduction_factor: int,
         tolerance: Tolerance = lambda value, cutoff: 0.0,
+        extrapolation: float = 0.0,
+        noise: Tolerance = lambda value, other: 0.0,
     ) -> None:
         share = PAUSE_SHARE if kind == "promote" else STOP_SHARE
         first = first_rung(max_epochs, grace_epochs, share)
         self._halving = self._median = None
         self.promotion: Promotion | None = None
+        self._extrapolation = Extrapolation(extrapolation, noise)
         shape: dict[str, Any] = {
             "max_epochs": max_epochs,
             "first": first,
@@ -117,22 +124,25 @@ class StopRule:
         """
         if not self._is_new(number, epoch) or epoch <= warmup:
             return False
+        learned = epoch - warmup
         if self._halving:
-            return self._halving.take(epoch - warmup, value)
+            return self._halving.take(learned, value)
         if self.promotion:
-            return self.promotion.take(number, epoch - warmup, value)
-        return self._median is not None and self._median.stops(number, epoch - warmup, value)
+            expected = self._extrapolation.take(number, learned, value)
+            return self.promotion.take(number, learned, expected)
+        return self._median is not None and self._median.stops(number, learned, value)
 
     def record(self, number: int, epoch: int, value: float, *, warmup: int = 0) -> None:
         """Take a value as ``stops`` does, of a trial about which nothing is to be decided."""
         if not self._is_new(number, epoch) or epoch <= warmup:
             return
+        learned = epoch - warmup
         if self._halving:
-            self._halving.take(epoch - warmup, value)
+            self._halving.take(learned, value)
         if self.promotion:
-            self.promotion.take(number, epoch - warmup, value)
+            self.promotion.take(number, learned, self._extrapolation.take(number, learned, value))
         if self._median:
-            self._median.record(number, epoch - warmup, value)
+            self._median.record(number, learned, value)
 
     def _is_new(self, number: int, epoch: int) -> bool:
         before = self._taken.get(number, 0)

@@ -72,6 +72,10 @@ class Piece:
     part: tuple[int, int] = EVERY
 
 
+# The promoting rule as its other forms were compared: trials rank by the values they have.
+VALUES = {"scheduler": "promote", "extrapolation": 0.0}
+
+
 def grid() -> dict[str, Rule]:
     """Forms of the promoting rule that were compared, and the stopping rule beside them."""
     forms = {"asha": RULES["asha"]}
@@ -79,7 +83,7 @@ def grid() -> dict[str, Rule]:
         for factor in (2, 3, 4):
             fields = {"grace_epochs": epochs, "reduction_factor": factor, "noise": 0.0}
             name = f"first rung at {share}, one in {factor}"
-            forms[name] = Rule(name, {"scheduler": "promote", **fields})
+            forms[name] = Rule(name, {**VALUES, **fields})
     return forms
 
 
@@ -87,8 +91,17 @@ def noises() -> dict[str, Rule]:
     """How many standard errors of a difference a trial may lie behind and still go on."""
     forms = {"asha": RULES["asha"]}
     for noise in (0.0, 0.5, 1.0, 2.0):
-        fields = {"scheduler": "promote", "grace_epochs": None, "noise": noise}
+        fields = {**VALUES, "grace_epochs": None, "noise": noise}
         forms[f"noise {noise:g}"] = Rule("", fields)
+    return forms
+
+
+def expectations() -> dict[str, Rule]:
+    """What part of a doubling's gain the next one is expected to bring; 0: ranked by values."""
+    forms = {"asha": RULES["asha"]}
+    for part in (0.0, 0.25, 0.5, 1.0):
+        fields = {**VALUES, "grace_epochs": None, "noise": 0.0, "extrapolation": part}
+        forms[f"extrapolation {part:g}"] = Rule("", fields)
     return forms
 
 
@@ -120,6 +133,23 @@ PLANS = {
     ),
     "noise": Piece(
         "Own runs, what a difference within noise does", "20 seeds.", noises(), Plan(20), own=True
+    ),
+    "expected": Piece(
+        "Ranked by what is expected",
+        f"12 seeds, {CHOICE}.",
+        expectations(),
+        Plan(12),
+        part=CHOSEN_ON,
+    ),
+    "expected-shown": Piece(
+        "Ranked by what is expected, shown",
+        "12 seeds, on the other three.",
+        expectations(),
+        Plan(12),
+        part=SHOWN_ON,
+    ),
+    "expected-own": Piece(
+        "Own runs, ranked by what is expected", "20 seeds.", expectations(), Plan(20), own=True
     ),
 }
 

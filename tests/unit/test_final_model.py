@@ -1,6 +1,7 @@
 """The record of a final model: written, read, and never taken from outside the run."""
 
 import json
+import shutil
 
 import pytest
 
@@ -16,6 +17,12 @@ from raysearch.evaluation.final_model import (
 from raysearch.evaluation.final_stage import apportioned
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
+from raysearch.storage.replica import open_storage
+from raysearch.storage.run_storage import send_published
+from raysearch.training.checkpoint import publish
+from raysearch.training.inputs import INPUTS
+from raysearch.training.predictions import PREDICTIONS
+from raysearch.training.trial_state import BEST
 
 
 @pytest.fixture
@@ -49,6 +56,23 @@ def test_shares_are_summed_over_a_trials_nets(run):
     bag = one.with_nets([*one.nets, one.nets[0]])
     assert bag.members == {0: pytest.approx(2 / 3), 1: pytest.approx(1 / 3)}
     assert "trial 0000, 0001" in bag.describe()
+
+
+@pytest.mark.parametrize("file", ["weights", "inputs", "predictions"])
+def test_what_another_machine_has_published_is_fetched(tmp_path, monkeypatch, file):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    run = RunFolder(open_storage(f"file://{tmp_path}/store") / "run")
+    folder = run.root / "final" / "partner" / "seed-1" / "weights"
+    net = Net(None, SearchSpec.load("cnn").base, folder, 1)
+
+    def write(stage):
+        for name in (BEST, INPUTS, PREDICTIONS):
+            (stage / f"inner-1.{name}").write_text(name)
+
+    publish(folder, write)
+    send_published(folder)
+    shutil.rmtree(folder)
+    assert getattr(net, file).read_text() in (BEST, INPUTS, PREDICTIONS)
 
 
 def test_nets_of_inner_folds_have_files_of_their_own(run):

@@ -17,6 +17,8 @@ from raysearch.trial_records import Trials
 
 # Five trials of four epochs each; the best of all values comes with the 17th epoch.
 ENDS = (0.5, 0.3, 0.65, 0.4, 0.7)
+# A search of five whole runs is promised so much less than one of a single run.
+FIVE_RUNS = 5**-0.5
 VALUES = [end - 0.1 * min(epoch, 1) for end in ENDS for epoch in range(4)]
 
 
@@ -32,15 +34,22 @@ def forecast(course, ratio, max_epochs, scheduler="asha"):
 def test_the_yardstick_is_the_lead_and_twice_the_last_gain():
     measured = yardstick(course_of(), 1.0, max_epochs=4)
     lead, half_ago = 0.7 - (0.7 + 0.65 + 0.5) / 3, 0.65
-    assert measured.length == pytest.approx(lead + 2 * (0.7 - half_ago))
+    assert measured.length == pytest.approx(FIVE_RUNS * (lead + 2 * (0.7 - half_ago)))
     assert measured.room == pytest.approx(0.3)
     # A tenth of the compute ago, at 18 epochs, it was 0.7 already: only the lead is left.
-    assert yardstick(course_of(), 0.1, max_epochs=4).length == pytest.approx(lead)
+    assert yardstick(course_of(), 0.1, max_epochs=4).length == pytest.approx(FIVE_RUNS * lead)
+
+
+def test_an_older_search_promises_less():
+    """The same course is one of two whole runs, or of five."""
+    young, old = yardstick(course_of(), 1.0, 10), yardstick(course_of(), 1.0, 4)
+    assert old.length == pytest.approx(young.length * (2 / 5) ** 0.5)
+    assert old.room == young.room
 
 
 def test_a_lead_over_failures_counts_as_three_tenths_of_what_is_left():
     bad = course_of([0.1] * 16 + [0.9] * 4)
-    assert yardstick(bad, 0.1, 4).length == pytest.approx(0.3 * 0.1)
+    assert yardstick(bad, 0.1, 4).length == pytest.approx(FIVE_RUNS * 0.3 * 0.1)
 
 
 def test_the_interval_is_so_many_yardsticks():

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from raysearch import patience
@@ -49,6 +49,15 @@ def test_seq_goes_on_after_reopening(tmp_path):
     assert len(read(path)) == 4
 
 
+def is_event(line):
+    """Whether the junk happens to complete what the tear has left to another event."""
+    try:
+        parse_event(line, "here")
+    except DataError:
+        return False
+    return True
+
+
 @settings(deadline=None)
 @given(cut=st.integers(1, 10_000), junk=st.binary(max_size=3))
 def test_any_tear_of_the_last_line_is_repaired(tmp_path_factory, cut, junk):
@@ -57,11 +66,12 @@ def test_any_tear_of_the_last_line_is_repaired(tmp_path_factory, cut, junk):
     content = path.read_bytes()
     last = len(content.splitlines(keepends=True)[-1])
     kept = content[: len(content) - min(cut, last)] + junk.replace(b"\n", b"")
+    tail = kept[len(content) - last :]
+    assume(tail == content[-last:-1] or not is_event(tail))
     path.write_bytes(kept)
     before = read(path)
     assert before == events[:2]
     ledger = Ledger.open(path, 1)
-    tail = kept[len(content) - last :]
     whole = tail == content[-last:-1]
     assert ledger.events == (events if whole else events[:2])
     assert (ledger.message is not None) == (bool(tail) and not whole)
