@@ -27,7 +27,7 @@ class SlotSeconds:
             self.take(event)
 
     def take(self, event: Event) -> None:
-        """Take one more event in."""
+        """Update the count by one more event."""
         if event.slot is None:
             return
         slot = (event.fence, event.slot)

@@ -43,7 +43,7 @@ _REQUIRED: dict[str, dict[str, type]] = {
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line.
+    """One event of a search: a line of its ledger.
 
     Attributes:
         event: one of EVENTS.
@@ -51,7 +51,7 @@ class Event:
         trial: the trial's identity, 12 hex digits.
         number: the proposal's number from 0; a repeated proposal has its own.
         attempt: starts of this trial so far, from 1.
-        fence: the driver's fence (see raysearch.lease).
+        fence: the driver's fence (see raysearch.run_lease).
         time: seconds since 1970, UTC.
         slot: the worker group that runs the trial; None where none does.
         data: what else the line holds.
@@ -183,11 +183,11 @@ class Ledger:
         return parsed
 
     def after(self, act: Callable[[], None]) -> None:
-        """Carry ``act`` out: what was appended is written."""
+        """Carry ``act`` out now, as every event that was appended is written already."""
         act()
 
     def flush(self) -> None:
-        """All of it is written already."""
+        """Do nothing: every event that was appended is written already."""
 
     def close(self) -> None:
         """Close the file. Twice is fine."""

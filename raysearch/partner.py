@@ -35,7 +35,7 @@ def partner_config(spec: SearchSpec) -> TrialConfig | None:
 
 def _with_encoder(partner: TrialConfig, searched: TrialConfig) -> TrialConfig:
     """``partner``, reading the encoder's statistics too if ``searched`` does."""
-    from raysearch.features.table import build_extractor
+    from raysearch.features.extractor_table import build_extractor
 
     stream = searched.used_features.get("ssl")
     if stream is None or build_extractor(stream).kind != "vector":

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from raysearch.features.extractor import FeatureConfig
     from raysearch.spec import SearchSpec
 
-__all__ = ["MAX_FEATURE_SETS", "check_ready", "feature_sets", "own_settings"]
+__all__ = ["MAX_FEATURE_SETS", "check_prerequisites", "feature_sets", "own_settings"]
 
 MAX_FEATURE_SETS = 12
 
@@ -55,7 +55,7 @@ def own_settings(config: "FeatureConfig", alike: Sequence["FeatureConfig"]) -> s
     )
 
 
-def check_ready(spec: "SearchSpec") -> None:
+def check_prerequisites(spec: "SearchSpec") -> None:
     """Look for what any trial of ``spec`` needs from outside, such as pretrained weights.
 
     Raises:
@@ -63,7 +63,7 @@ def check_ready(spec: "SearchSpec") -> None:
     """
     for config in _variants(spec, _place(spec)):
         for section in (config.model, *config.used_features.values()):
-            section.ready()
+            section.check_external_files()
 
 
 def _place(spec: "SearchSpec") -> Places:
@@ -72,7 +72,7 @@ def _place(spec: "SearchSpec") -> Places:
 
 def _variants(spec: "SearchSpec", places: Places) -> Iterator[TrialConfig]:
     """Every combination of the fields that choose what is computed or read before training."""
-    from raysearch.models.table import MODELS
+    from raysearch.models.model_table import MODELS
 
     model = MODELS.load(spec.model.name)
     chosen = {f"model.{name}" for name in (*model.stream_fields, *model.outside_fields)}
@@ -84,7 +84,7 @@ def _variants(spec: "SearchSpec", places: Places) -> Iterator[TrialConfig]:
     if spec.search.published_first and spec.published.settings:
         published = {k: v for k, v in spec.published.values().items() if counts(k)}
         yield spec.base.replace(published, places=place)
-    if spec.search.own_first:
+    if spec.search.defaults_first:
         yield spec.base
     for values in spec.space.combinations(counts):
         yield spec.base.replace(values, places=place)

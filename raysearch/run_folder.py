@@ -19,7 +19,7 @@ from raysearch.errors import MissingPathError, RunExistsError, UserError
 from raysearch.files import write_json, write_text
 from raysearch.ledger import Event, read
 from raysearch.spec import SearchSpec
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 
 __all__ = ["RACE", "RunFolder", "new_name", "newest_equal_run"]
 
@@ -75,17 +75,17 @@ class RunFolder:
 
     @property
     def splits_file(self) -> Path:
-        """Which utterance went where."""
+        """The path of ``splits.csv``: which utterance is on which side."""
         return self.root / "splits.csv"
 
     @property
     def best(self) -> Path:
-        """The best trial, ready to use."""
+        """The folder of the best model, ready to use."""
         return self.root / "best"
 
     @property
     def logs(self) -> Path:
-        """Ray's records."""
+        """The folder of Ray's log records."""
         return self.root / "logs"
 
     def spec(self) -> SearchSpec:
@@ -93,7 +93,7 @@ class RunFolder:
         return SearchSpec.load(str(self.spec_file))
 
     def info(self) -> dict[str, Any]:
-        """``run.json``, or nothing before it is written."""
+        """Read ``run.json``; empty before it is written."""
         if not self.info_file.exists():
             return {}
         data: dict[str, Any] = json.loads(self.info_file.read_text(encoding="utf-8"))
@@ -104,7 +104,7 @@ class RunFolder:
         return read(self.ledger_file) if self.ledger_file.exists() else []
 
     def trials(self) -> Trials:
-        """Every trial, as the ledger has it now."""
+        """Replay the ledger: every trial, as it is now."""
         return Trials.replay(self.events(), self.spec().search.objective)
 
     def check(self, spec: SearchSpec, *, resume: bool, of_space: bool = False) -> None:

@@ -1,19 +1,20 @@
 """A search's specification: every section put together and validated as a whole."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from raysearch.config.base import ConfigT, Places, build, nearest
+from raysearch.config.base import ConfigT, Places, build, did_you_mean
+from raysearch.config.dotted_keys import flat, with_current_keys
 from raysearch.config.identity import stable_hash
 from raysearch.config.loader import dump_yaml, read_yaml
 from raysearch.config.overrides import apply_overrides
 from raysearch.config.published import SHOWN_ONLY, PublishedConfig
 from raysearch.config.search import SearchConfig
+from raysearch.config.shipped_spaces import find_space
 from raysearch.config.space import Space, parse_space
-from raysearch.config.spaces import find_space
-from raysearch.corpora.pretrain import PretrainConfig
-from raysearch.corpora.table import CorpusConfig
+from raysearch.corpora.corpus_table import CorpusConfig
+from raysearch.corpora.pretrain_section import PretrainConfig
 from raysearch.errors import ConfigError
 from raysearch.prerequisites import feature_sets
 from raysearch.protocols.splits import ProtocolConfig
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from raysearch.features.extractor import FeatureConfig
     from raysearch.features.waveform_augment import WaveformAugmentConfig
     from raysearch.models.base import ModelConfig
-    from raysearch.training.config import SpecAugmentConfig, TrainingConfig
+    from raysearch.training.training_sections import SpecAugmentConfig, TrainingConfig
 
 __all__ = [
     "RESUMABLE_KEYS",
@@ -73,9 +74,13 @@ _NOT_SEARCHABLE = frozenset(
 )
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class SearchSpec:
-    """Everything that a search is told; one that exists is valid."""
+    """Everything that a search is told; one that exists is valid.
+
+    Attributes:
+        remarks: lines for the user about how it was written, such as a key's former name.
+    """
 
     name: str
     corpus: CorpusConfig
@@ -89,6 +94,7 @@ class SearchSpec:
     search: SearchConfig
     space: Space
     published: PublishedConfig
+    remarks: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
     @classmethod
     def load(cls, space: str, overrides: Sequence[tuple[str, Any] | str] = ()) -> "SearchSpec":
@@ -100,7 +106,8 @@ class SearchSpec:
             ConfigError: a key or value that is refused, with its file and line.
         """
         path = find_space(space)
-        data, places = read_yaml(path)
+        read, places = read_yaml(path)
+        data = with_current_keys(read, places)
         apply_overrides(data, places, overrides)
         return cls.from_dict({"name": path.stem, **data}, places=places)
 
@@ -108,9 +115,10 @@ class SearchSpec:
     def from_dict(cls, data: Mapping[str, Any], *, places: Places | None = None) -> "SearchSpec":
         """From plain data, as ``to_dict`` gives it. Raises as ``load`` does."""
         places = places or Places()
+        data = with_current_keys(data, places)
         for key in data:
             if key not in _SECTIONS:
-                hint = nearest(key, _SECTIONS)
+                hint = did_you_mean(key, _SECTIONS)
                 raise ConfigError(f"{places.of(key)}: unknown section {key!r}{hint}")
         name = data.get("name")
         if not isinstance(name, str) or not name:
@@ -130,6 +138,7 @@ class SearchSpec:
             search=section(SearchConfig, "search"),
             space=space,
             published=section(PublishedConfig, "published"),
+            remarks=tuple(places.remarks),
         )
         _check(spec, places)
         return spec
@@ -172,7 +181,7 @@ class SearchSpec:
 
     def differences(self, other: "SearchSpec") -> list[str]:
         """What keeps ``other`` from resuming this search, as ``"key: old -> new"``."""
-        old, new = _flat(self.to_dict()), _flat(other.to_dict())
+        old, new = flat(self.to_dict()), flat(other.to_dict())
         return [
             f"{key}: {old.get(key, 'absent')} -> {new.get(key, 'absent')}"
             for key in sorted({*old, *new} - RESUMABLE_KEYS)
@@ -228,7 +237,8 @@ def _check(spec: SearchSpec, places: Places) -> None:
     for field in spec.published.settings:
         place = places.of(f"published.settings.{field}")
         if field not in fields and field not in SHOWN_ONLY:
-            raise ConfigError(f"{place}: no field {field!r} to publish{nearest(field, fields)}")
+            hint = did_you_mean(field, fields)
+            raise ConfigError(f"{place}: no field {field!r} to publish{hint}")
         own.note(field, place)
     settings = {field: setting.value for field, setting in spec.published.settings.items()}
     spec.base.replace(settings, places=own)
@@ -238,7 +248,7 @@ def _check(spec: SearchSpec, places: Places) -> None:
 def _check_start(spec: SearchSpec, places: Places) -> None:
     """Refuse a start where nothing could be taken over, and a digest that was not learned."""
     from raysearch.models.base import SolvedModel
-    from raysearch.models.table import MODELS
+    from raysearch.models.model_table import MODELS
 
     if spec.training.pretrained is not None:
         raise ConfigError(
@@ -275,7 +285,7 @@ def _lookup(base: TrialConfig, places: Places) -> Callable[[str, str], Any]:
         # A condition may name any field; only some can be searched.
         if field in fields or (field in values and ".when." in key):
             return values[field]
-        hint = ": it cannot be searched" if field in values else nearest(field, fields)
+        hint = ": it cannot be searched" if field in values else did_you_mean(field, fields)
         raise ConfigError(f"{places.of(key)}: {key!r}: no field {field!r} to search{hint}")
 
     return lookup
@@ -288,13 +298,3 @@ def _searchable(base: TrialConfig) -> list[str]:
         if field not in _NOT_SEARCHABLE
         and not (field.startswith("features.") and field.endswith(".extractor"))
     ]
-
-
-def _flat(data: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(data, dict) or not data:
-        return {prefix: data}
-    return {
-        leaf: value
-        for key, item in data.items()
-        for leaf, value in _flat(item, f"{prefix}.{key}" if prefix else key).items()
-    }

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from raysearch.config.base import Config, Places, build, nearest
+from raysearch.config.base import Config, Places, build, did_you_mean
 from raysearch.errors import ConfigError
-from raysearch.features.table import feature_config
+from raysearch.features.extractor_table import feature_config
 from raysearch.features.waveform_augment import WaveformAugmentConfig
-from raysearch.training.config import SpecAugmentConfig, TrainingConfig
+from raysearch.training.training_sections import SpecAugmentConfig, TrainingConfig
 
 if TYPE_CHECKING:
     from raysearch.features.extractor import FeatureConfig
@@ -19,7 +19,7 @@ __all__ = ["TrialConfig", "section_of"]
 
 @dataclass(frozen=True)
 class TrialConfig:
-    """The resolved sections; one that exists is valid."""
+    """The settings of one trial, all sections resolved; one that exists is valid."""
 
     features: Mapping[str, "FeatureConfig"]
     waveform_augment: WaveformAugmentConfig
@@ -66,7 +66,7 @@ class TrialConfig:
     @property
     def used_features(self) -> dict[str, "FeatureConfig"]:
         """The streams that the model reads under these settings, as it wants them."""
-        from raysearch.models.table import MODELS
+        from raysearch.models.model_table import MODELS
 
         model = MODELS.load(self.model.name)
         settings = model.stream_settings(self.model, self.features)
@@ -92,7 +92,7 @@ class TrialConfig:
         }
 
     def replace(self, values: Mapping[str, Any], *, places: Places | None = None) -> "TrialConfig":
-        """With the dotted ``values`` in place of its own.
+        """Return a copy with the dotted ``values`` in place of its own.
 
         Raises:
             ConfigError: a field that does not exist, or a value it refuses.
@@ -103,7 +103,7 @@ class TrialConfig:
         changed: dict[str, dict[str, Any]] = {}
         for field, value in values.items():
             if field not in known:
-                hint = nearest(field, list(known))
+                hint = did_you_mean(field, list(known))
                 raise ConfigError(f"{places.of(field)}: no field {field!r}{hint}")
             section, _, name = field.rpartition(".")
             changed.setdefault(section, sections[section].model_dump(mode="json"))[name] = value
@@ -113,7 +113,7 @@ class TrialConfig:
 
 
 def _with_streams(config: TrialConfig, places: Places) -> TrialConfig:
-    from raysearch.models.table import MODELS
+    from raysearch.models.model_table import MODELS
 
     model = MODELS.load(config.model.name)
     for stream in model.required_streams(config.model):
@@ -133,7 +133,7 @@ def _build(section: str, data: Mapping[str, Any], places: Places) -> Any:
     if section.startswith("features."):
         return feature_config(data, prefix=section, places=places)
     if section == "model":
-        from raysearch.models.table import model_config  # torch: only once it is needed
+        from raysearch.models.model_table import model_config  # torch: only once it is needed
 
         return model_config(data, prefix=section, places=places)
     if section == "training":

@@ -66,7 +66,7 @@ def file_digest(path: Path) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """What a reader of one line sees of ``error``."""
+    """Return what fits one line of ``error``."""
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 

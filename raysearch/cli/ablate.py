@@ -9,7 +9,7 @@ from rich.table import Table
 from raysearch.cli.options import add_cluster, add_run, run_at, storage_folder
 from raysearch.cli.terminal import ProgressLine, heading, plain_console
 from raysearch.run_folder import RunFolder
-from raysearch.storage.replica import shown
+from raysearch.storage.replica import display_path
 from raysearch.training.transductive import mark
 
 __all__ = ["add"]
@@ -37,7 +37,7 @@ def add(verbs: Any) -> None:
 def ablate_run(arguments: argparse.Namespace) -> int:
     """Carry the verb out."""
     from raysearch.evaluation.ablate import stored_ablations
-    from raysearch.evaluation.ablations import check_names
+    from raysearch.evaluation.named_ablations import check_names
 
     run = run_at(arguments.run)
     console = plain_console()
@@ -50,7 +50,7 @@ def ablate_run(arguments: argparse.Namespace) -> int:
     else:
         console.print("ablated before; the stored figures:", highlight=False)
     _show(console, found)
-    where = shown(run.root / "ablations.json")
+    where = display_path(run.root / "ablations.json")
     console.print(f"written to {where}", highlight=False, markup=False, soft_wrap=True)
     return 0
 
@@ -59,12 +59,12 @@ def _ablate(
     arguments: argparse.Namespace, run: RunFolder, names: list[str], console: Console
 ) -> dict[str, Any]:
     from raysearch.evaluation.ablate import ablate
-    from raysearch.storage.runs import hold
-    from raysearch.tuning.cluster_session import cluster_session
+    from raysearch.ray_cluster.session import cluster_session
+    from raysearch.storage.run_storage import acquire_run
     from raysearch.tuning.tuner import Watcher
 
     with (
-        hold(run.root) as lease,
+        acquire_run(run.root) as lease,
         ProgressLine(console) as progress,
         cluster_session(arguments.address, run.logs) as session,
     ):

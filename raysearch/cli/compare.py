@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from raysearch.evaluation.compare import Compared
-    from raysearch.evaluation.stored import System
+    from raysearch.evaluation.stored_evaluations import System
 
 __all__ = ["add"]
 
@@ -36,7 +36,7 @@ def add(verbs: Any) -> None:
 def compare_runs(arguments: argparse.Namespace) -> int:
     """Carry the verb out."""
     from raysearch.evaluation.compare import compare_all
-    from raysearch.evaluation.stored import load_systems
+    from raysearch.evaluation.stored_evaluations import load_systems
 
     runs = [run_at(text).root for text in (arguments.first, *arguments.others)]
     systems = load_systems(runs, paper=arguments.protocol == "paper")

@@ -15,9 +15,9 @@ from raysearch.cli.options import add_data, add_storage, overrides
 from raysearch.cli.terminal import heading, plain_console
 from raysearch.config.base import build
 from raysearch.config.overrides import parse_override
+from raysearch.corpora.corpus_table import CorpusConfig
 from raysearch.corpora.reasons import UNUSABLE, commonest, counted
 from raysearch.corpora.spelling import spelling_notes
-from raysearch.corpora.table import CorpusConfig
 from raysearch.corpora.utterance import Corpus, Dropped, Utterance
 from raysearch.errors import ConfigError, EmptyCorpusError
 from raysearch.features.audio import AudioError, read_audio

@@ -12,11 +12,11 @@ from raysearch.cli.terminal import ProgressLine, plain_console
 from raysearch.config.base import build
 from raysearch.errors import UserError
 from raysearch.files import write_json
-from raysearch.storage.replica import shown
+from raysearch.storage.replica import display_path
 from raysearch.training.transductive import mark
 
 if TYPE_CHECKING:
-    from raysearch.corpora.table import CorpusConfig
+    from raysearch.corpora.corpus_table import CorpusConfig
 
 __all__ = ["add"]
 
@@ -45,7 +45,7 @@ def add(verbs: Any) -> None:
 def score_across(arguments: argparse.Namespace) -> int:
     """Carry the verb out."""
     from raysearch.evaluation.cross_corpus import plan_matrix, score_matrix
-    from raysearch.tuning.cluster_session import cluster_session
+    from raysearch.ray_cluster.session import cluster_session
     from raysearch.tuning.tuner import Watcher
 
     runs = [run_at(text) for text in arguments.runs]
@@ -60,12 +60,14 @@ def score_across(arguments: argparse.Namespace) -> int:
     output = arguments.output or arguments.storage / "cross_corpus.json"
     write_json(output, matrix)
     _show(console, matrix)
-    console.print(f"written to {shown(output)}", highlight=False, markup=False, soft_wrap=True)
+    console.print(
+        f"written to {display_path(output)}", highlight=False, markup=False, soft_wrap=True
+    )
     return 0
 
 
 def _target(text: str) -> "CorpusConfig":
-    from raysearch.corpora.table import CorpusConfig
+    from raysearch.corpora.corpus_table import CorpusConfig
 
     name, _, path = text.partition("=")
     if not path and name != "demo":

@@ -42,10 +42,10 @@ def explain(
     Raises:
         UserError, DataError, ResourceError: as the search itself would.
     """
-    from raysearch.tuning.preparation import prepare_split
-    from raysearch.tuning.resources import local_node
-    from raysearch.tuning.sizing import plan_for
+    from raysearch.ray_cluster.resources import local_node
+    from raysearch.streaming.preparation import prepare_split
     from raysearch.tuning.start_source import outline
+    from raysearch.workers.open_pool import plan_for
 
     audited = prepare_split(spec, storage)
     split, sets = audited.split, feature_sets(spec)
@@ -56,7 +56,7 @@ def explain(
     say(f"space {spec.name}: {_searched(spec)}, model {spec.model.name}")
     sizes = ", ".join(f"{len(rows)} {name}" for name, rows in split.sides())
     say(f"corpus {spec.corpus.name}, {split.protocol} fold {split.fold}: {sizes}")
-    for line in (*audited.audit.brief(), *spelling_notes(audited.corpus)):
+    for line in (*spec.remarks, *audited.audit.brief(), *spelling_notes(audited.corpus)):
         say(line)
     source, settings = start
     if source is not None:
@@ -100,8 +100,8 @@ def epoch_seconds(config: TrialConfig, split: Split) -> float:
     """Seconds of an epoch on one core: a step of the real model on random input, twice."""
     import torch
 
-    from raysearch.features.table import build_extractor
-    from raysearch.models.table import build_model
+    from raysearch.features.extractor_table import build_extractor
+    from raysearch.models.model_table import build_model
 
     shapes = {
         name: build_extractor(feature).shape(config.training.clip_s)

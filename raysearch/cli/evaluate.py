@@ -10,7 +10,7 @@ from rich.table import Table
 from raysearch.cli.options import add_cluster, add_run, run_at, storage_folder
 from raysearch.cli.terminal import ProgressLine, heading, plain_console
 from raysearch.run_folder import RunFolder
-from raysearch.storage.replica import shown
+from raysearch.storage.replica import display_path
 from raysearch.training.transductive import mark
 
 __all__ = ["add"]
@@ -61,7 +61,7 @@ def evaluate_run(arguments: argparse.Namespace) -> int:
     # A sweep scores the weights that the searched fold's evaluation leaves.
     modes += ["fold"] if arguments.noise and "fold" not in modes else []
     from raysearch.evaluation.noise import stored_noise
-    from raysearch.evaluation.stored import evaluation_file, stored_evaluations
+    from raysearch.evaluation.stored_evaluations import evaluation_file, stored_evaluations
 
     missing = [mode for mode in modes if mode not in stored_evaluations(run)]
     if missing or (arguments.noise and not stored_noise(run)):
@@ -73,7 +73,10 @@ def evaluate_run(arguments: argparse.Namespace) -> int:
     if arguments.noise and (found := stored_noise(run)):
         _show_noise(console, found["levels"])
     console.print(
-        f"written to {shown(evaluation_file(run))}", highlight=False, markup=False, soft_wrap=True
+        f"written to {display_path(evaluation_file(run))}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
     )
     return 0
 
@@ -83,13 +86,13 @@ def _evaluate(
 ) -> None:
     from raysearch.evaluation.evaluate import best_record, evaluate
     from raysearch.evaluation.noise import noise_sweep
-    from raysearch.storage.runs import hold
-    from raysearch.tuning.cluster_session import cluster_session
+    from raysearch.ray_cluster.session import cluster_session
+    from raysearch.storage.run_storage import acquire_run
     from raysearch.tuning.tuner import Watcher
 
     best_record(run)  # a run without a winner is refused before Ray is started
     with (
-        hold(run.root) as lease,
+        acquire_run(run.root) as lease,
         ProgressLine(console) as progress,
         cluster_session(arguments.address, run.logs) as session,
     ):

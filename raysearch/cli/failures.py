@@ -1,4 +1,4 @@
-"""What a verb ends with when something fails that nobody foresaw in particular: one line, a code.
+"""Ends a verb after an error that nobody foresaw: with one line, and an exit code.
 
 The system's own errors say whose fault they are: a full disk is the machine's, a path that cannot
 be is the user's.

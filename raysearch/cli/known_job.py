@@ -1,4 +1,4 @@
-"""A submitted search, as its cluster knows it or, when the cluster is gone, as its run does."""
+"""Finds a submitted search: on its cluster or, when that is gone, by the record in its run."""
 
 import argparse
 from typing import TYPE_CHECKING
@@ -10,8 +10,8 @@ from raysearch.run_folder import RACE, RunFolder
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from raysearch.service.job_record import Record
     from raysearch.service.jobs import Job, Jobs
-    from raysearch.service.record import Record
 
 __all__ = ["kept", "known"]
 
@@ -39,7 +39,7 @@ def kept(place: str) -> "tuple[Path, Record]":
     Raises:
         MissingPathError: it is no run, or was never submitted.
     """
-    from raysearch.service.record import records
+    from raysearch.service.job_record import records
 
     folder = folder_at(place)
     found = records(folder)

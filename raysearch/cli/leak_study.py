@@ -13,7 +13,7 @@ from raysearch.config.overrides import parse_override
 from raysearch.errors import UserError
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
-from raysearch.storage.replica import shown
+from raysearch.storage.replica import display_path
 
 __all__ = ["add"]
 
@@ -57,7 +57,7 @@ def study(arguments: argparse.Namespace) -> int:
     else:
         found = _study(arguments, spec, run, console)
     _show(console, found)
-    console.print(f"written to {shown(path)}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"written to {display_path(path)}", highlight=False, markup=False, soft_wrap=True)
     return 0
 
 
@@ -65,22 +65,22 @@ def _study(
     arguments: argparse.Namespace, spec: SearchSpec, run: RunFolder, console: Console
 ) -> dict[str, Any]:
     from raysearch.evaluation.leak_study import leak_study
-    from raysearch.storage.runs import hold
-    from raysearch.tuning.cluster_session import cluster_session
-    from raysearch.tuning.preparation import prepare_split
+    from raysearch.ray_cluster.session import cluster_session
+    from raysearch.storage.run_storage import acquire_run
+    from raysearch.streaming.preparation import prepare_split
     from raysearch.tuning.tuner import Watcher
 
     if spec.pretrain.wanted:
         raise UserError("a leak study's arms start from nothing: leave pretrain out")
     audited = prepare_split(spec, arguments.storage)
-    with hold(run.root) as lease:
+    with acquire_run(run.root) as lease:
         # A second study of the same name continues the first, and must be of the same settings.
         run.open(spec, resume=run.spec_file.exists())
         with (
             ProgressLine(console) as progress,
             cluster_session(arguments.address, run.logs) as session,
         ):
-            progress.say(f"study: {shown(run.root)}")
+            progress.say(f"study: {display_path(run.root)}")
             return leak_study(
                 spec,
                 run,

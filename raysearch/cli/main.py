@@ -90,7 +90,7 @@ def _without_output(error: OSError) -> int:
 
 
 def parser_of_all() -> argparse.ArgumentParser:
-    """Every verb and its options."""
+    """Build the parser of the whole command: every verb and its options."""
     parser = argparse.ArgumentParser(
         prog="raysearch",
         description="Find the best speech-emotion-recognition model for a corpus.",

@@ -127,7 +127,7 @@ def _add_start(parser: argparse.ArgumentParser) -> None:
 
 
 def add_resume(parser: argparse.ArgumentParser) -> None:
-    """Whether a run is continued."""
+    """Add ``--resume``, which continues a run."""
     parser.add_argument(
         "--resume",
         nargs="?",
@@ -139,7 +139,7 @@ def add_resume(parser: argparse.ArgumentParser) -> None:
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
-    """Which corpus, and how it is split."""
+    """Add the options that choose the corpus and how it is split."""
     group = parser.add_argument_group("data")
     group.add_argument("--corpus", metavar="NAME", help="corpus (default: demo), or A,B as one")
     group.add_argument(
@@ -154,7 +154,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 
 
 def add_resources(parser: argparse.ArgumentParser) -> None:
-    """How the machine or cluster is used."""
+    """Add the options that say how the machine or cluster is used."""
     group = parser.add_argument_group("resources")
     group.add_argument(
         "--workers",
@@ -174,7 +174,7 @@ def add_resources(parser: argparse.ArgumentParser) -> None:
 
 
 def add_storage(parser: argparse.ArgumentParser) -> None:
-    """Where runs and features are kept."""
+    """Add ``--storage``, where runs and features are kept."""
     parser.add_argument(
         "--storage",
         type=storage_folder,
@@ -195,7 +195,7 @@ def storage_folder(text: str) -> Path:
 
 
 def add_run(parser: argparse.ArgumentParser, name: str = "run", **options: Any) -> None:
-    """A run that is there: a folder, or ``URL/name``."""
+    """Add the argument that names an existing run: its folder, or ``URL/name``."""
     parser.add_argument(name, metavar="RUN", help="results/<run>, or URL/<run>", **options)
 
 
@@ -215,7 +215,7 @@ def folder_at(text: str) -> Path:
         path = Path(text)
         # The run is known by its folder's name, which "." and ".." do not say.
         return path if path.name not in ("", "..") else path.resolve()
-    from raysearch.storage.runs import fetched_run
+    from raysearch.storage.run_storage import fetched_run
 
     return fetched_run(text)
 
@@ -236,7 +236,7 @@ def _places(texts: Sequence[str]) -> list[str]:
 
 
 def add_cluster(parser: argparse.ArgumentParser) -> None:
-    """Which Ray."""
+    """Add the option that chooses the Ray cluster to talk to."""
     parser.add_argument(
         "--address",
         metavar="ADDR",
@@ -256,12 +256,12 @@ def add_cluster_dashboard(parser: argparse.ArgumentParser) -> None:
 
 
 def add_job(parser: argparse.ArgumentParser) -> None:
-    """A run that was submitted."""
+    """Add the argument that names a run which was submitted to a cluster."""
     parser.add_argument("run", metavar="RUN", help="its name, or STORAGE/NAME")
 
 
 def names_several(space: str | None) -> bool:
-    """Whether ``--space`` asks for a race of systems."""
+    """Tell whether ``--space`` names several systems, which then race."""
     return space is not None and (space == AUTO or "," in space)
 
 

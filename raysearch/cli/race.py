@@ -11,13 +11,13 @@ from raysearch.cli.race_asked import Plan, planned
 from raysearch.cli.terminal import ProgressLine, dashboard_lines
 from raysearch.corpora.spelling import spelling_notes
 from raysearch.errors import RaysearchError, UserError
-from raysearch.race.amounts import in_words
+from raysearch.race.budget_amounts import in_words
 from raysearch.run_folder import RunFolder
-from raysearch.storage.replica import check_writable, shown
+from raysearch.storage.replica import check_writable, display_path
 
 if TYPE_CHECKING:
-    from raysearch.tuning.cluster_session import ClusterSession
-    from raysearch.tuning.preparation import AuditedSplit
+    from raysearch.ray_cluster.session import ClusterSession
+    from raysearch.streaming.preparation import AuditedSplit
 
 __all__ = ["race"]
 
@@ -44,14 +44,14 @@ def race(arguments: argparse.Namespace, named: RunFolder | None, console: Consol
 def _race(
     arguments: argparse.Namespace, plan: Plan, console: Console, progress: ProgressLine
 ) -> None:
-    from raysearch.service.record import recorded
-    from raysearch.storage.runs import hold
-    from raysearch.tuning.cluster_session import cluster_session
+    from raysearch.ray_cluster.resources import local_node
+    from raysearch.ray_cluster.session import cluster_session
+    from raysearch.ray_cluster.storage_check import check_shared
+    from raysearch.service.job_record import recorded
+    from raysearch.storage.run_storage import acquire_run
+    from raysearch.streaming.preparation import prepare_split
     from raysearch.tuning.interrupts import signals
-    from raysearch.tuning.preparation import prepare_split
-    from raysearch.tuning.resources import local_node
-    from raysearch.tuning.shared import check_shared
-    from raysearch.tuning.sizing import plan_for
+    from raysearch.workers.open_pool import plan_for
 
     first = next(iter(plan.specs.values()))
     if not arguments.address:
@@ -60,7 +60,7 @@ def _race(
     audited = prepare_split(first, arguments.storage)
     folder = plan.folder
     with (
-        hold(folder.root, progress.say if arguments.resume else None),
+        acquire_run(folder.root, progress.say if arguments.resume else None),
         signals(),
         cluster_session(arguments.address, folder.root / "logs") as session,
         recorded(folder.root, arguments.job),
@@ -71,7 +71,7 @@ def _race(
             run = folder.run(system)
             run.open(spec, resume=run.spec_file.is_file())
         folder.save(plan.state)
-        progress.say(f"run: {shown(folder.root)}")
+        progress.say(f"run: {display_path(folder.root)}")
         notes = spelling_notes(audited.corpus)
         for line in (*audited.audit.brief(), *notes, *dashboard_lines(session.dashboard_url)):
             progress.say(line)
@@ -102,8 +102,8 @@ def _run(
     from raysearch.race.accounts import Ground
     from raysearch.race.driver import Race
     from raysearch.race.outcome import Outcome, outcome, write_board
-    from raysearch.tuning.sizing import open_pool
     from raysearch.tuning.tuner import Watcher, prepared_bank, say_slots
+    from raysearch.workers.open_pool import open_pool
 
     banks = {}
     for system in (*plan.state.playing, *plan.state.unjudged):

@@ -7,9 +7,9 @@ from pathlib import Path
 from raysearch.cli.options import AUTO, overrides
 from raysearch.config.overrides import parse_override
 from raysearch.errors import RunExistsError, UserError
-from raysearch.race.amounts import BUDGET_KEYS, of_race, of_search
+from raysearch.race.budget_amounts import BUDGET_KEYS, of_race, of_search
 from raysearch.race.entrants import Override, chosen_spaces, entrants, laid_over, num_given
-from raysearch.race.record import RaceFolder, RaceState
+from raysearch.race.race_record import RaceFolder, RaceState
 from raysearch.run_folder import RACE, RunFolder, new_name
 from raysearch.spec import SearchSpec
 
@@ -23,7 +23,7 @@ _HOW_FINAL = ("final_seeds", "fusion")
 
 @dataclass(frozen=True)
 class Plan:
-    """A race as it is asked for.
+    """A race as the options ask for it.
 
     Attributes:
         folder: where it is kept.
@@ -126,7 +126,7 @@ def _total(specs: dict[str, SearchSpec], state: RaceState) -> dict[str, float]:
 
 def _newest(arguments: argparse.Namespace, settings: list[Override]) -> RaceFolder:
     """The newest race of these settings; raises UserError if there is none."""
-    from raysearch.storage.runs import fetch_run, fetch_specs
+    from raysearch.storage.run_storage import fetch_run, fetch_specs
 
     storage: Path = arguments.storage
     fetch_specs(storage)
@@ -164,15 +164,15 @@ def _has_gpus(arguments: argparse.Namespace) -> bool:
     if arguments.gpus_per_worker == 0:
         return False
     if not arguments.address:
-        from raysearch.tuning.resources import local_node
+        from raysearch.ray_cluster.resources import local_node
 
         return local_node().gpus > 0
     import tempfile
 
-    from raysearch.tuning.autoscaler import possible_nodes
-    from raysearch.tuning.cluster_session import cluster_session
-    from raysearch.tuning.desk import living_nodes
-    from raysearch.tuning.resources import cluster_nodes
+    from raysearch.ray_cluster.autoscaler import possible_nodes
+    from raysearch.ray_cluster.resources import cluster_nodes
+    from raysearch.ray_cluster.session import cluster_session
+    from raysearch.ray_cluster.slot_broker import living_nodes
 
     with (
         tempfile.TemporaryDirectory(prefix="raysearch-") as logs,

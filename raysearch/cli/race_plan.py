@@ -7,9 +7,9 @@ from rich.console import Console
 
 from raysearch.cli.dry_run import epoch_seconds
 from raysearch.prerequisites import feature_sets
-from raysearch.race.amounts import in_words, part
-from raysearch.race.record import RaceState
-from raysearch.race.rules import OWN_SHARE, num_rounds
+from raysearch.race.budget_amounts import in_words, part
+from raysearch.race.race_record import RaceState
+from raysearch.race.verdicts import OWN_SHARE, num_rounds
 from raysearch.spec import SearchSpec
 
 __all__ = ["explain_race"]
@@ -36,7 +36,7 @@ def explain_race(
     Raises:
         UserError, DataError: as the race itself would.
     """
-    from raysearch.tuning.preparation import prepare_split
+    from raysearch.streaming.preparation import prepare_split
 
     audited = prepare_split(next(iter(specs.values())), storage)
     split = audited.split

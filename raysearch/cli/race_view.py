@@ -9,15 +9,15 @@ from rich.table import Table
 from raysearch.cli.run_files import data_facts, kept_files
 from raysearch.cli.terminal import ProgressLine, heading, show_outcome
 from raysearch.race.outcome import Outcome, points, statements
-from raysearch.race.record import Place, RaceFolder, Round
-from raysearch.race.rules import num_rounds
+from raysearch.race.race_record import Place, RaceFolder, Round
 from raysearch.race.standings import Seen
+from raysearch.race.verdicts import num_rounds
 from raysearch.reporting.live import LiveTable
 from raysearch.reporting.wording import figure, metric_name, one_line
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
-from raysearch.storage.replica import shown
-from raysearch.tuning.preparation import AuditedSplit
+from raysearch.storage.replica import display_path
+from raysearch.streaming.preparation import AuditedSplit
 from raysearch.tuning.tuner import Watcher
 
 __all__ = ["RaceView", "show_race"]
@@ -32,7 +32,7 @@ _WORDS = {
 
 
 class RaceView:
-    """What the terminal shows of a race.
+    """Shows a race in the terminal.
 
     Args:
         console: where to.
@@ -93,7 +93,7 @@ class RaceView:
             yield Watcher(self._progress.say, self._progress.update, files)
 
     def turn_over(self, system: str, seen: Seen) -> None:
-        """One line with what the system has."""
+        """Print one line that says what the system has found in its turn."""
         best = seen.best
         objective = seen.trials.objective
         value = figure(objective, best.best_value if best else None)
@@ -102,7 +102,7 @@ class RaceView:
         self._progress.say(f"{system}: {metric_name(objective)} {value} after {trials}")
 
     def round_over(self, round_: Round, seen: Mapping[str, Seen]) -> None:
-        """The round's table."""
+        """Print the table of a round that is over."""
         if self._quiet:
             return
         objective = next(iter(seen.values())).trials.objective
@@ -146,5 +146,5 @@ def show_race(
     heading(console, "\nrace", f"{len(found.rows)} systems")
     for line in statements(found):
         console.print(one_line(line), soft_wrap=True)
-    board = shown(folder.root / "leaderboard.md")
+    board = display_path(folder.root / "leaderboard.md")
     console.print(f"leaderboard: {board}", soft_wrap=True)

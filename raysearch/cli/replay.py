@@ -15,14 +15,14 @@ from rich.console import Console
 from rich.table import Table
 
 from raysearch.cli.terminal import ProgressLine, heading, plain_console
-from raysearch.replay.rules import FORMER_DEFAULT, RULES, rules_named
+from raysearch.replay.search_rules import BASELINE, RULES, rules_named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from raysearch.replay.comparison import Comparison, Plan
     from raysearch.replay.forecasts import Kept
     from raysearch.replay.measures import Estimate
+    from raysearch.replay.rule_comparison import Comparison, Plan
 
 __all__ = ["add"]
 
@@ -77,8 +77,8 @@ def add(verbs: Any) -> None:
 
 def replay_tables(arguments: argparse.Namespace) -> int:
     """Carry the verb out."""
-    from raysearch.replay.comparison import Plan, Switch, compare_rules
     from raysearch.replay.found_tables import find_tables
+    from raysearch.replay.rule_comparison import Plan, Switch, compare_rules
 
     named = ",".join(RULES) if arguments.rules is None else arguments.rules
     rules = rules_named([name.strip() for name in named.split(",") if name.strip()])
@@ -112,10 +112,10 @@ def _show(console: Console, found: "Comparison", plan: "Plan") -> None:
     _show_estimates(console, "regret at", regrets)
     _say(console, "0 is the best of a table, 1 the end of its median run")
     times = {name: one.epochs_to_present for name, one in measured.items()}
-    _show_estimates(console, f"to {FORMER_DEFAULT}'s at", times)
+    _show_estimates(console, f"to {BASELINE}'s at", times)
     _say(
         console,
-        f"epochs to the regret that {FORMER_DEFAULT} has then, in parts of those it has used",
+        f"epochs to the regret that {BASELINE} has then, in parts of those it has used",
     )
     if any(one.unreached for estimates in times.values() for one in estimates.values()):
         _say(console, "> not reached on every table with the whole budget, which counts instead")

@@ -6,7 +6,7 @@ from typing import Any
 from raysearch.cli.options import folder_at
 from raysearch.cli.submit import add_sending, send
 from raysearch.errors import MissingPathError, UserError
-from raysearch.race.record import RaceFolder
+from raysearch.race.race_record import RaceFolder
 from raysearch.run_folder import RACE, RunFolder
 from raysearch.spec import SearchSpec
 
@@ -46,7 +46,7 @@ def resume(arguments: argparse.Namespace) -> int:
 
 
 def specs_of(place: str) -> list[SearchSpec]:
-    """The run's settings, of a race every system's.
+    """Read the settings of a run; of a race, those of every system in it.
 
     They may name modules of the user's own, which are to be sent along.
     """

@@ -26,13 +26,13 @@ from raysearch.errors import TrialError, UserError
 from raysearch.reporting.live import LiveTable
 from raysearch.run_folder import RACE, RunFolder, new_name, newest_equal_run
 from raysearch.spec import SearchSpec
-from raysearch.storage.replica import check_writable, shown
+from raysearch.storage.replica import check_writable, display_path
 
 if TYPE_CHECKING:
     from raysearch.protocols.splits import Split
     from raysearch.tuning.start_source import Source
 
-__all__ = ["add", "wanted"]
+__all__ = ["add", "spec_from_arguments"]
 
 
 def add(verbs: Any) -> None:
@@ -61,7 +61,7 @@ def search(arguments: argparse.Namespace) -> int:
         if named is None:
             raise UserError("--resume auto asks for --name RUN")
         arguments.resume = named.spec_file.is_file()
-    spec = wanted(arguments, named if arguments.resume else None)
+    spec = spec_from_arguments(arguments, named if arguments.resume else None)
     source, settings = None, list[str]()
     if spec.pretrain.wanted:
         from raysearch.tuning.start_source import find_source, fitted
@@ -86,8 +86,8 @@ def is_race(arguments: argparse.Namespace, named: RunFolder | None) -> bool:
     return names_several(arguments.space) or (not arguments.space and resumed)
 
 
-def wanted(arguments: argparse.Namespace, run: RunFolder | None = None) -> SearchSpec:
-    """The search that the options ask for; where they name no space, that of ``run``.
+def spec_from_arguments(arguments: argparse.Namespace, run: RunFolder | None = None) -> SearchSpec:
+    """Build the settings of the search from the options, or from ``run`` if no space is named.
 
     Raises:
         UserError: it cannot be.
@@ -95,7 +95,7 @@ def wanted(arguments: argparse.Namespace, run: RunFolder | None = None) -> Searc
     space = arguments.space
     if run and not space:
         if not run.spec_file.is_file():
-            raise UserError(f"{shown(run.root)}: nothing to resume there")
+            raise UserError(f"{display_path(run.root)}: nothing to resume there")
         space = str(run.spec_file)
     if not space:
         raise UserError("--space NAME|PATH is missing; only --resume --name RUN goes without it")
@@ -104,7 +104,7 @@ def wanted(arguments: argparse.Namespace, run: RunFolder | None = None) -> Searc
 
 
 def _run_folder(arguments: argparse.Namespace, spec: SearchSpec) -> RunFolder:
-    from raysearch.storage.runs import fetch_specs
+    from raysearch.storage.run_storage import fetch_specs
 
     if named := named_folder(arguments):
         return named
@@ -128,7 +128,7 @@ def named_folder(arguments: argparse.Namespace) -> RunFolder | None:
 
 
 def _fetched(run: RunFolder) -> RunFolder:
-    from raysearch.storage.runs import fetch_run
+    from raysearch.storage.run_storage import fetch_run
 
     fetch_run(run.root)
     return run
@@ -143,17 +143,17 @@ def _search(
     progress: ProgressLine,
     start: "tuple[Source | None, list[str]]",
 ) -> None:
-    from raysearch.evaluation.final import FinalStage
-    from raysearch.evaluation.pretrain import PretrainStage
-    from raysearch.service.record import recorded
-    from raysearch.storage.runs import hold
-    from raysearch.tuning.cluster_session import cluster_session
-    from raysearch.tuning.preparation import prepare_split
-    from raysearch.tuning.resources import local_node
-    from raysearch.tuning.shared import check_shared
-    from raysearch.tuning.sizing import plan_for
+    from raysearch.evaluation.final_stage import FinalStage
+    from raysearch.evaluation.pretrain_stage import PretrainStage
+    from raysearch.ray_cluster.resources import local_node
+    from raysearch.ray_cluster.session import cluster_session
+    from raysearch.ray_cluster.storage_check import check_shared
+    from raysearch.service.job_record import recorded
+    from raysearch.storage.run_storage import acquire_run
+    from raysearch.streaming.preparation import prepare_split
     from raysearch.tuning.start_source import outline, write_learned
     from raysearch.tuning.tuner import Watcher, run_search
+    from raysearch.workers.open_pool import plan_for
 
     if not arguments.address:
         plan_for(spec, [local_node()])  # what can never fit is refused before anything starts
@@ -170,7 +170,7 @@ def _search(
         about.append(given.line())
     run.check(spec, resume=bool(arguments.resume), of_space=bool(arguments.space))
     with (
-        hold(run.root, progress.say if arguments.resume else None) as lease,
+        acquire_run(run.root, progress.say if arguments.resume else None) as lease,
         cluster_session(arguments.address, run.logs) as session,
     ):
         if not session.local:
@@ -179,8 +179,8 @@ def _search(
         with recorded(run.root, arguments.job):
             run.write_splits(audited.split.rows())
             write_learned(run, audited.split, source)
-            progress.say(f"run: {shown(run.root)}")
-            notes = (*spelling_notes(audited.corpus), *about)
+            progress.say(f"run: {display_path(run.root)}")
+            notes = (*spec.remarks, *spelling_notes(audited.corpus), *about)
             for line in (*audited.audit.brief(), *notes, *dashboard_lines(session.dashboard_url)):
                 progress.say(line)
             with (

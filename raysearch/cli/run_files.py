@@ -14,7 +14,7 @@ from raysearch.reporting.tensorboard import TensorBoardObserver
 from raysearch.run_folder import RunFolder
 from raysearch.sparing import Sparing
 from raysearch.spec import SearchSpec
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 
 __all__ = ["data_facts", "kept_files"]
 
@@ -76,7 +76,7 @@ def _start_fact(run: RunFolder) -> dict[str, str]:
 
 
 def data_facts(audited: Any) -> dict[str, Any]:
-    """What the model card says of the data."""
+    """Gather what the model card says about the data."""
     sides = dict(audited.split.sides())
     return {
         f"{name} speakers": ", ".join(sorted({row.speaker for row in sides[name]}))

@@ -10,12 +10,12 @@ from raysearch.cli.options import add_cluster_dashboard, add_job, run_at
 from raysearch.errors import RaysearchError
 from raysearch.forecast.progress import outlook_of
 from raysearch.ledger import TERMINAL
-from raysearch.race.record import RaceFolder
+from raysearch.race.race_record import RaceFolder
 from raysearch.reporting.prospects import in_full
 from raysearch.reporting.wording import figure, metric_name
 from raysearch.run_folder import RunFolder
 from raysearch.training.transductive import is_transductive, mark
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 
 if TYPE_CHECKING:
     from raysearch.service.jobs import Job
@@ -53,7 +53,7 @@ def status(arguments: argparse.Namespace) -> int:
 
 
 def word_of(job: "Job") -> str:
-    """Its state in a word."""
+    """Name the state of a job in one word."""
     return "stopped" if job.exit_code == 130 else _WORDS[job.state]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raysearch.cli.options import add_cluster_dashboard, add_search, names_several
-from raysearch.cli.run import wanted
+from raysearch.cli.run import spec_from_arguments
 from raysearch.errors import InfrastructureError, RaysearchError, UserError
 from raysearch.run_folder import new_name
 from raysearch.spec import SearchSpec
@@ -41,7 +41,7 @@ def add(verbs: Any) -> None:
 
 
 def add_sending(parser: argparse.ArgumentParser) -> None:
-    """Options of every verb that sends a job."""
+    """Add the options of every verb that sends a job to a cluster."""
     add_cluster_dashboard(parser)
     parser.add_argument(
         "--env", action="append", default=[], metavar="NAME=VALUE", help="a variable of the search"
@@ -120,7 +120,7 @@ def _checked(arguments: argparse.Namespace) -> SearchSpec:
                     f"--{option.replace('_', '-')} {path}: name it as every node does: an absolute "
                     "path of a folder that they share, or a URL"
                 )
-    return wanted(arguments)
+    return spec_from_arguments(arguments)
 
 
 def _storage(text: str) -> str:

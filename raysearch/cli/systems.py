@@ -10,9 +10,9 @@ from rich.markup import escape
 from rich.padding import Padding
 
 from raysearch.config.base import Config
-from raysearch.config.spaces import shipped_spaces
+from raysearch.config.shipped_spaces import shipped_spaces
 from raysearch.errors import UserError
-from raysearch.prerequisites import check_ready
+from raysearch.prerequisites import check_prerequisites
 from raysearch.spec import SearchSpec
 
 __all__ = ["add"]
@@ -83,9 +83,9 @@ def _show(console: Console, systems: list[_System]) -> None:
 
 
 def _describe(name: str, settings: list[str]) -> _System:
-    from raysearch.features.table import build_extractor
+    from raysearch.features.extractor_table import build_extractor
     from raysearch.models.base import SolvedModel
-    from raysearch.models.table import build_model
+    from raysearch.models.model_table import build_model
 
     spec = SearchSpec.load(name, _applicable(name, settings))
     base = spec.base
@@ -119,10 +119,12 @@ def _applicable(name: str, settings: list[str]) -> list[str]:
 
 def _weights(spec: SearchSpec) -> str:
     sections: list[Config] = [spec.model, *spec.features.values()]
-    if all(type(section).ready is Config.ready for section in sections):
+    if all(
+        type(section).check_external_files is Config.check_external_files for section in sections
+    ):
         return "not needed"
     try:
-        check_ready(spec)
+        check_prerequisites(spec)
     except UserError as error:
         return str(error)
     return "found"

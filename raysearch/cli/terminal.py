@@ -11,9 +11,9 @@ from raysearch.reporting.prospects import in_full
 from raysearch.reporting.wording import figure, metric_name
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
-from raysearch.storage.replica import pasted, shown
+from raysearch.storage.replica import display_path, pasted
 from raysearch.training.transductive import is_transductive, mark
-from raysearch.trials import Status, TrialRecord, Trials
+from raysearch.trial_records import Status, TrialRecord, Trials
 
 __all__ = ["ProgressLine", "dashboard_lines", "heading", "plain_console", "show_outcome"]
 
@@ -30,7 +30,7 @@ def plain_console(*, quiet: bool = False) -> Console:
 
 
 def heading(console: Console, word: str, rest: str) -> None:
-    """A line that begins with ``word`` in bold."""
+    """Print a line that begins with ``word`` in bold."""
     console.print(Text.assemble((word, "bold"), f"  {rest}"), soft_wrap=True)
 
 
@@ -112,7 +112,7 @@ def show_outcome(console: Console, run: RunFolder, spec: SearchSpec, trials: Tri
             console.print(line, highlight=False, markup=False)
         settings = ", ".join(f"{key} {_short(value)}" for key, value in best.config.items())
         console.print(f"settings: {settings}", highlight=False, markup=False)
-    lines = [f"results: {shown(run.root)}"]
+    lines = [f"results: {display_path(run.root)}"]
     if ranked:
         outlook = outlook_of(spec, run.events(), trials)
         lines.insert(0, in_full(outlook, trials.objective, metric))

@@ -25,7 +25,7 @@ class Config(BaseModel):
         """What decides results, as plain data: a section with a file puts its content's hash."""
         return self.model_dump(mode="json")
 
-    def ready(self) -> None:
+    def check_external_files(self) -> None:
         """Look for what the section needs from outside, such as weights, before work starts.
 
         Raises:
@@ -34,11 +34,16 @@ class Config(BaseModel):
 
 
 class Places:
-    """Where each dotted key was written: ``file:line`` for YAML, ``--set`` for an override."""
+    """Where each dotted key was written: ``file:line`` for YAML, ``--set`` for an override.
+
+    Attributes:
+        remarks: lines for the user about keys that are read under another name.
+    """
 
     def __init__(self, source: str = "the configuration") -> None:
         self.source = source
         self._places: dict[str, str] = {}
+        self.remarks: list[str] = []
 
     def note(self, key: str, place: str) -> None:
         """Remember that ``key`` was written at ``place``."""
@@ -54,7 +59,7 @@ class Places:
         return self.source
 
 
-def nearest(name: str, choices: Sequence[str]) -> str:
+def did_you_mean(name: str, choices: Sequence[str]) -> str:
     """``" (did you mean 'x'?)"``, or the choices if none is near, or nothing if there are none."""
     close = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
     if close:
@@ -83,7 +88,7 @@ def _describe(cls: type[Config], item: Any, prefix: str, places: Places) -> str:
     key = ".".join([prefix, *location] if prefix else location)
     place = places.of(key)
     if item["type"] == "extra_forbidden":
-        return f"{place}: unknown key {key!r}{nearest(location[-1], list(cls.model_fields))}"
+        return f"{place}: unknown key {key!r}{did_you_mean(location[-1], list(cls.model_fields))}"
     if item["type"] == "missing":
         return f"{place}: {key!r} is missing"
     message = item["msg"].removeprefix("Value error, ")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
 
-from raysearch.config.base import nearest
+from raysearch.config.base import did_you_mean
 
 __all__ = [
     "Choice",
@@ -82,7 +82,7 @@ class Uniform:
         return _is_number(value) and self.low <= value <= self.high
 
     def values(self) -> None:
-        """None: not enumerable."""
+        """Return None: its values cannot be listed."""
         return
 
     def probes(self) -> tuple[Scalar, ...]:
@@ -115,7 +115,7 @@ class LogUniform:
         return _is_number(value) and self.low <= value <= self.high
 
     def values(self) -> None:
-        """None: not enumerable."""
+        """Return None: its values cannot be listed."""
         return
 
     def probes(self) -> tuple[Scalar, ...]:
@@ -268,7 +268,7 @@ _FORMS: dict[str, tuple[type[Uniform | LogUniform | QUniform | RandInt], str]] =
 
 
 def parse_distribution(data: Any) -> Distribution:
-    """A distribution from its YAML form.
+    """Read a distribution from its YAML form.
 
     Raises:
         ValueError: what is wrong with it, and the nearest valid word.
@@ -278,7 +278,7 @@ def parse_distribution(data: Any) -> Distribution:
         raise ValueError(f"expected one distribution, as {{choice: [8, 16]}}, not {data!r}")
     word, arguments = next(iter(data.items()))
     if word not in words:
-        raise ValueError(f"unknown distribution {word!r}{nearest(str(word), words)}")
+        raise ValueError(f"unknown distribution {word!r}{did_you_mean(str(word), words)}")
     if not isinstance(arguments, list | tuple):
         raise ValueError(f"{word} takes a list, not {arguments!r}")
     if word == "choice":

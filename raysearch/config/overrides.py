@@ -5,6 +5,7 @@ from typing import Any
 
 from raysearch.config.base import Places
 from raysearch.config.distributions import same_value
+from raysearch.config.dotted_keys import current_key
 from raysearch.config.loader import parse_yaml
 from raysearch.errors import ConfigError
 
@@ -42,7 +43,8 @@ def apply_overrides(
     keys = []
     values: dict[str, Any] = {}
     for item in overrides:
-        key, value = parse_override(item) if isinstance(item, str) else item
+        written, value = parse_override(item) if isinstance(item, str) else item
+        key = current_key(written, places, f"--set {written}")
         _set(data, _split(key), value, key)
         parts = key.split(".")
         for i in range(1, len(parts)):

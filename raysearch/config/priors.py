@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
-from raysearch.config.base import nearest
+from raysearch.config.base import did_you_mean
 from raysearch.config.distributions import (
     Choice,
     Distribution,
@@ -130,7 +130,7 @@ def _scaled(distribution: _Range, value: Any) -> float:
 
 
 def parse_prior(data: Any, distribution: Distribution) -> Prior:
-    """The prior of ``distribution`` from its YAML form.
+    """Read the prior of ``distribution`` from its YAML form.
 
     Raises:
         ValueError: what is wrong with it.
@@ -139,7 +139,7 @@ def parse_prior(data: Any, distribution: Distribution) -> Prior:
         raise ValueError(f"'prior' is {{mode: VALUE, width: SHARE}}, not {data!r}")
     for key in data:
         if key not in _KEYS:
-            raise ValueError(f"prior has no key {key!r}{nearest(str(key), _KEYS)}")
+            raise ValueError(f"prior has no key {key!r}{did_you_mean(str(key), _KEYS)}")
     for key in _KEYS:
         if key not in data:
             raise ValueError(f"prior.{key} is missing")

@@ -33,7 +33,7 @@ class PublishedResult(Config):
 
 
 class PublishedConfig(Config):
-    """The ``published`` section."""
+    """The ``published`` section: the settings that a paper gives for the system."""
 
     title: str = Field("", description="The paper's title.")
     arxiv: str = Field("", description="Its arXiv number.")

@@ -81,7 +81,7 @@ class WarmStart(Config):
         return {"origins": [{"run": data["origin"]}], **rest}
 
     def line(self) -> str:
-        """Whence they are, in a line for the user."""
+        """Name the earlier runs that the settings come from, in a line for the user."""
         runs = [run for run, _, _ in self.taken]
         parts = [
             origin.run
@@ -93,7 +93,7 @@ class WarmStart(Config):
 
 
 class SearchConfig(Config):
-    """The ``search`` section."""
+    """The ``search`` section: how many trials, on what, by which rules."""
 
     trials: int = Field(20, ge=1, description="Trials in all, failed ones included.")
     epoch_budget: int | None = Field(None, ge=1, description="Epochs of all trials together.")
@@ -172,8 +172,8 @@ class SearchConfig(Config):
     )
     warm_start: WarmStart | None = Field(None, description="Settings of earlier runs.")
     published_first: bool = Field(True, description="Run the published settings first.")
-    own_first: bool = Field(
-        True, description="Then those of the sections: random draws may all be worse."
+    defaults_first: bool = Field(
+        True, description="Then the space's own defaults: random draws may all be worse."
     )
     workers: int = Field(1, ge=1, le=1024, description="Training processes of one trial.")
     max_workers: int | None = Field(
@@ -221,7 +221,7 @@ class SearchConfig(Config):
 
     @property
     def workers_of_identity(self) -> int | str:
-        """What of the workers belongs to a trial's identity."""
+        """The number of workers, or its range, as it enters a trial's identity."""
         return f"{self.workers}:{self.max_workers}" if self.max_workers else self.workers
 
     @field_validator("time_budget", "core_budget")

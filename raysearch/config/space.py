@@ -52,7 +52,7 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Space:
-    """What is searched.
+    """A search space: fields, their distributions, and the conditions on which they apply.
 
     Attributes:
         fields: dotted field to its alternatives, conditions before what depends on them.
@@ -193,7 +193,7 @@ def _holds(alternative: Alternative, values: Mapping[str, Any]) -> bool:
 def parse_space(
     data: Any, lookup: Callable[[str, str], Scalar], *, places: Places | None = None
 ) -> Space:
-    """A space from its YAML form.
+    """Read a space from its YAML form.
 
     Args:
         data: dotted field to a distribution, or to a list of distributions with ``when``.

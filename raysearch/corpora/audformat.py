@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from raysearch.corpora.audformat_header import Header, TableInfo, read_header
+from raysearch.corpora.outside_tables import SEXES, audio_path, check_size, read_table
 from raysearch.corpora.parser import CorpusParser, Entry
-from raysearch.corpora.rows import SEXES, audio_path, check_size, read_table
 from raysearch.corpora.utterance import Dropped
 from raysearch.errors import ConfigError, EmptyCorpusError
 from raysearch.paths import existing

@@ -7,7 +7,7 @@ from typing import Any
 
 from raysearch.config.base import Places
 from raysearch.config.loader import read_yaml
-from raysearch.corpora.rows import SPLITS
+from raysearch.corpora.outside_tables import SPLITS
 from raysearch.errors import ConfigError
 
 __all__ = ["MAX_BYTES", "Header", "TableInfo", "read_header"]
@@ -34,7 +34,7 @@ class TableInfo:
 
 @dataclass(frozen=True)
 class Header:
-    """What ``db.yaml`` says of tables and labels."""
+    """Tables and label schemes, as ``db.yaml`` describes them."""
 
     path: Path
     tables: tuple[TableInfo, ...]

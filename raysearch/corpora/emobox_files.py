@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from raysearch.corpora.rows import check_size
+from raysearch.corpora.outside_tables import check_size
 from raysearch.errors import ConfigError
 
 __all__ = ["Item", "Listing", "items", "label_map", "listings", "stm_speakers"]
@@ -79,7 +79,7 @@ def _sides(folder: Path) -> dict[str, Path]:
 
 
 def items(path: Path) -> Iterator[Item]:
-    """The rows of one list.
+    """Read the rows of one list.
 
     Raises:
         ConfigError: not JSONL, a key missing, features instead of audio, or a part of a file.

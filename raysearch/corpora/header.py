@@ -49,7 +49,7 @@ class HeaderError(DataError):
 
 @dataclass(frozen=True, slots=True)
 class AudioHeader:
-    """What a header promises.
+    """Length, rate and channels of an audio file, as its header states them.
 
     Attributes:
         kind: its container, as ``"wav"``, ``"flac"``, ``"aiff"`` or ``"mp3"``.
@@ -67,7 +67,7 @@ class AudioHeader:
 
     @property
     def duration_s(self) -> float:
-        """Seconds."""
+        """The duration in seconds."""
         return self.num_frames / self.sample_rate
 
 

@@ -17,7 +17,7 @@ _CALM = "calm"
 
 @dataclass(frozen=True)
 class LabelMap:
-    """Labels (casefolded) to classes; None drops a label.
+    """A map from a corpus' labels (casefolded) to classes; None drops a label.
 
     Attributes:
         source: what messages call the map.

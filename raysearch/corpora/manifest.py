@@ -9,8 +9,16 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from raysearch.corpora.outside_tables import (
+    SEXES,
+    SPLITS,
+    Row,
+    audio_path,
+    check_size,
+    read_table,
+    word,
+)
 from raysearch.corpora.parser import CorpusParser, Entry
-from raysearch.corpora.rows import SEXES, SPLITS, Row, audio_path, check_size, read_table, word
 from raysearch.corpora.utterance import Dropped
 from raysearch.errors import ConfigError, EmptyCorpusError, MissingPathError
 from raysearch.paths import existing

@@ -35,7 +35,7 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
 
 
 def kind_of(reason: str) -> str:
-    """A reason without what is particular to one file."""
+    """Strip from a reason what belongs to one file only, so that equal reasons can be counted."""
     reason = reason.removeprefix(UNUSABLE)
     copy = next((words for words in _COPIES if reason.startswith(words)), None)
     return copy or reason.split(":")[0]

@@ -13,24 +13,24 @@ from typing import Any
 import pyarrow as pa
 
 from raysearch.errors import ConfigError, UserError
-from raysearch.evaluation.ablations import ABLATIONS, Changes, check_names
 from raysearch.evaluation.arm import Arm, retrain
 from raysearch.evaluation.compare import compare_all
 from raysearch.evaluation.evaluate import best_record, winner_arm
 from raysearch.evaluation.markdown import markdown_table, percent
+from raysearch.evaluation.named_ablations import ABLATIONS, Changes, check_names
 from raysearch.evaluation.predict import predict_arm
 from raysearch.evaluation.scores import score
-from raysearch.evaluation.transductive import transductive_notes
+from raysearch.evaluation.transductive_notes import transductive_notes
 from raysearch.files import write_json, write_text
-from raysearch.lease import Lease
+from raysearch.ray_cluster.session import ClusterSession
 from raysearch.run_folder import RunFolder
+from raysearch.run_lease import Lease
 from raysearch.spec import trial_identity
 from raysearch.training.checkpoint import load_json
 from raysearch.training.transductive import is_transductive, mark
 from raysearch.trial_config import TrialConfig
-from raysearch.tuning.cluster_session import ClusterSession
-from raysearch.tuning.sizing import start_pool
 from raysearch.tuning.tuner import Watcher
+from raysearch.workers.open_pool import start_pool
 
 __all__ = ["ablate", "stored_ablations"]
 

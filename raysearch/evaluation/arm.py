@@ -17,14 +17,14 @@ from raysearch.config.search import Final
 from raysearch.config.space import Space
 from raysearch.errors import InfrastructureError, RaysearchError, TrialError, UserError
 from raysearch.evaluation.final_model import Net
-from raysearch.lease import Lease
+from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec, TrialConfig
-from raysearch.storage.runs import fetch_published, publication
-from raysearch.training.state import BEST
-from raysearch.tuning.faults import Fault
-from raysearch.tuning.pool import REST_SECONDS, WorkerPool
-from raysearch.tuning.preparation import AuditedSplit, FeatureBank, prepare_features
-from raysearch.tuning.slot import Slot
+from raysearch.storage.run_storage import fetch_published, publication
+from raysearch.streaming.preparation import AuditedSplit, FeatureBank, prepare_features
+from raysearch.training.trial_state import BEST
+from raysearch.workers.faults import Fault
+from raysearch.workers.pool import REST_SECONDS, WorkerPool
+from raysearch.workers.slot import Slot
 
 __all__ = ["NUM_SEEDS", "Arm", "retrain"]
 
@@ -36,7 +36,7 @@ NUM_SEEDS = 3
 
 @dataclass(frozen=True)
 class Arm:
-    """What is trained, and what it is tested on.
+    """One model or set of settings that is trained, and the split that it is tested on.
 
     Attributes:
         spec: the settings of the split: its protocol and fold.
@@ -82,7 +82,7 @@ class Arm:
         )
 
     def prepared(self, storage: Path) -> "Arm":
-        """With the features of its training and validation rows."""
+        """Return a copy that holds the features of its training and validation rows."""
         inner = self.audited.inner if self.num_inner > 1 or self.searched else ()
         bank = prepare_features(self.feature_spec, self.audited.split, storage, inner=inner)
         rows = bank.inner[: self.num_inner]
@@ -206,14 +206,14 @@ class _StorageFailedError(InfrastructureError):
 
 
 def _train(pool: WorkerPool, slot: Slot, task: dict[str, Any]) -> None:
-    lease = pool.assign(slot.index, task)["lease"]
+    booking = pool.assign(slot.index, task)["booking"]
     try:
-        answer = ray.get(slot.host.begin.remote(lease))
+        answer = ray.get(slot.host.begin.remote(booking))
         name = f"refit {task['number']} {task['config']['model']['name']}"
         named_task = slot.host.trial.options(name=name).remote(task["number"])
         index = 0
         while "failed" not in answer and not answer.get("done"):
-            answer = ray.get(slot.host.step.remote(lease, index))
+            answer = ray.get(slot.host.step.remote(booking, index))
             index += 1
     except RayActorError:
         raise InfrastructureError(

@@ -13,18 +13,18 @@ from raysearch.errors import DataError
 from raysearch.evaluation.selection import Candidate
 from raysearch.protocols.splits import Split
 from raysearch.run_folder import RunFolder
-from raysearch.storage.runs import fetch_published
+from raysearch.storage.run_storage import fetch_published
 from raysearch.training.checkpoint import verify
 from raysearch.training.inner_folds import inner_prefix
 from raysearch.training.predictions import PREDICTIONS, Predictions
-from raysearch.trials import TrialRecord, Trials
+from raysearch.trial_records import TrialRecord, Trials
 
 __all__ = ["Kept", "inner_predictions", "kept_candidates", "kept_records", "own_record"]
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What the kept models say of the same rows.
+    """Predictions of all kept models for the same validation rows.
 
     Attributes:
         candidates: the winner first, the others by rank.

@@ -21,7 +21,7 @@ __all__ = ["Compared", "compare", "compare_all"]
 
 @dataclass(frozen=True)
 class Compared:
-    """One pair.
+    """The comparison of one pair of systems.
 
     Attributes:
         first: a system's name.

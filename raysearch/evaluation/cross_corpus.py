@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from raysearch.corpora.corpus_table import CorpusConfig
 from raysearch.corpora.labels import committed_label_map, keep_classes, relabelled
-from raysearch.corpora.table import CorpusConfig
 from raysearch.corpora.utterance import Corpus, Utterance
 from raysearch.errors import DataError, LeakError, UserError
 from raysearch.evaluation.arm import Arm
@@ -28,14 +28,14 @@ from raysearch.evaluation.predict import (
     used_streams,
 )
 from raysearch.evaluation.scores import score
-from raysearch.evaluation.stored import stored_evaluations
-from raysearch.evaluation.transductive import check_alike, transductive_notes
+from raysearch.evaluation.stored_evaluations import stored_evaluations
+from raysearch.evaluation.transductive_notes import check_alike, transductive_notes
 from raysearch.run_folder import RunFolder
 from raysearch.storage.corpora import read_corpus
 from raysearch.storage.replica import pasted
+from raysearch.streaming.preparation import feature_store
 from raysearch.streaming.shards import ensure_features
 from raysearch.training.transductive import is_transductive
-from raysearch.tuning.preparation import feature_store
 from raysearch.tuning.start_record import learned_by
 from raysearch.tuning.tuner import Watcher
 
@@ -61,7 +61,7 @@ class Crossing:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that is scored.
+    """All pairs of a training and a target corpus that are scored.
 
     Attributes:
         arms: training corpus to the run's winner.

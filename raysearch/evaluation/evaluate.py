@@ -11,27 +11,27 @@ import pyarrow.parquet as pq
 
 from raysearch.errors import UserError
 from raysearch.evaluation.arm import NUM_SEEDS, Arm, retrain
-from raysearch.evaluation.final import FinalStage, single_model
 from raysearch.evaluation.final_model import FinalModel, load_final
+from raysearch.evaluation.final_stage import FinalStage, single_model
+from raysearch.evaluation.other_models import cost_of, parts_of, score_parts
 from raysearch.evaluation.paper import paper_arm
-from raysearch.evaluation.parts import cost_of, parts_of, score_parts
 from raysearch.evaluation.predict import pooled, predict_arm
 from raysearch.evaluation.scores import score
-from raysearch.evaluation.started import begin_as, check_start, start_notes
-from raysearch.evaluation.stored import Mode, evaluation_file, stored_evaluations
-from raysearch.evaluation.transductive import transductive_notes
+from raysearch.evaluation.starting_point import begin_as, check_start, start_notes
+from raysearch.evaluation.stored_evaluations import Mode, evaluation_file, stored_evaluations
+from raysearch.evaluation.transductive_notes import transductive_notes
 from raysearch.files import write_json
-from raysearch.lease import Lease
 from raysearch.protocols.folds import outer_folds
+from raysearch.ray_cluster.session import ClusterSession
 from raysearch.run_folder import RACE, RunFolder
+from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec
-from raysearch.storage.runs import hold
+from raysearch.storage.run_storage import acquire_run
+from raysearch.streaming.preparation import AuditedSplit, prepare_split
 from raysearch.training.transductive import is_transductive
-from raysearch.trials import TrialRecord
-from raysearch.tuning.cluster_session import ClusterSession
-from raysearch.tuning.preparation import AuditedSplit, prepare_split
-from raysearch.tuning.sizing import start_pool
+from raysearch.trial_records import TrialRecord
 from raysearch.tuning.tuner import Watcher, run_search
+from raysearch.workers.open_pool import start_pool
 
 __all__ = ["best_record", "evaluate", "final_arm", "winner_arm"]
 
@@ -40,7 +40,7 @@ _LEADING: tuple[Mode, ...] = ("nested", "fold", "reuse-settings", "paper")
 
 
 def best_record(run: RunFolder) -> TrialRecord:
-    """The winner by validation.
+    """Find the trial with the best validation value that has a checkpoint.
 
     Raises:
         UserError: no trial has a value and a checkpoint yet.
@@ -191,7 +191,7 @@ def _nested_arms(
     arms = []
     for other in _other_specs(spec, own):
         inner = RunFolder(run.root / "nested" / f"fold-{other.protocol.fold}")
-        with hold(inner.root) as lease:
+        with acquire_run(inner.root) as lease:
             inner.open(other, resume=inner.spec_file.exists())
             audited = _split(run, other, storage)
             inner.write_splits(audited.split.rows())

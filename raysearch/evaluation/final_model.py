@@ -13,11 +13,11 @@ from raysearch.config.search import Final
 from raysearch.errors import ConfigError, UserError
 from raysearch.files import write_json
 from raysearch.run_folder import RunFolder
-from raysearch.storage.runs import fetch_published
+from raysearch.storage.run_storage import fetch_published
 from raysearch.training.inner_folds import inner_prefix
 from raysearch.training.inputs import INPUTS
 from raysearch.training.predictions import PREDICTIONS
-from raysearch.training.state import BEST
+from raysearch.training.trial_state import BEST
 from raysearch.trial_config import TrialConfig
 
 __all__ = ["ALL_ROWS", "FINAL", "FinalModel", "Net", "load_final", "save_final"]
@@ -47,7 +47,7 @@ class Net:
 
     @property
     def prefix(self) -> str:
-        """What the names of its files begin with."""
+        """The beginning of the names of its files."""
         return inner_prefix(max(self.inner, 0))
 
     @property
@@ -75,7 +75,7 @@ class Net:
 
 @dataclass(frozen=True)
 class FinalModel:
-    """Nets whose weighted mean log-probability decides.
+    """A search's result: nets whose weighted mean log-probability is the prediction.
 
     Attributes:
         method: how it was made of the trials.
@@ -96,7 +96,7 @@ class FinalModel:
 
     @property
     def members(self) -> dict[int, float]:
-        """Trial number to its share."""
+        """Each member trial's number and its share of the decision."""
         shares: dict[int, float] = {}
         for net in self.nets:
             if net.trial is not None:

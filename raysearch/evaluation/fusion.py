@@ -19,13 +19,13 @@ from raysearch.config.identity import stable_hash
 from raysearch.evaluation.arm import Arm, retrain
 from raysearch.evaluation.final_model import ALL_ROWS, FinalModel, Net
 from raysearch.evaluation.selection import value
-from raysearch.lease import Lease
 from raysearch.partner import partner_config
 from raysearch.protocols.splits import without_validation
 from raysearch.run_folder import RunFolder
+from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec
+from raysearch.streaming.preparation import AuditedSplit
 from raysearch.training.predictions import Predictions
-from raysearch.tuning.preparation import AuditedSplit
 from raysearch.tuning.tuner import Ended
 
 __all__ = ["best_share", "fused"]

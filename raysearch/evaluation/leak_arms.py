@@ -28,13 +28,13 @@ class LeakRow:
 
     @property
     def name(self) -> str:
-        """Unlike any other row's."""
+        """A name that no other row of the study has."""
         return f"{self.utterance.id}+{self.cell}"
 
 
 @dataclass(frozen=True, slots=True)
 class LeakArm:
-    """One way to split.
+    """One way to split a corpus, leaking or not, with its rows.
 
     Attributes:
         name: ``A`` to ``D``.
@@ -54,7 +54,7 @@ class LeakArm:
 
 
 def arms_of(split: Split, cells: Sequence[str]) -> list[LeakArm]:
-    """The four arms of a corpus.
+    """Split a corpus in the four ways that the study compares.
 
     A and B are tested on the same originals, so that siblings alone tell them apart: A divides
     the clean rows as B does, and those of each cell by a draw of their own.

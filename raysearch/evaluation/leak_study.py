@@ -23,22 +23,22 @@ from raysearch.evaluation.markdown import markdown_table, percent
 from raysearch.evaluation.predict import log_probabilities, prediction_table
 from raysearch.evaluation.scores import score
 from raysearch.files import write_json, write_text
-from raysearch.lease import Lease
 from raysearch.protocols.splits import Split
+from raysearch.ray_cluster.session import ClusterSession
 from raysearch.run_folder import RunFolder
+from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec, published_values
-from raysearch.storage.runs import fetch_published, publication
-from raysearch.streaming.rows import RowTable, SplitRows, row_key
+from raysearch.storage.run_storage import fetch_published, publication
+from raysearch.streaming.preparation import AuditedSplit, feature_store, tier_for
 from raysearch.streaming.shards import ensure_features
+from raysearch.streaming.split_rows import RowTable, SplitRows, row_key
 from raysearch.streaming.store import FeatureSource
 from raysearch.streaming.tiers import Tier, scoring_tier
-from raysearch.training.state import BEST
 from raysearch.training.transductive import refuse_transductive
+from raysearch.training.trial_state import BEST
 from raysearch.trial_config import TrialConfig
-from raysearch.tuning.cluster_session import ClusterSession
-from raysearch.tuning.preparation import AuditedSplit, feature_store, tier_for
-from raysearch.tuning.sizing import start_pool
 from raysearch.tuning.tuner import Watcher
+from raysearch.workers.open_pool import start_pool
 
 if TYPE_CHECKING:
     from raysearch.corpora.utterance import Utterance
@@ -132,7 +132,7 @@ def leak_study(
 
 
 def sentence(study: Mapping[str, Any]) -> str:
-    """What the study shows."""
+    """Say in one sentence what the study shows."""
     arms = study["arms"]
     own = percent(arms["A"]["augmented_test"]["ua"]["mean"])
     honest, chance = (percent(arms[name]["ua"]["mean"]) for name in "CD")
@@ -224,7 +224,7 @@ def _usable(split: Split, unusable: set[str]) -> Split:
 def _table(rows: Sequence[LeakRow], labels: Sequence[str]) -> RowTable:
     return RowTable(
         ids=tuple(row.name for row in rows),
-        hashes=tuple(row_key(row.utterance.content_hash, row.cell) for row in rows),
+        keys=tuple(row_key(row.utterance.content_hash, row.cell) for row in rows),
         labels=tuple(labels.index(row.emotion) for row in rows),
     )
 

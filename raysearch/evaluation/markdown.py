@@ -6,7 +6,7 @@ __all__ = ["markdown_table", "percent"]
 
 
 def percent(share: float) -> str:
-    """0.716 as ``71.6%``."""
+    """Write a share as a percentage: 0.716 as ``71.6%``."""
     return f"{100 * share:.1f}%"
 
 

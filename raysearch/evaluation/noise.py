@@ -9,7 +9,7 @@ from raysearch.evaluation.arm import Arm
 from raysearch.evaluation.evaluate import final_arm
 from raysearch.evaluation.predict import predict_arm
 from raysearch.evaluation.scores import score
-from raysearch.evaluation.transductive import transductive_notes
+from raysearch.evaluation.transductive_notes import transductive_notes
 from raysearch.files import write_json
 from raysearch.run_folder import RunFolder
 from raysearch.training.checkpoint import load_json
@@ -22,7 +22,7 @@ SNRS_DB = (20, 10, 5, 0)
 
 
 def stored_noise(run: RunFolder) -> dict[str, Any] | None:
-    """What a sweep found before."""
+    """Read what an earlier sweep over noise levels found; None if there was none."""
     path = run.root / "noise.json"
     return load_json(path) if path.exists() else None
 

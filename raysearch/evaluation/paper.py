@@ -1,11 +1,11 @@
-"""The protocol that a paper used, run beside the honest one: optimistic at best, often invalid."""
+"""Runs the protocol that a paper used beside the honest one: optimistic at best, often invalid."""
 
 from dataclasses import replace
 from pathlib import Path
 
 from raysearch.evaluation.arm import Arm
 from raysearch.protocols.splits import Split
-from raysearch.tuning.preparation import AuditedSplit, prepare_split
+from raysearch.streaming.preparation import AuditedSplit, prepare_split
 
 __all__ = ["paper_arm"]
 

@@ -16,16 +16,16 @@ from raysearch.corpora.utterance import Dropped
 from raysearch.errors import EmptyCorpusError
 from raysearch.evaluation.arm import Arm
 from raysearch.evaluation.final_model import ALL_ROWS, Net
-from raysearch.models.table import build_model
-from raysearch.streaming.rows import RowTable, SplitRows, row_key, speaker_key
+from raysearch.models.model_table import build_model
+from raysearch.streaming.preparation import FeatureBank, Progress, feature_store
 from raysearch.streaming.shards import ensure_features
+from raysearch.streaming.split_rows import RowTable, SplitRows, row_key, speaker_key
 from raysearch.streaming.store import FeatureSource
 from raysearch.streaming.tiers import Tier, open_trial_data
 from raysearch.training.checkpoint import load_tensors, load_weights
 from raysearch.training.normalise import Normaliser
 from raysearch.training.scoring import score_batches
 from raysearch.trial_config import TrialConfig
-from raysearch.tuning.preparation import FeatureBank, Progress, feature_store
 
 if TYPE_CHECKING:
     from raysearch.corpora.utterance import Utterance
@@ -44,7 +44,7 @@ __all__ = [
 
 
 def probability_column(label: str) -> str:
-    """The column of an emotion's probability."""
+    """Name the column that holds an emotion's probability."""
     return f"p_{label}"
 
 
@@ -93,7 +93,7 @@ def row_table(rows: "Sequence[Utterance]", cell: str = "") -> RowTable:
     """Rows to be scored; their true emotions are compared later, some may be unknown here."""
     return RowTable(
         ids=tuple(row.id for row in rows),
-        hashes=tuple(row_key(row.content_hash, cell) for row in rows),
+        keys=tuple(row_key(row.content_hash, cell) for row in rows),
         labels=(0,) * len(rows),
         speakers=tuple(speaker_key(row) for row in rows),
     )

@@ -17,18 +17,23 @@ from raysearch.config.identity import seed_from, stable_hash
 from raysearch.config.search import SearchConfig
 from raysearch.errors import DataError, InfrastructureError, TrialError
 from raysearch.files import write_json
-from raysearch.lease import Lease
 from raysearch.protocols.splits import Split
 from raysearch.run_folder import RunFolder
+from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec
-from raysearch.storage.runs import fetch_published, forget_published, publication, published_below
+from raysearch.storage.run_storage import (
+    fetch_published,
+    forget_published,
+    publication,
+    published_below,
+)
+from raysearch.streaming.preparation import FeatureBank
 from raysearch.training.checkpoint import load_json, verify
 from raysearch.trial_config import TrialConfig
 from raysearch.tuning.budgets import MAX_PRETRAINING
-from raysearch.tuning.faults import Fault
-from raysearch.tuning.pool import WorkerPool
-from raysearch.tuning.preparation import FeatureBank
 from raysearch.tuning.tuner import Watcher
+from raysearch.workers.faults import Fault
+from raysearch.workers.pool import WorkerPool
 
 __all__ = ["FOLDER", "NetTraining", "over"]
 
@@ -112,14 +117,14 @@ class NetTraining:
     ) -> dict[str, Any]:
         """Train there; the last answer of its host, which holds ``checkpoint`` if it ended well."""
         host = pool.slots[slot].host
-        lease = pool.assign(slot, self._task(resume))["lease"]
+        booking = pool.assign(slot, self._task(resume))["booking"]
         last, index = time.monotonic(), 0
         name = f"pretraining {self.config.model.name}"
         try:
-            answer: dict[str, Any] = ray.get(host.begin.remote(lease))
+            answer: dict[str, Any] = ray.get(host.begin.remote(booking))
             named_task = host.trial.options(name=name).remote(NUMBER)
             while "failed" not in answer and not answer.get("done"):
-                answer = ray.get(host.step.remote(lease, index))
+                answer = ray.get(host.step.remote(booking, index))
                 index += 1
                 now = time.monotonic()
                 enough, last = tick(now - last), now
@@ -129,7 +134,7 @@ class NetTraining:
                     self.forget(old)
                 if enough and "failed" not in answer and not answer["done"]:
                     pool.let_go(slot, NUMBER)
-                    answer = ray.get(host.step.remote(lease, index))
+                    answer = ray.get(host.step.remote(booking, index))
                     if "failed" not in answer and "checkpoint" not in answer:
                         answer = LOST
             if "failed" not in answer:

@@ -25,7 +25,7 @@ NUM_BINS = 10
 def score(
     table: pa.Table, *, protocol: str, where: Mapping[str, Any], notes: Sequence[str]
 ) -> dict[str, Any]:
-    """The figures of one protocol.
+    """Compute the figures of one evaluation protocol.
 
     Args:
         table: predictions, as :func:`raysearch.evaluation.predict.predict_arm` gives them; the

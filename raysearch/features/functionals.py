@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
-from raysearch.config.base import nearest
+from raysearch.config.base import did_you_mean
 from raysearch.features.curve_statistics import PROSODY_FUNCTIONALS
 from raysearch.features.extractor import Extractor, StreamKind
 from raysearch.features.mfcc import Mfcc, MfccConfig
@@ -45,7 +45,7 @@ class FunctionalsConfig(PitchConfig):
         names = groups.split("+")
         for name in names:
             if name not in GROUPS:
-                raise ValueError(f"{name!r} is no group{nearest(name, GROUPS)}")
+                raise ValueError(f"{name!r} is no group{did_you_mean(name, GROUPS)}")
         if len(set(names)) < len(names):
             raise ValueError("a group is named twice")
         return "+".join(name for name in GROUPS if name in names)
@@ -57,7 +57,7 @@ class FunctionalsConfig(PitchConfig):
 
     @property
     def chosen(self) -> tuple[str, ...]:
-        """The groups one by one."""
+        """The chosen groups, as a tuple."""
         return tuple(self.groups.split("+"))
 
     def mfcc(self) -> MfccConfig:
@@ -65,7 +65,7 @@ class FunctionalsConfig(PitchConfig):
         own = {name: getattr(self, name) for name in ("sample_rate", "n_mels", "n_mfcc", "deltas")}
         return MfccConfig(**own)
 
-    def ready(self) -> None:
+    def check_external_files(self) -> None:
         """Look for Praat, if the voice group is among them.
 
         Raises:

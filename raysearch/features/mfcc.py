@@ -48,7 +48,7 @@ class MfccConfig(FeatureConfig):
         return self
 
     def mel(self) -> LogMelConfig:
-        """The spectrogram's settings; refuses what it refuses."""
+        """The settings of the spectrogram that the coefficients are computed from."""
         own = {name: getattr(self, name) for name in LogMelConfig.model_fields if name in _MEL}
         return LogMelConfig(**own)
 

@@ -25,11 +25,11 @@ MIN_SECONDS = 0.1
 
 
 class EgemapsConfig(FeatureConfig):
-    """Nothing but the rate: the set is fixed."""
+    """The settings of eGeMAPS: the sample rate alone, as the set is fixed."""
 
     extractor: Literal["egemaps"] = Field("egemaps", description="The eGeMAPS extractor.")
 
-    def ready(self) -> None:
+    def check_external_files(self) -> None:
         """Look for the ``opensmile`` package.
 
         Raises:
@@ -42,7 +42,7 @@ class EgemapsConfig(FeatureConfig):
 
 
 class Egemaps(Extractor):
-    """The functionals as one row."""
+    """Computes the eGeMAPS functionals, one row an utterance."""
 
     Config: ClassVar[type[EgemapsConfig]] = EgemapsConfig
     kind: StreamKind = "vector"
@@ -66,7 +66,7 @@ class Egemaps(Extractor):
 
     @cached_property
     def _smile(self) -> Any:
-        self.config.ready()
+        self.config.check_external_files()
         import opensmile
 
         return opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.Functionals)

@@ -24,7 +24,7 @@ FLOOR_DB = -100.0
 
 
 class PitchConfig(FeatureConfig):
-    """Where pitch is looked for."""
+    """The range in which pitch is looked for."""
 
     hop_ms: float = Field(20.0, ge=5, le=100, description="Step between frames, milliseconds.")
     window_ms: float = Field(64.0, ge=20, le=200, description="Window, milliseconds.")
@@ -96,7 +96,7 @@ class Prosody(Extractor):
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """What is known of every frame.
+    """Pitch, voicing and energy of every frame.
 
     Attributes:
         pitch_T: semitones above 100 Hz, 0 where unvoiced.

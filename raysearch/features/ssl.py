@@ -75,7 +75,7 @@ class SslConfig(FeatureConfig):
 
     @property
     def path(self) -> Path:
-        """Where the weights are.
+        """The path of the weights' file or folder.
 
         Raises:
             ConfigError: they are not given.
@@ -97,8 +97,8 @@ class SslConfig(FeatureConfig):
         sizes = HUBERT_BASE if self.weights is None else inspect_weights(self.path)
         return EncoderPlan(sizes=sizes, layer=self.layer)
 
-    def ready(self) -> None:
-        """Look for the weights, and into them.
+    def check_external_files(self) -> None:
+        """Check that the weights are there and can be read.
 
         Raises:
             ConfigError: they are not given.
@@ -116,7 +116,7 @@ class SslConfig(FeatureConfig):
         return f"{name} ({sizes.num_layers} layers of {sizes.width}) in HuBERT-base's place"
 
     def identity(self) -> dict[str, Any]:
-        """The weights by their content."""
+        """The settings, with the weights named by their content instead of their path."""
         own = super().identity()
         if self.weights is None:
             return own

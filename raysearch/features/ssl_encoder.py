@@ -25,7 +25,7 @@ EPSILON = 1e-5
 
 
 class SslEncoder(nn.Module):
-    """From waveforms to frames.
+    """Turns waveforms into the frames of a self-supervised encoder.
 
     Args:
         plan: the encoder's sizes and the layer that is wanted; layers above it are not built.

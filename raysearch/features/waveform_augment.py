@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import Field, model_validator
 
-from raysearch.config.base import Config, nearest
+from raysearch.config.base import Config, did_you_mean
 
 __all__ = ["Cell", "WaveformAugmentConfig", "apply_cell", "parse_cell", "selected"]
 
@@ -37,7 +37,7 @@ _BOUNDS = {
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One augmentation.
+    """One augmentation of a waveform: a kind and its strength.
 
     Attributes:
         kind: ``noise``, ``pitch`` or ``stretch``.
@@ -56,7 +56,7 @@ def parse_cell(name: str) -> Cell:
     """
     kind, _, text = name.partition(":")
     if kind not in _BOUNDS:
-        raise ValueError(f"cell {name!r}: no kind {kind!r}{nearest(kind, list(_BOUNDS))}")
+        raise ValueError(f"cell {name!r}: no kind {kind!r}{did_you_mean(kind, list(_BOUNDS))}")
     if name == "noise:paper":
         return Cell(kind, None)
     low, high, unit = _BOUNDS[kind]
@@ -70,7 +70,7 @@ def parse_cell(name: str) -> Cell:
 
 
 class WaveformAugmentConfig(Config):
-    """The bank, and what a trial makes of it."""
+    """The bank of augmentations that is computed, and how a trial draws from it."""
 
     bank: tuple[str, ...] = Field(
         (), max_length=MAX_CELLS, description="cells that are computed, such as noise:20, pitch:0.7"

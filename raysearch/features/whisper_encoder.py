@@ -24,7 +24,7 @@ __all__ = ["WhisperNetwork"]
 
 
 class WhisperNetwork(nn.Module):
-    """From waveforms to frames.
+    """Turns waveforms into the frames of a Whisper encoder.
 
     Args:
         sizes: of the whole encoder.

@@ -8,7 +8,7 @@ from raysearch.forecast.course import Course
 from raysearch.forecast.gain import FURTHEST, Gain, forecast
 from raysearch.ledger import Event
 from raysearch.spec import SearchSpec
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 
 __all__ = ["HOUR_S", "Outlook", "Progress", "outlook_of"]
 

@@ -29,7 +29,7 @@ class Model(nn.Module):
         Config: the subclass of ModelConfig that holds its fields.
         streams: the feature streams that ``forward`` reads.
         stream_fields: fields of the config on which the streams and their settings depend.
-        outside_fields: fields of the config on which its ``ready`` depends.
+        outside_fields: fields of the config on which its ``check_external_files`` depends.
         learning_fields: fields of the config that change how it learns, and neither the shapes nor
             the meaning of its weights: a net that starts from others' may have its own.
     """

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from raysearch.features.extractor import FeatureConfig, StreamShape
 from raysearch.models.base import Model, ModelConfig
-from raysearch.models.layers.beside import Beside
 from raysearch.models.layers.blocks import conv_norm
 from raysearch.models.layers.mel_map import mel_map
 from raysearch.models.layers.pooling import frame_mask, masked_mean
+from raysearch.models.layers.side_statistics import SideStatistics
 
 __all__ = ["Cnn", "CnnConfig"]
 
@@ -62,9 +62,9 @@ class Cnn(Model):
                 for a, b in pairwise(widths)
             )
         )
-        self.beside = Beside(shapes, "prosody" if config.prosody else None)
+        self.side_statistics = SideStatistics(shapes, "prosody" if config.prosody else None)
         self.dropout = nn.Dropout(config.dropout)
-        self.classifier = nn.Linear(widths[-1] + self.beside.num_features, num_classes)
+        self.classifier = nn.Linear(widths[-1] + self.side_statistics.num_features, num_classes)
 
     @classmethod
     def required_streams(cls, config: ModelConfig) -> tuple[str, ...]:
@@ -79,7 +79,7 @@ class Cnn(Model):
         """Refuse prosody of which no statistics can be taken."""
         del normalise
         assert isinstance(config, CnnConfig)
-        Beside.check(features, "prosody" if config.prosody else None)
+        SideStatistics.check(features, "prosody" if config.prosody else None)
 
     def forward(self, inputs: dict[str, Tensor], lengths: dict[str, Tensor]) -> Tensor:
         """As ``Model.forward``."""
@@ -87,6 +87,6 @@ class Cnn(Model):
         h_BCHW = self.blocks(mel_map(x_BTF, lengths["mel"], self._num_channels))
         mask_BW = frame_mask(lengths["mel"], x_BTF.shape[1], h_BCHW.shape[3])
         pooled_BC = masked_mean(h_BCHW, mask_BW)
-        features_BC = self.beside(pooled_BC, inputs, lengths)
+        features_BC = self.side_statistics(pooled_BC, inputs, lengths)
         logits_BK: Tensor = self.classifier(self.dropout(features_BC))
         return logits_BK

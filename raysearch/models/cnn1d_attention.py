@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from raysearch.features.extractor import StreamShape
 from raysearch.models.base import Model, ModelConfig
-from raysearch.models.layers.beside import masked_mean_std
+from raysearch.models.layers.side_statistics import masked_mean_std
 
 __all__ = ["Cnn1dAttention", "Cnn1dAttentionConfig"]
 

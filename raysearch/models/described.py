@@ -17,9 +17,9 @@ from pydantic import Field, field_validator
 from torch import Tensor
 
 from raysearch.features.extractor import FeatureConfig, StreamShape
-from raysearch.features.table import build_extractor
+from raysearch.features.extractor_table import build_extractor
 from raysearch.models.base import ModelConfig, SolvedModel
-from raysearch.models.layers.beside import check_statistics, masked_mean_std
+from raysearch.models.layers.side_statistics import check_statistics, masked_mean_std
 
 __all__ = ["DescribedConfig", "DescribedModel"]
 

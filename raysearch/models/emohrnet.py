@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from raysearch.features.extractor import FeatureConfig, StreamShape
 from raysearch.models.base import Model, ModelConfig
 from raysearch.models.layers.attention import AttentionName, build_attention
-from raysearch.models.layers.beside import Beside
 from raysearch.models.layers.blocks import Bottleneck, conv_norm
 from raysearch.models.layers.exchange import HRModule, Transition
 from raysearch.models.layers.fuse import FuseLayer
 from raysearch.models.layers.mel_map import mel_map
 from raysearch.models.layers.pooling import frame_mask, masked_mean
+from raysearch.models.layers.side_statistics import SideStatistics
 
 __all__ = ["EmoHRNet", "EmoHRNetConfig"]
 
@@ -80,8 +80,10 @@ class EmoHRNet(Model):
             config.fuse_attention, self.fuse.width, config.attention_ratio
         )
         self.dropout = nn.Dropout(config.dropout)
-        self.beside = Beside(shapes, "prosody" if config.prosody else None)
-        self.classifier = nn.Linear(self.fuse.width + self.beside.num_features, num_classes)
+        self.side_statistics = SideStatistics(shapes, "prosody" if config.prosody else None)
+        self.classifier = nn.Linear(
+            self.fuse.width + self.side_statistics.num_features, num_classes
+        )
         self.apply(_initialise)
 
     @classmethod
@@ -97,7 +99,7 @@ class EmoHRNet(Model):
         """Refuse prosody of which no statistics can be taken."""
         del normalise
         assert isinstance(config, EmoHRNetConfig)
-        Beside.check(features, "prosody" if config.prosody else None)
+        SideStatistics.check(features, "prosody" if config.prosody else None)
 
     def forward(self, inputs: dict[str, Tensor], lengths: dict[str, Tensor]) -> Tensor:
         """Logits of a batch.
@@ -117,7 +119,7 @@ class EmoHRNet(Model):
         fused_BCHW = self.fuse(branches)
         mask_BW = frame_mask(lengths["mel"], x_BTF.shape[1], fused_BCHW.shape[3])
         pooled_BC = masked_mean(self.attention(fused_BCHW, mask_BW), mask_BW)
-        features_BC = self.beside(pooled_BC, inputs, lengths)
+        features_BC = self.side_statistics(pooled_BC, inputs, lengths)
         logits_BK: Tensor = self.classifier(self.dropout(features_BC))
         return logits_BK
 

@@ -33,7 +33,7 @@ _FOLLOWS = {"mode": "tune", "pool": "pooling", "layer": "depth"}
 
 
 class EncoderProbeConfig(ModelConfig):
-    """What learns, and the head's sizes."""
+    """Which part of the network learns, and the head's sizes."""
 
     name: str = Field("encoder_probe", description="which architecture this is")
     tune: Literal["frozen"] | TunedPart = Field(
@@ -163,7 +163,7 @@ class EncoderProbe(Model):
         return logits_BK
 
     def load_pretrained(self, features: Mapping[str, FeatureConfig]) -> None:
-        """The encoder's weights, if the model tunes it."""
+        """Load the encoder's weights, if the model tunes it."""
         self.frames.load_pretrained(features["ssl"])
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
@@ -176,7 +176,7 @@ class EncoderProbe(Model):
         return {"encoder": tuned, "head": rest}
 
     def rate_factor(self, group: str, epoch: int) -> float:
-        """The encoder's share."""
+        """The factor on the learning rate of the encoder's parameters."""
         del epoch
         return self.config.encoder_rate if group == "encoder" else 1.0
 

@@ -80,5 +80,5 @@ class Logistic(DescribedModel):
 
     @property
     def num_params(self) -> int:
-        """Weights and intercepts."""
+        """The number of weights and intercepts."""
         return self.weights_KC.numel() + self.bias_K.numel()

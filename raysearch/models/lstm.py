@@ -19,10 +19,10 @@ from torch import Tensor, nn
 
 from raysearch.features.extractor import FeatureConfig, StreamShape
 from raysearch.models.base import Model, ModelConfig
-from raysearch.models.layers.beside import Beside, masked_mean_std
 from raysearch.models.layers.blocks import conv_norm
 from raysearch.models.layers.pooling import frame_mask
 from raysearch.models.layers.recurrent import MaskedLstm
+from raysearch.models.layers.side_statistics import SideStatistics, masked_mean_std
 
 __all__ = ["Lstm", "LstmConfig"]
 
@@ -82,9 +82,9 @@ class Lstm(Model):
         width = self.lstm.num_states * (2 if config.pooling == "mean_std" else 1)
         # No bias: a constant added to every frame's score changes no weight.
         self.score = nn.Linear(width, 1, bias=False) if config.pooling == "attention" else None
-        self.beside = Beside(shapes, "prosody" if config.prosody else None)
+        self.side_statistics = SideStatistics(shapes, "prosody" if config.prosody else None)
         self.dropout = nn.Dropout(config.dropout)
-        self.classifier = nn.Linear(width + self.beside.num_features, num_classes)
+        self.classifier = nn.Linear(width + self.side_statistics.num_features, num_classes)
 
     @classmethod
     def required_streams(cls, config: ModelConfig) -> tuple[str, ...]:
@@ -99,14 +99,14 @@ class Lstm(Model):
         """Refuse prosody of which no statistics can be taken."""
         del normalise
         assert isinstance(config, LstmConfig)
-        Beside.check(features, "prosody" if config.prosody else None)
+        SideStatistics.check(features, "prosody" if config.prosody else None)
 
     def forward(self, inputs: dict[str, Tensor], lengths: dict[str, Tensor]) -> Tensor:
         """As ``Model.forward``."""
         x_BTF, lengths_B = self._frames(inputs["mel"], lengths["mel"])
         h_BTC = self.lstm(self.input_dropout(x_BTF), lengths_B)
         pooled_BC = self._pool(h_BTC, lengths_B)
-        features_BC = self.beside(pooled_BC, inputs, lengths)
+        features_BC = self.side_statistics(pooled_BC, inputs, lengths)
         logits_BK: Tensor = self.classifier(self.dropout(features_BC))
         return logits_BK
 

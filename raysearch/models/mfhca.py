@@ -34,7 +34,7 @@ WIDTHS = (16, 32, 48)
 
 
 class MfhcaConfig(ModelConfig):
-    """Sizes, and which parts there are."""
+    """Sizes of the network, and which of its parts are used."""
 
     name: str = Field("mfhca", description="which architecture this is")
     modality: Literal["both", "mel", "ssl"] = Field(
@@ -117,7 +117,7 @@ class Mfhca(Model):
 
     @classmethod
     def required_streams(cls, config: ModelConfig) -> tuple[str, ...]:
-        """Both, or the one that ``modality`` names."""
+        """Both streams, or the one that ``modality`` names."""
         assert isinstance(config, MfhcaConfig)
         return cls.streams if config.modality == "both" else (config.modality,)
 
@@ -145,12 +145,12 @@ class Mfhca(Model):
         return logits_BK
 
     def load_pretrained(self, features: Mapping[str, FeatureConfig]) -> None:
-        """The encoder's weights, if the model tunes it."""
+        """Load the encoder's weights, if the model tunes it."""
         if self.frames is not None:
             self.frames.load_pretrained(features["ssl"])
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """The rest, and an encoder that is tuned."""
+        """Separate the parameters of an encoder that is tuned from all others."""
         backbone = self.frames.tuned_parameters() if self.frames else []
         if not backbone:
             return super().parameter_groups()
@@ -161,13 +161,13 @@ class Mfhca(Model):
         }
 
     def rate_factor(self, group: str, epoch: int) -> float:
-        """The encoder's share, 0 while it waits."""
+        """The factor on the encoder's learning rate: 0 while it is still frozen."""
         if group != "backbone":
             return 1.0
         return 0.0 if epoch < self.config.freeze_epochs else self.config.backbone_rate
 
     def begin_epoch(self, epoch: int) -> None:
-        """An encoder that waits gives its frames without dropout."""
+        """Switch dropout off in an encoder that is still frozen."""
         encoder = self.frames.encoder if self.frames else None
         if encoder is not None and epoch < self.config.freeze_epochs:
             encoder.eval()

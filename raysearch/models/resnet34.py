@@ -80,7 +80,7 @@ class ResNet34Config(ModelConfig):
         path = Path(self.weights)
         return path if path.is_file() else None
 
-    def ready(self) -> None:
+    def check_external_files(self) -> None:
         """Look for the weights, and into them, if they are wanted.
 
         Raises:
@@ -154,11 +154,11 @@ class ResNet34(Model):
         return logits_BK
 
     def load_pretrained(self, features: Mapping[str, FeatureConfig]) -> None:
-        """ImageNet's weights into the backbone, if they are wanted."""
+        """Load ImageNet's weights into the backbone, if the settings ask for them."""
         del features
         if not self.config.pretrained:
             return
-        self.config.ready()
+        self.config.check_external_files()
         path = self.config.weights_file()
         assert path is not None
         tensors = _read(path)
@@ -170,7 +170,7 @@ class ResNet34(Model):
         copy_weights(self.backbone, tensors, path)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """The backbone and the classifier."""
+        """Separate the backbone's parameters from the classifier's."""
         return {
             "backbone": list(self.backbone.parameters()),
             "classifier": list(self.classifier.parameters()),
@@ -183,7 +183,7 @@ class ResNet34(Model):
         return 0.0 if epoch < self.config.freeze_epochs else self.config.backbone_rate
 
     def begin_epoch(self, epoch: int) -> None:
-        """A frozen backbone keeps ImageNet's batch statistics, too."""
+        """Keep ImageNet's batch statistics in a backbone that is frozen."""
         if self.config.pretrained and epoch < self.config.freeze_epochs:
             self.backbone.eval()
 

@@ -28,7 +28,7 @@ __all__ = ["Svm", "SvmConfig"]
 
 
 class SvmConfig(DescribedConfig):
-    """Which statistics, and the machine's two constants."""
+    """Which statistics the machine reads, and its two constants."""
 
     name: str = Field("svm", description="which architecture this is")
     kernel: Literal["linear", "rbf"] = Field("rbf", description="linear, or radial basis function")

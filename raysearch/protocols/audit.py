@@ -55,7 +55,7 @@ NUM_EXAMPLES = 2
 
 @dataclass(frozen=True)
 class Overlap:
-    """A key shared by two sides.
+    """A key, such as a speaker, that two sides of a split share.
 
     Attributes:
         key: what was compared.
@@ -82,7 +82,7 @@ class Overlap:
 
 @dataclass(frozen=True)
 class Audit:
-    """Everything that two sides of a split share."""
+    """Everything that any two sides of a split share."""
 
     corpus: str
     protocol: str
@@ -126,7 +126,7 @@ class Audit:
         }
 
     def check(self) -> None:
-        """Refuse a leaking split.
+        """Raise an error if the split leaks.
 
         Raises:
             LeakError: naming every declared key that is shared, how often, and examples.

@@ -27,8 +27,8 @@ from itertools import pairwise
 
 from raysearch.corpora.utterance import Corpus, Utterance
 from raysearch.errors import DataError
-from raysearch.protocols.config import ProtocolConfig
 from raysearch.protocols.groups import dealt, hash_order, session_of, text_of
+from raysearch.protocols.protocol_section import ProtocolConfig
 
 __all__ = ["ProtocolConfig", "hash_order", "outer_folds", "own_sides"]
 

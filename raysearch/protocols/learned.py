@@ -24,7 +24,7 @@ _COLUMNS = ["speaker", "utterance", "content_hash"]
 
 @dataclass(frozen=True, slots=True, order=True)
 class LearnedRow:
-    """One recording.
+    """One recording that weights have learned from or were chosen by.
 
     Attributes:
         speaker: ``<corpus>/<speaker>``.
@@ -45,14 +45,14 @@ class Learned:
 
     @classmethod
     def of(cls, utterances: Iterable[Utterance]) -> Self:
-        """Of weights that learn from ``utterances``."""
+        """List the recordings of ``utterances``, which weights learn from."""
         return cls(
             frozenset(LearnedRow(u.speaker_anywhere, u.id, u.content_hash) for u in utterances)
         )
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """What ``to_csv`` gave.
+        """Read the file that ``to_csv`` wrote.
 
         Raises:
             DataError: no such file, or not such a record; nothing is known then.
@@ -70,7 +70,7 @@ class Learned:
         return cls(frozenset(LearnedRow(*(row[name] for name in _COLUMNS)) for row in rows))
 
     def to_csv(self) -> str:
-        """One line a recording, below the columns' names."""
+        """Write a header and one line a recording."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(_COLUMNS)
@@ -87,11 +87,11 @@ class Learned:
 
     @property
     def hashes(self) -> frozenset[str]:
-        """The content of all recordings."""
+        """The content hashes of all recordings."""
         return frozenset(row.content_hash for row in self.rows)
 
     def describe(self) -> str:
-        """How much it is, in a few words."""
+        """Say in a few words how many recordings and speakers there are."""
         corpora = sorted({speaker.partition("/")[0] for speaker in self.speakers})
         return (
             f"{len(self.rows)} recordings of {len(self.speakers)} speakers of {', '.join(corpora)}"

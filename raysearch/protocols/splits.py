@@ -7,9 +7,9 @@ from typing import Any
 
 from raysearch.corpora.utterance import Corpus, Utterance
 from raysearch.errors import ConfigError, DataError
-from raysearch.protocols.config import ProtocolConfig
 from raysearch.protocols.folds import outer_folds, own_sides
 from raysearch.protocols.groups import text_of
+from raysearch.protocols.protocol_section import ProtocolConfig
 from raysearch.protocols.smallest_set import MIN_PER_CLASS
 from raysearch.protocols.validation import (
     SPEAKER_SHARED,

@@ -20,9 +20,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from raysearch.corpora.utterance import Utterance
-from raysearch.protocols.config import ProtocolName
 from raysearch.protocols.groups import session_of, text_of
 from raysearch.protocols.held_out import Rows, chosen_groups, fifth, whole_groups
+from raysearch.protocols.protocol_section import ProtocolName
 
 __all__ = [
     "SESSION_SHARED",

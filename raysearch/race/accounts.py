@@ -1,24 +1,24 @@
-"""What a race has spent and found so far, from its systems' runs and its turns."""
+"""Counts what a race has spent and found so far, from its systems' runs and its turns."""
 
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from raysearch.ledger import Event
-from raysearch.race.record import RaceFolder, RaceState
+from raysearch.race.race_record import RaceFolder, RaceState
 from raysearch.race.standings import Seen, look
+from raysearch.ray_cluster.session import ClusterSession
 from raysearch.spec import SearchSpec
-from raysearch.trials import Trials
-from raysearch.tuning.cluster_session import ClusterSession
-from raysearch.tuning.pool import WorkerPool
-from raysearch.tuning.preparation import AuditedSplit, FeatureBank
+from raysearch.streaming.preparation import AuditedSplit, FeatureBank
+from raysearch.trial_records import Trials
+from raysearch.workers.pool import WorkerPool
 
 __all__ = ["Accounts", "Clock", "Ground"]
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What all turns share.
+    """The data, the slots and the features that all turns of a race share.
 
     Attributes:
         specs: system to its settings.
@@ -46,7 +46,7 @@ class Ground:
 
 
 class Clock:
-    """Measures from a turn's first trial on, as budgets do.
+    """Counts wall time and slots' time of a turn, from its first trial on as budgets do.
 
     Args:
         num_slots: how many are open; that may change.
@@ -61,13 +61,13 @@ class Clock:
         self.began: float | None = None
 
     def changed(self, trials: Trials, event: Event) -> None:
-        """A trial began, or went on; that is often, so slots may come and go."""
+        """Count the time since the last event, as slots come and go; the first starts the clock."""
         self._count()
         self.began = self.began or self._counted
 
     @property
     def slot_s(self) -> float:
-        """Seconds of all slots since then; 0 before."""
+        """Seconds that all slots together were open since the clock started."""
         self._count()
         return self._slot_s
 
@@ -79,7 +79,7 @@ class Clock:
 
 
 class Accounts:
-    """Keeps count.
+    """Counts what the systems of a race have spent and found.
 
     Args:
         folder: the race's.
@@ -96,7 +96,7 @@ class Accounts:
         self.seen = {system: self._look(system) for system in state.systems}
 
     def used(self) -> dict[str, float]:
-        """By all systems together; wall time by this driver alone."""
+        """Return what all systems together have used; wall time counts for this driver alone."""
         used = [seen.used for seen in self.seen.values()]
         spent = self._state.spent
         return {
@@ -111,14 +111,14 @@ class Accounts:
         }
 
     def note(self, system: str, clock: Clock) -> None:
-        """What a turn took, and what it found."""
+        """Add what a turn took, and read what its system has found."""
         took = self._ground.slot_cpus * clock.slot_s
         self._state.spent[system] = self._state.spent.get(system, 0.0) + took
         self._began = self._began or clock.began
         self.look_again(system)
 
     def look_again(self, system: str) -> None:
-        """What it has found has changed."""
+        """Read anew what a system has found."""
         self.seen[system] = self._look(system)
 
     def _look(self, system: str) -> Seen:

@@ -7,35 +7,35 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from raysearch.errors import SearchInterruptedError, TrialError
-from raysearch.evaluation.final import FinalStage
+from raysearch.evaluation.final_stage import FinalStage
 from raysearch.race.accounts import Accounts, Clock, Ground
-from raysearch.race.amounts import Amount, granted, in_all_turns, left, most_trials, part
+from raysearch.race.budget_amounts import Amount, granted, in_all_turns, left, most_trials, part
 from raysearch.race.entrants import num_given
 from raysearch.race.first_turns import own_ended, own_over
 from raysearch.race.leftover import leftover
-from raysearch.race.record import Place, RaceFolder, RaceState, Round, Turn
+from raysearch.race.race_record import Place, RaceFolder, RaceState, Round, Turn
 from raysearch.race.rounds import next_grant, next_round, second_chance
-from raysearch.race.rules import Gap, Verdict, decide, num_rounds, order, verdict
 from raysearch.race.standings import Seen, gap
+from raysearch.race.verdicts import Gap, Verdict, decide, num_rounds, order, verdict
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
-from raysearch.storage.runs import RunSender, hold
-from raysearch.trials import Trials
+from raysearch.storage.run_storage import RunSender, acquire_run
+from raysearch.trial_records import Trials
 from raysearch.tuning.tuner import Bench, Ended, Sitting, Watcher, end_paused, search_part
 
 __all__ = ["Audience", "Race"]
 
 
 class Audience(Protocol):
-    """Whoever is shown the race."""
+    """What a race needs of whoever shows it."""
 
     def turn(
         self, round_: Round | None, system: str, spec: SearchSpec, run: RunFolder
     ) -> AbstractContextManager[Watcher]:
-        """Around one turn: who is told of its search. The winner's last has no round."""
+        """Show one turn: the watcher of its search, for a ``with``. The last turn has no round."""
 
     def turn_over(self, system: str, seen: Seen) -> None:
-        """What the system has found after its turn."""
+        """Show what the system has found after its turn."""
 
     def leaving(
         self, system: str, spec: SearchSpec, run: RunFolder, num_paused: int
@@ -43,7 +43,7 @@ class Audience(Protocol):
         """Around the end of the paused trials of a system that is out: who is told of it."""
 
     def round_over(self, round_: Round, seen: Mapping[str, Seen]) -> None:
-        """The round's places are decided."""
+        """Show which systems stay after the round."""
 
 
 class Race:
@@ -73,11 +73,11 @@ class Race:
 
     @property
     def seen(self) -> Mapping[str, Seen]:
-        """System to what it has found so far."""
+        """What each system has found so far."""
         return self._accounts.seen
 
     def run(self) -> None:
-        """Round after round, to the winner's final model.
+        """Run round after round, to the winner's final model.
 
         Raises:
             SearchInterruptedError: a signal; the race can be resumed.
@@ -184,7 +184,10 @@ class Race:
 
     def _end_paused(self, system: str, num_paused: int) -> None:
         spec, run = self._ground.specs[system], self._folder.run(system)
-        with hold(run.root) as lease, self._audience.leaving(system, spec, run, num_paused) as told:
+        with (
+            acquire_run(run.root) as lease,
+            self._audience.leaving(system, spec, run, num_paused) as told,
+        ):
             sitting = Sitting(spec, run, lease, self._ground.audited, told)
             end_paused(sitting, "its system is out of the race")
         self._accounts.look_again(system)
@@ -262,7 +265,7 @@ class Race:
         spec = ground.specs[system]
         spec = replace(spec, search=spec.search.model_copy(update={**turn.limits, **fields}))
         try:
-            with hold(run.root) as lease:
+            with acquire_run(run.root) as lease:
                 run.open(_as_kept(spec, ground.specs[system], turn.grant), resume=True)
                 run.write_splits(ground.audited.split.rows())
                 with self._audience.turn(round_, system, spec, run) as watcher:

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from raysearch.config.base import nearest
+from raysearch.config.base import did_you_mean
 from raysearch.config.overrides import FLAT_SECTIONS
-from raysearch.config.spaces import shipped_spaces
+from raysearch.config.shipped_spaces import shipped_spaces
 from raysearch.errors import ConfigError, UserError
 from raysearch.models.base import SolvedModel
-from raysearch.models.table import MODELS
-from raysearch.prerequisites import check_ready
+from raysearch.models.model_table import MODELS
+from raysearch.prerequisites import check_prerequisites
 from raysearch.spec import SearchSpec
 
 __all__ = ["Entrants", "chosen_spaces", "entrants", "laid_over", "num_given"]
@@ -32,12 +32,12 @@ Override = tuple[str, Any]
 
 @dataclass(frozen=True)
 class Entrants:
-    """Who takes part.
+    """The systems that take part in a race, and those that cannot.
 
     Attributes:
         specs: system to its settings, the smallest model first.
         left_out: system to what it lacks.
-        notes: what of the options is not for all of them.
+        notes: what of the options is not for all of them, or has another name now.
     """
 
     specs: dict[str, SearchSpec]
@@ -46,7 +46,7 @@ class Entrants:
 
 
 def chosen_spaces(*, gpus: bool) -> list[str]:
-    """Every system's shipped space: that for CPUs, or where there are GPUs the one for them.
+    """Return every system's shipped space, the one for GPUs where there are any.
 
     A hyphen marks another space of the system that stands before it.
     """
@@ -56,7 +56,7 @@ def chosen_spaces(*, gpus: bool) -> list[str]:
 
 
 def entrants(spaces: Sequence[str], given: Sequence[Override]) -> Entrants:
-    """Those of ``spaces`` whose weights are there, each with what of ``given`` it has.
+    """Choose those of ``spaces`` whose weights are there, with the options that apply to each.
 
     Their published settings are not run: they are those of other data, and take long.
 
@@ -78,7 +78,7 @@ def entrants(spaces: Sequence[str], given: Sequence[Override]) -> Entrants:
         for key, _ in given:
             has.setdefault(key, []).extend([] if key in unknown else [spec.name])
         try:
-            check_ready(spec)
+            check_prerequisites(spec)
         except UserError as error:
             left_out[spec.name] = str(error)
         else:
@@ -86,7 +86,7 @@ def entrants(spaces: Sequence[str], given: Sequence[Override]) -> Entrants:
     for key, those in has.items():
         if not those:
             known = {field for space in spaces for field in SearchSpec.load(space).base.fields()}
-            raise ConfigError(f"--set {key}: no system has it{nearest(key, sorted(known))}")
+            raise ConfigError(f"--set {key}: no system has it{did_you_mean(key, sorted(known))}")
     if not specs:
         reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
         raise UserError(f"no system is ready: {reasons}")
@@ -95,15 +95,19 @@ def entrants(spaces: Sequence[str], given: Sequence[Override]) -> Entrants:
         for key, those in has.items()
         if len(those) < len(spaces)
     ]
+    notes += dict.fromkeys(line for spec in specs.values() for line in spec.remarks)
     return Entrants(dict(sorted(specs.items(), key=_size)), left_out, notes)
 
 
 def laid_over(space: str, given: Sequence[Override]) -> tuple[SearchSpec, list[str]]:
-    """The space with those of ``given`` that it has a field for, and the keys of the others.
+    """Lay those of ``given`` over the space that it has a field for.
 
     Args:
         space: a shipped one's name, or the path of a run's settings.
         given: dotted key and value.
+
+    Returns:
+        The settings, and the keys of the other options.
 
     Raises:
         ConfigError: it refuses one of them; the message names the system.
@@ -121,7 +125,7 @@ def laid_over(space: str, given: Sequence[Override]) -> tuple[SearchSpec, list[s
 
 
 def num_given(spec: SearchSpec) -> int:
-    """Trials whose settings nobody samples: the system's own, and the published if asked for."""
+    """Count trials whose settings nobody samples: its own, and the published if asked for."""
     from raysearch.tuning.problem import SpecProblem
 
     return len(SpecProblem(spec, {}, lambda config: {}).given())
@@ -174,8 +178,8 @@ def _is_common(key: str) -> bool:
 
 def _size(item: tuple[str, SearchSpec]) -> tuple[int, str]:
     """Parameters of the model with its own settings, as a guess of what a trial costs."""
-    from raysearch.features.table import build_extractor
-    from raysearch.models.table import build_model
+    from raysearch.features.extractor_table import build_extractor
+    from raysearch.models.model_table import build_model
 
     name, spec = item
     shapes = {

@@ -1,14 +1,14 @@
-"""When a system's own settings have ended, or are seen to take more than it has."""
+"""Tells when a system's own settings have ended, or will take more than the system may spend."""
 
 from collections.abc import Callable
 
 from raysearch.ledger import TERMINAL
 from raysearch.race.accounts import Ground
-from raysearch.race.amounts import Amount, share_of
+from raysearch.race.budget_amounts import Amount, share_of
 from raysearch.race.entrants import num_given
 from raysearch.race.standings import whole_trial
 from raysearch.spec import SearchSpec
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 
 __all__ = ["own_ended", "own_over"]
 
@@ -17,7 +17,7 @@ EPOCHS_TO_TELL = 2
 
 
 def own_ended(spec: SearchSpec) -> Callable[[Trials], bool]:
-    """Whether the given settings have ended."""
+    """Make a test of whether a system's given settings have ended."""
     numbers = range(max(1, num_given(spec)))
 
     def ended(trials: Trials) -> bool:
@@ -28,7 +28,7 @@ def own_ended(spec: SearchSpec) -> Callable[[Trials], bool]:
 
 
 def own_over(ground: Ground, system: str, grant: Amount) -> Callable[[Trials], bool]:
-    """Whether the given settings have ended, or are seen to take more than is granted."""
+    """Make a test of whether the given settings have ended, or will take more than is granted."""
     spec = ground.specs[system]
     ended = own_ended(spec)
     limits = {kind: value for kind, value in grant.items() if kind != "trials"}

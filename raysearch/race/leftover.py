@@ -1,6 +1,6 @@
-"""What a race leaves of its budget, and why."""
+"""Says what a race leaves of its budget, and why."""
 
-from raysearch.race.amounts import Amount, in_words, left
+from raysearch.race.budget_amounts import Amount, in_words, left
 from raysearch.tuning.budgets import BUDGETS, CORES, EPOCHS, TIME
 
 __all__ = ["leftover"]
@@ -11,7 +11,7 @@ _KIND_OF = {CORES: "core_s", TIME: "wall_s", EPOCHS: "epochs"}
 
 
 def leftover(total: Amount, used: Amount, ended: str) -> str:
-    """``14.0 core-minutes of 30.0 core-minutes, as ...``; empty where nothing is left.
+    """Say what the race leaves of its budget, and why; empty where nothing is left.
 
     Args:
         total: what the race may spend.

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from raysearch.errors import TrialError
 from raysearch.files import write_text
-from raysearch.race.record import RaceFolder, RaceState
-from raysearch.race.rules import Gap, Verdict, order, verdict
+from raysearch.race.race_record import RaceFolder, RaceState
 from raysearch.race.standings import Seen, gap
+from raysearch.race.verdicts import Gap, Verdict, order, verdict
 from raysearch.reporting.wording import cell, figure, metric_name
 from raysearch.spec import SearchSpec
+from raysearch.streaming.preparation import AuditedSplit
 from raysearch.training.transductive import NOTE, is_transductive, mark
-from raysearch.tuning.preparation import AuditedSplit
 from raysearch.tuning.tolerance import ValidationNoise
 
 __all__ = ["COLUMNS", "Outcome", "Row", "outcome", "points", "statements", "write_board"]
@@ -27,7 +27,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Row:
-    """One system.
+    """One system's line in the leaderboard of a race.
 
     Attributes:
         system: its name.
@@ -48,7 +48,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Outcome:
-    """All systems, the best first, and what their values are.
+    """What a race has found: all its systems, the best first.
 
     Attributes:
         rows: one a system.
@@ -90,7 +90,7 @@ def outcome(
     specs: Mapping[str, SearchSpec],
     audited: AuditedSplit,
 ) -> Outcome:
-    """What the systems have found so far, each against the best.
+    """Compare what the systems have found so far, each with the best.
 
     Args:
         state: the race's record.
@@ -135,12 +135,12 @@ def outcome(
 
 
 def points(objective: str, value: float) -> str:
-    """A difference or an error, in points of percent; of a loss as it is."""
+    """Write a difference or an error in points of percent; of a loss as it is."""
     return f"{value:.3f}" if objective == "val_loss" else f"{100 * value:.1f}"
 
 
 def statements(found: Outcome) -> list[str]:
-    """What may be said, a sentence a line."""
+    """Write what may be said of a race, a sentence a line."""
     best = found.rows[0]
     lines = []
     if best.seen.best is not None and found.error is not None:

@@ -1,10 +1,10 @@
-"""Which round of a race comes next, and what its systems may spend; nothing is started here."""
+"""Plans the rounds of a race: who has a turn, and what it may spend."""
 
 from collections.abc import Mapping
 
-from raysearch.race.amounts import Amount, left, part, share_of
-from raysearch.race.record import RaceState, Round
-from raysearch.race.rules import CHANCE_SHARE, MOST_PARTS, chances, num_rounds, round_share
+from raysearch.race.budget_amounts import Amount, left, part, share_of
+from raysearch.race.race_record import RaceState, Round
+from raysearch.race.verdicts import CHANCE_SHARE, MOST_PARTS, chances, num_rounds, round_share
 
 __all__ = ["next_grant", "next_round", "second_chance"]
 
@@ -12,7 +12,7 @@ __all__ = ["next_grant", "next_round", "second_chance"]
 def next_round(
     state: RaceState, total: Amount, used: Amount, lacking: Mapping[str, Amount]
 ) -> Round:
-    """The round after those of ``state``; before the last one, second chances.
+    """Make the round after those of ``state``; before the last one come second chances.
 
     Args:
         state: of the race.
@@ -32,7 +32,7 @@ def next_round(
 def second_chance(
     state: RaceState, total: Amount, used: Amount, lacking: Mapping[str, Amount]
 ) -> Round | None:
-    """A round in which systems that were too dear to be judged end their own settings.
+    """Make a round in which systems that were too dear to be judged end their own settings.
 
     There is one for each budget that is asked for, for those that are within their share of what
     is left. The arguments are those of ``next_round``, but ``lacking`` may leave out who cannot be
@@ -49,7 +49,7 @@ def second_chance(
 
 
 def next_grant(round_: Round, used: Amount) -> dict[str, float]:
-    """What the next system of the round may spend; what it leaves falls to those after it.
+    """Return what the round's next system may spend; what it leaves goes to those after it.
 
     Of a second chance, whatever the round may: each ends with its own settings.
     """

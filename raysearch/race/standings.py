@@ -1,4 +1,4 @@
-"""How far the systems of a race are, read from their runs.
+"""Reads from their runs how far the systems of a race are.
 
 Axis letters: N validation rows that both systems have scored.
 """
@@ -14,12 +14,12 @@ from raysearch.core_time import SlotSeconds
 from raysearch.evaluation.candidates import inner_predictions
 from raysearch.evaluation.selection import difference_error
 from raysearch.ledger import read
-from raysearch.race.amounts import Amount, part, share_of
-from raysearch.race.rules import Gap, Standing
+from raysearch.race.budget_amounts import Amount, part, share_of
+from raysearch.race.verdicts import Gap, Standing
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
-from raysearch.trials import TrialRecord, Trials
-from raysearch.tuning.preparation import AuditedSplit
+from raysearch.streaming.preparation import AuditedSplit
+from raysearch.trial_records import TrialRecord, Trials
 from raysearch.tuning.tolerance import ValidationNoise, design_effect
 
 __all__ = ["Rows", "Seen", "gap", "look", "whole_trial"]
@@ -51,7 +51,7 @@ class Seen:
 
     @property
     def value(self) -> float | None:
-        """The best trial's, higher is better."""
+        """The value of its best trial, higher is better."""
         if self.best is None or self.best.best_value is None:
             return None
         return (
@@ -59,12 +59,12 @@ class Seen:
         )
 
     def standing(self, left: Amount) -> Standing:
-        """As the rules take it, where ``left`` is what the race may still spend."""
+        """Return what the rules judge, ``left`` being what the race may still spend."""
         return Standing(self.system, self.value, self.judged, share_of(self.whole, left))
 
     @property
     def lacking(self) -> Amount:
-        """What of a whole trial its own settings have not had yet."""
+        """What its own settings still need for all of a trial's epochs."""
         own = _first(self.trials)
         if own is None or not self.whole:
             return self.whole
@@ -72,7 +72,7 @@ class Seen:
 
     @property
     def judged(self) -> bool:
-        """Whether a trial came to its end."""
+        """Whether any of its trials came to its end with a value."""
         ended = self.trials.with_status("completed")
         return any(record.best_value is not None for record in ended)
 
@@ -80,7 +80,7 @@ class Seen:
 def look(
     system: str, run: RunFolder, spec: SearchSpec, num_inner: int, slot_cpus: float, num_slots: int
 ) -> Seen:
-    """What the ledger and the best checkpoint of ``run`` tell.
+    """Read from its run what a system has found: its ledger and its best checkpoint.
 
     Args:
         system: its name.
@@ -105,7 +105,7 @@ def look(
 def whole_trial(
     trials: Trials, spec: SearchSpec, slot_cpus: float, num_slots: int
 ) -> dict[str, float]:
-    """What a whole trial of the system's own settings takes, from the epochs that it has had.
+    """Estimate what a whole trial of the system's own settings takes, from its epochs so far.
 
     The first epoch is a slow one, and is left out where there is another. Nothing is known before
     it.
@@ -142,7 +142,7 @@ def _rows(run: RunFolder, record: TrialRecord, num_inner: int) -> Rows | None:
 
 
 def gap(leader: Seen, other: Seen, audited: AuditedSplit, objective: Objective) -> Gap | None:
-    """How far ``other`` is behind, and the standard error of that; None without both scores.
+    """Return how far ``other`` is behind and the standard error of that; None without both scores.
 
     The error is that of the rows which the two hear differently, with the design effect of rows
     that come from few speakers; and no less than trials of one system differ by chance.

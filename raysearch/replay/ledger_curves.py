@@ -15,7 +15,7 @@ from raysearch.errors import DataError
 from raysearch.replay.curve_table import CurveTable, Row, active
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
-from raysearch.trials import TrialRecord
+from raysearch.trial_records import TrialRecord
 from raysearch.tuning.problem import SpecProblem
 from raysearch.tuning.tolerance import ValidationNoise
 

@@ -19,12 +19,12 @@ from raysearch.replay.memory_ledger import MemoryLedger
 from raysearch.replay.nearest_row import Untried
 from raysearch.replay.recorded_problem import RecordedProblem, row_number
 from raysearch.replay.row_sampler import RowSampler
-from raysearch.replay.rules import Rule
+from raysearch.replay.search_rules import Rule
 from raysearch.replay.simulated_slots import SimulatedSlots
 from raysearch.tuning.conductor import Conductor
-from raysearch.tuning.slots import Assignment
 from raysearch.tuning.study import Study, num_startup_trials
-from raysearch.tuning.trial import EpochReport
+from raysearch.workers.epoch_report import EpochReport
+from raysearch.workers.trial_order import Assignment
 
 __all__ = ["Conditions", "Course", "Simulation", "replay"]
 

@@ -17,11 +17,11 @@ from raysearch.protocols.learned import LEARNED_FROM
 from raysearch.reporting.model_card import model_card
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
-from raysearch.storage.runs import fetch_published
+from raysearch.storage.run_storage import fetch_published
 from raysearch.training import checkpoint
-from raysearch.training.state import BEST
 from raysearch.training.transductive import is_transductive
-from raysearch.trials import EpochRecord, TrialRecord, Trials
+from raysearch.training.trial_state import BEST
+from raysearch.trial_records import EpochRecord, TrialRecord, Trials
 
 __all__ = ["write_best"]
 

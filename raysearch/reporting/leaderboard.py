@@ -12,7 +12,7 @@ from raysearch.reporting.wording import cell, figure, metric_name
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.training.transductive import NOTE, is_transductive, mark
-from raysearch.trials import TrialRecord, Trials
+from raysearch.trial_records import TrialRecord, Trials
 
 __all__ = ["COLUMNS", "leaderboard_rows", "write_leaderboard"]
 
@@ -54,7 +54,7 @@ def leaderboard_rows(
 
 
 def write_leaderboard(run: RunFolder, spec: SearchSpec, trials: Trials) -> None:
-    """Replace ``leaderboard.csv`` and ``leaderboard.md``."""
+    """Write ``leaderboard.csv`` and ``leaderboard.md`` anew."""
     model = load_final(run)
     rows = leaderboard_rows(spec, trials, model.members if model else None)
     text = io.StringIO()

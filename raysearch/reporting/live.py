@@ -16,7 +16,7 @@ from raysearch.reporting.wording import figure, metric_name, one_line
 from raysearch.sparing import Sparing
 from raysearch.spec import SearchSpec
 from raysearch.training.transductive import is_transductive, mark
-from raysearch.trials import Status, TrialRecord, Trials
+from raysearch.trial_records import Status, TrialRecord, Trials
 
 __all__ = ["LiveTable"]
 
@@ -26,7 +26,7 @@ PLAIN_EVERY_S = 10.0
 
 
 class LiveTable:
-    """An observer of the ledger that draws it.
+    """Draws the trials of a search as a live table, as the ledger grows.
 
     Args:
         spec: the search.
@@ -77,7 +77,7 @@ class LiveTable:
             self._live.stop()
 
     def changed(self, trials: Trials, event: Event) -> None:
-        """Take one ledger event in."""
+        """Update the table by one ledger event."""
         self._num_epochs += event.event == "epoch"
         if self._live is not None:
             self._follow(trials, event)
@@ -89,7 +89,7 @@ class LiveTable:
             self._say(trials, event)
 
     def say(self, line: str) -> None:
-        """A line above the table."""
+        """Print a line above the table."""
         if not self._quiet:
             self._print(line)
 
@@ -126,7 +126,7 @@ class LiveTable:
     # ---- the live table ----------------------------------------------------------------------
 
     def table(self) -> Group:
-        """The whole picture as it stands."""
+        """Build the whole picture as it stands."""
         counts, prospect, *tables = self._drawn
         ahead = [Text(prospect)] if prospect else []
         return Group(self._header(counts), *ahead, *tables)

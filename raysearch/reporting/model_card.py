@@ -7,7 +7,7 @@ from raysearch.evaluation.final_model import FinalModel
 from raysearch.reporting.wording import cell, figure, metric_name, one_line
 from raysearch.spec import SearchSpec
 from raysearch.training.transductive import is_transductive
-from raysearch.trials import EpochRecord, TrialRecord
+from raysearch.trial_records import EpochRecord, TrialRecord
 
 __all__ = ["model_card"]
 
@@ -33,7 +33,7 @@ def model_card(
     *,
     first: bool,
 ) -> str:
-    """The card as Markdown.
+    """Write the model card as Markdown.
 
     Args:
         spec: the search.

@@ -14,7 +14,7 @@ _NONE = (
 
 
 def in_short(outlook: Outlook, objective: str, metric: str) -> str:
-    """For the live table, with the metric's name there: less than 60 columns."""
+    """Write the gain for the live table, with the metric's name there: below 60 columns."""
     ahead = "next core-hour" if outlook.is_hour else f"as long again ({_time(outlook.core_s)})"
     low, high = (_figure(objective, gain) for gain in (outlook.gain.low, outlook.gain.high))
     if objective.endswith("loss"):
@@ -38,7 +38,7 @@ def in_full(outlook: Outlook | None, objective: str, metric: str) -> str:
 
 
 def facts(outlook: Outlook | None) -> dict[str, Any] | None:
-    """For ``summary.json``: the gain is in the objective's own unit, positive for better."""
+    """Return the gain for ``summary.json``, in the objective's own unit, positive for better."""
     if outlook is None:
         return None
     return {

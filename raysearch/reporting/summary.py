@@ -11,14 +11,14 @@ from raysearch.ledger import TERMINAL, Event
 from raysearch.reporting.prospects import facts
 from raysearch.run_folder import RunFolder
 from raysearch.training.transductive import is_transductive
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 from raysearch.tuning.start_record import record_of
 
 __all__ = ["summarize", "trial_overheads", "write_summary"]
 
 
 def summarize(run: RunFolder, events: Sequence[Event], trials: Trials) -> dict[str, Any]:
-    """The content of ``summary.json``.
+    """Build the content of ``summary.json``.
 
     ``wall_s`` runs from the command to its end, summed over resumptions; ``startup_s`` from the
     newest command to its first epoch report; ``train_compute_s`` is the time inside training and
@@ -62,14 +62,14 @@ def _pretraining_s(run: RunFolder) -> float | None:
 
 
 def write_summary(run: RunFolder, events: Sequence[Event], trials: Trials) -> dict[str, Any]:
-    """Replace ``summary.json``; its content."""
+    """Replace ``summary.json``, and return its content."""
     summary = summarize(run, events, trials)
     write_json(run.root / "summary.json", summary)
     return summary
 
 
 def trial_overheads(events: Sequence[Event]) -> list[float]:
-    """Seconds that each trial cost its slot beyond training, the slot's first trial left out.
+    """Return the seconds that each trial, a slot's first aside, cost beyond its training.
 
     The time from the previous trial's end on the slot to this trial's end, less the training
     seconds of the epochs in between: idling, starting, reporting and checkpoints are all in it.
@@ -93,7 +93,7 @@ def trial_overheads(events: Sequence[Event]) -> list[float]:
 
 
 def _train_s(event: Event) -> float:
-    return float(event.data.get("train_s") or 0.0)  # as raysearch.trials counts it
+    return float(event.data.get("train_s") or 0.0)  # as raysearch.trial_records counts it
 
 
 def _wall(session: dict[str, Any], events: Sequence[Event]) -> float:

@@ -7,13 +7,13 @@ from typing import Any
 
 from raysearch.ledger import TERMINAL, Event
 from raysearch.reporting.wording import cell
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 
 __all__ = ["TensorBoardObserver"]
 
 
 class TensorBoardObserver:
-    """One event file a trial under ``tensorboard/NNNN``; open only while the trial runs.
+    """Writes one event file a trial under ``tensorboard/NNNN``, open only while the trial runs.
 
     Args:
         folder: the run's ``tensorboard`` folder.

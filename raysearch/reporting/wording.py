@@ -14,19 +14,19 @@ _NAMES = {
 
 
 def metric_name(metric: str) -> str:
-    """A column's name for ``metric``."""
+    """Name the metric as a column's heading."""
     return _NAMES.get(metric, metric)
 
 
 def figure(metric: str, value: float | None) -> str:
-    """``value`` as a reader expects it: scores in percent, a loss as a number, none as a dash."""
+    """Write ``value`` for a reader: scores in percent, a loss as a number, none as a dash."""
     if value is None:
         return "-"
     return f"{value:.3f}" if metric.endswith("loss") else f"{100 * value:.1f}%"
 
 
 def one_line(text: Any) -> str:
-    """``text`` without line breaks, escape sequences and what UTF-8 cannot hold.
+    """Return ``text`` without line breaks, escape sequences and what UTF-8 cannot hold.
 
     Reasons and paths are whatever a library or a file system gave.
     """
@@ -41,6 +41,6 @@ def one_line(text: Any) -> str:
 
 
 def cell(text: Any) -> str:
-    """``text`` as it may stand in a Markdown table: no cell or tag begins or ends in it."""
+    """Return ``text`` so that in a Markdown table no cell or tag begins or ends in it."""
     escaped = one_line(text).replace("\\", "\\\\").replace("|", "\\|")
     return escaped.replace("<", "&lt;")

@@ -19,7 +19,8 @@ from ray.job_submission import JobSubmissionClient
 
 from raysearch.errors import InfrastructureError, MissingPathError, UserError
 from raysearch.proxies import speak_directly
-from raysearch.tuning.own_token import own_token
+from raysearch.ray_cluster.own_token import own_token
+from raysearch.ray_cluster.ray_internals import UPLOAD_LOGGER
 
 __all__ = ["Job", "Jobs", "address_of"]
 
@@ -31,7 +32,7 @@ _ENDED = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
 _TALKERS = (
     "ray.dashboard.modules.dashboard_sdk",
     "ray.dashboard.modules.job.sdk",
-    "ray._private.runtime_env.packaging",
+    UPLOAD_LOGGER,
 )
 _RAYS_LINE = re.compile(
     r"Running entrypoint for job |[-\d]+ [\d:,]+\tINFO (job_manager|worker)\.py"
@@ -104,7 +105,7 @@ class Jobs:
         folder: Path,
         environment: Mapping[str, str],
     ) -> Job:
-        """Start ``raysearch run`` with ``arguments`` on the cluster's head.
+        """Start ``raysearch run`` with ``arguments`` as a job on the cluster's head.
 
         Args:
             run: the run's name.
@@ -134,7 +135,7 @@ class Jobs:
             return _job(self._client.get_job_info(submission))
 
     def all(self) -> list[Job]:
-        """Every search that was submitted to this cluster, the newest first."""
+        """Return every search that was submitted to this cluster, the newest first."""
         with self._told():
             found = [_job(job) for job in self._client.list_jobs() if _RUN in (job.metadata or {})]
         return sorted(found, key=lambda job: -(job.started or 0))
@@ -155,12 +156,12 @@ class Jobs:
         return jobs[0]
 
     def log(self, job: Job) -> str:
-        """All that it has printed."""
+        """Read all that the job has printed."""
         with self._told():
             return _own_lines(self._client.get_job_logs(job.submission))
 
     def follow(self, job: Job) -> Iterator[str]:
-        """What it prints, as it comes, from the beginning to its end."""
+        """Yield what the job prints, as it comes, from the beginning to the end."""
         stream = self._client.tail_job_logs(job.submission)
         loop = asyncio.new_event_loop()
         try:
@@ -176,7 +177,7 @@ class Jobs:
             loop.close()
 
     def stop(self, job: Job) -> None:
-        """Ask it to finish its epochs, checkpoint and end."""
+        """Ask the job to finish its epochs, write checkpoints and end."""
         with self._told():
             self._client.stop_job(job.submission)
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from raysearch.corpora.table import CorpusConfig, load_corpus
+from raysearch.corpora.corpus_table import CorpusConfig, load_corpus
 from raysearch.corpora.utterance import Corpus
 from raysearch.errors import ConfigError, MissingPathError
 from raysearch.storage.objects import is_url
@@ -35,7 +35,7 @@ def fetch_corpus(data: str) -> str:
 
 
 def read_corpus(config: CorpusConfig, storage: Path) -> Corpus:
-    """``load_corpus``, of a URL as well. Raises as that does, and as ``fetch_corpus``.
+    """Load a corpus from a folder or a URL. Raises as ``load_corpus`` and ``fetch_corpus``.
 
     A table from a store may name audio of that store alone: an absolute path in it would be one of
     this machine's files.

@@ -20,7 +20,7 @@ R = TypeVar("R")
 
 
 def at_once(act: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """What ``act`` gives for each item, many at a time; raises the first error."""
+    """Call ``act`` on many items at a time and return the results; raises the first error."""
     todo = list(items)
     if len(todo) < 2:
         return [act(item) for item in todo]

@@ -14,7 +14,7 @@ DEADLINE_S = 400.0
 
 
 class Outbox:
-    """Carries out what is put into it, one after another; whoever puts does not wait.
+    """Carries out what is put into it, one act after another, in a thread of its own.
 
     After an error nothing more is carried out: what comes next may count on what came before.
     """
@@ -35,7 +35,7 @@ class Outbox:
             self._changed.notify_all()
 
     def check(self) -> None:
-        """Raise what something put here has raised.
+        """Raise the error of whatever was put here and has failed.
 
         Raises:
             InfrastructureError: what was begun is not done since ``DEADLINE_S``, too.

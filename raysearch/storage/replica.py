@@ -24,11 +24,11 @@ from raysearch.storage.objects import ObjectStore, is_url
 __all__ = [
     "Replica",
     "check_writable",
+    "display_path",
     "open_storage",
     "pasted",
     "reached_storage",
     "replica_of",
-    "shown",
 ]
 
 MARK = "storage.json"
@@ -38,7 +38,7 @@ _NO_FOLDER = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EEXIST)
 
 @dataclass(frozen=True)
 class Replica:
-    """A folder that stands for a URL.
+    """A local folder that stands for a storage URL.
 
     Attributes:
         root: the folder on this machine.
@@ -104,7 +104,7 @@ def open_storage(text: str) -> Path:
 
 
 def reached_storage(url: str) -> Path:
-    """As ``open_storage``, of a store that answers now.
+    """Open a storage as ``open_storage`` does, if its store answers now.
 
     Raises:
         StorageRefusedError: nothing may be read.
@@ -117,7 +117,7 @@ def reached_storage(url: str) -> Path:
 
 
 def replica_of(path: Path) -> Replica | None:
-    """What ``path`` is a part of; None for a plain folder."""
+    """Find the replica that ``path`` is a part of; None for a plain folder."""
     path = path.absolute()
     for folder in (path, *path.parents):
         if (folder / MARK).is_file() and (replica := _replica(folder)):
@@ -151,15 +151,15 @@ def check_writable(storage: Path) -> None:
         raise kind(f"{place}: cannot be written: {why_not(error)}") from error
 
 
-def shown(path: Path) -> str:
-    """``path`` as the user knows it: below a URL where it is kept there."""
+def display_path(path: Path) -> str:
+    """Return ``path`` as the user knows it: below a URL where it is kept there."""
     replica = replica_of(path)
     return f"{replica.objects.url}/{replica.key(path)}" if replica else str(path)
 
 
 def pasted(path: Path) -> str:
-    """``shown``, as a word of a command that can be pasted into a shell."""
-    return shlex.quote(shown(path))
+    """Return ``display_path``, quoted so that it can be pasted into a shell."""
+    return shlex.quote(display_path(path))
 
 
 @lru_cache(maxsize=8)

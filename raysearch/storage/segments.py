@@ -23,8 +23,8 @@ from raysearch.errors import DataError, InfrastructureError, RaysearchError, Sto
 from raysearch.files import write_text
 from raysearch.ledger import Event, Ledger, parse_event
 from raysearch.patience import patiently
-from raysearch.storage.lease import current_fence
 from raysearch.storage.mirror import fetch_changed
+from raysearch.storage.object_lease import current_fence
 from raysearch.storage.objects import ObjectStore
 from raysearch.storage.outbox import Outbox
 
@@ -41,7 +41,7 @@ FOLDER, RECORD = ".segments", "fetched.json"
 
 
 class SegmentLedger:
-    """As :class:`raysearch.ledger.Ledger`, kept in ``objects`` as well.
+    """A ledger that is kept in ``objects`` as well as in a local file.
 
     Attributes:
         message: what was repaired when the ledger was opened, or None.
@@ -86,7 +86,7 @@ class SegmentLedger:
         sync: bool = False,
         **data: Any,
     ) -> Event:
-        """As :meth:`raysearch.ledger.Ledger.append`; it is sent later.
+        """Append an event as :meth:`raysearch.ledger.Ledger.append` does; it is sent later.
 
         Raises:
             InfrastructureError: what was appended before could not be sent, too.

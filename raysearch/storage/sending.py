@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 from raysearch.errors import RaysearchError
-from raysearch.storage.runs import RunSender
+from raysearch.storage.run_storage import RunSender
 
 __all__ = ["BackgroundSender"]
 
@@ -33,7 +33,7 @@ class BackgroundSender:
         self._thread.start()
 
     def ring(self) -> None:
-        """Something changed. Rings that come while it sends are one."""
+        """Say that files have changed; what changes while files are sent is sent together."""
         self._rung.set()
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ __all__ = ["FeatureArrays", "RowStats", "cut", "window_index"]
 
 @dataclass(frozen=True)
 class RowStats:
-    """What planning and normalisation need of each row, without its values.
+    """The figures of each row that planning and normalisation need, without its values.
 
     Attributes:
         num_frames: frames a row, int64.

@@ -9,15 +9,15 @@ import torch
 from raysearch.features.extractor import StreamShape
 from raysearch.streaming.arrays import RowStats
 from raysearch.streaming.epoch_plan import (
-    WINDOW_ROWS,
+    SHUFFLE_ROWS,
     cell_choices,
     crop_positions,
     global_batches,
     rank_share,
 )
 from raysearch.streaming.readers import WindowReader
-from raysearch.streaming.rows import SplitRows
 from raysearch.streaming.speakers import Side, SpeakerIndex, speaker_mean_std
+from raysearch.streaming.split_rows import SplitRows
 from raysearch.streaming.store import FeatureSource
 from raysearch.streaming.windows import WindowBatch, clip_frames, train_windows, validation_windows
 from raysearch.training.data import Batch
@@ -26,7 +26,7 @@ __all__ = ["SplitData"]
 
 
 class SplitData:
-    """Implements ``raysearch.training.data.TrialData`` for one rank of one trial.
+    """One trial's data on one rank, as ``raysearch.training.data.TrialData`` asks for them.
 
     Args:
         rows: the split.
@@ -39,7 +39,7 @@ class SplitData:
         world_size: workers of the group.
         cells: augmentation cells that may replace a training row.
         probability: how often one does, in each epoch.
-        window_rows: rows up to which an epoch's permutation is uniform.
+        shuffle_rows: rows up to which an epoch's permutation is uniform.
         by_speaker: give statistics of each speaker's rows, not of all training rows.
     """
 
@@ -56,7 +56,7 @@ class SplitData:
         world_size: int,
         cells: Sequence[str] = (),
         probability: float = 0.0,
-        window_rows: int = WINDOW_ROWS,
+        shuffle_rows: int = SHUFFLE_ROWS,
         by_speaker: bool = False,
     ) -> None:
         self.num_train, self.num_validation = len(rows.train), len(rows.validation)
@@ -92,17 +92,17 @@ class SplitData:
             for name, source in sources.items()
         }
         self._cells = (len(cells), probability)
-        self._plan = (batch_size, seed, rank, world_size, window_rows)
+        self._plan = (batch_size, seed, rank, world_size, shuffle_rows)
         reader.stats.clear()  # float64 sums of every row, which nothing asks for again
 
     def train_batches(self, epoch: int) -> Iterator[Batch]:
-        """This rank's share of every global batch of ``epoch``, random crops; may be empty."""
-        batch_size, seed, rank, world_size, window_rows = self._plan
+        """Yield this rank's share of every global batch of ``epoch``, as random crops."""
+        batch_size, seed, rank, world_size, shuffle_rows = self._plan
         positions_R = crop_positions(self.num_train, seed, epoch)
         table_R = self._table_rows(seed, epoch)
         planned = []
         for rows in global_batches(
-            self.num_train, batch_size, seed, epoch, window_rows=window_rows
+            self.num_train, batch_size, seed, epoch, shuffle_rows=shuffle_rows
         ):
             mine = rank_share(rows, rank, world_size)
             planned.append(
@@ -128,7 +128,7 @@ class SplitData:
         return np.where(choice_R > 0, augmented_R, rows_R)
 
     def validation_batches(self) -> Iterator[Batch]:
-        """This rank's rows, near-equal parts of them all, each in overlapping windows."""
+        """Yield this rank's near-equal part of the rows, each row in overlapping windows."""
         _, _, rank, world_size, _ = self._plan
         mine = rank_share(np.arange(self.num_validation), rank, world_size)
         planned = list(validation_windows(self._frames, self._clips, mine + self.num_train, mine))

@@ -14,15 +14,15 @@ from raysearch.config.identity import seed_from
 from raysearch.errors import InfrastructureError, RaysearchError
 from raysearch.features.audio import AudioError, read_audio
 from raysearch.features.extractor import Extractor
-from raysearch.features.table import build_extractor, feature_config
+from raysearch.features.extractor_table import build_extractor, feature_config
 from raysearch.features.waveform_augment import apply_cell
 from raysearch.paths import why_not
 from raysearch.storage.corpora import fetch_file
 from raysearch.streaming.part_cache import PartCache
-from raysearch.streaming.parts import PartRow, part_name, write_part
-from raysearch.streaming.rows import row_key
+from raysearch.streaming.split_rows import row_key
 from raysearch.streaming.store import FeatureSource, send_parts, source_replica
 from raysearch.streaming.store_index import publish_index
+from raysearch.streaming.store_parts import PartRow, part_name, write_part
 
 __all__ = ["publish_chunk"]
 

@@ -8,9 +8,9 @@ import pyarrow as pa
 
 from raysearch.errors import DataError, RaysearchError
 from raysearch.streaming.part_cache import PartCache
-from raysearch.streaming.parts import read_rows
 from raysearch.streaming.ray_tasks import error_text, raise_error, run_tasks
 from raysearch.streaming.store import FeatureSource, source_replica
+from raysearch.streaming.store_parts import read_rows
 
 __all__ = ["fetch_rows", "stored_rows"]
 

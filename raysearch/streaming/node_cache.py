@@ -32,7 +32,7 @@ _MADE_HERE: dict[str, Any] = {}
 
 
 class NodeCache:
-    """Feature arrays by (source, rows), loaded by Ray Data, evicted by last use.
+    """Holds feature arrays of a node by source and rows; the least recently used go first.
 
     Args:
         max_bytes: the budget; one entry larger than all of it is kept alone.
@@ -49,20 +49,20 @@ class NodeCache:
         self._entries.move_to_end(key)
         return [self._entries[key][0]]
 
-    def load(self, key: str, source: FeatureSource, hashes: Sequence[str]) -> list[Any]:
-        """As ``get``, after reading the rows if no other group asked for them first."""
+    def load(self, key: str, source: FeatureSource, keys: Sequence[str]) -> list[Any]:
+        """Return what ``get`` does, after reading the rows if no other group has."""
         if (found := self.get(key)) is not None:
             return found
         fetch_indices(source)
         index = scan(source)
-        index.check(source.folder, hashes)
-        num_bytes = sum(index.places[h][2] for h in hashes) * source.num_bins * 4
+        index.check(source.folder, keys)
+        num_bytes = sum(index.locations[row][2] for row in keys) * source.num_bins * 4
         self._make_room(num_bytes)
-        self._entries[key] = (ray.put(_read(source, index, hashes)), num_bytes)
+        self._entries[key] = (ray.put(_read(source, index, keys)), num_bytes)
         return [self._entries[key][0]]
 
     def state(self) -> dict[str, int]:
-        """Bytes of each entry, least recently used first."""
+        """The bytes of each entry, least recently used first."""
         return {key: num_bytes for key, (_, num_bytes) in self._entries.items()}
 
     def _make_room(self, num_bytes: int) -> None:
@@ -83,14 +83,14 @@ class SlotCaches:
         self._nodes: dict[int, AbstractSet[str]] = {}
 
     def use(self, slot: int, nodes: AbstractSet[str]) -> None:
-        """``slot`` runs on ``nodes``; their caches are made if they are not there."""
+        """Make the caches of ``nodes``, on which ``slot`` runs, where there are none yet."""
         self._nodes[slot] = nodes
         for node in nodes - self._handles.keys():
             self._handles[node] = self._make(node)
         self.keep(self._nodes.keys())
 
     def keep(self, slots: Collection[int]) -> None:
-        """No other than these slots are left; caches of nodes without one end."""
+        """End the caches of nodes that none of these slots runs on."""
         self._nodes = {slot: nodes for slot, nodes in self._nodes.items() if slot in slots}
         used = {node for nodes in self._nodes.values() for node in nodes}
         self._handles = {node: one for node, one in self._handles.items() if node in used}
@@ -126,24 +126,24 @@ def _make(node_id: str) -> Any:
     return actor.remote(host_budget(node_id))
 
 
-def cached_arrays(cache: Any, source: FeatureSource, hashes: Sequence[str]) -> FeatureArrays:
-    """The arrays of ``hashes`` in this order, read-only views of the node's shared memory.
+def cached_arrays(cache: Any, source: FeatureSource, keys: Sequence[str]) -> FeatureArrays:
+    """The arrays of ``keys`` in this order, read-only views of the node's shared memory.
 
     Raises:
         DataError: rows that the store does not hold, or damaged ones.
     """
-    digest = hashlib.sha256("\n".join(hashes).encode()).hexdigest()[:16]
+    digest = hashlib.sha256("\n".join(keys).encode()).hexdigest()[:16]
     key = f"{source.stream}-{source.key}-{digest}"
     found = ray.get(cache.get.remote(key))
     if found is None:
         name = f"load features {source.stream}"
-        found = ray.get(cache.load.options(name=name).remote(key, source, list(hashes)))
+        found = ray.get(cache.load.options(name=name).remote(key, source, list(keys)))
     arrays: FeatureArrays = ray.get(found[0])
     return arrays
 
 
 def host_budget(node_id: str | None = None) -> int:
-    """Bytes that a cache on ``node_id`` may hold by default: half of the object store."""
+    """Return the bytes that a cache on ``node_id`` may hold: half of the object store."""
     node_id = node_id or ray.get_runtime_context().get_node_id()
     for node in ray.nodes():
         if node["NodeID"] == node_id:
@@ -151,16 +151,16 @@ def host_budget(node_id: str | None = None) -> int:
     return 0
 
 
-def _read(source: FeatureSource, index: StoreIndex, hashes: Sequence[str]) -> FeatureArrays:
-    """Reads the rows, whole part by part, into one array in the order of ``hashes``."""
-    stats = index.stats(hashes)
+def _read(source: FeatureSource, index: StoreIndex, keys: Sequence[str]) -> FeatureArrays:
+    """Reads the rows, whole part by part, into one array in the order of ``keys``."""
+    stats = index.stats(keys)
     num_frames_R = stats.num_frames
     num_frames = int(num_frames_R.sum())
     arrays = FeatureArrays(np.empty((num_frames, source.num_bins), dtype=np.float32), stats)
     offsets = arrays.offsets
     wanted: dict[str, dict[int, list[int]]] = {}
-    for position, content_hash in enumerate(hashes):
-        part, row, _ = index.places[content_hash]
+    for position, key in enumerate(keys):
+        part, row, _ = index.locations[key]
         wanted.setdefault(part, {}).setdefault(row, []).append(position)
     items = [(p, index.parts[p].num_bytes, sorted(rows)) for p, rows in wanted.items()]
     node_id = ray.get_runtime_context().get_node_id()

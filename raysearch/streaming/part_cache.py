@@ -134,7 +134,7 @@ class PartCache:
 
 
 def disk_budget(root: Path) -> int:
-    """Bytes of the disk that is free, or that parts have already, halved."""
+    """Return half of the bytes of the disk that are free or that parts have already."""
     root.mkdir(parents=True, exist_ok=True)
     held = sum(_size(path) for path in root.glob("*/part-*.parquet"))
     return int(FREE_SHARE * (shutil.disk_usage(root).free + held))

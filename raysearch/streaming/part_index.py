@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from raysearch.errors import DataError
-from raysearch.streaming.parts import METADATA_KEY, PartIndex, unreadable
+from raysearch.streaming.store_parts import METADATA_KEY, PartIndex, unreadable
 
 __all__ = ["INDEX", "PartEntry", "index_name", "load_index", "part_of", "write_index"]
 
@@ -57,7 +57,7 @@ def write_index(path: Path, entry: PartEntry, identity: str) -> None:
     """
     index = entry.index
     columns = [
-        pa.array(index.hashes, pa.string()),
+        pa.array(index.keys, pa.string()),
         pa.array(index.num_frames, pa.int64()),
         pa.array(list(index.bin_sum), pa.list_(pa.float64())),
         pa.array(list(index.bin_sumsq), pa.list_(pa.float64())),
@@ -78,7 +78,7 @@ def write_index(path: Path, entry: PartEntry, identity: str) -> None:
 
 
 def load_index(path: Path, identity: str, num_bins: int) -> PartEntry:
-    """What ``write_index`` wrote.
+    """Read the file that ``write_index`` wrote.
 
     Raises:
         DataError: torn, oversized, of other columns or another ``identity``, or not finite.
@@ -103,8 +103,8 @@ def load_index(path: Path, identity: str, num_bins: int) -> PartEntry:
     sound = all(np.isfinite(s).all() and s.shape == (len(frames_R), num_bins) for s in sums)
     if not sound or np.any(frames_R < 1):
         raise DataError(f"{path}: frames or sums out of range")
-    hashes = tuple(table["content_hash"].to_pylist())
-    return PartEntry(PartIndex(hashes, frames_R, sums[0], sums[1]), num_bytes)
+    keys = tuple(table["content_hash"].to_pylist())
+    return PartEntry(PartIndex(keys, frames_R, sums[0], sums[1]), num_bytes)
 
 
 def _matrix(column: pa.ChunkedArray, num_bins: int) -> np.ndarray:

@@ -11,6 +11,7 @@ import ray.data
 from ray.data import DataContext, ExecutionResources, TaskPoolStrategy
 
 from raysearch.errors import DataError, InfrastructureError, StorageRefusedError
+from raysearch.ray_cluster.ray_internals import DATA_LOGGER
 
 __all__ = ["error_text", "raise_error", "run_tasks"]
 
@@ -70,7 +71,7 @@ def run_tasks(
 
 
 def error_text(error: Exception) -> str:
-    """What a task puts into its table, so that the error arrives as itself and is not retried."""
+    """Write an error as text for a task's table, so that it arrives whole and is not retried."""
     kind = "InfrastructureError" if isinstance(error, OSError) else type(error).__name__
     return json.dumps([kind if kind in _ERRORS else "DataError", str(error)])
 
@@ -87,6 +88,6 @@ def _quiet() -> DataContext:
     context.enable_progress_bars = False
     context.enable_operator_progress_bars = False
     context.print_on_execution_start = False
-    for name in ("ray.data", "ray.data._internal"):
+    for name in ("ray.data", DATA_LOGGER):
         logging.getLogger(name).setLevel(logging.ERROR)
     return context

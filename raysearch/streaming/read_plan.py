@@ -18,7 +18,7 @@ __all__ = ["Crops", "StoredRows", "plan_reads", "read_units"]
 
 @dataclass(frozen=True)
 class StoredRows:
-    """Where a stream's rows lie.
+    """Where in a store the rows of one stream lie.
 
     Attributes:
         parts: the names of the parts that hold any.
@@ -33,9 +33,9 @@ class StoredRows:
     row_R: np.ndarray
 
     @classmethod
-    def of(cls, index: StoreIndex, hashes: Sequence[str]) -> "StoredRows":
-        """Those of ``hashes``, in this order."""
-        found = [index.places[h] for h in hashes]
+    def of(cls, index: StoreIndex, keys: Sequence[str]) -> "StoredRows":
+        """Look the rows of ``keys`` up, in this order."""
+        found = [index.locations[key] for key in keys]
         parts = sorted({part for part, _, _ in found})
         number = {part: i for i, part in enumerate(parts)}
         return cls(
@@ -68,7 +68,7 @@ class Crops:
 
     @classmethod
     def of(cls, stream: str, batches: Sequence[WindowBatch]) -> "Crops":
-        """Those of ``stream``, before any read is planned."""
+        """Take the crops of ``stream``, before any read is planned."""
         row_C = _joined([batch.rows for batch in batches])
         start_C = _joined([batch.starts[stream] for batch in batches])
         length_C = _joined([batch.lengths[stream] for batch in batches])
@@ -93,7 +93,7 @@ class Crops:
 def plan_reads(
     rows: Mapping[str, StoredRows], batches: Sequence[WindowBatch], horizon: int
 ) -> tuple[dict[str, Crops], list[dict[str, Any]]]:
-    """Each stream's crops, and the reads that bring them, in the order in which they are needed.
+    """Plan each stream's crops, and the reads that bring them, in the order they are needed.
 
     Args:
         rows: where each stream's rows lie.
@@ -121,8 +121,8 @@ def read_units(parts_C: np.ndarray, horizon: int) -> list[np.ndarray]:
 
     A read takes all crops of its part that come within ``horizon`` crops of the first; later ones
     wait for another read, so that no more crops than a horizon's are held long before their time.
-    Where an epoch is shuffled in windows and the horizon is one of them, a part is read once for
-    each window that its rows fall into, which is once for most.
+    Where an epoch is shuffled in stretches and the horizon is one of them, a part is read once for
+    each stretch that its rows fall into, which is once for most.
 
     Args:
         parts_C: the number of the part that has each crop.

@@ -15,7 +15,7 @@ FRAMES_A_COPY = 1 << 16
 
 
 class WindowReader(Protocol):
-    """Gives planned windows their values.
+    """Reads the values of planned windows.
 
     Attributes:
         stats: a stream's row statistics, in the order of the rows it was opened with.

@@ -11,11 +11,11 @@ import ray
 from raysearch.corpora.reasons import check_share
 from raysearch.errors import DataError, InfrastructureError
 from raysearch.features.extractor import FeatureConfig
-from raysearch.features.table import build_extractor
+from raysearch.features.extractor_table import build_extractor
 from raysearch.storage.corpora import send_files
 from raysearch.streaming.featurize import publish_chunk
 from raysearch.streaming.ray_tasks import run_tasks
-from raysearch.streaming.rows import row_key
+from raysearch.streaming.split_rows import row_key
 from raysearch.streaming.store import (
     MANIFEST,
     QUARANTINE,
@@ -119,7 +119,7 @@ def ensure_features(
     fetch_store(source)
     index = scan(source, repair=True)
     reasons = read_quarantine(source)
-    missing = _missing(utterances, cells, {*index.places, *reasons})
+    missing = _missing(utterances, cells, {*index.locations, *reasons})
     if missing:
         reasons.update(_compute(missing, source, config, on_progress))
         fetch_store(source)  # what other machines have written
@@ -137,9 +137,9 @@ def ensure_features(
     }
     check_share(quarantined, len(utterances), max_quarantined)
     wanted = {row_key(u.content_hash, cell) for u in utterances for cell in cells} - set(reasons)
-    if lost := wanted - set(index.places):
+    if lost := wanted - set(index.locations):
         raise InfrastructureError(f"{source.folder}: {len(lost)} rows are missing after the work")
-    return FeatureSet(source, config, {h: index.places[h] for h in sorted(wanted)}, quarantined)
+    return FeatureSet(source, config, {h: index.locations[h] for h in sorted(wanted)}, quarantined)
 
 
 def _missing(

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from raysearch.streaming.arrays import RowStats
-from raysearch.streaming.rows import RowTable, SplitRows
+from raysearch.streaming.split_rows import RowTable, SplitRows
 
 __all__ = ["Side", "SpeakerIndex", "speaker_mean_std", "speakers_of_one"]
 
@@ -23,7 +23,7 @@ Side = Literal["train", "validation"]
 
 @dataclass(frozen=True)
 class SpeakerIndex:
-    """Whose each row is, as rows of a table of all speakers.
+    """Which speaker each row is of, as row numbers of a table of all speakers.
 
     Attributes:
         train: of each training row, int64 (R,).
@@ -35,17 +35,17 @@ class SpeakerIndex:
 
     @classmethod
     def of(cls, rows: SplitRows) -> "SpeakerIndex":
-        """From the names that the rows carry."""
+        """Number the speakers that the rows name."""
         train = _index(rows.train)
         return cls(train, int(train.max()) + 1 + _index(rows.validation))
 
     def side(self, name: Side) -> np.ndarray:
-        """One of the two."""
+        """Return the speakers' numbers of one side."""
         return self.train if name == "train" else self.validation
 
     @property
     def both(self) -> np.ndarray:
-        """Of training rows, then validation rows: the order of a reader's table."""
+        """The numbers of training rows, then validation rows: the order of a reader's table."""
         return np.concatenate([self.train, self.validation])
 
 
@@ -70,7 +70,7 @@ def speaker_mean_std(stats: RowStats, speaker_R: np.ndarray) -> tuple[np.ndarray
 
 
 def speakers_of_one(sides: Mapping[str, Sequence[str]]) -> str:
-    """What to say of speakers whose statistics are those of a single recording; empty if none.
+    """Warn of speakers whose statistics come from a single recording; empty if there are none.
 
     Args:
         sides: the name of each side to whose each of its rows is.

@@ -20,7 +20,7 @@ from typing import Any
 from raysearch.config.identity import canonical_json, stable_hash
 from raysearch.errors import DataError, InfrastructureError
 from raysearch.features.extractor import FeatureConfig, StreamKind
-from raysearch.features.table import build_extractor
+from raysearch.features.extractor_table import build_extractor
 from raysearch.storage.replica import Replica, open_storage, replica_of
 from raysearch.streaming.part_index import INDEX, index_name, part_of
 
@@ -50,7 +50,7 @@ MANIFEST, QUARANTINE = "manifest.json", "quarantine.json"
 
 @dataclass(frozen=True)
 class FeatureSource:
-    """Where one stream's features lie, light enough to travel with every trial.
+    """Names where one stream's features lie, and is small enough to travel with every trial.
 
     Attributes:
         stream: the model's name for it: ``"mel"``.
@@ -205,7 +205,7 @@ def write_manifest(source: FeatureSource, parts: Sequence[tuple[str, int, int]])
 
 
 def read_quarantine(source: FeatureSource) -> dict[str, str]:
-    """Content hash to the reason why it has no features."""
+    """Read why some rows have no features: content hash to reason."""
     path = Path(source.folder) / QUARANTINE
     data = _read_json(path) if path.exists() else None
     if not isinstance(data, dict):

@@ -17,7 +17,6 @@ from raysearch.streaming.part_index import (
     part_of,
     write_index,
 )
-from raysearch.streaming.parts import read_index
 from raysearch.streaming.store import (
     FeatureSource,
     check_manifest,
@@ -25,6 +24,7 @@ from raysearch.streaming.store import (
     source_replica,
     stored_names,
 )
+from raysearch.streaming.store_parts import read_index
 
 __all__ = ["StoreIndex", "publish_index", "scan"]
 
@@ -35,21 +35,21 @@ STALE_SECONDS = 3600.0
 class StoreIndex:
     """Every row of a store: its key to (part, row in it, frames), and the parts' indices."""
 
-    places: dict[str, tuple[str, int, int]]
+    locations: dict[str, tuple[str, int, int]]
     parts: dict[str, PartEntry]
 
-    def check(self, folder: str, hashes: Sequence[str]) -> None:
+    def check(self, folder: str, keys: Sequence[str]) -> None:
         """Refuse rows that the store lacks.
 
         Raises:
             DataError: there are some.
         """
-        if absent := [h for h in hashes if h not in self.places]:
+        if absent := [key for key in keys if key not in self.locations]:
             raise DataError(f"{folder}: {len(absent)} rows are not in the store")
 
-    def stats(self, hashes: Sequence[str]) -> RowStats:
+    def stats(self, keys: Sequence[str]) -> RowStats:
         """Frames, sums and sums of squares of the asked rows, in this order."""
-        found = [self.places[h] for h in hashes]
+        found = [self.locations[key] for key in keys]
         indices = {part: self.parts[part].index for part in {part for part, _, _ in found}}
         return RowStats(
             np.array([frames for _, _, frames in found], dtype=np.int64),
@@ -59,7 +59,7 @@ class StoreIndex:
 
     def listing(self) -> list[tuple[str, int, int]]:
         """Name, rows and bytes of each part, as a manifest lists them."""
-        return [(n, len(e.index.hashes), e.num_bytes) for n, e in sorted(self.parts.items())]
+        return [(n, len(e.index.keys), e.num_bytes) for n, e in sorted(self.parts.items())]
 
 
 def scan(source: FeatureSource, *, repair: bool = False) -> StoreIndex:
@@ -95,12 +95,12 @@ def scan(source: FeatureSource, *, repair: bool = False) -> StoreIndex:
             if path.name not in stored:
                 send_parts(source, [path.name])
             _adopt(source, path.name, parts[path.name])
-    places: dict[str, tuple[str, int, int]] = {}
+    locations: dict[str, tuple[str, int, int]] = {}
     for name in sorted(parts):
         index = parts[name].index
-        for row, key in enumerate(index.hashes):
-            places.setdefault(key, (name, row, int(index.num_frames[row])))
-    return StoreIndex(places, parts)
+        for row, key in enumerate(index.keys):
+            locations.setdefault(key, (name, row, int(index.num_frames[row])))
+    return StoreIndex(locations, parts)
 
 
 def publish_index(source: FeatureSource, part: str) -> None:

@@ -34,11 +34,11 @@ MIN_AHEAD_BYTES = 64 << 20
 
 
 class StreamReader:
-    """Keeps no values: every pass over batches is its own Ray Data stream on this node.
+    """Reads every pass over batches as a Ray Data stream of its own, and keeps no values.
 
     Args:
         sources: the streams' stores.
-        hashes: the rows that windows count, in order.
+        keys: the rows that windows count, in order.
         horizon: windows that may be cut ahead of their time, as far as memory lets.
 
     Raises:
@@ -46,7 +46,7 @@ class StreamReader:
     """
 
     def __init__(
-        self, sources: Mapping[str, FeatureSource], hashes: Sequence[str], horizon: int
+        self, sources: Mapping[str, FeatureSource], keys: Sequence[str], horizon: int
     ) -> None:
         self.stats: dict[str, RowStats] = {}
         self._sources = dict(sources)
@@ -55,9 +55,9 @@ class StreamReader:
         for name, source in sources.items():
             fetch_indices(source)
             index = scan(source)
-            index.check(source.folder, hashes)
-            self.stats[name] = index.stats(hashes)
-            self._rows[name] = StoredRows.of(index, hashes)
+            index.check(source.folder, keys)
+            self.stats[name] = index.stats(keys)
+            self._rows[name] = StoredRows.of(index, keys)
 
     def read(self, batches: Sequence[WindowBatch]) -> Generator[dict[str, torch.Tensor]]:
         """As ``WindowReader.read``, on the CPU; leaving early ends the reading tasks."""
@@ -87,7 +87,7 @@ class StreamReader:
                 low = high
 
     def close(self) -> None:
-        """Nothing is held between passes."""
+        """Do nothing: nothing is held between passes."""
         self._rows.clear()
 
     def _bytes_a_crop(self, batches: Sequence[WindowBatch]) -> int:

@@ -7,11 +7,11 @@ import torch
 
 from raysearch.errors import ConfigError
 from raysearch.streaming.batches import SplitData
-from raysearch.streaming.epoch_plan import WINDOW_ROWS
+from raysearch.streaming.epoch_plan import SHUFFLE_ROWS
 from raysearch.streaming.node_cache import cached_arrays, node_cache
 from raysearch.streaming.prefetch import PrefetchReader
 from raysearch.streaming.readers import DeviceReader, HostReader, WindowReader
-from raysearch.streaming.rows import SplitRows
+from raysearch.streaming.split_rows import SplitRows
 from raysearch.streaming.store import FeatureSource
 from raysearch.streaming.stream import StreamReader
 
@@ -58,7 +58,7 @@ def open_trial_data(
     tier: Tier = "host",
     device: torch.device | str = "cpu",
     cache: Any = None,
-    window_rows: int = WINDOW_ROWS,
+    shuffle_rows: int = SHUFFLE_ROWS,
 ) -> SplitData:
     """The data of one trial for one rank; close it when the trial ends.
 
@@ -77,14 +77,14 @@ def open_trial_data(
         device: of the batches in the device tier; the other tiers give CPU tensors, made ahead
             and in page-locked memory if the device is a GPU.
         cache: the node's cache actor; by default the one of this node.
-        window_rows: rows up to which an epoch's order is uniform, in every tier alike.
+        shuffle_rows: rows up to which an epoch's order is uniform, in every tier alike.
 
     Raises:
         DataError: rows that a store does not hold, or damaged ones.
         ConfigError: no such tier.
     """
-    # A rank's share of a shuffle window: of each of its batches the larger half, at worst.
-    horizon = window_rows // world_size + window_rows // batch_size + 2
+    # A rank's share of a shuffled stretch: of each of its batches the larger half, at worst.
+    horizon = shuffle_rows // world_size + shuffle_rows // batch_size + 2
     place = torch.device(device)
     reader = _open(rows.keys(cells), sources, tier, place, cache, horizon)
     if place.type == "cuda" and tier != "device":
@@ -100,13 +100,13 @@ def open_trial_data(
         world_size=world_size,
         cells=cells,
         probability=probability,
-        window_rows=window_rows,
+        shuffle_rows=shuffle_rows,
         by_speaker=by_speaker,
     )
 
 
 def _open(
-    hashes: Sequence[str],
+    keys: Sequence[str],
     sources: Mapping[str, FeatureSource],
     tier: str,
     device: torch.device,
@@ -114,10 +114,10 @@ def _open(
     horizon: int,
 ) -> WindowReader:
     if tier == "stream":
-        return StreamReader(sources, hashes, horizon)
+        return StreamReader(sources, keys, horizon)
     if tier not in ("host", "device"):
         raise ConfigError(f"unknown data tier {tier!r} (one of: device, host, stream)")
     actor = cache or node_cache()
-    arrays = {name: cached_arrays(actor, source, hashes) for name, source in sources.items()}
+    arrays = {name: cached_arrays(actor, source, keys) for name, source in sources.items()}
     floors = {name: source.floor for name, source in sources.items()}
     return HostReader(arrays, floors) if tier == "host" else DeviceReader(arrays, floors, device)

@@ -35,7 +35,7 @@ class WindowBatch:
 
 
 def clip_frames(clip_s: float, frames_per_second: float, num_frames_R: np.ndarray) -> int:
-    """Frames of a clip of ``clip_s`` seconds, no more than the longest of the rows has."""
+    """Return the frames of a clip of ``clip_s`` seconds, at most those of the longest row."""
     return max(1, min(round(clip_s * frames_per_second), int(num_frames_R.max())))
 
 
@@ -47,7 +47,7 @@ def train_windows(
     positions_B: np.ndarray,
     num_global: int,
 ) -> WindowBatch:
-    """One crop a row.
+    """Draw one random crop a row.
 
     Args:
         frames: a stream's frames of each row, (R,).
@@ -71,7 +71,7 @@ def validation_windows(
     index_R: np.ndarray,
     max_windows: int = MAX_WINDOWS,
 ) -> Iterator[WindowBatch]:
-    """Windows every half clip over each row, the last one ending with the row.
+    """Cut every row into windows, one each half clip, the last one ending with the row.
 
     The windows of a row stay in one batch. The stream with most frames places them, the others
     follow at the same share of their own slack.

@@ -37,7 +37,7 @@ def all_agree(word: bool, world_size: int) -> bool:
 
 
 def wrap(model: nn.Module, world_size: int, device: torch.device) -> nn.Module:
-    """``model`` with gradients averaged over ranks; the model itself for one rank.
+    """Return ``model`` with gradients averaged over ranks; for one rank, the model itself.
 
     Buffers are not broadcast at each step (that would keep rank 0's batch statistics only);
     ``average_buffers`` unites them once an epoch.
@@ -76,7 +76,7 @@ def average_buffers(model: nn.Module, num_rows: int, world_size: int) -> None:
 
 
 def stand_by(model: nn.Module) -> None:
-    """Evaluation mode, so that no statistics move, but for recurrent layers.
+    """Switch to evaluation, so that no statistics move; recurrent layers stay in training.
 
     cuDNN gives their gradients in training mode only, and an idle rank needs some.
     """
@@ -89,7 +89,7 @@ def stand_by(model: nn.Module) -> None:
 def idle_inputs(
     inputs: Mapping[str, Tensor], device: torch.device
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """One row of zeros a stream and its length, for a rank whose share is empty.
+    """Make one row of zeros a stream, for a rank whose share of a batch is empty.
 
     Such a rank must still join the gradients' reduction, or the others wait for ever.
     """

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from raysearch.models.base import Model
-from raysearch.training.config import SpecAugmentConfig, TrainingConfig
 from raysearch.training.data import Batch, TrialData
 from raysearch.training.distributed import (
     average_buffers,
@@ -38,12 +37,13 @@ from raysearch.training.optim import (
 )
 from raysearch.training.spec_augment import spec_augment
 from raysearch.training.stopwatch import Stopwatch
+from raysearch.training.training_sections import SpecAugmentConfig, TrainingConfig
 
 __all__ = ["GradientFit", "autocast"]
 
 
 def autocast(training: TrainingConfig, device: torch.device) -> AbstractContextManager[object]:
-    """The arithmetic of a forward pass; reusable."""
+    """Return the context of a forward pass in the precision that the settings ask for."""
     wanted = training.precision
     enabled = wanted == "bf16" or (wanted == "auto" and _bf16_is_fast(device))
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
@@ -121,7 +121,7 @@ class GradientFit:
         return {"train_loss": loss_sum / num_global, "learning_rate": rate}
 
     def tensors(self) -> dict[str, Tensor]:
-        """The optimizer's state."""
+        """The optimizer's state, as tensors by name."""
         return optimizer_tensors(self._optimizer)
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:

@@ -11,7 +11,7 @@ __all__ = ["InnerFolds", "inner_prefix"]
 
 
 class InnerFolds:
-    """What a trial is to its session, over one learner or several.
+    """Trains one learner for each validation set, and stands for all of them as one trial.
 
     With one it is that learner. With several, metrics are means, one epoch is the best for all of
     them, and what is used after the search is the first one's weights.
@@ -31,7 +31,7 @@ class InnerFolds:
         return self._history
 
     def run_epoch(self) -> EpochResult:
-        """One epoch of every learner; seconds are their sum. Raises as ``Learner.run_epoch``."""
+        """Train one epoch of every learner and sum the seconds. Raises as ``Learner.run_epoch``."""
         results = [learner.advance() for learner in self._learners]
         metrics = _mean([result.metrics for result in results])
         self._history.append(metrics)
@@ -66,7 +66,7 @@ class InnerFolds:
 
 
 def inner_prefix(number: int) -> str:
-    """What the names of inner fold ``number``'s files begin with; nothing for the first."""
+    """Return the prefix of inner fold ``number``'s files; empty for the first."""
     return f"inner-{number}." if number else ""
 
 

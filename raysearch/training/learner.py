@@ -18,9 +18,8 @@ from raysearch.config.identity import seed_from
 from raysearch.errors import DataError, NonFiniteLossError
 from raysearch.features.extractor import FeatureConfig
 from raysearch.models.base import ModelConfig, SolvedModel
-from raysearch.models.table import build_model
+from raysearch.models.model_table import build_model
 from raysearch.training import checkpoint
-from raysearch.training.config import Objective, SpecAugmentConfig, TrainingConfig
 from raysearch.training.data import TrialData
 from raysearch.training.distributed import sum_over_ranks
 from raysearch.training.gradient import GradientFit, autocast
@@ -35,9 +34,10 @@ from raysearch.training.scoring import (
     validation_metrics,
 )
 from raysearch.training.solver import SolverFit
-from raysearch.training.start import Start, take_over
-from raysearch.training.state import TrialState
+from raysearch.training.start_weights import Start, take_over
 from raysearch.training.stopwatch import Stopwatch
+from raysearch.training.training_sections import Objective, SpecAugmentConfig, TrainingConfig
+from raysearch.training.trial_state import TrialState
 
 __all__ = ["EpochResult", "Learner"]
 
@@ -46,7 +46,7 @@ NUM_MEAN = 3
 
 @dataclass(frozen=True, slots=True)
 class EpochResult:
-    """What one epoch gave.
+    """Losses, scores and times of one epoch.
 
     Attributes:
         epoch: epochs done, this one included.
@@ -169,13 +169,13 @@ class Learner:
         return result
 
     def value_of(self, metrics: dict[str, float]) -> float:
-        """What an epoch of these metrics is worth; without validation the last one is the best."""
+        """Return what an epoch with these metrics is worth; without validation the last is best."""
         if not self.data.num_validation:
             return float(self.epoch)
         return objective_value(metrics, self.objective)
 
     def advance(self) -> EpochResult:
-        """As ``run_epoch``, but whether these weights are the best is left to ``remember``."""
+        """Train an epoch as ``run_epoch`` does; ``remember`` says whether it is the best."""
         assert not self.finished, "the trial has had all of its epochs"
         torch.manual_seed(seed_from(self.seed, self.epoch, self.rank))
         watch = Stopwatch()
@@ -263,7 +263,7 @@ class Learner:
             self._best_predictions.save(stage / f"{prefix}{PREDICTIONS}")
 
     def load(self, folder: Path, prefix: str = "") -> dict[str, Any]:
-        """Continue from a checkpoint; returns what was given as ``extra``.
+        """Continue from a checkpoint, and return what was stored as ``extra``.
 
         Raises:
             DataError: damaged, of another model, or of another seed or objective.
@@ -282,7 +282,7 @@ class Learner:
         return state.extra
 
     def close(self) -> None:
-        """Free the model, the optimizer and a GPU's cached memory; the learner is done for."""
+        """Free the model, the optimizer and a GPU's cached memory; nothing can be done after it."""
         self._best = {}
         del self.model, self._fit, self._normaliser
         if self.training.compile:  # or the ninth trial of a process would not be compiled

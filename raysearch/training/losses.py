@@ -30,7 +30,7 @@ def class_weights(counts: Sequence[int], kind: Literal["none", "sqrt", "balanced
 
 
 def soft_targets(labels_B: Tensor, weights_K: Tensor, smoothing: float) -> Tensor:
-    """Smoothed one-hot rows times the weight of each row's class, (B, K)."""
+    """Make smoothed one-hot rows, each times the weight of its class, (B, K)."""
     num_classes = weights_K.shape[0]
     one_hot_BK = functional.one_hot(labels_B, num_classes).to(weights_K.dtype)
     smooth_BK = one_hot_BK * (1 - smoothing) + smoothing / num_classes
@@ -48,5 +48,5 @@ def mixing_share(alpha: float) -> float:
 
 
 def mix(values: Tensor, order_B: Tensor, share: float) -> Tensor:
-    """``share`` of each row plus the rest of the row that ``order_B`` pairs it with."""
+    """Mix ``share`` of each row with the rest of the row that ``order_B`` pairs it with."""
     return values.lerp(values[order_B], 1 - share)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, AdamW, Optimizer
 
 from raysearch.errors import DataError
-from raysearch.training.config import TrainingConfig
+from raysearch.training.training_sections import TrainingConfig
 
 __all__ = [
     "build_optimizer",

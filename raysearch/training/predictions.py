@@ -21,7 +21,7 @@ PREDICTIONS = "validation.parquet"
 
 @dataclass(frozen=True)
 class Predictions:
-    """One net's validation rows.
+    """What one net says of its validation rows.
 
     Attributes:
         utterances: their ids.

@@ -13,9 +13,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from raysearch.training import metrics
-from raysearch.training.config import Objective
 from raysearch.training.data import Batch
 from raysearch.training.normalise import Normaliser
+from raysearch.training.training_sections import Objective
 
 __all__ = [
     "Scores",
@@ -28,7 +28,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """One rank's utterances, on the CPU.
+    """One rank's scores of its utterances, on the CPU.
 
     Attributes:
         index: (N,) row numbers, ascending, each once.

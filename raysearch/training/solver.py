@@ -11,11 +11,11 @@ import torch.distributed as dist
 from torch import Tensor
 
 from raysearch.models.base import SolvedModel
-from raysearch.training.config import TrainingConfig
 from raysearch.training.data import TrialData
 from raysearch.training.losses import class_weights
 from raysearch.training.normalise import Normaliser
 from raysearch.training.stopwatch import Stopwatch
+from raysearch.training.training_sections import TrainingConfig
 
 __all__ = ["SolverFit"]
 
@@ -70,7 +70,7 @@ class SolverFit:
         return {"train_loss": float(loss)}
 
     def tensors(self) -> dict[str, Tensor]:
-        """Nothing beside the model's own."""
+        """No tensors: there is nothing beside the model's own."""
         return {}
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:

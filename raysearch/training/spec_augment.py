@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from raysearch.features.extractor import StreamShape
-from raysearch.training.config import SpecAugmentConfig
+from raysearch.training.training_sections import SpecAugmentConfig
 
 __all__ = ["band_draws", "mask_bands", "spec_augment", "time_shift"]
 

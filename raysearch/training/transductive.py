@@ -13,7 +13,7 @@ from raysearch.config.base import Places
 from raysearch.errors import ConfigError, UserError
 
 if TYPE_CHECKING:
-    from raysearch.training.config import TrainingConfig
+    from raysearch.training.training_sections import TrainingConfig
 
 __all__ = ["FIELD", "NOTE", "check_unmixed", "is_transductive", "mark", "refuse_transductive"]
 

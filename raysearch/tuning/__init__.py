@@ -1,1 +1,1 @@
-"""Which trial next, where it runs, and what is known of it."""
+"""Which trial comes next, and which one pauses, stops or goes on."""

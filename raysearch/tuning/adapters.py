@@ -1,4 +1,13 @@
-"""The conductor as Ray Tune sees it: a searcher that proposes and a scheduler that decides."""
+"""Shows the conductor to Ray Tune, as a searcher that proposes and a scheduler that decides.
+
+Tune is here for the life of the trials' actors: it starts a light trainable for each slot, uses it
+for one trial after the other, starts it again when it dies, and calls back after every epoch.
+
+Tune decides nothing and keeps nothing. Settings, stops, pauses, promotions, budgets and the record
+of it all are the conductor's, whose ledger is the only state; models, data and checkpoints are the
+worker groups'. So Tune's own searchers, stop rules, loggers, checkpoints and snapshots are left
+out.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -7,8 +16,8 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from raysearch.tuning.conductor import Conductor
-from raysearch.tuning.pool import WorkerPool
-from raysearch.tuning.trial import EpochReport
+from raysearch.workers.epoch_report import EpochReport
+from raysearch.workers.pool import WorkerPool
 
 __all__ = ["ConductorScheduler", "ConductorSearcher"]
 
@@ -65,13 +74,13 @@ class ConductorSearcher(_Stateless, Searcher):
                 self._pool.close_idle()
             return Searcher.FINISHED if self._conductor.idle else None
         self._numbers[trial_id] = assignment.number
-        lease = self._pool.assign(assignment.slot, assignment.task)
-        return {"number": assignment.number, "label": assignment.label, **lease}
+        booking = self._pool.assign(assignment.slot, assignment.task)
+        return {"number": assignment.number, "label": assignment.label, **booking}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Tune gave the trial's actor up."""
+        """Hear from Tune that it gave the trial's actor up."""
         if error:
             number = self._numbers[trial_id]
             cause = self._errors.get(number, "unknown")
@@ -94,17 +103,17 @@ class ConductorScheduler(_Stateless, FIFOScheduler):
         self.errors: dict[int, str] = {}
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        """An epoch that is not the trial's last."""
+        """Pass on an epoch that is not the trial's last."""
         stops = self._take(result["report"])
         return str(TrialScheduler.STOP if stops else TrialScheduler.CONTINUE)
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
-        """A last epoch; also called after a stop, which the conductor knows of already."""
+        """Pass on a last epoch; after a stop, too, which the conductor knows of already."""
         if "report" in result:
             self._take(result["report"])
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        """Tune is about to tell the searcher that it gives the trial up."""
+        """Note why a trial's actor ended, before Tune tells the searcher that it gives it up."""
         lines = (trial.get_error() or "").strip().splitlines()
         if lines:
             self.errors[int(trial.config["number"])] = lines[-1]
@@ -114,7 +123,7 @@ class ConductorScheduler(_Stateless, FIFOScheduler):
 
 
 def _guarded(conductor: Conductor, act: Callable[[], T], otherwise: T) -> T:
-    """What ``act`` gives; ``otherwise`` once it, or another before it, has raised.
+    """Return what ``act`` gives, or ``otherwise`` once it, or another before it, has raised.
 
     Tune would only give a trial up, whose slot then never became free, and ask on for ever.
     """

@@ -9,7 +9,7 @@ from itertools import takewhile
 from raysearch.config.search import SearchConfig
 from raysearch.core_time import SlotSeconds
 from raysearch.ledger import Event
-from raysearch.trials import TrialRecord, Trials
+from raysearch.trial_records import TrialRecord, Trials
 
 __all__ = ["BUDGETS", "MAX_PRETRAINING", "NOTHING", "Budgets", "Spent"]
 
@@ -41,7 +41,7 @@ NOTHING = Spent()
 
 
 class Budgets:
-    """The limits of ``search``.
+    """Tells when a search has used up the limits in its ``search`` section.
 
     Time runs from the first trial that is started, as a search may have to wait for its turn: wall
     time anew on each resumption, core time on from what earlier drivers used. What was spent
@@ -83,12 +83,12 @@ class Budgets:
         return any(limit is not None for limit in limits)
 
     def begin(self) -> None:
-        """A trial is started; from the first one on time is spent."""
+        """Note that a trial is started: time is counted from the first one on."""
         self._began = self._began or time.monotonic()
         self._counted = self._counted or self._began
 
     def all_proposed(self, trials: Trials) -> bool:
-        """Whether there are as many trials as there shall be, failed ones included.
+        """Tell whether there are as many trials as there shall be, failed ones included.
 
         A search that ends by a budget has none to come either if its last ones were copies: they
         take nothing of it.
@@ -98,7 +98,7 @@ class Budgets:
         return len(trials.records) >= self._num_trials
 
     def spent(self, trials: Trials) -> str | None:
-        """Which budget stops even the trials in flight; ``None`` while there is some of each."""
+        """Name the budget that is used up, if any; that stops even the trials in flight."""
         if self._num_epochs is not None and trials.num_epochs >= self._num_epochs:
             return EPOCHS
         kept_s = self._kept(trials)
@@ -109,7 +109,7 @@ class Budgets:
         return None
 
     def overspent(self, record: TrialRecord) -> bool:
-        """Whether the published settings, which nothing else stops, have had their part."""
+        """Tell whether the published settings, which nothing else stops, have had their share."""
         limits = [self._seconds, self._core_s / max(1.0, self._slot_cpus) if self._core_s else None]
         most = min((s for s in limits if s is not None), default=math.inf)
         return bool(record.details.get("published")) and record.train_s > MAX_PUBLISHED * most

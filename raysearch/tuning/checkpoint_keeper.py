@@ -9,9 +9,9 @@ from pathlib import Path
 
 from raysearch.errors import DataError, RaysearchError
 from raysearch.ledger import TERMINAL
-from raysearch.storage.runs import forget_published, sweep_published
+from raysearch.storage.run_storage import forget_published, sweep_published
 from raysearch.training.checkpoint import former_of
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 
 __all__ = ["CheckpointKeeper"]
 
@@ -45,17 +45,23 @@ class CheckpointKeeper:
         self._leaving, self._asked, self._lock = list[Path](), False, threading.Lock()
 
     def add(self, path: str) -> None:
-        """The ledger names ``path``, relative to the folder, from now on."""
+        """Note that the ledger names the checkpoint at ``path``, relative to the run's folder."""
         self._known.add(self._folder / path)
 
     def discard(self, trials: Trials) -> None:
-        """Remove what the ledger knows and nobody needs; a worker may be writing the rest."""
+        """Remove the checkpoints that the ledger knows and nobody needs any more.
+
+        Others are left alone, as a worker may just be writing them.
+        """
         kept = self._kept(trials)
         self._remove(self._known - kept)
         self._known &= kept
 
     def sweep(self, trials: Trials) -> None:
-        """No worker runs yet, so whatever is not kept was left behind by an earlier driver."""
+        """Remove every checkpoint that is not kept, before any worker runs.
+
+        What an earlier driver left behind goes with them.
+        """
         self._known = self._kept(trials)
         folder = self._folder / "checkpoints"
         # A replacement that was cut short left the only copy under another name.
@@ -75,7 +81,7 @@ class CheckpointKeeper:
             for record in trials.ranked()
             if record.status in TERMINAL and record.checkpoint and record.copied_from is None
         ]
-        measured = [r for r in trials.records.values() if r.details.get("exempt")]
+        measured = [r for r in trials.records.values() if r.never_pruned]
         kept = [*live, *ended[: self._keep_best], *measured]
         return {self._folder / record.checkpoint[0] for record in kept if record.checkpoint}
 

@@ -1,4 +1,4 @@
-"""The ledger as it is written, and whoever follows it."""
+"""Writes the ledger of a search, and tells whoever watches it."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -7,9 +7,9 @@ from typing import Any, Protocol
 from raysearch.config.identity import seed_from
 from raysearch.errors import InfrastructureError, StorageRefusedError
 from raysearch.ledger import Event, LedgerStore
-from raysearch.trials import TrialRecord, Trials
+from raysearch.trial_records import TrialRecord, Trials
 from raysearch.tuning.proposals import Proposal
-from raysearch.tuning.trial import EpochReport
+from raysearch.workers.epoch_report import EpochReport
 
 __all__ = ["Chronicle", "Observer"]
 
@@ -17,14 +17,14 @@ logger = logging.getLogger("ray.raysearch")
 
 
 class Observer(Protocol):
-    """Whoever watches a search: the live table, TensorBoard, the leaderboard."""
+    """What a chronicle needs of whoever watches a search, such as the live table."""
 
     def changed(self, trials: Trials, event: Event) -> None:
-        """``event`` was written and ``trials`` holds it."""
+        """Hear that ``event`` was written; ``trials`` holds it already."""
 
 
 class Chronicle:
-    """Writes events down, then shows them.
+    """Writes events into the ledger, then tells the observers.
 
     Args:
         ledger: where they go.
@@ -44,7 +44,7 @@ class Chronicle:
         self._on_slot = on_slot
 
     def started(self, number: int, proposal: Proposal) -> TrialRecord:
-        """The trial is proposed."""
+        """Write that trial ``number`` was proposed, and return its record."""
         self._write(
             "started",
             trial=proposal.trial,
@@ -53,12 +53,12 @@ class Chronicle:
             config=proposal.values,
             seed=seed_from(proposal.trial),
             published=proposal.published,
-            exempt=proposal.exempt,
+            exempt=proposal.never_pruned,  # the word that ledgers have for it from the first on
         )
         return self._trials.records[number]
 
     def epoch(self, record: TrialRecord, report: EpochReport) -> None:
-        """The trial trained an epoch."""
+        """Write that the trial trained an epoch."""
         told: dict[str, Any] = {"workers": report.workers} if report.workers else {}
         if report.done:
             told["done"] = True
@@ -73,22 +73,25 @@ class Chronicle:
         )
 
     def checkpoint(self, record: TrialRecord, path: str, epoch: int, size: int) -> None:
-        """A checkpoint is published; the one before goes next, so this must outlive the machine."""
+        """Write that the trial has a new checkpoint.
+
+        It is synced to disk at once, as the checkpoint before is removed next.
+        """
         self._tell("checkpoint", record, sync=True, path=path, epoch=epoch, bytes=size)
 
     def paused(self, record: TrialRecord) -> None:
-        """The trial makes way for others."""
+        """Write that the trial pauses, so that others can train."""
         self._tell("paused", record, sync=True, epoch=record.last_epoch)
 
     def resumed(
         self, record: TrialRecord, attempt: int, epoch: int, *, promoted: bool = False
     ) -> None:
-        """Attempt ``attempt`` goes on from the end of ``epoch``, ``promoted`` or after a loss."""
+        """Write that ``attempt`` goes on from the end of ``epoch``, promoted or after a loss."""
         told = {"promoted": True} if promoted else {}
         self._tell("resumed", record, attempt=attempt, epoch=epoch, **told)
 
     def ended(self, record: TrialRecord, status: str, **data: Any) -> None:
-        """The trial is over."""
+        """Write that the trial is over."""
         self._tell(status, record, sync=True, **data)
 
     def _tell(

@@ -11,19 +11,19 @@ from typing import Any
 
 from raysearch.errors import InfrastructureError
 from raysearch.ledger import LedgerStore
-from raysearch.trials import TrialRecord, Trials
+from raysearch.trial_records import TrialRecord, Trials
 from raysearch.tuning.budgets import BUDGETS, NOTHING, Budgets, Spent
 from raysearch.tuning.chronicle import Observer
-from raysearch.tuning.faults import Fault
 from raysearch.tuning.judge import resumed_from
 from raysearch.tuning.logbook import Logbook
 from raysearch.tuning.problem import Problem
-from raysearch.tuning.slots import Assignment, Slots, assignment
 from raysearch.tuning.study import Study
 from raysearch.tuning.tolerance import ValidationNoise
-from raysearch.tuning.trial import EpochReport
 from raysearch.tuning.turns import Turns
 from raysearch.tuning.waiting import SlotHealth
+from raysearch.workers.epoch_report import EpochReport
+from raysearch.workers.faults import Fault
+from raysearch.workers.trial_order import Assignment, Slots, assignment
 
 __all__ = ["Conductor"]
 
@@ -88,14 +88,14 @@ class Conductor(Logbook):
 
     @property
     def finished(self) -> bool:
-        """Whether no further trial will be started; those in flight may let others be promoted."""
+        """Whether no new trial will be started, though those in flight may let others go on."""
         self._check_budgets()
         more = self._turns.any_left or (not self.idle and self._turns.any_paused)
         return self.stopping is not None or not more
 
     @property
     def budget_left_s(self) -> float | None:
-        """Wall time that the budgets still hold; ``None`` if they set no limit."""
+        """Seconds of wall time that the budgets still hold; None if they set no limit."""
         return self._budgets.left_s()
 
     @property
@@ -104,7 +104,7 @@ class Conductor(Logbook):
         return not self._on_slot
 
     def next_trial(self) -> Assignment | None:
-        """The next trial and its slot, or ``None`` while no slot is free, or nothing is left.
+        """Choose the next trial and its slot; None while no slot is free, or when nothing is left.
 
         When the search is over, the trials that still pause end.
         """
@@ -165,7 +165,11 @@ class Conductor(Logbook):
     # ---- judging -----------------------------------------------------------------------------
 
     def take(self, report: EpochReport) -> bool:
-        """Take one report in; whether its trial stops here."""
+        """Take one report in.
+
+        Returns:
+            Whether Tune is to stop the trial here.
+        """
         record = self.trials.records[report.number]
         if record.status != "running" or report.number not in self._on_slot:
             return True
@@ -231,18 +235,18 @@ class Conductor(Logbook):
         return True
 
     def stop(self, reason: str) -> None:
-        """Propose nothing more; each trial in flight ends with its current epoch, resumable."""
+        """Start nothing more; the trials in flight end with their epoch and can be resumed."""
         self.stopping = self.stopping or reason
 
     def crash(self, error: Exception) -> None:
-        """End the search for an error of this process: a full disk, say, or a mistake of ours."""
+        """End the search because of an error in this process, such as a full disk."""
         if isinstance(error, OSError):
             error = InfrastructureError(f"the search cannot go on: {error}")
         self.error = self.error or error
         self.stop("failed")
 
     def lost(self, number: int, cause: str) -> None:
-        """The trial's Tune actor died, for ``cause``, more often than Tune restarts it."""
+        """Hear that the trial's Tune actor died of ``cause`` more often than Tune restarts it."""
         record = self.trials.records[number]
         if record.status != "running" or number not in self._on_slot:
             return

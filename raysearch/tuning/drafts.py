@@ -1,4 +1,4 @@
-"""Trials as a sampler would have them, of which no study is told."""
+"""Lets a sampler choose all parameters of a trial before any study hears of the trial."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -49,7 +49,7 @@ class Draft:
         return self.params[name]
 
     def value(self, name: str, distribution: BaseDistribution) -> Any:
-        """What is suggested for the parameter ``name``."""
+        """Return what is suggested for the parameter ``name``."""
         if name in self._together:
             return self._together[name]
         return self._sampler.sample_independent(self._study, self._trial, name, distribution)
@@ -65,18 +65,18 @@ class WholeSampler(BaseSampler):
 
     @abstractmethod
     def choose(self, study: Study, trial: FrozenTrial) -> Mapping[str, Any]:
-        """Every parameter that ``trial`` will ask for, and its value."""
+        """Choose every parameter that ``trial`` will ask for."""
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """None: whatever is asked for has been chosen."""
+        """Return an empty space, as whatever is asked for has been chosen already."""
         return {}
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """None, as the space is empty."""
+        """Return nothing, as the relative space is empty."""
         return {}
 
     def sample_independent(
@@ -86,7 +86,7 @@ class WholeSampler(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """What was chosen for that parameter."""
+        """Return what was chosen for that parameter."""
         if self._chosen is None:
             self._chosen = self.choose(study, trial)
         return self._chosen[param_name]

@@ -21,13 +21,13 @@ Tolerance = Callable[[float, float], float]
 
 
 def first_rung(max_epochs: int, grace_epochs: int | None, share: float) -> int:
-    """The epochs that every trial is given, ``grace_epochs`` or a ``share`` of ``max_epochs``."""
+    """Return the epochs that every trial is given: ``grace_epochs``, or a share of all epochs."""
     wanted = grace_epochs or max(LEAST_EPOCHS, math.ceil(share * max_epochs))
     return min(wanted, max_epochs)
 
 
 def rungs(max_epochs: int, first: int) -> list[int]:
-    """The epochs at which trials are compared: ``first``, and on to below ``max_epochs``."""
+    """Return the epochs at which trials are compared, from ``first`` to below ``max_epochs``."""
     found = []
     while first < max_epochs:
         found.append(first)
@@ -36,7 +36,9 @@ def rungs(max_epochs: int, first: int) -> list[int]:
 
 
 class Halving:
-    """The stopping form of ASHA (Li et al. 2020, arXiv 1810.05934, section 3.3), with two scruples.
+    """Stops trials by ASHA's asynchronous halving, and waits until it can tell trials apart.
+
+    The rule is that of Li et al. 2020 (arXiv 1810.05934, section 3.3), with two scruples.
 
     At a rung a trial goes on if it is among the best of those that have reached that rung, one in
     ``reduction_factor`` of them, rounded up. But it also goes on
@@ -61,11 +63,14 @@ class Halving:
         self._rungs: dict[int, list[float]] = {epochs: [] for epochs in rungs(max_epochs, first)}
 
     def take(self, epoch: int, value: float) -> bool:
-        """Take the value that a trial has after ``epoch``; whether the trial should stop there.
+        """Compare the value that a trial has after ``epoch`` with those of others in its rung.
 
         Args:
             epoch: epochs of learning; every one of a trial is told, once.
             value: higher is better.
+
+        Returns:
+            Whether the trial should stop there.
         """
         rung = self._rungs.get(epoch)
         if rung is None:

@@ -12,7 +12,7 @@ __all__ = ["Interrupt", "signals"]
 
 
 class Interrupt:
-    """Whether a signal came, and what a first one does.
+    """Remembers that a signal came, and does what a first one asks for.
 
     Attributes:
         received: whether one came that was not the end.
@@ -23,7 +23,7 @@ class Interrupt:
         self._stop: Callable[[str], None] | None = None
 
     def then(self, stop: Callable[[str], None]) -> None:
-        """From now on a first signal calls ``stop`` with a reason."""
+        """Have a first signal call ``stop`` with a reason, from now on."""
         self._stop = stop
 
     def __call__(self, number: int, frame: Any) -> None:
@@ -37,7 +37,7 @@ class Interrupt:
 
 @contextmanager
 def signals() -> Iterator[Interrupt]:
-    """SIGINT and SIGTERM finish the epoch under way; a second one, or an early one, stops now."""
+    """Handle SIGINT and SIGTERM: the first ends the epoch under way, a second one ends at once."""
     interrupt = Interrupt()
     if threading.current_thread() is not threading.main_thread():
         yield interrupt

@@ -21,7 +21,7 @@ __all__ = ["StudyJournal", "UnsyncedJournal", "prune"]
 
 
 class UnsyncedJournal(JournalFileBackend):
-    """As Optuna's own, which syncs each of its lines."""
+    """Optuna's journal, but it does not wait for the disk at each line."""
 
     def __init__(self, path: str) -> None:
         self._path, self._held = path, JournalFileSymlinkLock(path)
@@ -66,15 +66,15 @@ class StudyJournal:
         self._ids: list[int] = []
 
     def add(self, trial: FrozenTrial) -> None:
-        """Take the next trial, all that is known of it at one stroke."""
+        """Write the next trial with all that is known of it."""
         self._ids.append(self._storage.create_new_trial(self._study, trial))
 
     def report(self, number: int, epoch: int, value: float) -> None:
-        """What trial ``number``, which runs, has reached after ``epoch``."""
+        """Write what trial ``number``, which runs, has reached after ``epoch``."""
         self._storage.set_trial_intermediate_value(self._ids[number], epoch, value)
 
     def end(self, number: int, state: TrialState, value: float | None) -> None:
-        """Trial ``number`` ran, and ended."""
+        """Write that trial ``number``, which ran, has ended."""
         values = None if value is None else [value]
         self._storage.set_trial_state_values(self._ids[number], state, values)
 

@@ -1,25 +1,25 @@
-"""How good a trial is so far, and whether it ends or pauses there; now, and as a ledger tells."""
+"""Decides how good a trial is so far, and whether it ends or pauses; now, or from a ledger."""
 
 import itertools
 import math
 from collections.abc import Sequence
 
 from raysearch.ledger import Event
-from raysearch.trials import EpochRecord, Status, TrialRecord, Trials
+from raysearch.trial_records import EpochRecord, Status, TrialRecord, Trials
 from raysearch.tuning.problem import Problem
-from raysearch.tuning.schedulers import StopRule
+from raysearch.tuning.stop_rules import StopRule
 from raysearch.tuning.tolerance import ValidationNoise
 
 __all__ = ["Judge", "resumed_from"]
 
 
 def resumed_from(record: TrialRecord) -> int:
-    """The epoch that a new attempt of the trial goes on from: that of its last checkpoint."""
+    """Return the epoch that a new attempt goes on from: that of the trial's last checkpoint."""
     return record.checkpoint[1] if record.checkpoint else 0
 
 
 class Judge:
-    """The stop rule of ``problem``'s search, fed with each trial's best objective value so far.
+    """Decides how good a trial is so far, and whether its search's stop rule ends or pauses it.
 
     Args:
         problem: what is searched.
@@ -44,12 +44,12 @@ class Judge:
         )
 
     def value(self, record: TrialRecord, epoch: int) -> float:
-        """The best objective value up to ``epoch``; higher is better."""
+        """Return the trial's best objective value up to ``epoch``; higher is better."""
         epochs = (self._signed(entry) for past, entry in record.epochs.items() if past <= epoch)
         return max(epochs, default=-math.inf)
 
     def curve(self, record: TrialRecord, last: int) -> dict[int, float]:
-        """``value`` after each epoch up to ``last``."""
+        """Return ``value`` after each epoch up to ``last``."""
         values = [self._signed(record.epochs.get(epoch)) for epoch in range(1, last + 1)]
         return dict(enumerate(itertools.accumulate(values, max), start=1))
 
@@ -65,7 +65,7 @@ class Judge:
         those of the sections, are what others are measured against: they are neither.
         """
         value, warmup = self.value(record, epoch), self._warmup_of(record)
-        if done or record.details.get("exempt"):
+        if done or record.never_pruned:
             self._rule.record(record.number, epoch, value, warmup=warmup)
             return "completed" if done else None
         stops = self._rule.stops(record.number, epoch, value, warmup=warmup)
@@ -74,12 +74,15 @@ class Judge:
         return "paused" if self._rule.promotion else "pruned"
 
     def promoted(self, trials: Trials, *, last: bool, forced: bool) -> int | None:
-        """Which paused trial goes on next, if any does.
+        """Choose the paused trial that goes on next.
 
         Args:
             trials: all there are.
             last: whether no further one is to come.
             forced: whether the best one goes on though the rule says it of none.
+
+        Returns:
+            The trial's number; None if no trial goes on.
         """
         if self._rule.promotion is None:
             return None
@@ -91,23 +94,27 @@ class Judge:
         return number
 
     def paused_by_promise(self, trials: Trials) -> list[TrialRecord]:
-        """The paused trials, the most promising one first."""
+        """Return the paused trials, the most promising one first."""
         numbers = [record.number for record in trials.with_status("paused")]
         rule = self._rule.promotion
         return [trials.records[n] for n in (rule.by_promise(numbers) if rule else numbers)]
 
     def held(self, trials: Trials) -> dict[int, int]:
-        """The exempt trials that would have paused, were they not, and after which epoch."""
+        """Return the trials that would have paused, were they not never pruned, and when.
+
+        Returns:
+            Trial number to the epoch after which it would have paused.
+        """
         held: dict[int, int] = {}
         for record in trials.records.values():
-            if self._rule.promotion and record.details.get("exempt"):
+            if self._rule.promotion and record.never_pruned:
                 epochs = self._rule.promotion.held(record.number)
                 if epochs is not None:
                     held[record.number] = epochs + self._warmup_of(record)
         return held
 
     def replay(self, events: Sequence[Event], trials: Trials) -> dict[int, Status | None]:
-        """Take in what ``events``, which amount to ``trials``, tell of the epochs that count.
+        """Feed the stop rule with the epochs of a ledger, as if the search had just run them.
 
         They are taken in the order in which they came, so each value meets the same rivals as it
         did then. What a trial in flight did after its last checkpoint will be told again.

@@ -1,4 +1,4 @@
-"""How like two corpora are, by what a run keeps of the rows that it learned from or chose by."""
+"""Measures how alike two corpora are, from the facts that runs keep of their rows."""
 
 import csv
 import json
@@ -19,7 +19,7 @@ _SIDES = ("train", "validation")
 
 
 class DataFacts(Config):
-    """What training and validation rows are like; of what is null nothing is known."""
+    """What is known of a run's training and validation rows; a null stands for nothing known."""
 
     labels: tuple[str, ...] | None = Field(None, description="The emotions.")
     languages: tuple[str, ...] | None = Field(None, description="The languages spoken.")
@@ -29,7 +29,7 @@ class DataFacts(Config):
 
 
 def facts_of_split(split: Split) -> DataFacts:
-    """What is known of a split; its test rows are not looked at."""
+    """Gather what is known of a split's training and validation rows."""
     rows = (*split.train, *split.validation)
     lengths = [row.duration_s for row in rows if row.duration_s]
     return DataFacts(
@@ -42,7 +42,7 @@ def facts_of_split(split: Split) -> DataFacts:
 
 
 def facts_of_run(run: RunFolder) -> DataFacts:
-    """What ``run.json`` says of its data, or what else tells of them in a run that is older."""
+    """Read what a run tells of its data: ``run.json``, or the other files of an older run."""
     try:
         return DataFacts.model_validate(run.info()["data"])
     except (OSError, KeyError, TypeError, ValueError):
@@ -58,7 +58,7 @@ def facts_of_run(run: RunFolder) -> DataFacts:
 
 
 def likeness(one: DataFacts, other: DataFacts) -> float:
-    """From 0, nothing in common or nothing known, to 1, alike in all that is known of both.
+    """Compare two corpora: 0 if nothing is alike or known, 1 if all that is known is.
 
     The mean of up to five parts: the emotions, and the languages, that both have, of those that
     either has (Jaccard's index); and 1 / (1 + |log(a / b)|) of their numbers of rows and of

@@ -1,21 +1,21 @@
-"""What is written of a search's trials, and what of it is read back when the search goes on."""
+"""Keeps a search's ledger, sampler and checkpoints in step, and rebuilds them on resumption."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from raysearch.ledger import Event, LedgerStore
-from raysearch.trials import TrialRecord, Trials
+from raysearch.trial_records import TrialRecord, Trials
 from raysearch.tuning.checkpoint_keeper import CheckpointKeeper
 from raysearch.tuning.chronicle import Chronicle, Observer
 from raysearch.tuning.judge import Judge, resumed_from
 from raysearch.tuning.problem import Problem
 from raysearch.tuning.proposals import Proposals
-from raysearch.tuning.slots import Slots
 from raysearch.tuning.study import Study
 from raysearch.tuning.tolerance import ValidationNoise
-from raysearch.tuning.trial import EpochReport
 from raysearch.tuning.waiting import Waiting
+from raysearch.workers.epoch_report import EpochReport
+from raysearch.workers.trial_order import Slots
 
 __all__ = ["Logbook"]
 

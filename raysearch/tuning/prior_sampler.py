@@ -27,7 +27,7 @@ _ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 class PriorSampler(WholeSampler):
-    """Proposes settings of ``space`` by ``inner`` and by what is expected of them.
+    """Proposes settings from expected good values at first, then more and more from trials.
 
     piBO (Hvarfner et al. 2022, arXiv 2204.11051) multiplies what an acquisition function says of
     settings by the power beta / n of their prior, n being the trials so far. TPE tells nobody what
@@ -51,7 +51,7 @@ class PriorSampler(WholeSampler):
         self._rng = np.random.default_rng(seed)
 
     def choose(self, study: Study, trial: FrozenTrial) -> Mapping[str, Any]:
-        """All parameters of ``trial``."""
+        """Choose all parameters of ``trial``."""
         num_ended = len(study.get_trials(deepcopy=False, states=_ENDED))
         if num_ended < self._num_startup:
             priors = {} if self._rng.random() < EVEN_SHARE else self._priors

@@ -16,54 +16,54 @@ PUBLISHED, OWN = "published settings", "the sections' settings"
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Settings that nobody had to sample: dotted field to value, and what they are called."""
+    """Settings that no sampler has to choose, and what they are called."""
 
     label: str
     values: dict[str, Any]
 
 
 class Problem(Protocol):
-    """What a conductor needs of that which it searches.
+    """What a conductor needs to know of the thing that it searches.
 
     ``values`` are a trial's, dotted field to value.
     """
 
     @property
     def search(self) -> SearchConfig:
-        """How the search goes."""
+        """The settings that say how the search goes."""
 
     @property
     def space(self) -> Space:
-        """What is sampled from."""
+        """The space that settings are sampled from."""
 
     @property
     def max_epochs(self) -> int:
         """The epochs of a whole trial."""
 
     def given(self) -> Sequence[Given]:
-        """Settings that are tried before the sampler's, in this order."""
+        """Return the settings that are tried before the sampler's, in this order."""
 
     def proposed(self, sampled: Mapping[str, Any]) -> dict[str, Any]:
-        """The values of a trial for which the sampler chose ``sampled``."""
+        """Return the values of a trial for which the sampler chose ``sampled``."""
 
     def searched(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """``values`` of every searched field, with what holds where it has none."""
+        """Return ``values`` of every searched field, with what holds where it has none."""
 
     def refused(self, values: Mapping[str, Any]) -> str | None:
-        """Why no trial can have them, if it is so."""
+        """Say why no trial can have these values; None if one can."""
 
     def identity(self, values: Mapping[str, Any]) -> str:
-        """12 hex digits that name a trial by what determines its outcome."""
+        """Return 12 hex digits that name a trial by what determines its outcome."""
 
     def warmup_epochs(self, values: Mapping[str, Any]) -> int:
-        """The epochs in which such a trial does not learn at its full rate yet."""
+        """Return the number of epochs in which such a trial does not learn at its full rate yet."""
 
     def task(self, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-        """What such a trial is called, in a few words, and what its worker must know of it."""
+        """Return such a trial's name, in a few words, and what its worker must know of it."""
 
 
 class SpecProblem:
-    """The sections of ``spec``, some of whose fields are searched.
+    """The search that a spec describes: its sections, some of whose fields are searched.
 
     Given are the published settings of ``spec``, its sections' own, and a warm start's. The first
     two come if ``spec`` wants them, and the second only if it is not the first again.
@@ -102,28 +102,28 @@ class SpecProblem:
         return self._spec.training.epochs
 
     def given(self) -> Sequence[Given]:
-        """The published settings, the sections' own, a warm start's."""
+        """Return the published settings, the space's own defaults and a warm start's settings."""
         spec = self._spec
         wanted = spec.search.published_first and bool(spec.published.settings)
         given = [Given(PUBLISHED, published_values(spec))] if wanted else []
         own = self.proposed(own_values(spec))
         repeated = any(spec.resolve(one.values) == spec.resolve(own) for one in given)
-        if spec.search.own_first and not repeated:
+        if spec.search.defaults_first and not repeated:
             given.append(Given(OWN, own))
         warm = spec.search.warm_start
         settings = warm.settings if warm else ()
         return [*given, *(Given("warm start", self.proposed(values)) for values in settings)]
 
     def proposed(self, sampled: Mapping[str, Any]) -> dict[str, Any]:
-        """``sampled``, and what all trials have in common."""
+        """Add to ``sampled`` what all trials have in common."""
         return {**sampled, **self._common}
 
     def searched(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """``values`` of every searched field, those of the sections where it has none."""
+        """Return ``values`` of every searched field, those of the sections where it has none."""
         return {name: values.get(name, self._fields[name]) for name in self._spec.space.fields}
 
     def refused(self, values: Mapping[str, Any]) -> str | None:
-        """Why the sections refuse ``values``: a space is checked in pairs of fields only."""
+        """Say why the sections refuse ``values``: a space alone is checked in pairs of fields."""
         try:
             self._spec.resolve(values)
         except ConfigError as error:
@@ -131,7 +131,7 @@ class SpecProblem:
         return None
 
     def identity(self, values: Mapping[str, Any]) -> str:
-        """A hash of the resolved settings, the data, the workers and the seed."""
+        """Hash the resolved settings, the data, the workers and the seed."""
         search = self._spec.search
         if self.refused(values) is None:
             config, data = self._spec.resolve(values), self._split_identity
@@ -140,11 +140,11 @@ class SpecProblem:
         return trial_identity(config, data, search.workers_of_identity, search.seed)
 
     def warmup_epochs(self, values: Mapping[str, Any]) -> int:
-        """Those of ``training``, where they may be searched."""
+        """Return the warm-up epochs of the ``training`` section, which may be searched."""
         return self._spec.resolve(values).training.used_warmup_epochs
 
     def task(self, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-        """Model and learning rate; ``config``, the sections, and ``data``, what opens theirs."""
+        """Name the trial by model and learning rate; give its worker ``config`` and ``data``."""
         config = self._spec.resolve(values)
         label = f"{config.model.name} lr={config.training.learning_rate:.2g}"
         return label, {"config": config.to_dict(), "data": self._data(config)}

@@ -9,7 +9,9 @@ __all__ = ["Promotion"]
 
 
 class Promotion:
-    """The promoting form of ASHA (Li et al. 2020, arXiv 1810.05934, algorithm 2), and two scruples.
+    """Pauses trials at rungs and promotes them, now or later, as ASHA does.
+
+    The rule is that of Li et al. 2020 (arXiv 1810.05934, algorithm 2), with two scruples.
 
     At a rung a trial goes on if it is among the best of those that have reached that rung, one in
     ``reduction_factor`` of them, rounded down; until it is, it pauses. But it also goes on if it
@@ -37,12 +39,15 @@ class Promotion:
         self._last: dict[int, tuple[int, float]] = {}
 
     def take(self, number: int, epoch: int, value: float) -> bool:
-        """Take the value that trial ``number`` has after ``epoch``; whether it pauses there.
+        """Note the value that trial ``number`` has after ``epoch``.
 
         Args:
             number: the trial's.
             epoch: epochs of learning; every one of a trial is told, once.
             value: higher is better.
+
+        Returns:
+            Whether the trial pauses there.
         """
         rung = self._rungs.get(epoch)
         if rung is None:
@@ -52,7 +57,7 @@ class Promotion:
         return not self._goes_on(rung, number, len(rung) // self._factor)
 
     def next(self, paused: Collection[int], *, last: bool) -> int | None:
-        """Which of the ``paused`` trials is promoted next, from the highest rung down, if any is.
+        """Choose which of the ``paused`` trials is promoted next, from the highest rung down.
 
         Args:
             paused: numbers of trials.
@@ -66,7 +71,7 @@ class Promotion:
         return None
 
     def by_promise(self, paused: Collection[int]) -> list[int]:
-        """The ``paused`` trials, the best first: by their values, whatever rung they are in."""
+        """Sort the ``paused`` trials by their values, the best first, whatever rung they are in."""
 
         def order(number: int) -> tuple[float, int, int]:
             epochs, value = self._last.get(number, (0, -math.inf))
@@ -75,7 +80,7 @@ class Promotion:
         return sorted(paused, key=order)
 
     def held(self, number: int) -> int | None:
-        """The epochs of the rung where trial ``number`` would pause now, if it paused at all."""
+        """Return the epochs of the rung where trial ``number`` would pause now."""
         for epochs, rung in self._rungs.items():
             if number in rung and not self._goes_on(rung, number, len(rung) // self._factor):
                 return epochs

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from raysearch.trials import TrialRecord
+from raysearch.trial_records import TrialRecord
 from raysearch.tuning.problem import OWN, PUBLISHED, Problem
 from raysearch.tuning.study import Study
 
@@ -13,23 +13,24 @@ __all__ = ["Proposal", "Proposals"]
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Settings to try.
+    """Settings to try, and whose they are.
 
     Attributes:
         values: dotted field to value.
         trial: the identity.
         published: whether they are the published settings.
-        exempt: whether they are never stopped early: the published ones and the sections' own.
+        never_pruned: whether they train all their epochs whatever the stop rule says: the published
+            ones and the space's own defaults.
     """
 
     values: dict[str, Any]
     trial: str
     published: bool
-    exempt: bool = False
+    never_pruned: bool = False
 
 
 class Proposals:
-    """The settings that ``problem`` gives, then the sampler's.
+    """Proposes the settings that ``problem`` gives, then those that the sampler chooses.
 
     Args:
         problem: what is searched.
@@ -41,7 +42,7 @@ class Proposals:
         self._given = problem.given()
 
     def next(self, number: int, held: Mapping[int, int]) -> Proposal:
-        """The settings of trial ``number``, which nobody has proposed yet.
+        """Propose the settings of trial ``number``.
 
         Args:
             number: the trial's.
@@ -53,12 +54,12 @@ class Proposals:
             return Proposal(values, problem.identity(values), published=False)
         label, values = self._given[number].label, self._given[number].values
         self._study.enqueue(number, problem.searched(values), label=label)
-        exempt = label in (PUBLISHED, OWN)
-        return Proposal(values, problem.identity(values), label == PUBLISHED, exempt)
+        never_pruned = label in (PUBLISHED, OWN)
+        return Proposal(values, problem.identity(values), label == PUBLISHED, never_pruned)
 
     def take_up(self, record: TrialRecord, curve: Mapping[int, float]) -> None:
-        """Take a trial that an earlier driver proposed, with its ``curve`` unless it runs."""
-        label = OWN if record.details.get("exempt") else None
+        """Take over a trial that an earlier driver proposed, and its ``curve`` unless it runs."""
+        label = OWN if record.never_pruned else None
         label = PUBLISHED if record.details.get("published") else label
         values = self._problem.searched(record.config)
         if record.status == "running":

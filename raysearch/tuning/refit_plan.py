@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 
 from raysearch.spec import SearchSpec
-from raysearch.trials import TrialRecord, Trials
+from raysearch.trial_records import TrialRecord, Trials
 from raysearch.tuning.tolerance import ValidationNoise
 
 __all__ = ["RefitPlan"]
@@ -23,7 +23,7 @@ PARTNER_S = 8.0
 
 @dataclass(frozen=True)
 class RefitPlan:
-    """What of the data decides a refit's length.
+    """Plans how long a refit learns, and what that costs.
 
     Attributes:
         spec: the search.
@@ -38,18 +38,18 @@ class RefitPlan:
     noise: ValidationNoise
 
     def epochs(self, record: TrialRecord) -> int:
-        """Epochs of a refit of the trial's settings."""
+        """Return the epochs of a refit with the trial's settings."""
         row_share = self.num_train / self.num_all
         return max(1, math.ceil(self._found(record) * row_share - 1e-9))
 
     def net_seconds(self, record: TrialRecord) -> float:
-        """Seconds that one net of the refit is expected to train on a slot."""
+        """Estimate the seconds that one net of the refit trains on a slot."""
         num_nets = len(self.noise.speakers)  # a trial trains one for each validation set
         an_epoch = record.train_s / max(1, record.last_epoch) / num_nets
         return an_epoch * self.epochs(record) * self.num_all / self.num_train
 
     def seconds(self, trials: Trials, num_slots: int) -> float:
-        """Wall time that the end of a search would take now; 0 before the first epoch."""
+        """Estimate the wall time of the search's end, if it came now; 0 before the first epoch."""
         if self.spec.search.final not in ("auto", "refit"):
             return 0.0
         ranked = trials.ranked()
@@ -61,7 +61,7 @@ class RefitPlan:
         return rounds * max(self.net_seconds(record) for record in likely) + PARTNER_S
 
     def num_seeds(self, record: TrialRecord, num_slots: int, left_s: float | None) -> int:
-        """Nets of a refit that ``left_s`` seconds of wall time hold; 0 if not even one."""
+        """Return how many nets of a refit fit into ``left_s`` seconds; 0 if not even one."""
         wanted = self.spec.search.final_seeds
         if left_s is None:
             return wanted

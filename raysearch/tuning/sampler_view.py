@@ -1,4 +1,4 @@
-"""A study for one proposal: the trials so far, as a sampler is to see them, and the one asked for.
+"""The study that a sampler sees for one proposal: the trials so far, and the new one.
 
 Optuna's in-memory storage copies each trial that it is given, and keeps one that has ended as it
 is: 60 ms for 600 trials, at each proposal anew if they may change. Here they are only shown.

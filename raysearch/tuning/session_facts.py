@@ -1,4 +1,4 @@
-"""What ``run.json`` keeps of a search's first session, so that it can be told from another."""
+"""Gathers the facts of a search's first session that ``run.json`` keeps."""
 
 import platform
 from contextlib import suppress
@@ -9,11 +9,11 @@ from typing import Any
 import ray
 
 from raysearch.config.identity import stable_hash
+from raysearch.ray_cluster.resources import cluster_nodes
+from raysearch.ray_cluster.session import ClusterSession
 from raysearch.spec import SearchSpec
-from raysearch.tuning.cluster_session import ClusterSession
+from raysearch.streaming.preparation import AuditedSplit
 from raysearch.tuning.likeness import facts_of_split
-from raysearch.tuning.preparation import AuditedSplit
-from raysearch.tuning.resources import cluster_nodes
 from raysearch.tuning.tolerance import ValidationNoise
 
 __all__ = ["session_facts"]
@@ -22,7 +22,7 @@ __all__ = ["session_facts"]
 def session_facts(
     spec: SearchSpec, audited: AuditedSplit, session: ClusterSession
 ) -> dict[str, Any]:
-    """Versions, seed, data, audit, commit and machines."""
+    """Gather versions, seed, data, audit, commit and machines for ``run.json``."""
     packages = ("raysearch", "ray", "torch", "torchaudio", "optuna", "numpy", "pyarrow")
     nodes = cluster_nodes(ray.nodes())
     return {

@@ -9,9 +9,9 @@ from raysearch.config.base import Config, Places, build
 from raysearch.errors import ConfigError, DataError
 from raysearch.protocols.learned import LEARNED_FROM, Learned
 from raysearch.run_folder import RunFolder
-from raysearch.storage.runs import fetch_published, send_published
+from raysearch.storage.run_storage import fetch_published, send_published
 from raysearch.training import checkpoint
-from raysearch.training.start import PRETRAINED
+from raysearch.training.start_weights import PRETRAINED
 
 __all__ = [
     "RECORD",
@@ -27,7 +27,7 @@ RECORD = "start.json"
 
 
 class StartRecord(Config):
-    """What ``start.json`` says of the weights beside it."""
+    """The content of ``start.json``: where the weights beside it come from."""
 
     origin: str = Field(min_length=1, description="where they are from")
     learned: str = Field(min_length=1, description="what they learned from, in a few words")
@@ -47,7 +47,7 @@ class StartRecord(Config):
 
 
 def kept_folder(run: RunFolder) -> Path | None:
-    """The run's ``pretrained/``, whole and undamaged; ``None`` if there is none yet.
+    """Return the run's ``pretrained/``, checked to be undamaged; None if there is none yet.
 
     Raises:
         DataError: it is damaged.
@@ -60,7 +60,7 @@ def kept_folder(run: RunFolder) -> Path | None:
 
 
 def kept_record(folder: Path) -> StartRecord:
-    """What a ``pretrained/`` says of itself; raises DataError if it is damaged."""
+    """Read ``start.json`` of a ``pretrained/`` folder; raises DataError if it is damaged."""
     path = folder / RECORD
     try:
         return build(StartRecord, checkpoint.load_json(path), places=Places(str(path)))
@@ -69,7 +69,7 @@ def kept_record(folder: Path) -> StartRecord:
 
 
 def record_of(run: RunFolder) -> StartRecord | None:
-    """What the run's trials started from; ``None``: from nothing, or it is not there yet."""
+    """Read what the run's trials started from; None if from nothing, or if it is not there yet."""
     if not run.spec_file.is_file() or not run.spec().pretrain.wanted:
         return None
     folder = kept_folder(run)
@@ -77,7 +77,7 @@ def record_of(run: RunFolder) -> StartRecord | None:
 
 
 def learned_by(run: RunFolder) -> tuple[StartRecord, Learned] | None:
-    """What a run's trials started from and what that had learned from; ``None``: from nothing.
+    """Read what a run's trials started from, and the recordings behind it; None if nothing.
 
     Raises:
         DataError: it is gone or damaged.

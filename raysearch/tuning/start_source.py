@@ -14,22 +14,22 @@ from typing import Any
 
 from raysearch.config.base import Places
 from raysearch.config.overrides import apply_overrides
-from raysearch.corpora.pretrain import pretraining_corpus
+from raysearch.corpora.pretrain_section import pretraining_corpus
 from raysearch.corpora.utterance import Corpus
 from raysearch.errors import ConfigError, DataError, MissingPathError, RaysearchError, UserError
 from raysearch.features.extractor import FeatureConfig
-from raysearch.features.table import build_extractor
+from raysearch.features.extractor_table import build_extractor
 from raysearch.files import write_text
-from raysearch.models.table import MODELS, build_model
+from raysearch.models.model_table import MODELS, build_model
 from raysearch.protocols.learned import LEARNED_FROM, Learned
 from raysearch.protocols.splits import Split
 from raysearch.run_folder import RACE, RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.corpora import read_corpus
 from raysearch.storage.objects import is_url
-from raysearch.storage.runs import existing_run
+from raysearch.storage.run_storage import existing_run
 from raysearch.training.checkpoint import MANIFEST, load_json, load_tensors, verify
-from raysearch.training.start import PRETRAINED, WEIGHTS, Start, Taken, take_over
+from raysearch.training.start_weights import PRETRAINED, WEIGHTS, Start, Taken, take_over
 from raysearch.trial_config import TrialConfig
 from raysearch.tuning.start_record import kept_folder, kept_record
 
@@ -40,7 +40,7 @@ ENSEMBLE = "ensemble.json"
 
 @dataclass(frozen=True)
 class Source:
-    """What a search's trials will start from.
+    """The weights that a search's trials will start from.
 
     Attributes:
         origin: what it is called.
@@ -61,13 +61,13 @@ class Source:
     config: TrialConfig | None = None
 
     def check(self, splits: Iterable[Split]) -> None:
-        """Refuse it if it knows what is held out; raises LeakError as ``Learned.check``."""
+        """Raise LeakError if the weights know a recording or speaker that is held out."""
         for split in splits:
             self.learned.check(split, self.origin)
 
 
 def find_source(spec: SearchSpec, storage: Path, run: RunFolder | None = None) -> Source | None:
-    """What the trials of ``spec`` start from; ``None``: from nothing.
+    """Find the weights that the trials of ``spec`` start from; None if from nothing.
 
     Args:
         spec: the search.
@@ -159,7 +159,10 @@ def _config(folder: Path, data: Mapping[str, Any]) -> TrialConfig:
 
 
 def fitted(spec: SearchSpec, source: Source | None) -> tuple[SearchSpec, list[str]]:
-    """``spec`` with the settings that go with the weights; and which those are, as ``key=value``.
+    """Lay the settings that go with the weights over ``spec``.
+
+    Returns:
+        The new spec, and those settings as ``key=value``.
 
     Raises:
         ConfigError: the weights' settings are refused here.
@@ -178,7 +181,8 @@ def fitted(spec: SearchSpec, source: Source | None) -> tuple[SearchSpec, list[st
     values = [(name, _at(plain, name)) for name in names]
     apply_overrides(data, Places(), values)
     places = Places(f"the settings of {source.origin}")
-    return SearchSpec.from_dict(data, places=places), [f"{k}={v}" for k, v in values]
+    fitted_spec = replace(SearchSpec.from_dict(data, places=places), remarks=spec.remarks)
+    return fitted_spec, [f"{k}={v}" for k, v in values]
 
 
 def _goes_with(name: str, spec: SearchSpec, given: TrialConfig) -> bool:
@@ -211,7 +215,7 @@ def _at(data: Mapping[str, Any], dotted: str) -> Any:
 def outline(
     spec: SearchSpec, source: Source, labels: tuple[str, ...], settings: Sequence[str]
 ) -> list[str]:
-    """What is known of a start before the search: what, how much of it, and what goes with it.
+    """Describe a start to the user: what it is, how much is taken over, what goes with it.
 
     Args:
         spec: the search, fitted to ``source``.
@@ -245,7 +249,7 @@ def write_learned(run: RunFolder, split: Split, source: Source | None) -> None:
 
 
 def taken_of(spec: SearchSpec, start: Start, labels: tuple[str, ...]) -> Taken:
-    """How much of a trial's network ``start`` gives.
+    """Count how much of a trial's network ``start`` gives.
 
     Raises:
         DataError: nothing.

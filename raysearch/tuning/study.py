@@ -42,12 +42,15 @@ _STATES = {
 
 
 def num_startup_trials(num_trials: int) -> int:
-    """Random trials before the sampler models anything, fixed when a search first starts."""
+    """Return how many trials are drawn at random before the sampler models anything.
+
+    The number is fixed when a search first starts.
+    """
     return min(max(4, num_trials // 4), MOST_STARTUP)
 
 
 class Study:
-    """Asks Optuna's TPE, and tells it of trials whose numbers are the ledger's.
+    """Asks Optuna's sampler for settings and tells it of trials, by the ledger's numbers.
 
     TPE counts a trial that runs among the bad ones, so that its neighbours are not tried at the
     same time, and leaves one that failed out, so that settings that fail look as promising as
@@ -86,7 +89,7 @@ class Study:
         self._journal = StudyJournal(path, name) if path else None
 
     def propose(self, number: int, held: Mapping[int, int] | None = None) -> dict[str, Any]:
-        """Values for trial ``number``, which must be the next one.
+        """Choose values for trial ``number``, which must be the next one.
 
         TPE ranks whoever came further before the others. A trial that was let run to its end by
         right, not for its values, would be among its best ones for ever.
@@ -106,7 +109,7 @@ class Study:
         return values
 
     def enqueue(self, number: int, values: Mapping[str, Any], label: str | None = None) -> None:
-        """Take trial ``number``, the next one, with given ``values`` of the searched fields.
+        """Add trial ``number``, the next one, with given ``values`` of the searched fields.
 
         Those that lie in the space inform the sampler; the others cannot.
         """
@@ -120,7 +123,7 @@ class Study:
         curve: Mapping[int, float],
         label: str | None = None,
     ) -> None:
-        """Take trial ``number``, the next one, at one stroke, not step by step.
+        """Add trial ``number``, the next one, with all that an earlier driver learned of it.
 
         It leaves what ``enqueue``, ``report``, ``pause`` and ``finish`` would have left.
 
@@ -153,7 +156,7 @@ class Study:
                 yield parameter[0], parameter[1], values[name]
 
     def report(self, number: int, epoch: int, value: float) -> None:
-        """Epoch ``epoch``'s value so far; an epoch that was reported before is skipped."""
+        """Tell the value that the trial has after ``epoch``; one told before is skipped."""
         told = self._trials[number]
         if epoch > max(told.curve, default=0):
             told.curve[epoch], told.shown = value, None
@@ -161,7 +164,7 @@ class Study:
                 self._journal.report(number, epoch, value)
 
     def pause(self, number: int) -> None:
-        """Trial ``number`` has paused: what it has reached says something of its settings."""
+        """Tell that trial ``number`` has paused: the sampler learns from what it has reached."""
         told = self._trials[number]
         told.paused, told.shown = True, None
 

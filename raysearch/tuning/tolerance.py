@@ -22,7 +22,7 @@ INTRACLASS = 0.01
 
 @dataclass(frozen=True)
 class ValidationNoise:
-    """What of the validation sets decides the noise of a difference between two trials.
+    """Sizes of the validation sets, from which the noise of trials' values follows.
 
     Attributes:
         counts: for each validation set, the rows of each class that has some.
@@ -34,7 +34,7 @@ class ValidationNoise:
 
     @classmethod
     def of(cls, splits: Sequence[Split]) -> "ValidationNoise":
-        """Of the validation rows of ``splits``, over which a trial's value is the mean."""
+        """Count the validation rows of ``splits``; a trial's value is the mean over the splits."""
         sides = [split.validation for split in splits]
         counts = [Counter(row.emotion for row in side) for side in sides]
         return cls(
@@ -44,7 +44,7 @@ class ValidationNoise:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "ValidationNoise":
-        """As ``to_dict`` gave it."""
+        """Read what ``to_dict`` gave."""
         counts = tuple(tuple(int(n) for n in one) for one in data["counts"])
         return cls(counts, tuple(int(n) for n in data["speakers"]))
 
@@ -53,7 +53,7 @@ class ValidationNoise:
         return asdict(self)
 
     def of_difference(self, value: float, other: float, objective: Objective) -> float:
-        """The standard error of the difference between two trials' values.
+        """Return the standard error of the difference between two trials' values.
 
         A recall is a binomial share, so an unweighted mean of K recalls near p has the variance
         p (1 - p) sum(1 / n_k) / K^2, the accuracy p (1 - p) / N; macro-F1 is taken to vary as the
@@ -76,7 +76,7 @@ class ValidationNoise:
         return math.sqrt(2 * (1 - SHARED)) * self.of_value((value + other) / 2, objective)
 
     def of_value(self, value: float, objective: Objective) -> float:
-        """The standard error of one trial's value, reckoned as in ``of_difference``."""
+        """Return the standard error of one trial's value, reckoned as in ``of_difference``."""
         sets = zip(self.counts, self.speakers, strict=True)
         variances = [
             _variance(value, counts, objective) * design_effect(sum(counts) / num_speakers)
@@ -96,5 +96,5 @@ def _variance(value: float, counts: Sequence[int], objective: Objective) -> floa
 
 
 def design_effect(rows_a_speaker: float) -> float:
-    """By what the variance of a mean over rows grows as they come from few speakers."""
+    """Return the factor by which a mean's variance grows as rows come from few speakers."""
     return 1 + (rows_a_speaker - 1) * INTRACLASS

@@ -1,4 +1,4 @@
-"""One search from its settings to a finished ledger: its features, its slots, its trials."""
+"""Runs one search from its settings to a finished ledger: its features, slots and trials."""
 
 import shlex
 import time
@@ -8,20 +8,20 @@ from pathlib import Path
 
 from raysearch.config.identity import stable_hash
 from raysearch.errors import RunExistsError, SearchInterruptedError
-from raysearch.lease import Lease
+from raysearch.ray_cluster.session import ClusterSession
 from raysearch.run_folder import RunFolder
+from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec
-from raysearch.storage.runs import RunSender
+from raysearch.storage.run_storage import RunSender
+from raysearch.streaming.preparation import AuditedSplit, FeatureBank, prepare_features
 from raysearch.streaming.speakers import speakers_of_one
 from raysearch.training.transductive import NOTE, is_transductive
-from raysearch.trials import Trials
-from raysearch.tuning.cluster_session import ClusterSession
-from raysearch.tuning.conducting import Begun, Bench, Ended, Sitting, Watcher, conduct, end_paused
+from raysearch.trial_records import Trials
 from raysearch.tuning.interrupts import Interrupt, signals
-from raysearch.tuning.pool import WorkerPool
-from raysearch.tuning.preparation import AuditedSplit, FeatureBank, prepare_features
 from raysearch.tuning.session_facts import session_facts
-from raysearch.tuning.sizing import open_pool
+from raysearch.tuning.sitting import Begun, Bench, Ended, Sitting, Watcher, conduct, end_paused
+from raysearch.workers.open_pool import open_pool
+from raysearch.workers.pool import WorkerPool
 
 __all__ = [
     "Begun",
@@ -91,7 +91,7 @@ def search_part(
     until: Callable[[Trials], bool] | None = None,
     finish: Callable[[Ended], None] | None = None,
 ) -> Trials:
-    """As ``run_search``, on slots that are up, and that others use before and after it.
+    """Continue a search as ``run_search`` does, on slots that others use before and after it.
 
     Args:
         sitting: what is searched.
@@ -109,7 +109,7 @@ def search_part(
 def prepared_bank(
     spec: SearchSpec, audited: AuditedSplit, storage: Path, watcher: Watcher
 ) -> FeatureBank:
-    """The features of the search, and a few lines about them; raises as ``prepare_features``."""
+    """Compute the search's features and tell a few lines about them."""
     bank = prepare_features(
         spec, audited.split, storage, inner=audited.inner, on_progress=watcher.progress
     )
@@ -118,7 +118,7 @@ def prepared_bank(
 
 
 def say_slots(pool: WorkerPool, say: Callable[[str], None]) -> None:
-    """How many slots are on their way."""
+    """Tell the user how many slots are on their way."""
     room = "as the cluster has room, up to " if pool.elastic else ""
     say(f"starting slots: {room}{pool.plan.describe()}")
 

@@ -1,8 +1,8 @@
-"""Whose turn it is when a slot is free."""
+"""Decides which trial takes a slot that is free."""
 
 from collections.abc import Set as AbstractSet
 
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 from raysearch.tuning.budgets import Budgets
 from raysearch.tuning.judge import Judge
 from raysearch.tuning.waiting import Waiting
@@ -11,7 +11,7 @@ __all__ = ["Turns"]
 
 
 class Turns:
-    """What was lost comes first, then whoever is promoted, then what is new.
+    """Decides which trial takes a free slot: a lost one, then a promoted one, then a new one.
 
     Args:
         trials: what the ledger amounts to.
@@ -25,21 +25,21 @@ class Turns:
 
     @property
     def all_proposed(self) -> bool:
-        """Whether no new trial is to come."""
+        """Whether no new trial will be proposed."""
         return self._budgets.all_proposed(self._trials)
 
     @property
     def any_left(self) -> bool:
-        """Whether a trial could be started now, had it a slot."""
+        """Whether a trial could start now if a slot were free."""
         return not self.all_proposed or bool(self._waiting) or self.promotable() is not None
 
     @property
     def any_paused(self) -> bool:
-        """Whether a trial pauses, so that those in flight may yet let it be promoted."""
+        """Whether any trial is paused, so that those in flight may still get it promoted."""
         return bool(self._trials.with_status("paused"))
 
     def promotable(self) -> int | None:
-        """The paused trial that goes on next, if any does.
+        """Choose the paused trial that goes on next; None if no trial does.
 
         Once all trials are proposed and a budget is left, it is the best, though no rule says so.
         """
@@ -48,7 +48,7 @@ class Turns:
         return self._judge.promoted(self._trials, last=last, forced=forced)
 
     def avoided(self) -> AbstractSet[int]:
-        """The slots that nothing is left for: the suspects that wait were lost on them."""
+        """Return the slots for which nothing is left, as every waiting trial was lost on them."""
         if not self.all_proposed or self.promotable() is not None:
             return frozenset()
         return self._waiting.avoided()

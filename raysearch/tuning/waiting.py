@@ -1,4 +1,4 @@
-"""Trials that wait to be started again, and what is held against them and against the slots."""
+"""Trials that wait to be started again, and which slots they were lost on."""
 
 import re
 from collections import Counter, defaultdict, deque
@@ -10,7 +10,9 @@ BY_CHANCE = 1e-3
 
 
 class Waiting:
-    """First in, first out, but that no trial goes back to a slot that it was lost on.
+    """Trials that wait to be started again, first in, first out.
+
+    No trial goes back to a slot that it was lost on while there is another.
 
     A trial that costs a slot its workers again and again may be at fault, or the slot may: it is a
     suspect until another slot, or the same one if it is the last, has tried it once more, or has
@@ -26,27 +28,31 @@ class Waiting:
         return len(self._numbers)
 
     def add(self, number: int) -> None:
-        """The trial waits."""
+        """Let the trial wait."""
         self._numbers.append(number)
 
     def suspect(self, number: int, slot: int) -> bool:
-        """The trial was lost on ``slot``; whether that had happened to it before."""
+        """Note that the trial was lost on ``slot``.
+
+        Returns:
+            Whether it had been lost before, without an epoch since.
+        """
         before = bool(self._lost_on[number])
         self._lost_on[number].add(slot)
         return before
 
     def trained(self, number: int, epoch: int) -> None:
-        """The trial's ``epoch`` ended: what fails a trial again and again fails it where it did."""
+        """Note that the trial's ``epoch`` ended: one that gets further is no suspect any more."""
         if epoch > self._furthest[number]:
             self._furthest[number] = epoch
             self._lost_on.pop(number, None)
 
     def is_suspect(self, number: int) -> bool:
-        """Whether one more loss is its end."""
+        """Tell whether the trial fails for good if it is lost once more."""
         return bool(self._lost_on.get(number))
 
     def take(self, slot: int, *, alone: bool) -> int | None:
-        """The next trial for ``slot``; ``None`` if there is none.
+        """Take the next trial for ``slot`` out; None if there is none.
 
         Args:
             slot: where it would go.
@@ -58,13 +64,13 @@ class Waiting:
         return number
 
     def avoided(self) -> AbstractSet[int]:
-        """The slots that none of the trials that wait may go to."""
+        """Return the slots that none of the waiting trials may go to."""
         sets = [self._lost_on.get(number, set()) for number in self._numbers]
         return frozenset(set.intersection(*sets)) if sets else frozenset()
 
 
 class SlotHealth:
-    """Which slots fail trials that others would train.
+    """Finds the slots on which trials fail that other slots would train.
 
     What looks like a fault of the settings can be one of a slot that nobody has thought of. It is
     told by what happens elsewhere: a slot is given up after so many failures in a row before a
@@ -81,13 +87,17 @@ class SlotHealth:
         self._of_settings: set[str] = set()
 
     def trained(self, slot: int) -> None:
-        """A trial's first epoch ended on ``slot``."""
+        """Note that a trial's first epoch ended on ``slot``."""
         self._of_settings |= self._reasons.pop(slot, set())
         self._in_a_row[slot] = 0
         self._trained[slot] += 1
 
     def failed(self, slot: int, reason: str) -> bool:
-        """A trial failed on ``slot`` before its first epoch; whether the slot is to be given up."""
+        """Note that a trial failed on ``slot`` before its first epoch.
+
+        Returns:
+            Whether the slot is to be given up.
+        """
         reason = re.sub(r"[\d.]+", "#", reason)
         if reason in self._of_settings:
             return False

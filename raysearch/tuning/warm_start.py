@@ -32,7 +32,7 @@ class _Candidate:
 
 
 def warm_start(runs: Sequence[RunFolder], spec: SearchSpec, split: Split) -> WarmStart:
-    """The best settings of earlier ``runs`` that ``spec`` can try.
+    """Choose the best settings of earlier ``runs`` that ``spec`` can try.
 
     Settings are weighed by how like the run's data are to these, divided by their rank in their
     run, so that each run has about as many as its likeness is worth; the greatest weight goes

@@ -19,7 +19,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from raysearch.features.extractor import StreamShape
 from raysearch.models.layers.recurrent import MaskedLstm
-from raysearch.models.table import build_model
+from raysearch.models.model_table import build_model
 from raysearch.spec import SearchSpec
 
 ROUNDS, BATCH, FRAMES, CLASSES = 15, 32, 100, 7

@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from raysearch.forecast.gain import LEVEL, RATIOS
-from raysearch.replay.comparison import Plan
 from raysearch.replay.curve_table import CurveTable
 from raysearch.replay.forecasts import CLOSE, Case, cases
 from raysearch.replay.found_tables import find_tables
-from raysearch.replay.rules import rules_named
+from raysearch.replay.rule_comparison import Plan
+from raysearch.replay.search_rules import rules_named
 from raysearch.replay.simulation import replay
 
 RULES = ("asha", "promote", "tpe")

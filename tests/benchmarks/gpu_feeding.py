@@ -25,7 +25,7 @@ from raysearch.streaming.arrays import FeatureArrays, RowStats
 from raysearch.streaming.batches import SplitData
 from raysearch.streaming.prefetch import PrefetchReader
 from raysearch.streaming.readers import DeviceReader, HostReader
-from raysearch.streaming.rows import RowTable, SplitRows
+from raysearch.streaming.split_rows import RowTable, SplitRows
 from raysearch.streaming.store import feature_source
 from raysearch.training.learner import Learner
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from random_streams import RandomStreams
 
-from raysearch.features.table import build_extractor
+from raysearch.features.extractor_table import build_extractor
 from raysearch.spec import SearchSpec
 from raysearch.training.learner import Learner
 
 if TYPE_CHECKING:
-    from raysearch.training.config import TrainingConfig
+    from raysearch.training.training_sections import TrainingConfig
 
 # By what compiling them costs.
 SYSTEMS = ("cnn", "ssl", "cnn1d_attention", "lstm", "resnet34", "mfhca", "emohrnet")

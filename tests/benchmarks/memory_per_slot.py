@@ -32,7 +32,7 @@ SETTINGS = {
 }
 WORKER = "RayTrainWorker"
 # One each a search or a machine, however many slots there are.
-SHARED = ("NodeCache", "_StatsActor", "_AutoscalingCoordinatorActor", "Admission", "load features")
+SHARED = ("NodeCache", "_StatsActor", "_AutoscalingCoordinatorActor", "SlotBroker", "load features")
 MB = 1e6
 
 

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from raysearch.models.base import Model
-from raysearch.training.config import TrainingConfig
 from raysearch.training.gradient import autocast
 from raysearch.training.losses import soft_cross_entropy
+from raysearch.training.training_sections import TrainingConfig
 
 __all__ = ["MemberLoss", "Pack", "adam_step"]
 

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from raysearch.features.extractor import StreamShape
-from raysearch.features.table import build_extractor
+from raysearch.features.extractor_table import build_extractor
 from raysearch.models.base import Model
-from raysearch.models.table import build_model
+from raysearch.models.model_table import build_model
 from raysearch.spec import SearchSpec
-from raysearch.training.config import SpecAugmentConfig, TrainingConfig
 from raysearch.training.losses import class_weights, soft_targets
 from raysearch.training.spec_augment import band_draws, mask_bands, time_shift
+from raysearch.training.training_sections import SpecAugmentConfig, TrainingConfig
 
 __all__ = ["SMALL", "Draws", "Work", "augment", "draw"]
 

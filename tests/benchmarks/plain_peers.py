@@ -31,13 +31,13 @@ from sklearn.svm import LinearSVC
 from torch import Tensor, nn
 from torch.nn import functional
 
-from raysearch.corpora.table import CorpusConfig, load_corpus
+from raysearch.corpora.corpus_table import CorpusConfig, load_corpus
 from raysearch.features.audio import read_audio
 from raysearch.features.ssl import SslConfig
 from raysearch.features.ssl_encoder import SslEncoder
 from raysearch.features.ssl_weights import load_weights
-from raysearch.protocols.config import ProtocolConfig
 from raysearch.protocols.folds import outer_folds
+from raysearch.protocols.protocol_section import ProtocolConfig
 from raysearch.training.metrics import accuracy, confusion_matrix, uar
 
 SAMPLE_RATE, NUM_MELS, EPOCHS, BATCH_SIZE = 16000, 64, 25, 32
@@ -198,7 +198,7 @@ def _fitted(mel_FT: Tensor, num_frames: int) -> Tensor:
 def probes(data: Data, weights: str) -> dict[str, Peer]:
     """A regression and an SVM on the last layer of the encoder, on each other one, and on all."""
     config = SslConfig(weights=weights, layer="weighted")
-    config.ready()
+    config.check_external_files()
     encoder = SslEncoder(config.plan()).eval()
     encoder.load(load_weights(config.path))
     width = config.plan().sizes.width

@@ -17,17 +17,17 @@ import numpy as np
 import torch
 
 from raysearch.config.identity import canonical_json, seed_from
-from raysearch.corpora.table import load_corpus
+from raysearch.corpora.corpus_table import load_corpus
 from raysearch.errors import NonFiniteLossError
 from raysearch.features.audio import read_audio
 from raysearch.features.extractor import FeatureConfig
-from raysearch.features.table import build_extractor
+from raysearch.features.extractor_table import build_extractor
 from raysearch.protocols.splits import Split, make_split
 from raysearch.spec import SearchSpec, TrialConfig, own_values
 from raysearch.streaming.arrays import FeatureArrays, RowStats
 from raysearch.streaming.batches import SplitData
 from raysearch.streaming.readers import HostReader
-from raysearch.streaming.rows import SplitRows, split_rows
+from raysearch.streaming.split_rows import SplitRows, split_rows
 from raysearch.streaming.store import feature_source
 from raysearch.training.learner import Learner
 from raysearch.training.scoring import Scores, score_batches, validation_metrics

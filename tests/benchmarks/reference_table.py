@@ -150,7 +150,7 @@ def fold(run: RunFolder) -> dict[str, Any]:
         "whole_s": round(run.info()["sessions"][-1]["ended"] - events[0].time, 1),
         "value": best.best_value,
         "number": best.number,
-        "own": bool(best.details.get("exempt")),
+        "own": bool(best.never_pruned),
         "best": best.config,
         "best_epoch": best.best_epoch,
         "final": model.describe(),

@@ -8,7 +8,7 @@ import optuna
 from ray.tune.schedulers import ASHAScheduler
 from recorded_curves import Curves
 
-from raysearch.tuning.schedulers import StopRule
+from raysearch.tuning.stop_rules import StopRule
 
 Rule = Callable[[int, int, float], bool]
 

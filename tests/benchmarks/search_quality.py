@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from raysearch.replay.comparison import Plan, Switch, compare_rules
 from raysearch.replay.found_tables import find_tables
-from raysearch.replay.rules import RULES, Rule
+from raysearch.replay.rule_comparison import Plan, Switch, compare_rules
+from raysearch.replay.search_rules import RULES, Rule
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 PIECES = REFERENCE / "search_quality"

@@ -25,13 +25,13 @@ import psutil
 import ray
 import torch
 
-from raysearch.corpora.table import CorpusConfig, load_corpus
+from raysearch.corpora.corpus_table import CorpusConfig, load_corpus
 from raysearch.features.log_mel import LogMelConfig
 from raysearch.spec import SearchSpec
 from raysearch.storage.replica import open_storage
 from raysearch.streaming.node_cache import NodeCache
-from raysearch.streaming.rows import RowTable, SplitRows
 from raysearch.streaming.shards import FeatureSet, ensure_features
+from raysearch.streaming.split_rows import RowTable, SplitRows
 from raysearch.streaming.store import FeatureSource
 from raysearch.streaming.tiers import Tier, open_trial_data
 from raysearch.training.data import TrialData
@@ -154,7 +154,7 @@ def _learner(
         seed=1,
         tier=tier,
         cache=cache,
-        window_rows=options.shuffle_rows,
+        shuffle_rows=options.shuffle_rows,
     ) as data:
         yield _built(config, training, data)
 

@@ -31,13 +31,13 @@ from ray.train import RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 from ray.tune.integration.ray_train import TuneReportCallback
 
+from raysearch.ray_cluster.session import cluster_session
 from raysearch.run_folder import RunFolder
 from raysearch.spec import TrialConfig
 from raysearch.streaming.node_cache import node_cache
+from raysearch.streaming.preparation import prepare_features, prepare_split
 from raysearch.streaming.tiers import open_trial_data
 from raysearch.training.learner import Learner
-from raysearch.tuning.cluster_session import cluster_session
-from raysearch.tuning.preparation import prepare_features, prepare_split
 
 SLOTS, EPOCHS = 2, 2
 SETTINGS = {

@@ -35,7 +35,7 @@ SHORT = ("--trials=2", "--max-epochs=2")
 # Attempts at a trial.
 FIRST, LATER = (1,), range(2, 100)
 # Prints what the head's port for Ray's own calls says to one without a token.
-ASK = "from raysearch.tuning.token_check import *; print(ask('{}:6379', GCS_METHOD))"
+ASK = "from raysearch.ray_cluster.token_check import *; print(ask('{}:6379', GCS_METHOD))"
 
 
 def prove(steps: Steps, laptop: Laptop, hosts: Sequence[Host]) -> None:

@@ -14,7 +14,7 @@ from demo_layouts import LAYOUTS, TAKES, Take, move
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from raysearch.corpora.table import CORPORA, CorpusConfig, corpus_parser, load_corpus
+from raysearch.corpora.corpus_table import CORPORA, CorpusConfig, corpus_parser, load_corpus
 from raysearch.corpora.utterance import Corpus, Utterance
 from raysearch.errors import ConfigError, EmptyCorpusError, MissingPathError, UnknownNameError
 

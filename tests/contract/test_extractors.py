@@ -10,9 +10,9 @@ import pytest
 
 from raysearch.errors import ConfigError, UserError
 from raysearch.features.extractor import Extractor
+from raysearch.features.extractor_table import EXTRACTORS, build_extractor, feature_config
 from raysearch.features.log_mel import LogMel, LogMelConfig
 from raysearch.features.mfcc import Mfcc, MfccConfig
-from raysearch.features.table import EXTRACTORS, build_extractor, feature_config
 
 OWN = "own_extractor:Loudness"
 CONFIGS = [
@@ -34,7 +34,7 @@ def own_module(monkeypatch):
 def extractor(request):
     config = feature_config(request.param)
     try:
-        config.ready()
+        config.check_external_files()
     except UserError as error:
         pytest.skip(str(error))
     return build_extractor(config)
@@ -82,7 +82,8 @@ def test_nothing_in_gives_nothing_out(extractor):
 @pytest.mark.parametrize("name", [n for n in EXTRACTORS.names() if n != "ssl"])
 def test_reading_a_config_does_not_import_torch(name):
     code = (
-        "import sys; from raysearch.features.table import feature_config, build_extractor;"
+        "import sys;"
+        "from raysearch.features.extractor_table import feature_config, build_extractor;"
         f"build_extractor(feature_config({{'extractor': {name!r}}}));"
         "assert 'torch' not in sys.modules"
     )

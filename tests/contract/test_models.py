@@ -12,7 +12,7 @@ from torch import Tensor
 
 from raysearch.features.extractor import StreamShape
 from raysearch.models.base import Model, SolvedModel
-from raysearch.models.table import MODELS, build_model, model_config
+from raysearch.models.model_table import MODELS, build_model, model_config
 from raysearch.training import checkpoint
 
 GOLDEN = Path(__file__).parent.parent / "data" / "golden_losses.json"

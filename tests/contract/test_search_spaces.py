@@ -8,9 +8,9 @@ import yaml
 
 from raysearch.config.loader import parse_yaml
 from raysearch.config.published import SHOWN_ONLY
-from raysearch.config.spaces import shipped_spaces
-from raysearch.features.table import build_extractor
-from raysearch.models.table import build_model
+from raysearch.config.shipped_spaces import shipped_spaces
+from raysearch.features.extractor_table import build_extractor
+from raysearch.models.model_table import build_model
 from raysearch.prerequisites import MAX_FEATURE_SETS, feature_sets
 from raysearch.spec import SearchSpec, published_values
 

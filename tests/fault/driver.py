@@ -27,7 +27,7 @@ SETTINGS = {
     "search.checkpoint_every_s": 0,
     # Trials pause after one epoch and after two, and the best of them go on.
     "training.warmup_epochs": 0,
-    "search.own_first": False,
+    "search.defaults_first": False,
     "search.grace_epochs": 1,
     "search.noise": 0,
 }

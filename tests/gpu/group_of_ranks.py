@@ -66,7 +66,7 @@ def main():
     import torch
     import torch.distributed as dist
 
-    from raysearch.tuning.faults import fault_of
+    from raysearch.workers.faults import fault_of
 
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     os.environ.setdefault("NCCL_SOCKET_IFNAME", "lo")

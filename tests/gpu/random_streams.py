@@ -10,10 +10,10 @@ import torch
 
 from raysearch.features.extractor import StreamShape
 from raysearch.features.ssl import SslConfig
-from raysearch.models.table import model_config
-from raysearch.training.config import SpecAugmentConfig, TrainingConfig
+from raysearch.models.model_table import model_config
 from raysearch.training.data import Batch
 from raysearch.training.learner import Learner
+from raysearch.training.training_sections import SpecAugmentConfig, TrainingConfig
 
 NUM_CLASSES = 4
 # Nothing that is drawn on the device: CPU and GPU have generators of their own.

@@ -25,7 +25,7 @@ search:
   inner_folds: 1
   final: single
   fusion: false
-  own_first: true
+  defaults_first: true
   priors: false
   checkpoint_every_s: 0
 space:

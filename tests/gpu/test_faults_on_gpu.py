@@ -6,9 +6,9 @@ import sys
 import pytest
 import torch
 
-from raysearch.tuning.commands import Command
-from raysearch.tuning.faults import Fault
-from raysearch.tuning.serve import _Server
+from raysearch.workers.commands import Command
+from raysearch.workers.faults import Fault
+from raysearch.workers.worker_loop import _Server
 
 pytestmark = pytest.mark.gpu
 
@@ -16,8 +16,8 @@ FAR_TOO_MUCH = 2**50
 BROKEN = """
 import os
 import torch
-from raysearch.tuning.commands import Command
-from raysearch.tuning.serve import _Server
+from raysearch.workers.commands import Command
+from raysearch.workers.worker_loop import _Server
 
 class Session:
     def run_epoch(self):

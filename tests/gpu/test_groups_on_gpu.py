@@ -10,8 +10,8 @@ from group_of_ranks import SHARES
 from random_streams import near
 
 from raysearch.errors import ResourceError
-from raysearch.tuning.faults import Fault
-from raysearch.tuning.resources import Node, plan_slots
+from raysearch.ray_cluster.resources import Node, plan_slots
+from raysearch.workers.faults import Fault
 
 pytestmark = pytest.mark.gpu
 

@@ -8,17 +8,17 @@ from random_streams import NOT_AUGMENTED
 
 from raysearch.features.log_mel import LogMelConfig
 from raysearch.features.mfcc import MfccConfig
-from raysearch.models.table import model_config
+from raysearch.models.model_table import model_config
+from raysearch.ray_cluster.gpu_memory import free_gpu_bytes
+from raysearch.ray_cluster.resources import Node, plan_slots
 from raysearch.streaming.arrays import FeatureArrays, RowStats
 from raysearch.streaming.batches import SplitData
 from raysearch.streaming.prefetch import PrefetchReader
 from raysearch.streaming.readers import DeviceReader, HostReader
 from raysearch.streaming.store import feature_source
 from raysearch.streaming.tiers import DEVICE_SHARE, choose_tier
-from raysearch.training.config import TrainingConfig
 from raysearch.training.learner import Learner
-from raysearch.tuning.gpu_memory import free_gpu_bytes
-from raysearch.tuning.resources import Node, plan_slots
+from raysearch.training.training_sections import TrainingConfig
 
 pytestmark = pytest.mark.gpu
 

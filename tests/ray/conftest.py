@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from raysearch.tuning.cluster_session import cluster_session
+from raysearch.ray_cluster.session import cluster_session
 
 
 @pytest.fixture(scope="session")

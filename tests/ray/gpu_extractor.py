@@ -15,8 +15,8 @@ from pydantic import Field
 
 from raysearch.corpora.utterance import Utterance
 from raysearch.features.extractor import Extractor, FeatureConfig
-from raysearch.streaming.parts import read_rows
 from raysearch.streaming.shards import ensure_features
+from raysearch.streaming.store_parts import read_rows
 
 
 class GivenConfig(FeatureConfig):

@@ -12,7 +12,7 @@ from small_command import SMALL
 pytestmark = pytest.mark.ray
 
 # The draw of this seed learns something in two epochs.
-SAMPLED = ["--set=search.published_first=false", "--set=search.own_first=false"]
+SAMPLED = ["--set=search.published_first=false", "--set=search.defaults_first=false"]
 
 
 def raysearch(*arguments, cwd):

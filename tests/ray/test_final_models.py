@@ -10,11 +10,11 @@ from tiny_search import search, small_spec
 
 from raysearch.evaluation.evaluate import evaluate, final_arm
 from raysearch.evaluation.final_model import ALL_ROWS, FINAL, load_final
-from raysearch.evaluation.parts import OWN
+from raysearch.evaluation.other_models import OWN
 from raysearch.evaluation.predict import mean_probabilities, row_table
-from raysearch.lease import RunLease
 from raysearch.reporting.best_model import write_best
 from raysearch.reporting.leaderboard import leaderboard_rows
+from raysearch.run_lease import RunLease
 from raysearch.training.checkpoint import load_tensors
 from raysearch.training.inputs import load_inputs
 from raysearch.tuning.tuner import Watcher
@@ -28,7 +28,7 @@ QUIET = Watcher(lambda line: None, lambda *counts: None)
 @pytest.fixture(scope="module")
 def run(cluster, storage):
     spec = small_spec(
-        search__own_first=True,
+        search__defaults_first=True,
         search__published_first=False,
         search__inner_folds=2,
         search__final="auto",

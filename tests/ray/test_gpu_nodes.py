@@ -3,7 +3,7 @@
 import pytest
 import ray
 
-from raysearch.tuning.gpu_memory import least_gpu_bytes
+from raysearch.ray_cluster.gpu_memory import least_gpu_bytes
 
 pytestmark = pytest.mark.ray
 

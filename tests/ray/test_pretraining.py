@@ -12,11 +12,11 @@ from raysearch.cli.main import run_command
 from raysearch.corpora.demo import synthesise
 from raysearch.evaluation.evaluate import evaluate
 from raysearch.evaluation.final_model import load_final
-from raysearch.lease import RunLease
 from raysearch.protocols.learned import LEARNED_FROM, Learned
 from raysearch.reporting.best_model import write_best
+from raysearch.run_lease import RunLease
 from raysearch.training.checkpoint import load_tensors
-from raysearch.training.start import PRETRAINED, WEIGHTS
+from raysearch.training.start_weights import PRETRAINED, WEIGHTS
 from raysearch.tuning.start_record import kept_record
 from raysearch.tuning.tuner import Watcher
 
@@ -74,7 +74,7 @@ def spec(women, savee):
         # So small that weights stay where they start.
         training__learning_rate=1e-7,
         training__weight_decay=0.0,
-        search__own_first=True,
+        search__defaults_first=True,
         search__published_first=False,
         search__scheduler="none",
         search__trials=2,

@@ -18,12 +18,12 @@ from raysearch.race.accounts import Ground
 from raysearch.race.driver import Race
 from raysearch.race.entrants import entrants
 from raysearch.race.outcome import outcome, statements, write_board
-from raysearch.race.record import RaceFolder, RaceState
+from raysearch.race.race_record import RaceFolder, RaceState
 from raysearch.run_folder import RunFolder
-from raysearch.service.record import records
-from raysearch.tuning.preparation import prepare_split
-from raysearch.tuning.sizing import open_pool
+from raysearch.service.job_record import records
+from raysearch.streaming.preparation import prepare_split
 from raysearch.tuning.tuner import Watcher, prepared_bank
+from raysearch.workers.open_pool import open_pool
 
 pytestmark = pytest.mark.ray
 

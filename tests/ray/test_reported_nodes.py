@@ -9,8 +9,8 @@ from ray._raylet import (
 )
 from ray.core.generated.autoscaler_pb2 import ClusterConfig
 
-from raysearch.tuning.autoscaler import possible_nodes
-from raysearch.tuning.resources import Node
+from raysearch.ray_cluster.autoscaler import possible_nodes
+from raysearch.ray_cluster.resources import Node
 
 pytestmark = pytest.mark.ray
 

@@ -7,8 +7,8 @@ import pytest
 import ray
 
 from raysearch.run_folder import RunFolder
-from raysearch.tuning.conducting import _let_tune_run
-from raysearch.tuning.slots import Assignment
+from raysearch.tuning.sitting import _let_tune_run
+from raysearch.workers.trial_order import Assignment
 
 pytestmark = pytest.mark.ray
 
@@ -25,13 +25,13 @@ class SlowHost:
     async def free(self):
         self._freed.set()
 
-    async def begin(self, lease):
+    async def begin(self, booking):
         if self._hangs:
             await asyncio.wait_for(self._freed.wait(), HUNG_S)
         await asyncio.sleep(SLOW_S)
         return {"attempt": 1}
 
-    async def step(self, lease, index):
+    async def step(self, booking, index):
         return {"attempt": 1, "epoch": 1, "value": 0.5, "done": True}
 
     async def trial(self, number):
@@ -62,7 +62,7 @@ class Slots:
         return Assignment(slot, slot, f"trial {slot}", {"host": self._waiting.pop(0)})
 
     def assign(self, slot, task):
-        return {**task, "lease": 0}
+        return {**task, "booking": 0}
 
     def close_idle(self):
         pass

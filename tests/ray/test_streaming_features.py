@@ -17,9 +17,9 @@ from raysearch.features.audio import read_audio
 from raysearch.features.log_mel import LogMel, LogMelConfig
 from raysearch.features.waveform_augment import apply_cell
 from raysearch.streaming.node_cache import NodeCache, cached_arrays
-from raysearch.streaming.parts import part_name
-from raysearch.streaming.rows import RowTable, SplitRows
 from raysearch.streaming.shards import ROWS_PER_PART, ensure_features
+from raysearch.streaming.split_rows import RowTable, SplitRows
+from raysearch.streaming.store_parts import part_name
 from raysearch.streaming.tiers import open_trial_data
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
@@ -244,7 +244,7 @@ def test_cache_keeps_to_its_budget_and_forgets_the_oldest(utterances, sources):
 
 
 def test_rows_that_the_store_lacks_are_refused_in_every_tier(rows, sources):
-    strange = dataclasses.replace(rows.train, hashes=("f" * 32, *rows.train.hashes[1:]))
+    strange = dataclasses.replace(rows.train, keys=("f" * 32, *rows.train.keys[1:]))
     for tier in ("host", "stream"):
         with pytest.raises(DataError, match="1 rows are not in the store"):
             opened(dataclasses.replace(rows, train=strange), sources, tier=tier)
@@ -286,7 +286,7 @@ def test_augmentation_cells_stand_beside_the_clean_training_rows(utterances, row
     bank = ensure(utterances[:NUM_TRAIN], tmp_path, cells=cells)
     assert bank.source == clean.source
     assert len(bank.rows) == 2 * NUM_TRAIN
-    assert not {key.partition("+")[0] for key in bank.rows} & set(rows.validation.hashes)
+    assert not {key.partition("+")[0] for key in bank.rows} & set(rows.validation.keys)
     first = utterances[0]
     slow = apply_cell(read_audio(first.path, 16000), 16000, "stretch:0.8", 0)
     frames = bank.rows[f"{first.content_hash}+stretch:0.8"][2]

@@ -14,8 +14,8 @@ from ray.util.placement_group import (
     remove_placement_group,
 )
 
-from raysearch.tuning.pool import WorkerPool
-from raysearch.tuning.resources import Plan
+from raysearch.ray_cluster.resources import Plan
+from raysearch.workers.pool import WorkerPool
 
 pytestmark = pytest.mark.ray
 
@@ -46,8 +46,8 @@ def free_cpus():
 
 
 def test_a_slot_closes_while_its_worker_hangs_in_its_start(cluster, tmp_path, monkeypatch):
-    monkeypatch.setattr("raysearch.tuning.slot.CLOSE_S", 1.0)
-    monkeypatch.setattr("raysearch.tuning.slot.ABORT_S", 1.0)
+    monkeypatch.setattr("raysearch.workers.slot.CLOSE_S", 1.0)
+    monkeypatch.setattr("raysearch.workers.slot.ABORT_S", 1.0)
     all_cpus = wait_for(lambda: free_cpus() == 2.0) and free_cpus()
     before = pids("ray::TrainController")
     pool = WorkerPool(Plan(1, 1, 1, 0.0), "stuck", tmp_path)

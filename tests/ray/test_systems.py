@@ -8,7 +8,7 @@ import pytest
 import soundfile
 from tiny_search import SMALL_FEATURES, losses, search
 
-from raysearch.corpora.table import CorpusConfig, load_corpus
+from raysearch.corpora.corpus_table import CorpusConfig, load_corpus
 from raysearch.protocols.splits import make_split
 from raysearch.spec import SearchSpec
 from raysearch.training.checkpoint import load_tensors

@@ -5,14 +5,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from raysearch.evaluation.final import FinalStage
 from raysearch.evaluation.final_model import FINAL
-from raysearch.evaluation.pretrain import PretrainStage
-from raysearch.lease import RunLease
+from raysearch.evaluation.final_stage import FinalStage
+from raysearch.evaluation.pretrain_stage import PretrainStage
 from raysearch.ledger import TERMINAL, read
 from raysearch.run_folder import RunFolder
+from raysearch.run_lease import RunLease
 from raysearch.spec import SearchSpec
-from raysearch.tuning.preparation import prepare_split
+from raysearch.streaming.preparation import prepare_split
 from raysearch.tuning.start_source import find_source, fitted, write_learned
 from raysearch.tuning.tuner import Watcher, run_search
 
@@ -38,7 +38,7 @@ SMALL = {
     "model.stem_stride": 4,
     "training.epochs": 2,
     "search.trials": 4,
-    "search.own_first": False,
+    "search.defaults_first": False,
     "search.priors": False,
     "search.inner_folds": 1,
     "search.final": "single",

@@ -18,7 +18,7 @@ from verdict import Check, check_faults, check_memory, check_trials, statuses
 from raysearch.ledger import TERMINAL, Event, read
 from raysearch.storage.objects import ObjectStore
 from raysearch.storage.segments import fetch_ledger
-from raysearch.trials import TrialRecord
+from raysearch.trial_records import TrialRecord
 
 __all__ = ["soak"]
 

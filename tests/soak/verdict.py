@@ -9,7 +9,7 @@ from memory import Growth
 
 from raysearch.errors import DataError
 from raysearch.ledger import TERMINAL, Event
-from raysearch.trials import TrialRecord, Trials
+from raysearch.trial_records import TrialRecord, Trials
 
 __all__ = ["Check", "check_faults", "check_memory", "check_trials", "statuses"]
 

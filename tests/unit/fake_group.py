@@ -4,8 +4,8 @@ import asyncio
 import functools
 from contextlib import asynccontextmanager
 
-from raysearch.tuning.commands import Outcome
-from raysearch.tuning.worker_group import WorkerGroupHost
+from raysearch.workers.commands import Outcome
+from raysearch.workers.host import WorkerGroupHost
 
 DIES, HANGS = "dies", "hangs"
 
@@ -137,7 +137,7 @@ def asynchronous(test):
     return run
 
 
-async def begin(host, number=0, lease=0, **rest):
+async def begin(host, number=0, booking=0, **rest):
     """Assign a trial and start it."""
-    await host.assign(task(number, **rest), lease)
-    return await host.begin(lease)
+    await host.assign(task(number, **rest), booking)
+    return await host.begin(booking)

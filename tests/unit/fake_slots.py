@@ -7,11 +7,11 @@ from pathlib import Path
 from raysearch.config.identity import stable_hash
 from raysearch.ledger import TERMINAL, read
 from raysearch.spec import SearchSpec
-from raysearch.storage.runs import open_ledger
+from raysearch.storage.run_storage import open_ledger
 from raysearch.tuning.conductor import Conductor
 from raysearch.tuning.problem import SpecProblem
 from raysearch.tuning.study import Study, num_startup_trials
-from raysearch.tuning.trial import EpochReport
+from raysearch.workers.epoch_report import EpochReport
 
 CHECKPOINT_BYTES = 1 << 20
 SPACE = SearchSpec.load("emohrnet-gpu").space.fields
@@ -26,7 +26,7 @@ def small_spec(keep=("training.learning_rate", "model.dropout"), **settings):
         "search.scheduler": "asha",
         **({} if "training.warmup_epochs" in keep else {"training.warmup_epochs": 0}),
         "search.grace_epochs": 1,
-        "search.own_first": False,
+        "search.defaults_first": False,
         "search.priors": False,  # the scores are made up
         **{key.replace("__", "."): value for key, value in settings.items()},
     }

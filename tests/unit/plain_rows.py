@@ -1,6 +1,6 @@
 """Rows without audio, for tests of what reads features."""
 
-from raysearch.streaming.rows import RowTable, SplitRows
+from raysearch.streaming.split_rows import RowTable, SplitRows
 
 LABELS = ("angry", "calm", "sad")
 

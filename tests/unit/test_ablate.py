@@ -3,8 +3,8 @@
 import pytest
 
 from raysearch.errors import UserError
-from raysearch.evaluation.ablations import ABLATIONS, check_names
 from raysearch.evaluation.markdown import markdown_table
+from raysearch.evaluation.named_ablations import ABLATIONS, check_names
 from raysearch.spec import SearchSpec
 
 SMALLEST = ["training.clip_s=0.64", "features.mel.hop_ms=20", "features.mel.n_mels=32"]

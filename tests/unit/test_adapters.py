@@ -11,7 +11,7 @@ class Leases:
     """The pool's word on a slot's next trial."""
 
     def assign(self, slot, task):
-        return {"lease": 0}
+        return {"booking": 0}
 
 
 def test_a_trial_says_what_its_actor_died_of(tmp_path):

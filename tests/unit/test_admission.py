@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raysearch.tuning.admission import Claim, divide
-from raysearch.tuning.resources import Node, Plan
+from raysearch.ray_cluster.fair_share import Claim, divide
+from raysearch.ray_cluster.resources import Node, Plan
 
 
 def claim(search, slots, priority=0, share=1.0, workers=1, cpus=1, gpus=0.0, held=0, arrived=None):

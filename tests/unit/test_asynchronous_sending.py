@@ -12,12 +12,12 @@ from fake_slots import FakeSearch, small_spec
 
 from raysearch.errors import InfrastructureError
 from raysearch.ledger import read
-from raysearch.storage import lease as lease_module
+from raysearch.storage import object_lease as lease_module
 from raysearch.storage import outbox as outbox_module
 from raysearch.storage.objects import ObjectStore
 from raysearch.storage.outbox import Outbox
 from raysearch.storage.replica import open_storage, replica_of
-from raysearch.storage.runs import send_published
+from raysearch.storage.run_storage import send_published
 from raysearch.storage.segments import fetch_ledger
 from raysearch.training.checkpoint import MANIFEST
 

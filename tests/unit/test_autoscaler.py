@@ -9,9 +9,9 @@ from ray._private.state import GlobalState
 from ray.autoscaler._private.kuberay.node_provider import KubernetesHttpApiClient
 from ray.core.generated.autoscaler_pb2 import ClusterConfig
 
-from raysearch.tuning import autoscaler
-from raysearch.tuning.autoscaler import autoscaler_settings, possible_nodes
-from raysearch.tuning.resources import Node, plan_slots
+from raysearch.ray_cluster import autoscaler
+from raysearch.ray_cluster.autoscaler import autoscaler_settings, possible_nodes
+from raysearch.ray_cluster.resources import Node, plan_slots
 
 ROOT = Path(__file__).parents[2]
 HEAD = Node(0, 0)
@@ -87,7 +87,9 @@ def test_kuberay_yaml_with_no_worker_up_has_room_for_a_search(kubernetes):
         growing=True,
     )
     assert (plan.slots, plan.gpus_per_worker) == (100, 1)
-    assert len(asked) == 1, "searches ask the desk every two seconds, and it not Kubernetes"
+    assert len(asked) == 1, (
+        "searches ask the broker every two seconds, and it does not ask Kubernetes"
+    )
 
 
 def test_an_api_server_that_is_away_takes_no_nodes_away(kubernetes, monkeypatch):

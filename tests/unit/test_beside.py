@@ -13,12 +13,12 @@ from torch import Tensor
 from raysearch.errors import ConfigError
 from raysearch.features.extractor import StreamShape
 from raysearch.models.base import Model
-from raysearch.models.layers.beside import EPSILON, Beside, masked_mean_std
-from raysearch.models.table import build_model, model_config
+from raysearch.models.layers.side_statistics import EPSILON, SideStatistics, masked_mean_std
+from raysearch.models.model_table import build_model, model_config
 from raysearch.prerequisites import feature_sets
 from raysearch.spec import SearchSpec
-from raysearch.training.config import SpecAugmentConfig
 from raysearch.training.spec_augment import spec_augment
+from raysearch.training.training_sections import SpecAugmentConfig
 
 NUM_VALUES = 6
 SHAPES = {
@@ -79,7 +79,7 @@ def test_values_beyond_its_own_length_are_not_read(name: str) -> None:
 
 def test_functionals_are_appended_as_they_are() -> None:
     shapes = {"prosody": StreamShape(NUM_VALUES, 1, frames_per_second=0, kind="vector")}
-    beside = Beside(shapes, "prosody")
+    beside = SideStatistics(shapes, "prosody")
     x_B1F, pooled_BC = torch.randn(4, 1, NUM_VALUES), torch.randn(4, 3)
     found = beside(pooled_BC, {"prosody": x_B1F}, {"prosody": torch.ones(4, dtype=torch.long)})
     assert beside.num_features == NUM_VALUES
@@ -125,7 +125,7 @@ def test_a_search_asks_for_the_stream_first_and_then_computes_it(name: str) -> N
 def test_frames_that_are_masked_or_shifted_in_count_as_padding() -> None:
     """A row's statistics in training are those of the frames that are left, as in a test."""
     torch.manual_seed(2)
-    beside = Beside(SHAPES, "prosody")
+    beside = SideStatistics(SHAPES, "prosody")
     x_BTF, lengths_B = 3 + torch.randn(40, 16, NUM_VALUES), torch.arange(40) % 12 + 5
     config = SpecAugmentConfig(time_mask_width=0.2, time_mask_count=2, time_shift=0.3)
     masked_BTF = spec_augment({"prosody": x_BTF}, {"prosody": lengths_B}, config, SHAPES)["prosody"]

@@ -7,7 +7,7 @@ import torch
 
 from raysearch.features.extractor import StreamShape
 from raysearch.ledger import Ledger
-from raysearch.models.table import build_model
+from raysearch.models.model_table import build_model
 from raysearch.reporting.best_model import WEIGHTS, write_best
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec, TrialConfig

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from raysearch.features.extractor import StreamShape
 from raysearch.models.cnn1d_attention import Cnn1dAttention, Cnn1dAttentionConfig
-from raysearch.training.config import SpecAugmentConfig, TrainingConfig
 from raysearch.training.data import Batch
 from raysearch.training.learner import Learner
+from raysearch.training.training_sections import SpecAugmentConfig, TrainingConfig
 
 NUM_BINS = 6
 

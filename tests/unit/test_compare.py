@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from raysearch.__main__ import main
 from raysearch.errors import UserError
 from raysearch.evaluation.compare import compare, compare_all
-from raysearch.evaluation.stored import load_systems
+from raysearch.evaluation.stored_evaluations import load_systems
 from raysearch.spec import SearchSpec
 from raysearch.training.metrics import confusion_matrix, uar
 

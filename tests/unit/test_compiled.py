@@ -6,8 +6,8 @@ import torch
 from tiny_data import POOLED_LINEAR, PooledLinear, TinyData
 from torch._dynamo.eval_frame import _debug_get_cache_entry_list
 
-from raysearch.training.config import SpecAugmentConfig, TrainingConfig
 from raysearch.training.learner import Learner
+from raysearch.training.training_sections import SpecAugmentConfig, TrainingConfig
 
 
 def test_closing_forgets_what_was_compiled(monkeypatch):

@@ -11,8 +11,8 @@ from raysearch.errors import InfrastructureError
 from raysearch.ledger import Event, read
 from raysearch.spec import published_values
 from raysearch.tuning.budgets import Budgets
-from raysearch.tuning.faults import Fault
-from raysearch.tuning.trial import EpochReport
+from raysearch.workers.epoch_report import EpochReport
+from raysearch.workers.faults import Fault
 
 DISCRETE = ("model.width",)
 
@@ -107,7 +107,7 @@ def test_the_study_holds_what_the_ledger_holds(finished):
 
 def test_only_the_checkpoints_of_the_best_stay(finished):
     best = [r.checkpoint[0] for r in finished.trials.ranked() if r.checkpoint]
-    measured = [r.checkpoint[0] for r in finished.trials.records.values() if r.details["exempt"]]
+    measured = [r.checkpoint[0] for r in finished.trials.records.values() if r.never_pruned]
     keep = finished.spec.search.keep_best
     assert len(best) > keep
     assert finished.checkpoints() == sorted({*best[:keep], *measured})
@@ -119,7 +119,7 @@ def test_the_last_checkpoint_of_each_live_trial_stays(tmp_path):
         search__keep_best=1,
         search__trials=5,
         search__published_first=False,
-        search__own_first=False,
+        search__defaults_first=False,
     )
     search = FakeSearch(tmp_path / "run", spec, num_slots=2)
     most = 0
@@ -154,7 +154,7 @@ def test_a_published_trial_is_never_stopped(tmp_path):
 
 
 def test_the_sections_own_settings_come_after_the_published_ones(tmp_path):
-    spec = small_spec(search__trials=3, search__own_first=True, model__dropout=0.1)
+    spec = small_spec(search__trials=3, search__defaults_first=True, model__dropout=0.1)
     records = FakeSearch(tmp_path / "run", spec).run().trials.records
     assert [bool(record.details["published"]) for record in records.values()] == [1, 0, 0]
     fields = spec.base.fields()
@@ -166,7 +166,7 @@ def test_the_sections_own_settings_are_never_stopped(tmp_path):
     def curve(config, epoch):
         return 0.01 * epoch if config["model"]["dropout"] == 0 else 0.5 + 0.01 * epoch
 
-    spec = small_spec(search__trials=6, search__own_first=True, search__published_first=False)
+    spec = small_spec(search__trials=6, search__defaults_first=True, search__published_first=False)
     search = FakeSearch(tmp_path / "run", spec, num_slots=3, curve=curve)
     search.fill()
     for slot in (1, 2, 0):
@@ -183,7 +183,7 @@ def test_the_sections_own_settings_are_not_run_twice(tmp_path):
     ]
     settings = {key.replace(".", "__"): value for key, value in published}
     searched = ("training.learning_rate",)
-    spec = small_spec(searched, search__trials=2, search__own_first=True, **settings)
+    spec = small_spec(searched, search__trials=2, search__defaults_first=True, **settings)
     records = FakeSearch(tmp_path / "run", spec).run().trials.records
     assert spec.resolve(records[0].config) == spec.base
     assert spec.resolve(records[1].config) != spec.base

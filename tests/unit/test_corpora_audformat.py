@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from raysearch.corpora.table import CorpusConfig, load_corpus
+from raysearch.corpora.corpus_table import CorpusConfig, load_corpus
 from raysearch.corpora.utterance import Corpus
 from raysearch.errors import ConfigError, EmptyCorpusError, MissingPathError
 

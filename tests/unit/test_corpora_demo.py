@@ -12,9 +12,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from raysearch.corpora.corpus_table import CorpusConfig, load_corpus
 from raysearch.corpora.demo import synthesise
 from raysearch.corpora.espeak import Line, speak
-from raysearch.corpora.table import CorpusConfig, load_corpus
 from raysearch.corpora.utterance import Corpus, Utterance
 from raysearch.errors import ConfigError, DataError
 

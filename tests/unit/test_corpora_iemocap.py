@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from raysearch.corpora.table import CorpusConfig, load_corpus
+from raysearch.corpora.corpus_table import CorpusConfig, load_corpus
 from raysearch.corpora.utterance import Corpus
 from raysearch.errors import DataError, EmptyCorpusError
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from raysearch.cli.options import overrides
 from raysearch.config.base import build
+from raysearch.corpora.corpus_table import CorpusConfig, load_corpus
 from raysearch.corpora.labels import committed_label_map, read_label_map
-from raysearch.corpora.table import CorpusConfig, load_corpus
 from raysearch.corpora.utterance import Corpus
 from raysearch.errors import ConfigError, DataError, MissingPathError
 

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from raysearch.corpora.table import CorpusConfig, load_corpus
+from raysearch.corpora.corpus_table import CorpusConfig, load_corpus
 from raysearch.errors import ConfigError
 from raysearch.protocols.audit import audit
 from raysearch.protocols.splits import ProtocolConfig, inner_splits

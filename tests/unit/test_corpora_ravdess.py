@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from raysearch.corpora.corpus_table import CorpusConfig, load_corpus
 from raysearch.corpora.ravdess import EMOTIONS
-from raysearch.corpora.table import CorpusConfig, load_corpus
 from raysearch.corpora.utterance import Corpus, Dropped
 from raysearch.errors import EmptyCorpusError
 

@@ -15,7 +15,7 @@ from raysearch.evaluation.cross_corpus import among, crossing
 from raysearch.protocols.audit import audit
 from raysearch.protocols.splits import ProtocolConfig, make_split
 from raysearch.spec import SearchSpec
-from raysearch.tuning.preparation import AuditedSplit
+from raysearch.streaming.preparation import AuditedSplit
 
 SPEC = SearchSpec.load("cnn")
 

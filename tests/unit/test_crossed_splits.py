@@ -12,7 +12,7 @@ from protocol_corpora import corpora, crossed, gappy, joined, made
 
 from raysearch.config.base import build
 from raysearch.config.identity import canonical_json
-from raysearch.corpora.table import CorpusConfig, load_corpus
+from raysearch.corpora.corpus_table import CorpusConfig, load_corpus
 from raysearch.errors import ConfigError, DataError
 from raysearch.protocols.audit import audit
 from raysearch.protocols.folds import outer_folds

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from fake_group import HANGS, asynchronous, begin, serving
 
-from raysearch.tuning.deadlines import Deadlines
-from raysearch.tuning.hung_worker import _kill
+from raysearch.workers.deadlines import Deadlines
+from raysearch.workers.hung_worker import _kill
 
 
 def seen(*took):
@@ -74,7 +74,7 @@ async def test_a_rank_that_hangs_is_ended_and_its_trial_goes_elsewhere():
         assert answer == {"failed": "epoch: rank 0, 1 hung for 0 s", "attempt": 1, "fault": "slot"}
         assert ender.ended == [("", 0), ("", 1)]
         # The slot takes the next trial with a new group.
-        assert await begin(host, 8, lease=1) == {"attempt": 1}
+        assert await begin(host, 8, booking=1) == {"attempt": 1}
         assert (await host.step(1, 0))["epoch"] == 1
         assert group.incarnation == 1
 
@@ -97,7 +97,7 @@ async def test_a_slot_on_which_everything_hangs_is_given_up():
     async with service as (host, group):
         ender.group = group
         host._deadlines.took("start", 0.01)
-        answers = [await begin(host, number, lease=number) for number in range(3)]
+        answers = [await begin(host, number, booking=number) for number in range(3)]
         assert [answer.get("slot_lost", False) for answer in answers] == [False, False, True]
         assert "lost 3 times" in answers[-1]["failed"]
 

@@ -15,6 +15,13 @@ from raysearch.cli import doctor
 from raysearch.errors import ConfigError, UserError
 from raysearch.service.doctor import all_reduce, node_probe
 from raysearch.service.doctor.all_reduce import bus_bandwidth
+from raysearch.service.doctor.cluster_findings import (
+    assess_bandwidth,
+    assess_nodes,
+    assess_ports,
+    assess_storage,
+    assess_token,
+)
 from raysearch.service.doctor.facts import (
     Gpu,
     Listener,
@@ -25,22 +32,15 @@ from raysearch.service.doctor.facts import (
     TorchFacts,
 )
 from raysearch.service.doctor.findings import Finding, listed, worst
-from raysearch.service.doctor.judge import (
+from raysearch.service.doctor.node_findings import (
     Offset,
-    judge_clocks,
-    judge_gpus,
-    judge_pins,
-    judge_processors,
-    judge_room,
-    judge_torch,
-    judge_versions,
-)
-from raysearch.service.doctor.judge_cluster import (
-    judge_bandwidth,
-    judge_nodes,
-    judge_ports,
-    judge_storage,
-    judge_token,
+    assess_clocks,
+    assess_gpus,
+    assess_pins,
+    assess_processors,
+    assess_room,
+    assess_torch,
+    assess_versions,
 )
 from raysearch.service.doctor.node_probe import NodeProbe
 from raysearch.service.doctor.storage_probe import node_storage, opened
@@ -79,7 +79,7 @@ def run_doctor(*arguments):
 
 
 def test_equal_versions_are_one_line():
-    (finding,) = judge_versions({"a": NODE, "b": NODE})
+    (finding,) = assess_versions({"a": NODE, "b": NODE})
     assert finding.level == "ok"
     assert "alike on 2 machines: raysearch 0.1.0 (sources aa)" in finding.what
 
@@ -94,41 +94,41 @@ def test_equal_versions_are_one_line():
 )
 def test_a_differing_version_names_who_has_which(package, value, told):
     other = replace(NODE, versions={**VERSIONS, package: value})
-    (finding,) = judge_versions({"a": NODE, "b": other, "c": NODE})
+    (finding,) = assess_versions({"a": NODE, "b": other, "c": NODE})
     assert (finding.level, finding.what) == ("failed", told)
 
 
 def test_pins_of_the_installed_package_hold_here():
     wanted = importlib.metadata.requires("raysearch")
     names = {Requirement(text).name for text in wanted if "extra ==" not in text}
-    finding = judge_pins(wanted, {name: importlib.metadata.version(name) for name in names})
+    finding = assess_pins(wanted, {name: importlib.metadata.version(name) for name in names})
     assert finding.level == "ok", finding.what
 
 
 def test_pins_that_do_not_hold_are_named():
     wanted = ["torch==2.11.0", "numpy>=2", "boto3>=1; extra == 'aws'", "soxr>=0.5"]
-    finding = judge_pins(wanted, {"torch": "2.10.0", "numpy": "2.4.6", "soxr": None})
+    finding = assess_pins(wanted, {"torch": "2.10.0", "numpy": "2.4.6", "soxr": None})
     assert finding.level == "failed"
     assert finding.what == "torch 2.10.0 instead of ==2.11.0, soxr is missing"
 
 
 def test_torch_of_a_local_build_is_the_pinned_one():
-    assert judge_pins(["torch==2.11.0"], {"torch": "2.11.0+cu130"}).level == "ok"
+    assert assess_pins(["torch==2.11.0"], {"torch": "2.11.0+cu130"}).level == "ok"
 
 
 def test_a_torch_that_cannot_be_imported_fails():
-    assert judge_torch({"a": NODE}).level == "ok"
+    assert assess_torch({"a": NODE}).level == "ok"
     for torch in (TorchFacts(error="no libcudart"), TorchFacts(audio_error="undefined symbol")):
-        finding = judge_torch({"a": NODE, "b": replace(NODE, torch=torch)})
+        finding = assess_torch({"a": NODE, "b": replace(NODE, torch=torch)})
         assert finding.level == "failed"
         assert finding.what.startswith("b: ")
 
 
 def test_gpus_that_work_are_counted():
-    (finding,) = judge_gpus({"a": ON_GPU}, {"a": ray_node(gpus=2)})
+    (finding,) = assess_gpus({"a": ON_GPU}, {"a": ray_node(gpus=2)})
     assert finding.level == "ok"
     assert "2 x NVIDIA H200 (140 GiB)" in finding.what
-    (none,) = judge_gpus({"a": NODE}, {"a": ray_node()})
+    (none,) = assess_gpus({"a": NODE}, {"a": ray_node()})
     assert none == Finding("ok", "gpus", "none: training runs on CPUs")
 
 
@@ -155,7 +155,7 @@ def test_gpus_that_work_are_counted():
     ],
 )
 def test_gpus_that_cannot_be_used(node, counted, level, told):
-    (finding,) = judge_gpus({"a": node}, {"a": ray_node(gpus=counted)})
+    (finding,) = assess_gpus({"a": node}, {"a": ray_node(gpus=counted)})
     assert finding.level == level
     assert told in finding.what
 
@@ -163,10 +163,10 @@ def test_gpus_that_cannot_be_used(node, counted, level, told):
 def test_processors_tell_what_all_of_them_have():
     assert (
         "16 usable; bfloat16 in hardware (amx_bf16)"
-        in judge_processors({"a": NODE, "b": NODE}).what
+        in assess_processors({"a": NODE, "b": NODE}).what
     )
     plain = replace(NODE, cpu_flags=("avx2",))
-    assert "no bfloat16" in judge_processors({"a": NODE, "b": plain}).what
+    assert "no bfloat16" in assess_processors({"a": NODE, "b": plain}).what
 
 
 @pytest.mark.parametrize(
@@ -181,14 +181,14 @@ def test_processors_tell_what_all_of_them_have():
     ],
 )
 def test_too_little_room_is_told_by_node(change, level, check):
-    (finding,) = judge_room({"a": NODE, "b": replace(NODE, **change)})
+    (finding,) = assess_room({"a": NODE, "b": replace(NODE, **change)})
     assert (finding.level, finding.check) == (level, check)
     assert finding.what.startswith("b: ")
     assert finding.advice
 
 
 def test_enough_room_is_one_line():
-    assert levels(judge_room({"a": NODE, "b": NODE})) == ["ok"]
+    assert levels(assess_room({"a": NODE, "b": NODE})) == ["ok"]
 
 
 @given(
@@ -200,7 +200,7 @@ def test_a_clock_is_never_accused_of_the_way(true_s, there_s, back_s):
     """Whatever way there and back takes: a clock that is right is fine, a bad one is bad."""
     seen = true_s + there_s - (there_s + back_s) / 2
     offset = Offset(seen, (there_s + back_s) / 2)
-    (finding,) = judge_clocks({"a": offset}, "the nodes'")
+    (finding,) = assess_clocks({"a": offset}, "the nodes'")
     assert offset.certain_s <= abs(true_s) + 1e-9
     if abs(true_s) <= 1:
         assert finding.level == "ok"
@@ -209,7 +209,7 @@ def test_a_clock_is_never_accused_of_the_way(true_s, there_s, back_s):
 
 
 def test_a_clock_that_is_off_says_to_which_side():
-    early, late = judge_clocks({"a": Offset(-2.0, 0.01), "b": Offset(45.0, 0.01)}, "the nodes'")
+    early, late = assess_clocks({"a": Offset(-2.0, 0.01), "b": Offset(45.0, 0.01)}, "the nodes'")
     assert (early.level, late.level) == ("warning", "failed")
     assert "a: 2.0 s behind" in early.what
     assert "b: 45.0 s ahead of" in late.what
@@ -232,7 +232,7 @@ SHARED = NodeStorage(None, seen=True, came_back=True, locked_out=True)
     ],
 )
 def test_storage_of_two_nodes(store, node, level, told):
-    (finding,) = judge_storage(StoreFacts("/s", **store), {"a": SHARED, "b": node})
+    (finding,) = assess_storage(StoreFacts("/s", **store), {"a": SHARED, "b": node})
     assert finding.level == level
     assert told in finding.what
 
@@ -243,38 +243,38 @@ def test_bandwidth_is_nccl_tests_bus_bandwidth():
 
 
 def test_bandwidth_takes_the_slowest_rank_and_warns_below_a_gigabit():
-    fast = judge_bandwidth("gloo", 10**8, {"a": {"seconds": 0.1}, "b": {"seconds": 0.2}})
+    fast = assess_bandwidth("gloo", 10**8, {"a": {"seconds": 0.1}, "b": {"seconds": 0.2}})
     assert (fast.level, "bus 0.5 GB/s (4 Gbit/s)" in fast.what) == ("ok", True)
-    slow = judge_bandwidth("gloo", 10**8, {"a": {"seconds": 1.0}, "b": {"seconds": 1.0}})
+    slow = assess_bandwidth("gloo", 10**8, {"a": {"seconds": 1.0}, "b": {"seconds": 1.0}})
     assert slow.level == "warning"
-    dead = judge_bandwidth("nccl", 10**8, {"a": {"seconds": 1.0}, "b": {"error": "no route"}})
+    dead = assess_bandwidth("nccl", 10**8, {"a": {"seconds": 1.0}, "b": {"error": "no route"}})
     assert (dead.level, "b: no route" in dead.what) == ("failed", True)
 
 
 def test_an_open_cluster_is_said_in_words():
-    closed = judge_token({"GCS x": "refused", "dashboard": "silent"})
+    closed = assess_token({"GCS x": "refused", "dashboard": "silent"})
     assert closed.level == "ok"
-    opened_up = judge_token({"GCS x": "answered", "raylet y": "refused"})
+    opened_up = assess_token({"GCS x": "answered", "raylet y": "refused"})
     assert opened_up.level == "warning"
     assert "GCS x answered without a token" in opened_up.what
     assert "run any code" in opened_up.what
-    assert judge_token({"GCS x": "silent"}).level == "skipped"
+    assert assess_token({"GCS x": "silent"}).level == "skipped"
 
 
 def test_ports_are_told_by_who_may_reach_them():
     inside = [Listener("raylet", "127.0.0.1", 1), Listener("dashboard", "::1", 8265)]
-    assert levels(judge_ports({"a": inside})) == ["ok"]
+    assert levels(assess_ports({"a": inside})) == ["ok"]
     beyond = [Listener("gcs_server", "::", 6379), Listener("worker", "10.0.0.1", 10002)]
-    (listed_ports,) = judge_ports({"a": [*inside, *beyond]})
+    (listed_ports,) = assess_ports({"a": [*inside, *beyond]})
     assert "gcs_server 6379; worker 10002" in listed_ports.what
     shown = [Listener("dashboard", "0.0.0.0", 8265)]
-    assert levels(judge_ports({"a": [*beyond, *shown]})) == ["warning", "ok"]
-    assert levels(judge_ports({"a": []})) == ["skipped"]
+    assert levels(assess_ports({"a": [*beyond, *shown]})) == ["warning", "ok"]
+    assert levels(assess_ports({"a": []})) == ["skipped"]
 
 
 def test_a_head_alone_that_trains_nothing_is_a_warning():
-    assert judge_nodes([ray_node()], 0).level == "ok"
-    head = judge_nodes([ray_node(cpus=0)], 2)
+    assert assess_nodes([ray_node()], 0).level == "ok"
+    head = assess_nodes([ray_node(cpus=0)], 2)
     assert (head.level, "2 dead" in head.what) == ("warning", True)
 
 

@@ -16,7 +16,7 @@ from raysearch.models.layers.attention import build_attention
 from raysearch.models.layers.exchange import ExchangeUnit, HRModule, resize
 from raysearch.models.layers.fuse import FuseLayer
 from raysearch.models.layers.pooling import frame_mask, masked_max, masked_mean
-from raysearch.models.table import build_model, model_config
+from raysearch.models.model_table import build_model, model_config
 
 SMALL = {"width": 4, "blocks": 1, "stem_width": 8}
 

@@ -14,15 +14,15 @@ from raysearch.errors import ConfigError
 from raysearch.features.extractor import StreamShape
 from raysearch.features.ssl import Ssl, SslConfig
 from raysearch.models.encoder_probe import EncoderProbe, EncoderProbeConfig
-from raysearch.models.layers.beside import masked_mean_std
+from raysearch.models.layers.side_statistics import masked_mean_std
 from raysearch.models.layers.ssl_frames import layer_at
 from raysearch.models.layers.statistics_pooling import StatisticsPooling
 from raysearch.prerequisites import feature_sets
 from raysearch.spec import SearchSpec
 from raysearch.training.checkpoint import load_tensors, load_weights, save_tensors
-from raysearch.training.config import SpecAugmentConfig, TrainingConfig
 from raysearch.training.data import Batch
 from raysearch.training.learner import Learner
+from raysearch.training.training_sections import SpecAugmentConfig, TrainingConfig
 
 NUM_CLASSES = 3
 CLIP_SAMPLES = 9600  # 29 frames of the tiny encoder

@@ -9,9 +9,9 @@ from raysearch.streaming.epoch_plan import cell_choices, crop_positions, global_
 SIZES = {"num_rows": st.integers(0, 700), "batch_size": st.integers(1, 90)}
 
 
-@given(**SIZES, seed=st.integers(0, 99), epoch=st.integers(0, 99), window_rows=st.integers(1, 900))
-def test_each_row_once_in_near_equal_batches(num_rows, batch_size, seed, epoch, window_rows):
-    batches = global_batches(num_rows, batch_size, seed, epoch, window_rows=window_rows)
+@given(**SIZES, seed=st.integers(0, 99), epoch=st.integers(0, 99), shuffle_rows=st.integers(1, 900))
+def test_each_row_once_in_near_equal_batches(num_rows, batch_size, seed, epoch, shuffle_rows):
+    batches = global_batches(num_rows, batch_size, seed, epoch, shuffle_rows=shuffle_rows)
     rows = np.concatenate([np.empty(0, int), *batches])
     assert sorted(rows.tolist()) == list(range(num_rows))
     assert len(batches) == -(-num_rows // batch_size)
@@ -42,7 +42,7 @@ def test_seed_and_epoch_each_change_the_plan():
 
 
 def test_large_plans_stay_local():
-    batches = global_batches(20_000, 64, 3, 0, window_rows=1024)
+    batches = global_batches(20_000, 64, 3, 0, shuffle_rows=1024)
     order = np.concatenate(batches)
     assert len(np.unique(order[:1024] // 64)) <= 17
     assert not np.array_equal(order, np.arange(20_000))

@@ -6,7 +6,7 @@ import pytest
 from fake_slots import small_spec
 
 from raysearch.tuning.extrapolation import Extrapolation
-from raysearch.tuning.schedulers import StopRule
+from raysearch.tuning.stop_rules import StopRule
 
 
 def curve(limit, fall, power, epochs=16):

@@ -15,7 +15,7 @@ from raysearch.errors import (
     NonFiniteLossError,
     StorageRefusedError,
 )
-from raysearch.tuning.faults import Fault, fault_of
+from raysearch.workers.faults import Fault, fault_of
 
 GLOO = "[../third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed by peer [10.0.0.7]"
 

@@ -19,16 +19,16 @@ from raysearch.features.log_mel import LogMelConfig
 from raysearch.features.ssl import SslConfig
 from raysearch.storage.replica import open_storage
 from raysearch.streaming.featurize import publish_chunk
-from raysearch.streaming.parts import (
+from raysearch.streaming.split_rows import row_key
+from raysearch.streaming.store import feature_source, write_manifest
+from raysearch.streaming.store_index import scan
+from raysearch.streaming.store_parts import (
     PartRow,
     part_name,
     read_index,
     read_rows,
     write_part,
 )
-from raysearch.streaming.rows import row_key
-from raysearch.streaming.store import feature_source, write_manifest
-from raysearch.streaming.store_index import scan
 
 
 def rows(num_rows, num_bins=8, prefix="h"):
@@ -80,7 +80,7 @@ def test_rows_come_back_bit_equal(source):
         assert content_hash == f"h{row}"
         np.testing.assert_array_equal(values, items[row].values)
     index = read_index(path, source.identity, 8)
-    assert index.hashes == tuple(f"h{i}" for i in range(11))
+    assert index.keys == tuple(f"h{i}" for i in range(11))
     for i, item in enumerate(items):
         values = item.values.astype(np.float64)
         np.testing.assert_allclose(index.bin_sum[i], values.sum(axis=0))
@@ -169,9 +169,9 @@ def test_shapes_that_contradict_each_other_are_refused(source):
 def test_scan_adopts_unlisted_parts_and_removes_torn_ones(source):
     whole, torn = publish(source, rows(3)), publish(source, rows(2, prefix="t"))
     torn.write_bytes(torn.read_bytes()[:-20])
-    assert set(scan(source).places) == {"h0", "h1", "h2"}
+    assert set(scan(source).locations) == {"h0", "h1", "h2"}
     assert torn.exists(), "a reader removes nothing"
-    assert scan(source, repair=True).places["h1"] == (whole.name, 1, 4)
+    assert scan(source, repair=True).locations["h1"] == (whole.name, 1, 4)
     assert not torn.exists()
 
 
@@ -179,7 +179,7 @@ def test_a_part_of_another_configuration_is_not_taken(source):
     other = feature_source(Path(source.folder).parent, "demo", "mel", LogMelConfig(n_mels=9))
     assert other.folder != source.folder
     write_part(Path(source.folder) / "part-other.parquet", rows(2), other.identity)
-    assert scan(source).places == {}
+    assert scan(source).locations == {}
 
 
 def test_a_manifest_of_another_configuration_is_refused(source):
@@ -198,7 +198,7 @@ def test_a_torn_manifest_costs_nothing(source):
     publish(source, rows(2))
     (Path(source.folder) / "manifest.json").write_text('{"identity": {')
     index = scan(source)
-    assert set(index.places) == {"h0", "h1"}
+    assert set(index.locations) == {"h0", "h1"}
     write_manifest(source, index.listing())
     assert json.loads((Path(source.folder) / "manifest.json").read_text())["parts"]
 
@@ -214,7 +214,7 @@ def test_a_part_with_values_that_are_not_finite_is_computed_again(source):
     with np.errstate(all="ignore"):
         publish(source, bad)
     publish(source, rows(3, prefix="g"))
-    assert sorted(scan(source, repair=True).places) == ["g0", "g1", "g2"]
+    assert sorted(scan(source, repair=True).locations) == ["g0", "g1", "g2"]
     assert len(list(Path(source.folder).glob("part-*"))) == 1
 
 
@@ -249,7 +249,7 @@ def test_a_row_whose_features_are_not_finite_is_quarantined_alone(tmp_path):
         " infinite (in 20 of 20 frames)",
         row_key(hashes["absurd"]): "samples of up to 1e+24, where full scale is 1",
     }
-    assert list(scan(source).places) == [row_key(hashes["good"])]
+    assert list(scan(source).locations) == [row_key(hashes["good"])]
 
 
 @pytest.mark.usefixtures("no_gpu")

@@ -6,7 +6,6 @@ import shutil
 import pytest
 
 from raysearch.errors import UserError
-from raysearch.evaluation.final import apportioned
 from raysearch.evaluation.final_model import (
     ALL_ROWS,
     FINAL,
@@ -15,14 +14,15 @@ from raysearch.evaluation.final_model import (
     load_final,
     save_final,
 )
+from raysearch.evaluation.final_stage import apportioned
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.replica import open_storage
-from raysearch.storage.runs import send_published
+from raysearch.storage.run_storage import send_published
 from raysearch.training.checkpoint import publish
 from raysearch.training.inputs import INPUTS
 from raysearch.training.predictions import PREDICTIONS
-from raysearch.training.state import BEST
+from raysearch.training.trial_state import BEST
 
 
 @pytest.fixture

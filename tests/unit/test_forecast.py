@@ -13,7 +13,7 @@ from raysearch.forecast.gain import RATIOS, YARDSTICKS, Gain, yardstick
 from raysearch.forecast.progress import HOUR_S, Outlook, Progress, outlook_of
 from raysearch.ledger import Event
 from raysearch.spec import SearchSpec
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 
 # Five trials of four epochs each; the best of all values comes with the 17th epoch.
 ENDS = (0.5, 0.3, 0.65, 0.4, 0.7)

@@ -10,10 +10,10 @@ import pytest
 
 from raysearch.errors import ConfigError, UserError
 from raysearch.features import voice_quality
+from raysearch.features.extractor_table import build_extractor, feature_config
 from raysearch.features.functionals import Functionals, FunctionalsConfig
 from raysearch.features.mfcc import Mfcc, MfccConfig
 from raysearch.features.prosody import Prosody, ProsodyConfig
-from raysearch.features.table import build_extractor, feature_config
 
 RATE = 16000
 INSTALLED = importlib.util.find_spec("parselmouth") is not None
@@ -98,10 +98,10 @@ def test_pauses_do_not_change_the_shape():
 
 def test_a_missing_praat_is_named_before_work_starts(monkeypatch):
     monkeypatch.setattr(voice_quality, "find_spec", lambda name: None)
-    FunctionalsConfig().ready()
+    FunctionalsConfig().check_external_files()
     config = FunctionalsConfig(groups="prosody+voice")
     with pytest.raises(UserError, match=r'pip install "raysearch\[praat\]"'):
-        config.ready()
+        config.check_external_files()
     assert build_extractor(config).num_bins > 30
 
 

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from raysearch.ray_cluster.gpu_memory import free_gpu_bytes
 from raysearch.streaming.tiers import choose_tier
-from raysearch.tuning.gpu_memory import free_gpu_bytes
 
 GIB = 2**30
 
@@ -77,7 +77,7 @@ def test_four_shares_of_one_card_do_not_take_all_of_it():
 
 def test_no_torch_is_asked():
     code = (
-        "import sys; from raysearch.tuning.gpu_memory import free_gpu_bytes; free_gpu_bytes(); "
-        "sys.exit('torch' in sys.modules)"
+        "import sys; from raysearch.ray_cluster.gpu_memory import free_gpu_bytes; "
+        "free_gpu_bytes(); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -5,10 +5,10 @@ import torch
 from tiny_data import SMALL_EMOHRNET, TinyData
 
 from raysearch.training.checkpoint import load_tensors
-from raysearch.training.config import SpecAugmentConfig, TrainingConfig
 from raysearch.training.inner_folds import InnerFolds
 from raysearch.training.learner import Learner
-from raysearch.training.state import BEST
+from raysearch.training.training_sections import SpecAugmentConfig, TrainingConfig
+from raysearch.training.trial_state import BEST
 
 EPOCHS = 4
 

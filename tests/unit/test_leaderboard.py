@@ -12,7 +12,7 @@ from raysearch.ledger import Event
 from raysearch.reporting.leaderboard import leaderboard_rows, write_leaderboard
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 
 METRICS = {"val_uar": 0.5, "val_wa": 0.6, "val_macro_f1": 0.123456789, "val_loss": 1.5}
 SPEC = SearchSpec.load("emohrnet-gpu")

@@ -15,16 +15,16 @@ from torch import multiprocessing, nn
 
 from raysearch.errors import DataError, NonFiniteLossError
 from raysearch.models.base import ModelConfig
-from raysearch.models.table import model_config
+from raysearch.models.model_table import model_config
 from raysearch.training.checkpoint import load_tensors
-from raysearch.training.config import SpecAugmentConfig, TrainingConfig
 from raysearch.training.data import Batch
 from raysearch.training.inputs import INPUTS, load_inputs
 from raysearch.training.learner import Learner
 from raysearch.training.normalise import normalise_by_bin, normalise_by_utterance
 from raysearch.training.predictions import PREDICTIONS, Predictions
 from raysearch.training.scoring import Scores, objective_value, score_batches, validation_metrics
-from raysearch.training.state import BEST, LAST
+from raysearch.training.training_sections import SpecAugmentConfig, TrainingConfig
+from raysearch.training.trial_state import BEST, LAST
 
 LSTM = model_config({"name": "lstm", "hidden": 8, "layers": 1, "dropout": 0.1})
 CPU = torch.device("cpu")

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from raysearch import patience
 from raysearch.errors import DataError, InfrastructureError, RunExistsError
-from raysearch.lease import RunLease, check_fence
 from raysearch.ledger import Ledger, parse_event, read
-from raysearch.trials import Trials
+from raysearch.run_lease import RunLease, check_fence
+from raysearch.trial_records import Trials
 
 TRIAL = {"trial": "0123456789ab", "number": 0}
 
@@ -344,7 +344,7 @@ def test_the_lease_is_held_by_one_and_its_fence_rises(tmp_path):
 
 def test_a_killed_holder_frees_the_folder(tmp_path):
     code = (
-        "import sys, pathlib, raysearch.lease as l\n"
+        "import sys, pathlib, raysearch.run_lease as l\n"
         "lease = l.RunLease.acquire(pathlib.Path(sys.argv[1]))\n"
         "print('held', flush=True)\n"
         "sys.stdin.read()\n"

@@ -8,11 +8,14 @@ import pytest
 # Each actor's module, as Ray imports it, and what must not come along.
 TRAIN = ("ray.train", "ray.tune", "ray.data", "pandas", "pyarrow", "torch")
 ACTORS = {
-    "the controller": ("raysearch.tuning.group_fit, raysearch.tuning.process_group", ("torch",)),
-    "the host": ("raysearch.tuning.worker_group", TRAIN),
-    "the trial's proxy": ("raysearch.tuning.trial", ("torch",)),
-    "the desk": ("raysearch.tuning.admission", TRAIN),
-    "who ends a hung worker": ("raysearch.tuning.hung_worker", TRAIN),
+    "the controller": (
+        "raysearch.workers.group_fit, raysearch.ray_cluster.process_group",
+        ("torch",),
+    ),
+    "the host": ("raysearch.workers.host", TRAIN),
+    "the trial's proxy": ("raysearch.tuning.trial_proxy", ("torch",)),
+    "the slot broker": ("raysearch.ray_cluster.slot_broker", TRAIN),
+    "who ends a hung worker": ("raysearch.workers.hung_worker", TRAIN),
 }
 
 
@@ -32,14 +35,14 @@ def test_what_the_controller_is_sent_needs_no_torch(tmp_path):
 import ray
 from ray import cloudpickle
 from ray.train import RunConfig, ScalingConfig
-from raysearch.tuning.group_fit import GroupFit, TellsItsHost
-from raysearch.tuning.serve import serve_trials
+from raysearch.workers.group_fit import GroupFit, HostNotifier
+from raysearch.workers.worker_loop import serve_trials
 
 fit = GroupFit(
     serve_trials,
     {{"host": None, "threads": 1, "gpus": 0.0}},
     scaling_config=ScalingConfig(num_workers=1),
-    run_config=RunConfig(callbacks=[TellsItsHost(None)], storage_path={str(tmp_path)!r}),
+    run_config=RunConfig(callbacks=[HostNotifier(None)], storage_path={str(tmp_path)!r}),
 )
 with open({str(tmp_path / "sent")!r}, "wb") as file:
     cloudpickle.dump((fit.train_run_context, fit._create_default_callbacks()), file)
@@ -55,6 +58,6 @@ sys.exit("torch" in sys.modules)
     ended = subprocess.run([sys.executable, "-c", read], capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr or "torch is imported"
     names = ended.stdout.split()
-    assert "TellsItsHost" in names
+    assert "HostNotifier" in names
     assert "BackendSetupCallback" in names
     assert not {"DatasetsCallback", "PlacementGroupCleanerCallback"} & set(names)

@@ -8,7 +8,7 @@ from rich.console import Console
 from raysearch.ledger import Event
 from raysearch.reporting.live import LiveTable
 from raysearch.spec import SearchSpec
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 
 
 @pytest.fixture(autouse=True)

@@ -10,12 +10,12 @@ import pytest
 
 from raysearch.errors import InfrastructureError, UserError
 from raysearch.proxies import speak_directly
+from raysearch.ray_cluster import local_ray
+from raysearch.ray_cluster.local_ray import local_environment, shadowed_names, short_folder
+from raysearch.ray_cluster.own_token import own_token
+from raysearch.ray_cluster.token_check import GCS_METHOD, ask
 from raysearch.service.doctor.start_check import check_start
 from raysearch.service.jobs import Jobs
-from raysearch.tuning import local_ray
-from raysearch.tuning.local_ray import local_environment, shadowed_names, short_folder
-from raysearch.tuning.own_token import own_token
-from raysearch.tuning.token_check import GCS_METHOD, ask
 
 TOKEN = "0123456789abcdef" * 4
 

@@ -8,9 +8,9 @@ from scipy.signal import lfilter
 
 from raysearch.config.base import Places
 from raysearch.errors import ConfigError, UnknownNameError
+from raysearch.features.extractor_table import build_extractor, feature_config
 from raysearch.features.log_mel import LogMel, LogMelConfig
 from raysearch.features.mfcc import Mfcc, MfccConfig
-from raysearch.features.table import build_extractor, feature_config
 
 
 @given(num_samples=st.integers(1, 4000))

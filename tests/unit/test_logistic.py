@@ -16,8 +16,8 @@ from raysearch.features.extractor import StreamShape
 from raysearch.models.logistic import Logistic, LogisticConfig
 from raysearch.spec import SearchSpec
 from raysearch.training.checkpoint import load_tensors, load_weights, save_tensors
-from raysearch.training.config import SpecAugmentConfig, TrainingConfig
 from raysearch.training.learner import Learner
+from raysearch.training.training_sections import SpecAugmentConfig, TrainingConfig
 
 SHAPES = {"mfcc": StreamShape(5, 20, kind="frames"), "mel": StreamShape(NUM_BINS, 40)}
 

@@ -7,12 +7,12 @@ from raysearch.errors import InfrastructureError
 from raysearch.ledger import read
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
-from raysearch.storage import lease as lease_module
+from raysearch.storage import object_lease as lease_module
 from raysearch.storage import segments as segments_module
 from raysearch.storage.mirror import fetch_changed
 from raysearch.storage.objects import ObjectStore
 from raysearch.storage.replica import open_storage
-from raysearch.storage.runs import RunSender, existing_run
+from raysearch.storage.run_storage import RunSender, existing_run
 from raysearch.storage.segments import SegmentLedger, fetch_ledger
 
 NUM_FLUSHES = 300

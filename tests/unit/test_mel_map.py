@@ -14,9 +14,9 @@ from raysearch.features.extractor import StreamShape
 from raysearch.features.log_mel import LogMel, LogMelConfig
 from raysearch.models.base import Model
 from raysearch.models.layers.mel_map import mel_map
-from raysearch.models.table import build_model, model_config
-from raysearch.training.config import SpecAugmentConfig
+from raysearch.models.model_table import build_model, model_config
 from raysearch.training.spec_augment import spec_augment
+from raysearch.training.training_sections import SpecAugmentConfig
 
 NUM_MELS, NUM_FRAMES = 16, 24
 SMALL: dict[str, dict[str, Any]] = {

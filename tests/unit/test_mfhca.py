@@ -18,9 +18,9 @@ from raysearch.models.layers.grf import GlobalReceptiveField, MultiSpatialFusion
 from raysearch.models.layers.spans import span_weights
 from raysearch.models.mfhca import Mfhca, MfhcaConfig
 from raysearch.spec import SearchSpec
-from raysearch.training.config import SpecAugmentConfig, TrainingConfig
 from raysearch.training.data import Batch
 from raysearch.training.learner import Learner
+from raysearch.training.training_sections import SpecAugmentConfig, TrainingConfig
 
 NUM_CLASSES = 3
 MEL = StreamShape(40, 60)

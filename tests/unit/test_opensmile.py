@@ -9,8 +9,8 @@ import pytest
 
 from raysearch.errors import UserError
 from raysearch.features import opensmile as module
+from raysearch.features.extractor_table import build_extractor, feature_config
 from raysearch.features.opensmile import Egemaps, EgemapsConfig
-from raysearch.features.table import build_extractor, feature_config
 
 INSTALLED = importlib.util.find_spec("opensmile") is not None
 needs_opensmile = pytest.mark.skipif(not INSTALLED, reason="opensmile is not installed")
@@ -25,15 +25,16 @@ def test_a_missing_package_is_named_before_work_starts(monkeypatch):
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     config = feature_config({"extractor": "egemaps"})
     with pytest.raises(UserError, match=r'pip install "raysearch\[opensmile\]"'):
-        config.ready()
+        config.check_external_files()
     assert build_extractor(config).num_bins == 88
 
 
 def test_looking_for_it_does_not_import_it():
     code = (
-        "import sys; from raysearch.features.table import feature_config, build_extractor\n"
+        "import sys\n"
+        "from raysearch.features.extractor_table import feature_config, build_extractor\n"
         "config = feature_config({'extractor': 'egemaps'}); build_extractor(config)\n"
-        "try: config.ready()\n"
+        "try: config.check_external_files()\n"
         "except Exception: pass\n"
         "assert 'opensmile' not in sys.modules"
     )

@@ -3,13 +3,13 @@ import torch
 from torch import nn
 
 from raysearch.errors import DataError
-from raysearch.training.config import TrainingConfig
 from raysearch.training.optim import (
     build_optimizer,
     learning_rate_at,
     load_optimizer_tensors,
     optimizer_tensors,
 )
+from raysearch.training.training_sections import TrainingConfig
 
 
 def rates(**fields: object) -> list[float]:

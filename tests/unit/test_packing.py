@@ -15,8 +15,8 @@ from packing_text import markdown
 from packing_ways import Lone, Packed
 from packing_work import SMALL, Draws, Work, draw
 
-from raysearch.training.config import TrainingConfig
 from raysearch.training.optim import build_optimizer
+from raysearch.training.training_sections import TrainingConfig
 
 CPU = torch.device("cpu")
 MEMBERS = 2

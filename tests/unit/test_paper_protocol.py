@@ -7,7 +7,7 @@ import soundfile
 from raysearch.evaluation.arm import Arm
 from raysearch.evaluation.paper import paper_arm
 from raysearch.spec import SearchSpec
-from raysearch.tuning.preparation import prepare_split
+from raysearch.streaming.preparation import prepare_split
 
 NUM_SPEAKERS, PER_CLASS = 5, 5
 

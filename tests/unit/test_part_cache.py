@@ -13,14 +13,14 @@ import pytest
 from raysearch.errors import DataError, InfrastructureError
 from raysearch.features.log_mel import LogMelConfig
 from raysearch.storage.replica import open_storage, replica_of
-from raysearch.streaming import parts as parts_module
 from raysearch.streaming import store_index as store_index_module
+from raysearch.streaming import store_parts as parts_module
 from raysearch.streaming.fetch import stored_rows
 from raysearch.streaming.part_cache import PartCache, disk_budget
 from raysearch.streaming.part_index import index_name, write_index
-from raysearch.streaming.parts import PartRow, part_name, write_part
 from raysearch.streaming.store import feature_source, fetch_indices, fetch_store, send_parts
 from raysearch.streaming.store_index import publish_index, scan
+from raysearch.streaming.store_parts import PartRow, part_name, write_part
 
 NUM_PARTS, ROWS_A_PART = 5, 3
 
@@ -64,7 +64,7 @@ def publish(source, part, *, index=True):
 def names(source):
     """The parts by the number that all of their values have."""
     fetch_indices(source)
-    places = scan(source).places
+    places = scan(source).locations
     return [places[f"h{part}-0"][0] for part in range(NUM_PARTS)]
 
 
@@ -81,7 +81,7 @@ def cache_of(source, parts, max_parts):
 def test_planning_fetches_no_values(source):
     fetch_store(source)
     index = scan(source, repair=True)
-    assert len(index.places) == NUM_PARTS * ROWS_A_PART
+    assert len(index.locations) == NUM_PARTS * ROWS_A_PART
     np.testing.assert_array_equal(index.stats(["h3-1"]).bin_sum, [[12.0] * 8])
     np.testing.assert_array_equal(index.stats(["h3-1"]).bin_sumsq, [[36.0] * 8])
     assert here(source) == set()
@@ -190,7 +190,7 @@ def test_rows_that_the_storage_has_lost_are_missing(source):
 def test_a_damaged_index_is_fetched_again(source):
     parts = names(source)
     (folder(source) / index_name(parts[2])).write_bytes(b"")
-    assert len(scan(source).places) == NUM_PARTS * ROWS_A_PART
+    assert len(scan(source).locations) == NUM_PARTS * ROWS_A_PART
 
 
 def test_what_the_system_refuses_to_read_is_not_removed(tmp_path, monkeypatch):
@@ -216,7 +216,7 @@ def test_a_folder_that_may_only_be_read_is_read(tmp_path, monkeypatch):
         raise OSError(errno.EROFS, "read-only")
 
     monkeypatch.setattr(store_index_module, "write_index", refuse)
-    assert len(scan(source, repair=True).places) == ROWS_A_PART
+    assert len(scan(source, repair=True).locations) == ROWS_A_PART
 
 
 def test_a_torn_copy_is_fetched_again(source):
@@ -243,7 +243,7 @@ def test_a_store_without_indices_is_given_them(source):
     for path in folder(source).iterdir():
         path.unlink()
     fetch_store(source)
-    assert len(scan(source, repair=True).places) == NUM_PARTS * ROWS_A_PART
+    assert len(scan(source, repair=True).locations) == NUM_PARTS * ROWS_A_PART
     assert replica.objects.keys(replica.key(folder(source))) == listed
 
 
@@ -255,10 +255,10 @@ def test_an_index_that_cannot_be_relied_on_is_made_anew(tmp_path):
     write_index(tmp_path / "another", scan(source).parts[part], "{}")
     for wrong in (b"", whole[:-9], (tmp_path / "another").read_bytes()):
         (folder(source) / index_name(part)).write_bytes(wrong)
-        assert len(scan(source, repair=True).places) == ROWS_A_PART
+        assert len(scan(source, repair=True).locations) == ROWS_A_PART
         assert (folder(source) / index_name(part)).read_bytes() == whole
     (folder(source) / part).unlink()
-    assert scan(source, repair=True).places == {}
+    assert scan(source, repair=True).locations == {}
     assert not (folder(source) / index_name(part)).exists()
     with pytest.raises(DataError, match="1 rows are not in the store"):
         scan(source).check(source.folder, ["h1-0"])

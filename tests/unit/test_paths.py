@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from raysearch.corpora.table import CorpusConfig, load_corpus
+from raysearch.corpora.corpus_table import CorpusConfig, load_corpus
 from raysearch.errors import ConfigError
 from raysearch.paths import existing, is_inner, is_name, near_spelling
 

@@ -7,7 +7,7 @@ from test_conductor import At, Clock, journal, slot_lost
 from raysearch.ledger import Event
 from raysearch.tuning.budgets import Budgets
 from raysearch.tuning.tolerance import ValidationNoise
-from raysearch.tuning.trial import EpochReport
+from raysearch.workers.epoch_report import EpochReport
 
 # Rungs at 1 and 2 epochs of 4.
 SEARCHED = ("training.learning_rate", "model.dropout", "training.label_smoothing")
@@ -26,7 +26,7 @@ def story(search, number):
 def finished(tmp_path_factory):
     """A search on one slot; its trial of the sections' own settings runs to its end."""
     folder = tmp_path_factory.mktemp("finished") / "run"
-    search = FakeSearch(folder, pausing_spec(search__own_first=True), checkpoint_every=9).run()
+    search = FakeSearch(folder, pausing_spec(search__defaults_first=True), checkpoint_every=9).run()
     statuses = {record.status for record in search.trials.records.values()}
     assert statuses == {"completed", "pruned"}, "choose another seed"
     return search
@@ -67,7 +67,7 @@ def test_a_promoted_trial_goes_on_from_there_and_trains_nothing_twice(finished):
 
 
 def test_a_trial_that_is_at_once_promotable_goes_on_without_a_switch(finished):
-    completed = [r for r in finished.trials.with_status("completed") if not r.details["exempt"]]
+    completed = [r for r in finished.trials.with_status("completed") if not r.never_pruned]
     assert completed
     assert any(record.pauses < 2 for record in completed), "choose another seed"
     for record in completed:
@@ -76,7 +76,7 @@ def test_a_trial_that_is_at_once_promotable_goes_on_without_a_switch(finished):
 
 def test_the_sections_own_settings_never_pause(finished):
     own = finished.trials.records[0]
-    assert own.details["exempt"]
+    assert own.never_pruned
     assert (own.status, own.pauses, own.last_epoch) == ("completed", 0, 4)
 
 
@@ -257,7 +257,7 @@ def test_bad_settings_of_the_sections_do_not_lead_the_sampler(tmp_path):
         own = config["model"]["dropout"] == spec.base.model.dropout
         return (0.01 if own else 0.5) + 0.01 * epoch
 
-    spec = pausing_spec(search__own_first=True, search__trials=4)
+    spec = pausing_spec(search__defaults_first=True, search__trials=4)
     search = FakeSearch(tmp_path / "run", spec, curve=curve).run()
     assert search.conductor._judge.held(search.trials) == {0: 1}
     good = FakeSearch(tmp_path / "good", spec, curve=lambda c, e: -curve(c, e)).run()

@@ -4,9 +4,9 @@ import itertools
 
 import pytest
 
-from raysearch.tuning import pool as pool_module
-from raysearch.tuning.pool import WorkerPool
-from raysearch.tuning.resources import Plan
+from raysearch.ray_cluster.resources import Plan
+from raysearch.workers import pool as pool_module
+from raysearch.workers.pool import WorkerPool
 
 
 class FakeSlot:

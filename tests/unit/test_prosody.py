@@ -7,8 +7,8 @@ import pytest
 
 from raysearch.errors import ConfigError
 from raysearch.features.curve_statistics import PROSODY_FUNCTIONALS, prosody_functionals
+from raysearch.features.extractor_table import feature_config
 from raysearch.features.prosody import Prosody, ProsodyConfig
-from raysearch.features.table import feature_config
 
 FRAMES = ProsodyConfig(per="frame")
 QUIET = np.zeros(8000, np.float32)

@@ -14,7 +14,7 @@ from raysearch.reporting.live import LiveTable
 from raysearch.reporting.prospects import facts, in_full, in_short
 from raysearch.reporting.summary import summarize
 from raysearch.run_folder import RunFolder
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 
 HOUR, SHORT = Outlook(HOUR_S, Gain(0.0, 0.0184)), Outlook(480.0, Gain(0.0, 0.0184))
 

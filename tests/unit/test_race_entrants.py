@@ -4,10 +4,10 @@ import pytest
 
 from raysearch.cli.main import parser_of_all, run_command
 from raysearch.cli.run import is_race
-from raysearch.config.spaces import shipped_spaces
+from raysearch.config.shipped_spaces import shipped_spaces
 from raysearch.errors import MissingPathError, UserError
 from raysearch.race.entrants import chosen_spaces, entrants, laid_over, num_given
-from raysearch.race.record import Place, RaceFolder, RaceState, Round, Turn
+from raysearch.race.race_record import Place, RaceFolder, RaceState, Round, Turn
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 

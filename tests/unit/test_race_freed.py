@@ -12,13 +12,13 @@ from protocol_corpora import regular
 from raysearch.cli.status import _progress
 from raysearch.ledger import Ledger, read
 from raysearch.protocols.audit import audit
-from raysearch.protocols.config import ProtocolConfig
+from raysearch.protocols.protocol_section import ProtocolConfig
 from raysearch.protocols.splits import inner_splits
 from raysearch.race.accounts import Clock, Ground
 from raysearch.race.driver import Race
-from raysearch.race.record import Place, RaceFolder, RaceState, Round, Turn
+from raysearch.race.race_record import Place, RaceFolder, RaceState, Round, Turn
 from raysearch.spec import SearchSpec
-from raysearch.tuning.preparation import AuditedSplit
+from raysearch.streaming.preparation import AuditedSplit
 from raysearch.tuning.study import Study
 from raysearch.tuning.tuner import Watcher
 

@@ -9,15 +9,15 @@ from raysearch.errors import TrialError
 from raysearch.evaluation.evaluate import _race_notes
 from raysearch.ledger import Event
 from raysearch.protocols.audit import audit
-from raysearch.protocols.config import ProtocolConfig
+from raysearch.protocols.protocol_section import ProtocolConfig
 from raysearch.protocols.splits import inner_splits
 from raysearch.race.outcome import outcome, statements, write_board
-from raysearch.race.record import Place, RaceFolder, RaceState, Round, Turn
+from raysearch.race.race_record import Place, RaceFolder, RaceState, Round, Turn
 from raysearch.race.standings import Seen, gap, whole_trial
 from raysearch.run_folder import RACE, RunFolder
 from raysearch.spec import SearchSpec
-from raysearch.trials import Trials
-from raysearch.tuning.preparation import AuditedSplit
+from raysearch.streaming.preparation import AuditedSplit
+from raysearch.trial_records import Trials
 
 OBJECTIVE = "val_uar_mean3"
 

@@ -7,13 +7,13 @@ from raysearch.cli.main import parser_of_all
 from raysearch.cli.race_asked import planned
 from raysearch.cli.resume import specs_of
 from raysearch.errors import MissingPathError
-from raysearch.race.record import Place, RaceFolder, RaceState, Round, Turn
+from raysearch.race.race_record import Place, RaceFolder, RaceState, Round, Turn
 from raysearch.race.rounds import next_grant
+from raysearch.ray_cluster.resources import Node
 from raysearch.run_folder import RunFolder
-from raysearch.service.record import recorded
+from raysearch.service.job_record import recorded
 from raysearch.spec import SearchSpec
-from raysearch.tuning.resources import Node
-from raysearch.tuning.sizing import plan_for
+from raysearch.workers.open_pool import plan_for
 
 CORES = {"search.core_budget": "60m"}
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from raysearch.race.record import Place, RaceState, Round, Turn
+from raysearch.race.race_record import Place, RaceState, Round, Turn
 from raysearch.race.rounds import next_grant, next_round, second_chance
-from raysearch.race.rules import CHANCE_SHARE, chances
+from raysearch.race.verdicts import CHANCE_SHARE, chances
 
 TOTAL = {"core_s": 1800.0}
 USED = {"core_s": 900.0}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raysearch.race.amounts import (
+from raysearch.race.budget_amounts import (
     granted,
     in_all_turns,
     in_words,
@@ -19,7 +19,7 @@ from raysearch.race.amounts import (
     share_of,
 )
 from raysearch.race.driver import _as_kept
-from raysearch.race.rules import (
+from raysearch.race.verdicts import (
     LEVEL,
     MIN_TRIALS,
     Gap,

@@ -6,9 +6,9 @@ from raysearch.cli.main import parser_of_all
 from raysearch.cli.race_asked import planned
 from raysearch.errors import UserError
 from raysearch.race.entrants import entrants
-from raysearch.race.record import RaceFolder, RaceState
-from raysearch.storage.replica import open_storage, shown
-from raysearch.storage.runs import RunSender, existing_run, fetched_run
+from raysearch.race.race_record import RaceFolder, RaceState
+from raysearch.storage.replica import display_path, open_storage
+from raysearch.storage.run_storage import RunSender, existing_run, fetched_run
 
 ASKED = {"search.core_budget": "30m"}
 
@@ -38,14 +38,14 @@ def test_a_system_s_run_is_in_the_storage_of_its_race(url):
     run = existing_run(f"{url}/auto-demo-1/cnn")
     assert run.spec().name == "cnn"
     assert run.storage == open_storage(url)
-    assert shown(run.root) == f"{url}/auto-demo-1/cnn"
+    assert display_path(run.root) == f"{url}/auto-demo-1/cnn"
     assert fetched_run(f"{url}/auto-demo-1") == run.root.parent
 
 
 def test_the_newest_race_of_these_settings_is_resumed_without_its_name(url):
     found = asked(url, "--resume")
     assert found.resumed
-    assert shown(found.folder.root) == f"{url}/auto-demo-1"
+    assert display_path(found.folder.root) == f"{url}/auto-demo-1"
     assert found.state.systems == ["svm", "cnn"]
     with pytest.raises(UserError, match="no race has these settings"):
         asked(url, "--resume", "--seed=5")
@@ -53,5 +53,5 @@ def test_the_newest_race_of_these_settings_is_resumed_without_its_name(url):
 
 def test_a_new_race_has_a_name_as_a_search_has(url):
     found = asked(url)
-    assert shown(found.folder.root).startswith(f"{url}/auto-demo-2")
+    assert display_path(found.folder.root).startswith(f"{url}/auto-demo-2")
     assert not found.resumed

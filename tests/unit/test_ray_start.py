@@ -6,7 +6,7 @@ import pytest
 import ray
 
 from raysearch.errors import InfrastructureError
-from raysearch.tuning.cluster_session import cluster_session
+from raysearch.ray_cluster.session import cluster_session
 
 
 @pytest.mark.parametrize(

@@ -23,12 +23,12 @@ def test_every_crop_is_read_once_within_the_horizon_and_in_time(parts, horizon):
 
 
 @pytest.mark.parametrize(
-    ("num_rows", "window_rows", "most"), [(5_000, 8_192, 1.0), (60_000, 8_192, 1.35)]
+    ("num_rows", "shuffle_rows", "most"), [(5_000, 8_192, 1.0), (60_000, 8_192, 1.35)]
 )
-def test_an_epoch_reads_each_part_about_once(num_rows, window_rows, most):
+def test_an_epoch_reads_each_part_about_once(num_rows, shuffle_rows, most):
     parts_R = np.arange(num_rows) // ROWS_A_PART
-    order = np.concatenate(global_batches(num_rows, 32, 3, 0, window_rows=window_rows))
-    units = read_units(parts_R[order], window_rows)
+    order = np.concatenate(global_batches(num_rows, 32, 3, 0, shuffle_rows=shuffle_rows))
+    units = read_units(parts_R[order], shuffle_rows)
     assert len(units) / len(np.unique(parts_R)) <= most
 
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from raysearch.spec import SearchSpec
-from raysearch.trials import EpochRecord, TrialRecord, Trials
+from raysearch.trial_records import EpochRecord, TrialRecord, Trials
 from raysearch.tuning.budgets import MAX_COPIES, MAX_RESERVE, Budgets
 from raysearch.tuning.refit_plan import PARTNER_S, RefitPlan
 from raysearch.tuning.tolerance import ValidationNoise

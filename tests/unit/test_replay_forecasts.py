@@ -12,10 +12,10 @@ from curve_tables import table_of, write_table
 from raysearch.cli.main import run_command
 from raysearch.forecast.course import Course
 from raysearch.forecast.gain import RATIOS, forecast
-from raysearch.replay.comparison import Plan, compare_rules
 from raysearch.replay.forecasts import cases, kept
 from raysearch.replay.found_tables import find_tables
-from raysearch.replay.rules import RULES
+from raysearch.replay.rule_comparison import Plan, compare_rules
+from raysearch.replay.search_rules import RULES
 from raysearch.replay.simulation import Conditions, replay
 
 EPOCHS, ROWS = 8, 120

@@ -7,13 +7,13 @@ import optuna
 import pytest
 from curve_tables import falling, table_of
 
-from raysearch.replay.comparison import Plan, Switch, compare_rules
 from raysearch.replay.nearest_row import Untried
 from raysearch.replay.recorded_problem import row_number
 from raysearch.replay.row_sampler import RowSampler
-from raysearch.replay.rules import RULES
+from raysearch.replay.rule_comparison import Plan, Switch, compare_rules
+from raysearch.replay.search_rules import RULES
 from raysearch.replay.simulation import Conditions, Simulation, replay
-from raysearch.tuning.schedulers import StopRule
+from raysearch.tuning.stop_rules import StopRule
 from raysearch.tuning.study import Study
 
 EPOCHS, ROWS = 10, 40

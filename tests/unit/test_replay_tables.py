@@ -104,7 +104,7 @@ def run(tmp_path_factory):
     spec = small_spec(
         search__trials=20,
         search__reduction_factor=2,
-        search__own_first=True,
+        search__defaults_first=True,
         search__published_first=False,
     )
     search = FakeSearch(tmp_path_factory.mktemp("runs") / "mine", spec).run()

@@ -16,10 +16,10 @@ from raysearch.errors import DataError, MissingPathError
 from raysearch.features.extractor import StreamShape
 from raysearch.models import resnet34 as module
 from raysearch.models.resnet34 import ResNet34, ResNet34Config
-from raysearch.prerequisites import check_ready
+from raysearch.prerequisites import check_prerequisites
 from raysearch.spec import SearchSpec
-from raysearch.training.config import SpecAugmentConfig, TrainingConfig
 from raysearch.training.learner import Learner
+from raysearch.training.training_sections import SpecAugmentConfig, TrainingConfig
 
 SHAPES = {"mel": StreamShape(40, 64)}
 
@@ -93,17 +93,17 @@ def test_equal_channels_are_as_strong_as_one(weights, num_channels):
 def test_torch_hubs_folder_is_looked_into(weights, tmp_path, name):
     config = ResNet34Config()
     with pytest.raises(MissingPathError, match=r"resnet34-b627a593\.pth.*model\.pretrained=false"):
-        config.ready()
+        config.check_external_files()
     path = tmp_path / "hub-home" / "hub" / "checkpoints" / name
     path.parent.mkdir(parents=True)
     path.symlink_to(weights)
-    config.ready()
+    config.check_external_files()
     assert config.weights_file() == path
 
 
 def test_from_scratch_nothing_is_wanted():
     config = ResNet34Config(pretrained=False, weights="/nowhere.pth")
-    config.ready()
+    config.check_external_files()
     before = made(pretrained=False)
     before.load_pretrained({})
     assert torch.equal(before.classifier.weight, made(pretrained=False).classifier.weight)
@@ -154,10 +154,10 @@ def test_a_file_that_was_exchanged_is_looked_into_again(weights, tmp_path):
     path.write_bytes(b"half a download")
     config = ResNet34Config(weights=str(path))
     with pytest.raises(DataError):
-        config.ready()
+        config.check_external_files()
     path.unlink()
     path.symlink_to(weights)
-    config.ready()
+    config.check_external_files()
 
 
 def test_looking_into_weights_draws_no_random_numbers(weights):
@@ -165,7 +165,7 @@ def test_looking_into_weights_draws_no_random_numbers(weights):
     module._check_file.cache_clear()
     config = ResNet34Config(weights=str(weights))
     before = torch.get_rng_state()
-    config.ready()
+    config.check_external_files()
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -186,7 +186,7 @@ def test_a_relative_path_holds_in_another_folder(weights, tmp_path, monkeypatch)
     monkeypatch.chdir(weights.parent)
     config = ResNet34Config(weights=weights.name)
     monkeypatch.chdir(tmp_path)
-    config.ready()
+    config.check_external_files()
 
 
 def serve(monkeypatch, folder, name):
@@ -202,11 +202,11 @@ def test_the_hub_is_asked_once_and_only_if_told_to(weights, tmp_path, monkeypatc
     served.symlink_to(weights)
     serve(monkeypatch, served.parent, served.name)
     with pytest.raises(MissingPathError):
-        ResNet34Config().ready()
+        ResNet34Config().check_external_files()
     config = ResNet34Config(weights="hub")
-    config.ready()
+    config.check_external_files()
     served.unlink()
-    config.ready()
+    config.check_external_files()
     assert config.weights_file() == Path(os.environ["TORCH_HOME"], "hub/checkpoints", served.name)
     assert config.identity()["weights"] == digest == ResNet34Config().identity()["weights"]
 
@@ -219,7 +219,7 @@ def test_a_download_that_fails_leaves_nothing(tmp_path, monkeypatch, content):
         (folder / "resnet34-b627a593.pth").write_bytes(content)
     serve(monkeypatch, folder, "resnet34-b627a593.pth")
     with pytest.raises(MissingPathError, match=r"could not be downloaded.*pretrained=false") as e:
-        ResNet34Config(weights="hub").ready()
+        ResNet34Config(weights="hub").check_external_files()
     assert "\n" not in str(e.value)
     assert not list((tmp_path / "hub-home" / "hub" / "checkpoints").iterdir())
 
@@ -271,6 +271,6 @@ def tiny():
 def test_the_space_says_what_is_lacking(weights):
     spec = SearchSpec.load("resnet34")
     with pytest.raises(MissingPathError, match=r"model\.weights=FILE"):
-        check_ready(spec)
-    check_ready(SearchSpec.load("resnet34", ["model.pretrained=false"]))
-    check_ready(SearchSpec.load("resnet34", [f"model.weights={weights}"]))
+        check_prerequisites(spec)
+    check_prerequisites(SearchSpec.load("resnet34", ["model.pretrained=false"]))
+    check_prerequisites(SearchSpec.load("resnet34", [f"model.weights={weights}"]))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raysearch.errors import ResourceError
-from raysearch.tuning.resources import (
+from raysearch.ray_cluster.resources import (
     Node,
     cluster_nodes,
     local_node,

@@ -4,7 +4,7 @@ import pytest
 
 from raysearch.cli.main import parser_of_all, run_command
 from raysearch.cli.options import overrides
-from raysearch.cli.run import wanted
+from raysearch.cli.run import spec_from_arguments
 from raysearch.errors import ConfigError, UserError
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
@@ -18,11 +18,13 @@ def test_workers_may_be_a_range():
     given = overrides(options("--space=cnn", "--workers=2:8"))
     assert (given["search.workers"], given["search.max_workers"]) == (2, 8)
     assert overrides(options("--space=cnn", "--workers=2")) == {"search.workers": 2}
-    spec = wanted(options("--space=cnn", "--workers=2:8"))
+    spec = spec_from_arguments(options("--space=cnn", "--workers=2:8"))
     assert spec.search.workers_of_identity == "2:8"
-    assert wanted(options("--space=cnn", "--workers=2")).search.workers_of_identity == 2
+    assert (
+        spec_from_arguments(options("--space=cnn", "--workers=2")).search.workers_of_identity == 2
+    )
     with pytest.raises(ConfigError, match="below 'workers'"):
-        wanted(options("--space=cnn", "--workers=8:2"))
+        spec_from_arguments(options("--space=cnn", "--workers=8:2"))
 
 
 @pytest.mark.parametrize("workers", ["x", "2:", ":8", "2:8:9"])
@@ -41,12 +43,12 @@ def test_data_is_an_absolute_path_or_a_url(tmp_path, monkeypatch):
 def test_a_resumption_takes_the_run_s_own_settings(tmp_path):
     run = RunFolder(tmp_path / "one")
     run.open(SearchSpec.load("cnn", ["model.width=24", "search.trials=7"]), resume=False)
-    found = wanted(options("--resume", "--name=one", "--trials=9"), run)
+    found = spec_from_arguments(options("--resume", "--name=one", "--trials=9"), run)
     assert (found.model.width, found.search.trials) == (24, 9)
     with pytest.raises(UserError, match="nothing to resume there"):
-        wanted(options("--resume", "--name=two"), RunFolder(tmp_path / "two"))
+        spec_from_arguments(options("--resume", "--name=two"), RunFolder(tmp_path / "two"))
     with pytest.raises(UserError, match="is missing; only --resume"):
-        wanted(options("--name=one"))
+        spec_from_arguments(options("--name=one"))
 
 
 def test_auto_asks_for_a_name(capsys, tmp_path):

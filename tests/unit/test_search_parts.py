@@ -8,7 +8,7 @@ from raysearch.tuning.conductor import PART
 
 def spec(scheduler="promote", **settings):
     fields = ("training.learning_rate", "model.dropout", "training.label_smoothing")
-    given = {"search__trials": 8, "search__published_first": False, "search__own_first": True}
+    given = {"search__trials": 8, "search__published_first": False, "search__defaults_first": True}
     return small_spec(fields, search__scheduler=scheduler, **{**given, **settings})
 
 

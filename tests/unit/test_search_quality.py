@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from raysearch.replay.comparison import Plan, compare_rules
 from raysearch.replay.ledger_curves import read_run
-from raysearch.replay.rules import FORMER_DEFAULT, rules_named
+from raysearch.replay.rule_comparison import Plan, compare_rules
+from raysearch.replay.search_rules import BASELINE, rules_named
 
 RUN = Path(__file__).parents[2] / "results/reference/search_quality/runs/nemo-ssl-fold-3"
 
@@ -15,11 +15,11 @@ RUN = Path(__file__).parents[2] / "results/reference/search_quality/runs/nemo-ss
 def compared():
     table = read_run(RUN, RUN.name)
     assert table.noise is not None, "the stop rule would be replayed without it"
-    return compare_rules([table], rules_named([FORMER_DEFAULT, "default"]), Plan(8)).rules
+    return compare_rules([table], rules_named([BASELINE, "default"]), Plan(8)).rules
 
 
 def test_the_default_is_at_no_moment_worse_than_stopping_trials(compared):
-    for moment, stopping in compared[FORMER_DEFAULT].regret.items():
+    for moment, stopping in compared[BASELINE].regret.items():
         assert compared["default"].regret[moment].mean <= stopping.mean
 
 

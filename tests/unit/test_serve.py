@@ -5,9 +5,9 @@ import weakref
 import pytest
 import torch
 
-from raysearch.tuning.commands import Command
-from raysearch.tuning.faults import Fault
-from raysearch.tuning.serve import _Server
+from raysearch.workers.commands import Command
+from raysearch.workers.faults import Fault
+from raysearch.workers.worker_loop import _Server
 
 ASSERT = torch.AcceleratorError("CUDA error: device-side assert triggered\nCUDA kernel errors ...")
 

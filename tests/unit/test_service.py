@@ -10,9 +10,10 @@ from dataclasses import replace
 import pytest
 
 from raysearch.errors import DataError, InfrastructureError, SearchInterruptedError, UserError
-from raysearch.service import bundle, record
+from raysearch.service import bundle
+from raysearch.service import job_record as record
 from raysearch.service.bundle import SPACE, pack
-from raysearch.service.record import recorded, records
+from raysearch.service.job_record import recorded, records
 from raysearch.spec import SearchSpec
 
 

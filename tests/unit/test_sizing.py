@@ -2,8 +2,8 @@
 
 import pytest
 
-from raysearch.tuning.resources import Plan
-from raysearch.tuning.sizing import within_memory
+from raysearch.ray_cluster.resources import Plan
+from raysearch.workers.open_pool import within_memory
 
 
 def plan(slots, workers=1, most=None):

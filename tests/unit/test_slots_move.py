@@ -4,7 +4,7 @@ import asyncio
 
 from fake_group import DIES, HANGS, asynchronous, begin, serving, settle, task
 
-from raysearch.tuning.worker_group import WorkerGroupHost
+from raysearch.workers.host import WorkerGroupHost
 
 
 @asynchronous

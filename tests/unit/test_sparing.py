@@ -7,7 +7,7 @@ import pytest
 from raysearch import sparing
 from raysearch.errors import StorageRefusedError
 from raysearch.sparing import Sparing
-from raysearch.storage.runs import RunSender
+from raysearch.storage.run_storage import RunSender
 from raysearch.storage.sending import BackgroundSender
 
 

@@ -15,8 +15,8 @@ from raysearch.features.extractor import StreamShape
 from raysearch.streaming.arrays import FeatureArrays, RowStats
 from raysearch.streaming.batches import SplitData
 from raysearch.streaming.readers import DeviceReader, HostReader
-from raysearch.streaming.rows import RowTable, SplitRows, speaker_key
 from raysearch.streaming.speakers import SpeakerIndex, speaker_mean_std, speakers_of_one
+from raysearch.streaming.split_rows import RowTable, SplitRows, speaker_key
 from raysearch.streaming.store import FeatureSource
 from raysearch.training.data import Batch
 from raysearch.training.normalise import LIMIT, Normaliser

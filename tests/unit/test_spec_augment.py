@@ -8,8 +8,8 @@ from torch import Tensor
 from raysearch.config.base import build
 from raysearch.errors import ConfigError
 from raysearch.features.extractor import StreamKind, StreamShape
-from raysearch.training.config import SpecAugmentConfig
 from raysearch.training.spec_augment import band_draws, mask_bands, spec_augment, time_shift
+from raysearch.training.training_sections import SpecAugmentConfig
 
 OFF = SpecAugmentConfig(freq_mask_count=0, time_mask_count=0, time_shift=0)
 LENGTHS = st.lists(st.integers(1, 50), min_size=1, max_size=6)

@@ -11,7 +11,7 @@ from raysearch.errors import DataError, EmptyCorpusError
 from raysearch.streaming.arrays import FeatureArrays, RowStats
 from raysearch.streaming.batches import SplitData
 from raysearch.streaming.readers import DeviceReader, HostReader
-from raysearch.streaming.rows import RowTable, SplitRows, split_rows
+from raysearch.streaming.split_rows import RowTable, SplitRows, split_rows
 from raysearch.streaming.store import FeatureSource
 from raysearch.streaming.tiers import choose_tier
 
@@ -193,7 +193,7 @@ def test_split_rows_leaves_out_the_quarantined():
     rows = split_rows(split, exclude={"c"})
     assert rows.train.ids == ("a", "b")
     assert rows.train.labels == (1, 0)
-    assert rows.validation.hashes == ("hash-d",)
+    assert rows.validation.keys == ("hash-d",)
     assert rows.train.speakers == ("made/03", "made/03")
     with pytest.raises(EmptyCorpusError, match="0 validation rows"):
         split_rows(split, exclude={"d"})

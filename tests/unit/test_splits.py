@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from protocol_corpora import corpora, made, regular, row
 
 from raysearch.config.identity import canonical_json
-from raysearch.corpora.table import CorpusConfig, load_corpus
+from raysearch.corpora.corpus_table import CorpusConfig, load_corpus
 from raysearch.errors import ConfigError, DataError
 from raysearch.protocols.audit import audit
 from raysearch.protocols.folds import outer_folds

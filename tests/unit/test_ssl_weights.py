@@ -25,7 +25,7 @@ from raysearch.errors import ConfigError, DataError, MissingPathError
 from raysearch.features.ssl import Ssl, SslConfig
 from raysearch.features.ssl_sizes import HUBERT_BASE, EncoderSizes
 from raysearch.features.ssl_weights import inspect_weights
-from raysearch.prerequisites import check_ready
+from raysearch.prerequisites import check_prerequisites
 from raysearch.spec import SearchSpec
 
 
@@ -70,8 +70,8 @@ def test_without_weights_shapes_are_hubert_bases_and_work_is_refused():
 @pytest.mark.parametrize("space", ["mfhca", "mfhca-gpu"])
 def test_the_spaces_are_ready_once_weights_are_given(tmp_path, space):
     with pytest.raises(ConfigError, match=r"features\.ssl\.weights is null.*download"):
-        check_ready(SearchSpec.load(space))
-    check_ready(SearchSpec.load(space, [f"features.ssl.weights={write_file(tmp_path)}"]))
+        check_prerequisites(SearchSpec.load(space))
+    check_prerequisites(SearchSpec.load(space, [f"features.ssl.weights={write_file(tmp_path)}"]))
 
 
 def test_identity_is_the_content_not_the_path(tmp_path):
@@ -172,7 +172,7 @@ def test_bad_weights_are_refused_in_one_line(tmp_path, monkeypatch, how, error, 
     monkeypatch.chdir(tmp_path)
     settings = SslConfig(weights=str(damage(tmp_path / "w", how)))
     with pytest.raises(error, match=message) as caught:
-        settings.ready()
+        settings.check_external_files()
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "ran").exists()
 

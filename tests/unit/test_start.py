@@ -7,10 +7,10 @@ from tiny_data import NUM_BINS, SMALL_EMOHRNET, TinyData
 
 from raysearch.errors import DataError
 from raysearch.features.extractor import StreamShape
-from raysearch.models.table import MODELS, build_model, model_config
-from raysearch.training.config import SpecAugmentConfig, TrainingConfig
+from raysearch.models.model_table import MODELS, build_model, model_config
 from raysearch.training.learner import Learner
-from raysearch.training.start import Start, read_start, save_start, take_over
+from raysearch.training.start_weights import Start, read_start, save_start, take_over
+from raysearch.training.training_sections import SpecAugmentConfig, TrainingConfig
 
 SHAPES = {"mel": StreamShape(NUM_BINS, num_frames=40)}
 LABELS, OTHERS = ("a", "b", "c"), ("x", "y", "z")

@@ -6,14 +6,14 @@ from fake_slots import FakeSearch, small_spec
 from raysearch.config.search import SearchConfig
 from raysearch.evaluation.pretrain_net import over
 from raysearch.ledger import Event, read
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 from raysearch.tuning.budgets import Budgets, Spent
 
 FIELD, DIGEST = "training.pretrained", "0123456789abcdef"
 
 
 def test_every_trial_has_it_but_the_published_settings(tmp_path):
-    spec = small_spec(search__own_first=True, search__trials=5, search__scheduler="none")
+    spec = small_spec(search__defaults_first=True, search__trials=5, search__scheduler="none")
     search = FakeSearch(tmp_path, spec, common={FIELD: DIGEST}).run()
     published, *others = search.trials.records.values()
     assert published.details["published"]
@@ -24,7 +24,7 @@ def test_every_trial_has_it_but_the_published_settings(tmp_path):
 
 
 def test_it_is_part_of_the_identity_and_a_resumption_proposes_the_same(tmp_path):
-    spec = small_spec(search__own_first=True, search__trials=4, search__scheduler="none")
+    spec = small_spec(search__defaults_first=True, search__trials=4, search__scheduler="none")
     runs = {
         digest: FakeSearch(tmp_path / digest[0], spec, common={FIELD: digest}).run()
         for digest in (DIGEST, DIGEST[::-1])
@@ -32,7 +32,7 @@ def test_it_is_part_of_the_identity_and_a_resumption_proposes_the_same(tmp_path)
     first, other = ([r.trial for r in run.trials.records.values()] for run in runs.values())
     assert first[0] == other[0]
     assert not set(first[1:]) & set(other)
-    more = small_spec(search__own_first=True, search__trials=6, search__scheduler="none")
+    more = small_spec(search__defaults_first=True, search__trials=6, search__scheduler="none")
     resumed = FakeSearch(tmp_path / "0", more, fence=2, common={FIELD: DIGEST}).run()
     whole = FakeSearch(tmp_path / "whole", more, common={FIELD: DIGEST}).run()
     # The sampler's start-up differs with the number of trials alone, here it does not.

@@ -7,12 +7,12 @@ import pytest
 import torch
 from protocol_corpora import row
 
-from raysearch.corpora.pretrain import PretrainConfig, pretraining_corpus
-from raysearch.corpora.table import CorpusConfig
+from raysearch.corpora.corpus_table import CorpusConfig
+from raysearch.corpora.pretrain_section import PretrainConfig, pretraining_corpus
 from raysearch.corpora.utterance import Corpus
 from raysearch.errors import ConfigError, DataError, LeakError, MissingPathError, UserError
 from raysearch.features.extractor import StreamShape
-from raysearch.models.table import build_model
+from raysearch.models.model_table import build_model
 from raysearch.protocols.learned import LEARNED_FROM, Learned
 from raysearch.protocols.splits import Split
 from raysearch.spec import SearchSpec, own_values

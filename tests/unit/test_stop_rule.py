@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from raysearch.ledger import Event
 from raysearch.spec import SearchSpec
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 from raysearch.tuning.halving import PAUSE_SHARE, STOP_SHARE, first_rung
 from raysearch.tuning.judge import Judge
-from raysearch.tuning.schedulers import StopRule
+from raysearch.tuning.stop_rules import StopRule
 from raysearch.tuning.tolerance import ValidationNoise
 
 
@@ -284,8 +284,8 @@ def test_a_live_trial_s_epochs_after_its_checkpoint_are_not_taken(tmp_path):
     assert judge.end(rival, 1, done=False) is None
 
 
-@pytest.mark.parametrize(("exempt", "end"), [(False, "pruned"), (True, None)])
-def test_exempt_settings_are_never_pruned_though_they_count(exempt, end):
+@pytest.mark.parametrize(("never_pruned", "end"), [(False, "pruned"), (True, None)])
+def test_some_settings_are_never_pruned_though_they_count(never_pruned, end):
     judge = Judge(problem_of(small_spec()))
 
     def ends_at_once(number, value, **details):
@@ -296,7 +296,7 @@ def test_exempt_settings_are_never_pruned_though_they_count(exempt, end):
 
     for number in range(6):
         assert ends_at_once(number, 0.5 + number / 100) is None
-    assert ends_at_once(10, 0.1, exempt=exempt) == end
+    assert ends_at_once(10, 0.1, exempt=never_pruned) == end
     # 0.52 was in the best third of nothing until the low values came: they are in the rung.
     assert ends_at_once(11, 0.55) is None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from raysearch.corpora.table import CorpusConfig
+from raysearch.corpora.corpus_table import CorpusConfig
 from raysearch.errors import (
     ConfigError,
     DataError,
@@ -19,12 +19,12 @@ from raysearch.errors import (
 )
 from raysearch.ledger import read
 from raysearch.storage import folders
-from raysearch.storage import lease as lease_module
+from raysearch.storage import object_lease as lease_module
 from raysearch.storage.corpora import fetch_file, read_corpus, send_files
 from raysearch.storage.folders import fetch_folder, forget_folders, send_folder, sweep_folders
-from raysearch.storage.lease import ObjectLease, check_object_fence
+from raysearch.storage.object_lease import ObjectLease, check_object_fence
 from raysearch.storage.objects import ObjectStore
-from raysearch.storage.replica import open_storage, replica_of, shown
+from raysearch.storage.replica import display_path, open_storage, replica_of
 from raysearch.storage.segments import SegmentLedger, fetch_ledger
 from raysearch.training.checkpoint import publish
 
@@ -318,7 +318,7 @@ def test_a_mark_that_came_with_a_folder_sends_nothing(objects, tmp_path, monkeyp
     theirs.mkdir()
     (theirs / "storage.json").write_text(json.dumps({"url": objects.url}))
     assert replica_of(theirs / "run") is None
-    assert shown(theirs) == str(theirs)
+    assert display_path(theirs) == str(theirs)
     root = open_storage(objects.url)
     objects.write("run/storage.json", b'{"url": "file:///somewhere/else"}')
     objects.write("run/spec.yaml", b"{}")

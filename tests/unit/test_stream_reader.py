@@ -13,12 +13,12 @@ from raysearch.features.log_mel import LogMelConfig
 from raysearch.streaming import stream
 from raysearch.streaming.arrays import FeatureArrays
 from raysearch.streaming.batches import SplitData
-from raysearch.streaming.parts import PartRow, part_name, write_part
 from raysearch.streaming.readers import HostReader
 from raysearch.streaming.store import feature_source
 from raysearch.streaming.store_index import publish_index, scan
+from raysearch.streaming.store_parts import PartRow, part_name, write_part
 from raysearch.streaming.stream import StreamReader
-from raysearch.training.config import TrainingConfig
+from raysearch.training.training_sections import TrainingConfig
 
 NUM_TRAIN, NUM_VALIDATION, WINDOW = 400, 60, 128
 STREAMS = {"mel": (LogMelConfig(n_mels=8), 64), "fast": (LogMelConfig(n_mels=9, hop_ms=5.0), 50)}
@@ -67,7 +67,7 @@ def reads(monkeypatch):
 
 
 def opened(sources, reader, **options):
-    shape = {"rank": 0, "world_size": 1, "window_rows": WINDOW, **options}
+    shape = {"rank": 0, "world_size": 1, "shuffle_rows": WINDOW, **options}
     return SplitData(ROWS, sources, reader, clip_s=0.4, batch_size=16, seed=5, **shape)
 
 

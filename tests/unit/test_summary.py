@@ -10,7 +10,7 @@ from raysearch.reporting.leaderboard import COLUMNS, leaderboard_rows, write_lea
 from raysearch.reporting.summary import summarize, trial_overheads
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 
 METRICS = {"val_uar": 0.5, "val_wa": 0.6, "val_macro_f1": 0.4, "val_loss": 1.0, "train_loss": 1.0}
 

@@ -11,18 +11,18 @@ import pytest
 from raysearch import patience
 from raysearch.errors import ConfigError, DataError, InfrastructureError, StorageRefusedError
 from raysearch.ledger import Ledger, read
-from raysearch.storage import lease as lease_module
+from raysearch.storage import object_lease as lease_module
 from raysearch.storage import segments as segments_module
-from raysearch.storage.lease import ObjectLease
+from raysearch.storage.object_lease import ObjectLease
 from raysearch.storage.objects import ObjectStore
 from raysearch.storage.replica import open_storage, replica_of
-from raysearch.storage.runs import RunSender, fetch_run, hold, send_published
+from raysearch.storage.run_storage import RunSender, acquire_run, fetch_run, send_published
 from raysearch.storage.segments import SegmentLedger, fetch_ledger
 from raysearch.streaming import store
 from raysearch.training.checkpoint import publish
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 from raysearch.tuning.checkpoint_keeper import CheckpointKeeper
-from raysearch.tuning.trial_session import TrialSession
+from raysearch.workers.trial_session import TrialSession
 
 START = {"trial": "abc", "number": 0, "attempt": 1, "config": {}}
 
@@ -50,7 +50,7 @@ def replace_driver(objects):
 
 
 def test_a_replaced_driver_sends_nothing_more(run, objects):
-    holding = hold(run)
+    holding = acquire_run(run)
     holding.__enter__()
     write(run, "summary.json", "ours")
     RunSender(run).send()
@@ -86,7 +86,7 @@ def test_a_segment_whose_answer_was_lost_is_ours(objects, tmp_path, monkeypatch)
 
 
 def test_a_driver_that_slept_through_its_successor_does_not_write(run, objects, tmp_path):
-    with hold(run) as lease:
+    with acquire_run(run) as lease:
         stale = SegmentLedger.open(tmp_path / "one.jsonl", lease.fence, objects, "one")
         stale.append("started", **START)
         stale.flush()
@@ -97,7 +97,7 @@ def test_a_driver_that_slept_through_its_successor_does_not_write(run, objects, 
         with pytest.raises(InfrastructureError, match="another driver has it"):
             stale.append("started", **{**START, "number": 2, "trial": "ghi"})
         assert len(objects.keys("one/ledger")) == 1
-        objects.write("one/lease.json", lease_module._content(lease.fence))  # for the end of hold
+        objects.write("one/lease.json", lease_module._content(lease.fence))  # for its end
 
 
 def test_what_a_stale_driver_wrote_all_the_same_is_void(objects, tmp_path, monkeypatch):
@@ -148,7 +148,7 @@ def test_a_refusal_does_not_end_the_renewal(run, objects, monkeypatch):
 
 def test_a_refusal_does_not_hide_how_the_search_ended(run, monkeypatch):
     def ends():
-        with hold(run):
+        with acquire_run(run):
             monkeypatch.setattr(RunSender, "send", refuse)
             raise DataError("a leak")
 
@@ -170,7 +170,7 @@ def test_the_last_files_are_sent_once_a_refusal_has_passed(run, objects, monkeyp
             raise StorageRefusedError("403")
         send(self)
 
-    with hold(run):
+    with acquire_run(run):
         write(run, "summary.json", "last")
         monkeypatch.setattr(RunSender, "send", refuse_twice)
     assert objects.read("one/summary.json").data == b"last"
@@ -189,7 +189,7 @@ def test_lines_that_never_got_there_leave_no_gap(objects, tmp_path):
 
 
 def test_what_a_driver_here_is_writing_is_not_fetched_over(run):
-    with hold(run):
+    with acquire_run(run):
         write(run, "summary.json", "first")
         RunSender(run).send()
         write(run, "summary.json", "second")

@@ -10,7 +10,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 from raysearch.ledger import Event
 from raysearch.reporting.tensorboard import TensorBoardObserver
-from raysearch.trials import Trials
+from raysearch.trial_records import Trials
 
 
 @pytest.fixture(autouse=True)

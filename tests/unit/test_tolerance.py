@@ -5,7 +5,7 @@ import math
 import pytest
 from protocol_corpora import regular
 
-from raysearch.protocols.config import ProtocolConfig
+from raysearch.protocols.protocol_section import ProtocolConfig
 from raysearch.protocols.splits import inner_splits
 from raysearch.tuning.tolerance import INTRACLASS, SHARED, ValidationNoise
 

@@ -10,12 +10,12 @@ import pytest
 from protocol_corpora import regular
 
 from raysearch.__main__ import main
-from raysearch.config.spaces import shipped_spaces
+from raysearch.config.shipped_spaces import shipped_spaces
 from raysearch.errors import ConfigError, UserError
 from raysearch.evaluation.final_model import FinalModel, Net
 from raysearch.evaluation.leak_study import check_spec
 from raysearch.evaluation.scores import score
-from raysearch.evaluation.transductive import check_alike, transductive_notes
+from raysearch.evaluation.transductive_notes import check_alike, transductive_notes
 from raysearch.files import write_json
 from raysearch.ledger import Ledger, read
 from raysearch.protocols.audit import audit
@@ -25,8 +25,8 @@ from raysearch.reporting.model_card import model_card
 from raysearch.reporting.summary import write_summary
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec, trial_identity
+from raysearch.streaming.preparation import AuditedSplit
 from raysearch.training.transductive import NOTE, is_transductive
-from raysearch.tuning.preparation import AuditedSplit
 
 SPEAKER = "training.normalise=speaker"
 SEARCHED = "space.training.normalise={choice: [%s]}"

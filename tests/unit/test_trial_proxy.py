@@ -2,10 +2,10 @@
 
 import pytest
 
-from raysearch.tuning import trial as trial_module
-from raysearch.tuning.trial import TrialProxy
+from raysearch.tuning import trial_proxy as trial_module
+from raysearch.tuning.trial_proxy import TrialProxy
 
-CONFIG = {"number": 3, "host": "slot-0", "lease": 5, "label": "trial 0003"}
+CONFIG = {"number": 3, "host": "slot-0", "booking": 5, "label": "trial 0003"}
 
 
 class Call:
@@ -58,7 +58,7 @@ def test_tune_waits_for_no_begin_and_the_first_step_does(host, proxy):
 def test_a_proxy_that_is_used_again_begins_again(host, proxy):
     proxy.step()
     host.calls.clear()
-    assert proxy.reset_config({**CONFIG, "number": 4, "lease": 6})
+    assert proxy.reset_config({**CONFIG, "number": 4, "booking": 6})
     assert host.calls == []
     proxy.step()
     assert host.calls == [("begin", 6), ("trial", 4), ("step", 6, 0)]

@@ -13,7 +13,7 @@ from raysearch.cli.systems import _describe
 from raysearch.features.extractor import StreamShape
 from raysearch.features.ssl import Ssl, SslConfig
 from raysearch.models.mfhca import Mfhca, MfhcaConfig
-from raysearch.prerequisites import check_ready
+from raysearch.prerequisites import check_prerequisites
 from raysearch.spec import SearchSpec
 
 MEL = StreamShape(40, 60)
@@ -60,7 +60,7 @@ def test_a_tuned_whisper_learns(path):
 
 def test_the_shipped_space_takes_whisper_and_calls_it_a_variant(path):
     spec = SearchSpec.load("mfhca", [f"features.ssl.weights={path}"])
-    check_ready(spec)
+    check_prerequisites(spec)
     assert spec.variant == f"Whisper (3 layers of {WIDTH}) in HuBERT-base's place"
     found = _describe("mfhca", [f"features.ssl.weights={path}"])
     assert (found.variant, found.weights) == (spec.variant, "found")

@@ -60,7 +60,7 @@ def test_a_clip_in_30_s_is_encoded_as_ctranslate2_does():
 
 def test_its_sizes_are_known():
     settings = SslConfig(weights=str(WEIGHTS), layer="weighted")
-    settings.ready()
+    settings.check_external_files()
     sizes = settings.plan().sizes
     assert (sizes.n_mels, sizes.width, sizes.num_layers, sizes.num_heads) == (80, 384, 4, 6)
     assert Ssl(settings).shape(3.0).num_bins == 4 * 384

@@ -62,7 +62,7 @@ def write(folder, kind, tensors):
 )
 def test_every_format_gives_the_same_frames(tmp_path, tensors, expected, kind):
     path = write(tmp_path / "w", kind, tensors)
-    SslConfig(weights=str(path)).ready()
+    SslConfig(weights=str(path)).check_external_files()
     np.testing.assert_array_equal(frames(path), expected)
     sizes = inspect_weights(path)
     assert (sizes.family, sizes.n_mels, sizes.width) == ("whisper", 80, WIDTH)
@@ -83,7 +83,7 @@ def test_half_precision_is_read(tmp_path, tensors, expected):
 def test_quantised_weights_are_scaled_back(tmp_path, tensors, expected, kind, tolerance):
     variables = tiny_whisper.ctranslate2(tensors, kind)
     folder = tiny_whisper.write_ctranslate2(tmp_path, variables)
-    SslConfig(weights=str(folder)).ready()
+    SslConfig(weights=str(folder)).check_external_files()
     np.testing.assert_allclose(frames(folder), expected, atol=tolerance)
 
 
@@ -199,6 +199,6 @@ def test_bad_files_are_refused_in_one_line(tmp_path, monkeypatch, tensors, how, 
     monkeypatch.chdir(tmp_path)
     settings = SslConfig(weights=str(damage(tmp_path / "w", how, tensors)))
     with pytest.raises(DataError, match=message) as caught:
-        settings.ready()
+        settings.check_external_files()
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "ran").exists()

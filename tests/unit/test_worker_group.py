@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from fake_group import DIES, HANGS, asynchronous, begin, serving, settle, task
 
-from raysearch.tuning.commands import Outcome
-from raysearch.tuning.faults import Fault
-from raysearch.tuning.worker_group import WorkerGroupHost
+from raysearch.workers.commands import Outcome
+from raysearch.workers.faults import Fault
+from raysearch.workers.host import WorkerGroupHost
 
 EVERY_RANK = {
     (0, rank, "epoch", 1): Outcome(error="NonFiniteLossError: loss is nan") for rank in (0, 1)
@@ -18,8 +18,8 @@ def failure(reason):
     return {"failed": reason, "attempt": 1, "fault": "slot"}
 
 
-async def steps(host, count, lease=0, first=0):
-    return [await host.step(lease, index) for index in range(first, first + count)]
+async def steps(host, count, booking=0, first=0):
+    return [await host.step(booking, index) for index in range(first, first + count)]
 
 
 @asynchronous
@@ -43,10 +43,10 @@ async def test_a_trial_runs_in_order_and_rank_0_answers():
 @asynchronous
 async def test_a_trial_of_another_run_is_another_though_its_number_is_the_same():
     async with serving(epochs=1) as (host, _):
-        for lease, (run, attempt) in enumerate([("one", 1), ("other", 1), ("one", 2)]):
-            await host.assign(task(7, run=run), lease)
-            assert await host.begin(lease) == {"attempt": attempt}
-            await host.step(lease, 0)
+        for booking, (run, attempt) in enumerate([("one", 1), ("other", 1), ("one", 2)]):
+            await host.assign(task(7, run=run), booking)
+            assert await host.begin(booking) == {"attempt": attempt}
+            await host.step(booking, 0)
 
 
 @asynchronous
@@ -62,7 +62,7 @@ async def test_finish_publishes_and_ends():
         assert await host.step(0, 3) == last, "a caller that takes over is told the same"
         assert group.kinds() == ["start", *["epoch"] * 3, "finish"]
         assert (await host.step(0, 4))["failed"] == "ended"
-        await begin(host, 8, lease=1)
+        await begin(host, 8, booking=1)
         assert (await host.step(1, 0))["epoch"] == 1
         assert "drop" not in group.kinds()
 
@@ -89,7 +89,7 @@ async def test_a_group_that_is_lost_with_its_last_word_counts_as_lost(resizes):
         if resizes:
             await host.resize()
         assert await host.step(0, 1) == {"attempt": 1, "done": True}
-        again = await begin(host, 8, lease=1)
+        again = await begin(host, 8, booking=1)
         assert ("slot_lost" in again) is not resizes
         assert host._resizing is False
 
@@ -104,8 +104,8 @@ async def test_an_error_of_every_rank_fails_the_trial_and_keeps_the_group():
         assert await host.step(0, 1) == failure
         assert await host.begin(0) == failure
         group.faults = {}
-        assert await begin(host, 1, lease=1) == {"attempt": 1}
-        assert [r["epoch"] for r in await steps(host, 3, lease=1)] == [1, 2, 3]
+        assert await begin(host, 1, booking=1) == {"attempt": 1}
+        assert [r["epoch"] for r in await steps(host, 3, booking=1)] == [1, 2, 3]
         assert (group.incarnation, group.ends) == (0, [])
         assert "drop" not in group.kinds(), "a failed trial holds nothing any more"
 
@@ -170,14 +170,14 @@ async def test_out_of_memory_has_one_more_try_and_costs_no_slot():
     full = Outcome(error="OutOfMemoryError: CUDA out of memory", fault=Fault.MEMORY)
     faults = {(None, 0, "epoch", 0): full}
     async with serving(world=1, epochs=1, faults=faults, max_restarts=1) as (host, group):
-        for lease in range(5):
-            await begin(host, lease, lease=lease)
-            result = await host.step(lease, 0)
+        for booking in range(5):
+            await begin(host, booking, booking=booking)
+            result = await host.step(booking, 0)
             assert result["failed"] == "OutOfMemoryError: CUDA out of memory (twice)"
             assert (result["attempt"], result["fault"]) == (2, "settings")
             assert "slot_lost" not in result
         group.faults = {}
-        await begin(host, 5, lease=5)
+        await begin(host, 5, booking=5)
         assert (await host.step(5, 0))["done"]
         assert group.incarnation == 10
 
@@ -189,7 +189,7 @@ async def test_storage_that_is_full_is_nobodys_fault_and_the_group_goes_on():
         failure = {"failed": full.error, "attempt": 1, "fault": "storage"}
         assert await begin(host, 3) == failure
         group.faults = {}
-        assert await begin(host, 4, lease=1) == {"attempt": 1}
+        assert await begin(host, 4, booking=1) == {"attempt": 1}
         assert group.ends == []
 
 
@@ -202,7 +202,7 @@ async def test_storage_that_is_full_for_one_rank_restarts_the_group():
         await begin(host, 3)
         await host.step(0, 0)
         assert (await host.step(0, 1))["fault"] == "storage"
-        await begin(host, 4, lease=1)
+        await begin(host, 4, booking=1)
         assert (await host.step(1, 0))["epoch"] == 1
         assert group.incarnation == 1
 
@@ -257,7 +257,7 @@ async def test_a_group_lost_between_trials_costs_no_attempt():
         await settle()
         group.kill()
         await settle()
-        assert await begin(host, 1, lease=1) == {"attempt": 1}
+        assert await begin(host, 1, booking=1) == {"attempt": 1}
         assert group.kinds(1) == ["start"]
 
 
@@ -266,7 +266,7 @@ async def test_a_new_trial_drops_the_running_one_first():
     async with serving(epochs=9) as (host, group):
         await begin(host, 0)
         await host.step(0, 0)
-        await begin(host, 1, lease=1)
+        await begin(host, 1, booking=1)
         assert group.kinds() == ["start", "epoch", "drop", "start"]
         assert await host.step(0, 1) == {"failed": "superseded"}
         assert await host.begin(0) == {"failed": "superseded"}
@@ -279,7 +279,7 @@ async def test_a_trial_is_not_begun_while_an_epoch_is_under_way():
     async with serving(epochs=9, faults={(0, 1, "epoch", 0): HANGS}) as (host, group):
         await begin(host, 0)
         step = asyncio.create_task(host.step(0, 0))
-        second = asyncio.create_task(begin(host, 1, lease=1))
+        second = asyncio.create_task(begin(host, 1, booking=1))
         await settle()
         assert not step.done()
         assert not second.done()
@@ -311,8 +311,8 @@ async def test_attempts_run_out():
         assert result == {"failed": reason, "attempt": 2, "fault": "slot"}
         group.faults = {}
         # The slot goes on: an earlier trial's attempts are not the next one's.
-        assert await begin(host, 4, lease=1) == {"attempt": 1}
-        assert [r["epoch"] for r in await steps(host, 3, lease=1)] == [1, 2, 3]
+        assert await begin(host, 4, booking=1) == {"attempt": 1}
+        assert [r["epoch"] for r in await steps(host, 3, booking=1)] == [1, 2, 3]
 
 
 @asynchronous
@@ -327,7 +327,7 @@ async def test_restarts_without_progress_lose_the_slot():
         assert await host.begin(0) == result
         assert await host.step(0, 1) == result
         group.faults = {}
-        later = await begin(host, 1, lease=1)
+        later = await begin(host, 1, booking=1)
         assert later["slot_lost"], "a slot that was given up takes no trial"
 
 
@@ -369,7 +369,7 @@ async def test_what_a_lost_group_held_is_not_trained_again_to_be_published():
         await steps(host, 3)
         await host.let_go(0)
         assert await host.step(0, 3) == {"attempt": 1, "done": True}
-        await begin(host, 1, lease=1)
+        await begin(host, 1, booking=1)
         assert group.kinds(1) == ["start"], "of the next trial"
 
 
@@ -437,7 +437,7 @@ async def test_the_named_task_of_a_dropped_trial_ends():
         await begin(host, 0)
         named = asyncio.create_task(host.trial(0))
         await settle()
-        await begin(host, 1, lease=1)
+        await begin(host, 1, booking=1)
         await named
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from raysearch.features.extractor import StreamShape
 from raysearch.models.base import Model, ModelConfig
-from raysearch.models.table import model_config
+from raysearch.models.model_table import model_config
 from raysearch.training.data import Batch
 
 NUM_CLASSES = 3

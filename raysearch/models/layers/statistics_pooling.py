@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from raysearch.models.layers.beside import masked_mean_std
+from raysearch.models.layers.side_statistics import masked_mean_std
 
 __all__ = ["Pooling", "StatisticsPooling"]
 

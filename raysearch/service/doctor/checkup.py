@@ -11,34 +11,34 @@ from typing import Any
 
 import ray
 
+from raysearch.ray_cluster.session import ClusterSession, cluster_session
+from raysearch.ray_cluster.token_check import GCS_METHOD, RAYLET_METHOD, Answer, ask
 from raysearch.service.doctor import all_reduce, torch_probe
+from raysearch.service.doctor.cluster_findings import (
+    assess_bandwidth,
+    assess_lost,
+    assess_nodes,
+    assess_ports,
+    assess_storage,
+    assess_token,
+)
 from raysearch.service.doctor.facts import NodeFacts, RayNode, StoreFacts
 from raysearch.service.doctor.findings import Finding
-from raysearch.service.doctor.judge import (
+from raysearch.service.doctor.node_findings import (
     Offset,
-    judge_clocks,
-    judge_gpus,
-    judge_pins,
-    judge_processors,
-    judge_room,
-    judge_torch,
-    judge_versions,
-)
-from raysearch.service.doctor.judge_cluster import (
-    judge_bandwidth,
-    judge_lost,
-    judge_nodes,
-    judge_ports,
-    judge_storage,
-    judge_token,
+    assess_clocks,
+    assess_gpus,
+    assess_pins,
+    assess_processors,
+    assess_room,
+    assess_torch,
+    assess_versions,
 )
 from raysearch.service.doctor.node_probe import NodeProbe
-from raysearch.service.doctor.probes import Probes, living_nodes, probes_on
+from raysearch.service.doctor.probes import Probes, named_nodes, probes_on
 from raysearch.service.doctor.start_check import check_start
 from raysearch.service.doctor.storage_probe import node_storage, opened
 from raysearch.storage.objects import is_url
-from raysearch.tuning.cluster_session import ClusterSession, cluster_session
-from raysearch.tuning.token_check import GCS_METHOD, RAYLET_METHOD, Answer, ask
 
 __all__ = ["check_cluster", "check_machine"]
 
@@ -49,7 +49,7 @@ STORE_CLOCK_S = 1.5
 
 
 def check_machine(storage: str, timeout_s: float) -> Iterator[Finding]:
-    """What a search on this machine alone needs; Ray is not started.
+    """Check what a search on this machine alone needs; Ray is not started.
 
     Args:
         storage: folder or URL.
@@ -58,20 +58,20 @@ def check_machine(storage: str, timeout_s: float) -> Iterator[Finding]:
     yield from check_start()
     facts = {THIS: _look_here(storage, timeout_s)}
     versions = facts[THIS].versions
-    yield from judge_versions(facts)
+    yield from assess_versions(facts)
     wanted = importlib.metadata.requires("raysearch") or []
-    yield judge_pins(wanted, {**_installed(wanted), **versions})
-    yield judge_torch(facts)
-    yield from judge_gpus(facts)
-    yield judge_processors(facts)
-    yield from judge_room(facts)
+    yield assess_pins(wanted, {**_installed(wanted), **versions})
+    yield assess_torch(facts)
+    yield from assess_gpus(facts)
+    yield assess_processors(facts)
+    yield from assess_room(facts)
     with opened(storage) as probe:
-        yield from judge_storage(probe.facts, {})
+        yield from assess_storage(probe.facts, {})
         yield from _store_clock(probe.facts)
 
 
 def check_cluster(address: str, storage: str, timeout_s: float) -> Iterator[Finding]:
-    """What a search on the cluster needs, asked on every living node.
+    """Check what a search on the cluster needs, asked on every living node.
 
     Args:
         address: of the cluster.
@@ -86,14 +86,14 @@ def check_cluster(address: str, storage: str, timeout_s: float) -> Iterator[Find
         cluster_session(address, Path(logs)) as session,
     ):
         known = ray.nodes()
-        nodes = living_nodes(known)
-        yield judge_nodes(nodes, len(known) - len(nodes))
+        nodes = named_nodes(known)
+        yield assess_nodes(nodes, len(known) - len(nodes))
         with probes_on(nodes, timeout_s) as probes:
             yield from _check_nodes(probes, session, storage)
             yield from _check_storage(probes, storage)
             yield _check_bandwidth(probes)
-            yield from judge_lost(probes.lost)
-            yield judge_token(_without_token(session, list(probes.nodes.values())))
+            yield from assess_lost(probes.lost)
+            yield assess_token(_without_token(session, list(probes.nodes.values())))
 
 
 def _check_nodes(probes: Probes, session: ClusterSession, storage: str) -> Iterator[Finding]:
@@ -106,13 +106,13 @@ def _check_nodes(probes: Probes, session: ClusterSession, storage: str) -> Itera
     facts = {name: NodeFacts.from_plain(answer) for name, answer in answers.items()}
     if not facts:
         return
-    yield from judge_versions({**facts, THIS: _look_here(storage, limit_s)})
-    yield judge_torch(facts)
-    yield from judge_gpus(facts, probes.nodes)
-    yield judge_processors(facts)
-    yield from judge_room(facts, probes.nodes)
-    yield from judge_clocks(probes.clocks(), "the nodes'")
-    yield from judge_ports({name: node.listeners for name, node in facts.items()})
+    yield from assess_versions({**facts, THIS: _look_here(storage, limit_s)})
+    yield assess_torch(facts)
+    yield from assess_gpus(facts, probes.nodes)
+    yield assess_processors(facts)
+    yield from assess_room(facts, probes.nodes)
+    yield from assess_clocks(probes.clocks(), "the nodes'")
+    yield from assess_ports({name: node.listeners for name, node in facts.items()})
 
 
 def _check_storage(probes: Probes, storage: str) -> Iterator[Finding]:
@@ -126,7 +126,7 @@ def _check_storage(probes: Probes, storage: str) -> Iterator[Finding]:
             name: node_storage(probe, probes.nodes[name].id, answer)
             for name, answer in answers.items()
         }
-        yield from judge_storage(facts, seen)
+        yield from assess_storage(facts, seen)
         yield from _store_clock(facts)
 
 
@@ -149,7 +149,7 @@ def _check_bandwidth(probes: Probes) -> Finding:
         "run", lambda node: (text, [str(number[node.name]), *told], limit_s), list(number)
     )
     missing = {name: {"error": probes.lost[name]} for name in number if name not in answers}
-    return judge_bandwidth(backend, size, {**answers, **missing})
+    return assess_bandwidth(backend, size, {**answers, **missing})
 
 
 def _without_token(session: ClusterSession, nodes: Sequence[RayNode]) -> dict[str, Answer]:
@@ -180,7 +180,7 @@ def _look_here(storage: str, timeout_s: float) -> NodeFacts:
 
 def _store_clock(facts: StoreFacts) -> Iterator[Finding]:
     if facts.clock_s is not None:
-        yield from judge_clocks(
+        yield from assess_clocks(
             {facts.place: Offset(facts.clock_s, STORE_CLOCK_S)}, "the storage's"
         )
 

@@ -17,7 +17,7 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class TorchFacts:
-    """What a fresh process finds that imports torch.
+    """What a fresh process finds out when it imports torch.
 
     Attributes:
         error: why torch, and so all of this, could not be had.
@@ -43,7 +43,7 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """One machine.
+    """What is known of one machine.
 
     Attributes:
         host: its own name.
@@ -98,7 +98,7 @@ class RayNode:
 
 @dataclass(frozen=True, slots=True)
 class NodeStorage:
-    """How one node and the storage get on.
+    """Whether one node sees the storage and can write to it.
 
     Attributes:
         error: why reading or writing failed.

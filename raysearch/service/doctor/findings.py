@@ -12,7 +12,7 @@ _ORDER: tuple[Level, ...] = ("ok", "skipped", "warning", "failed")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check's outcome.
+    """The outcome of one check, a line of the doctor's report.
 
     Attributes:
         level: how bad it is.

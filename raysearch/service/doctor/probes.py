@@ -10,21 +10,22 @@ from ray import cloudpickle
 from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from raysearch.ray_cluster.ray_internals import HEAD_RESOURCE
 from raysearch.service.doctor import node_probe
 from raysearch.service.doctor.facts import RayNode
-from raysearch.service.doctor.judge import Offset
+from raysearch.service.doctor.node_findings import Offset
 from raysearch.service.doctor.node_probe import NodeProbe
 
-__all__ = ["Probes", "living_nodes", "probes_on"]
+__all__ = ["Probes", "named_nodes", "probes_on"]
 
 GIB = 2**30
 CLOCK_TRIES = 5
 
 
-def living_nodes(ray_nodes: Sequence[Mapping[str, Any]]) -> list[RayNode]:
-    """Those of ``ray.nodes()`` that live, the head first, each by a name of its own."""
+def named_nodes(ray_nodes: Sequence[Mapping[str, Any]]) -> list[RayNode]:
+    """Return those of ``ray.nodes()`` that live, the head first, each with a name of its own."""
     living = [node for node in ray_nodes if node["Alive"]]
-    living.sort(key=lambda node: "node:__internal_head__" not in node["Resources"])
+    living.sort(key=lambda node: HEAD_RESOURCE not in node["Resources"])
     hosts = [node["NodeManagerHostname"] for node in living]
     addresses = [node["NodeManagerAddress"] for node in living]
     found = []
@@ -67,7 +68,7 @@ class Probes:
         arguments: Callable[[RayNode], Sequence[Any]] = lambda node: (),
         among: Sequence[str] | None = None,
     ) -> dict[str, Any]:
-        """``method`` of ``NodeProbe`` on all nodes at once; who fails or is late gets lost."""
+        """Call ``method`` of ``NodeProbe`` on all nodes at once; those that fail are left out."""
         names = [name for name in (self.nodes if among is None else among) if name in self.nodes]
         asked = {}
         for name in names:
@@ -113,7 +114,7 @@ class Probes:
 
 @contextlib.contextmanager
 def probes_on(nodes: Sequence[RayNode], timeout_s: float) -> Iterator[Probes]:
-    """Probes for the duration of a ``with``."""
+    """Start the probes for the duration of a ``with``."""
     # By value: a node may have another raysearch, or none.
     cloudpickle.register_pickle_by_value(node_probe)
     try:

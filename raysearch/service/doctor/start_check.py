@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from raysearch.errors import RaysearchError
+from raysearch.ray_cluster.local_ray import needs_own_token, shadowed_names, short_folder
 from raysearch.service.doctor.findings import Finding, listed
-from raysearch.tuning.local_ray import needs_own_token, shadowed_names, short_folder
 
 __all__ = ["check_start"]
 

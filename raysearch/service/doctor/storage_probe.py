@@ -48,7 +48,7 @@ def opened(place: str) -> Iterator[StorageProbe]:
 
 
 def node_storage(probe: StorageProbe, name: str, answer: Mapping[str, Any]) -> NodeStorage:
-    """One node's answer, and whether what it wrote arrives here."""
+    """Combine one node's answer with whether what it wrote arrives here."""
     end = time.monotonic() + PATIENCE_S
     back = not answer["error"] and probe.read(name) == name
     while not (back or answer["error"] or not answer["seen"]) and time.monotonic() < end:

@@ -12,7 +12,7 @@ __all__ = ["look"]
 
 
 def look() -> dict[str, Any]:
-    """The facts of ``raysearch.service.doctor.facts.TorchFacts``."""
+    """Gather the facts of ``raysearch.service.doctor.facts.TorchFacts``."""
     try:
         import torch
     except Exception as error:

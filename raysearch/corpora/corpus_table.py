@@ -1,0 +1,228 @@
+"""The corpora by name, and the one way to load any of them, or several as one."""
+
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from raysearch.config.base import Config, did_you_mean
+from raysearch.config.identity import stable_hash
+from raysearch.config.name_table import Table
+from raysearch.corpora.joined import joined
+from raysearch.corpora.labels import (
+    LabelMap,
+    committed_label_map,
+    keep_classes,
+    read_label_map,
+    relabelled,
+)
+from raysearch.corpora.parser import CorpusParser, walk_audio
+from raysearch.corpora.scan import scan
+from raysearch.corpora.utterance import Corpus, Utterance
+from raysearch.errors import ConfigError, EmptyCorpusError, MissingPathError, UnknownNameError
+from raysearch.paths import existing
+
+__all__ = ["CORPORA", "CorpusConfig", "corpus_parser", "load_corpus"]
+
+CORPORA = Table(
+    "corpus",
+    {
+        "audformat": "raysearch.corpora.audformat:Audformat",
+        "crema_d": "raysearch.corpora.crema_d:CremaD",
+        "demo": "raysearch.corpora.demo:Demo",
+        "emobox": "raysearch.corpora.emobox:EmoBox",
+        "emodb": "raysearch.corpora.emodb:EmoDb",
+        "emovo": "raysearch.corpora.emovo:Emovo",
+        "iemocap": "raysearch.corpora.iemocap:Iemocap",
+        "manifest": "raysearch.corpora.manifest:Manifest",
+        "ravdess": "raysearch.corpora.ravdess:Ravdess",
+        "savee": "raysearch.corpora.savee:Savee",
+        "tess": "raysearch.corpora.tess:Tess",
+    },
+)
+_COMMON = "common"
+# A folder that holds none of the asked corpus' files may be one of these.
+_CORPORA_TO_HINT = ("crema_d", "emodb", "emovo", "iemocap", "ravdess", "savee", "tess")
+_NUM_NAMES_TO_HINT = 200
+
+
+class CorpusConfig(Config):
+    """The ``corpus`` section: which utterances a search learns from."""
+
+    name: str = Field(
+        "demo",
+        description="audformat, crema_d, demo, emobox, emodb, emovo, iemocap, manifest, ravdess, "
+        "savee, tess, or your module:Class; several with commas between",
+    )
+    data: str | None = Field(
+        None, description="the corpus' folder or file; for several corpora, one each with commas"
+    )
+    label_map: str | None = Field(
+        None,
+        description="your YAML of 'label: class' lines, or 'common' for the committed map, which "
+        "several corpora use unless told otherwise",
+    )
+    calm: Literal["drop", "neutral"] = Field(
+        "drop", description="what the committed label map makes of calm"
+    )
+    emotions: tuple[str, ...] | None = Field(
+        None, min_length=2, description="keep these classes only, by their names after the map"
+    )
+    shuffle_labels: bool = Field(
+        False, description="permute labels within each speaker: the honest score is then chance"
+    )
+    max_quarantined: float = Field(
+        0.05, ge=0, le=1, description="largest share of unreadable, empty or non-finite audio"
+    )
+
+    @field_validator("name", "data", mode="before")
+    @classmethod
+    def _join(cls, value: Any) -> Any:
+        """A YAML list means the same as its parts with commas between."""
+        if not isinstance(value, list | tuple):
+            return value
+        parts = ["" if part is None else part for part in value]
+        if not parts or not all(isinstance(part, str) and "," not in part for part in parts):
+            raise ValueError("expected a list of words without commas")
+        return ",".join(parts)
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, value: str) -> str:
+        if not all(_parts(value)):
+            raise ValueError("holds an empty name between its commas")
+        return value
+
+    @field_validator("data")
+    @classmethod
+    def _check_data(cls, value: str | None, info: ValidationInfo) -> str | None:
+        names = _parts(info.data.get("name", ""))
+        if len(names) > 1 and value is not None and len(_parts(value)) != len(names):
+            raise ValueError(
+                f"{len(_parts(value))} for {len(names)} corpora ({', '.join(names)}): write one "
+                "for each, with commas between (nothing for the demo corpus)"
+            )
+        return value
+
+    @field_validator("calm")
+    @classmethod
+    def _check_calm(cls, value: str, info: ValidationInfo) -> str:
+        label_map = info.data.get("label_map")
+        if value != "drop" and not _is_committed(info.data.get("name", ""), label_map):
+            raise ValueError(
+                "read with the committed label map only: set corpus.label_map to 'common', or "
+                "write 'calm: neutral' in your own map"
+            )
+        return value
+
+    @property
+    def members(self) -> tuple[tuple[str, str | None], ...]:
+        """(name, data) of every corpus."""
+        names = _parts(self.name)
+        if len(names) == 1:
+            return ((names[0], self.data),)
+        folders = _parts(self.data) if self.data is not None else [""] * len(names)
+        return tuple((n, folder or None) for n, folder in zip(names, folders, strict=True))
+
+    @property
+    def uses_committed_map(self) -> bool:
+        """Whether labels become the common classes."""
+        return _is_committed(self.name, self.label_map)
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",")]
+
+
+def _is_committed(name: str, label_map: str | None) -> bool:
+    return label_map == _COMMON or (label_map is None and "," in name)
+
+
+def corpus_parser(name: str) -> CorpusParser:
+    """The parser that ``name`` stands for.
+
+    Raises:
+        UnknownNameError: no such corpus, or it is not a ``CorpusParser`` class.
+    """
+    parser = CORPORA.load(name)
+    if not (isinstance(parser, type) and issubclass(parser, CorpusParser)):
+        raise UnknownNameError(f"corpus {name!r} is not a subclass of CorpusParser")
+    return parser()
+
+
+def load_corpus(config: CorpusConfig, storage: Path) -> Corpus:
+    """The configured corpus, or several as one; the same files give the same result.
+
+    Args:
+        config: the ``corpus`` section.
+        storage: the run folders' parent; the demo corpus is kept in ``.corpora`` below it.
+
+    Raises:
+        UserError: unknown name, missing or wrong ``data``, a wrong manifest row, a wrong map.
+        DataError: a label that the label map does not know.
+        EmptyCorpusError: no utterance of this corpus is there.
+    """
+    label_map = _label_map(config)
+    parsers = [(corpus_parser(name), data) for name, data in config.members]
+    roots = [(parser, parser.locate(data, storage)) for parser, data in parsers]
+    corpora = [_scanned(parser, root) for parser, root in roots]
+    if label_map is not None:
+        corpora = [relabelled(corpus, label_map) for corpus in corpora]
+    corpus = joined(corpora) if len(corpora) > 1 else corpora[0]
+    if config.emotions is not None:
+        for emotion in config.emotions:
+            if emotion not in corpus.emotions:
+                hint = did_you_mean(emotion, corpus.emotions)
+                raise ConfigError(f"corpus.emotions: {corpus.name} has no {emotion!r}{hint}")
+        corpus = keep_classes(corpus, config.emotions, "not among corpus.emotions")
+    return _shuffled(corpus) if config.shuffle_labels else corpus
+
+
+def _label_map(config: CorpusConfig) -> LabelMap | None:
+    if config.uses_committed_map:
+        return committed_label_map(config.calm)
+    if not config.label_map:
+        return None
+    path = existing(config.label_map)
+    if path is None:
+        raise MissingPathError(f"corpus.label_map: {config.label_map}: no such file")
+    return read_label_map(path)
+
+
+def _scanned(parser: CorpusParser, root: Path) -> Corpus:
+    try:
+        return scan(parser, root)
+    except EmptyCorpusError as error:
+        other = _looks_like(root, parser.name) if root.is_dir() else None
+        if other is None:
+            raise
+        raise EmptyCorpusError(f"{error}; it looks like {other}: --corpus {other}") from error
+
+
+def _looks_like(root: Path, asked: str) -> str | None:
+    """The other corpus whose names most of the first files below ``root`` have, if any has."""
+    files = (path for path in walk_audio(root) if isinstance(path, Path))
+    some = list(islice(files, _NUM_NAMES_TO_HINT))
+    counts = {
+        name: sum(corpus_parser(name).recognises(path) for path in some)
+        for name in _CORPORA_TO_HINT
+        if name != asked
+    }
+    best = max(counts, key=lambda name: counts[name])
+    return best if counts[best] else None
+
+
+def _shuffled(corpus: Corpus) -> Corpus:
+    # Within a speaker, and a manifest's fold and split, so that no label crosses to the test side.
+    groups: dict[tuple[str, str | None, str | None], list[Utterance]] = {}
+    for row in corpus.utterances:
+        groups.setdefault((row.speaker, row.fold, row.split), []).append(row)
+    shuffled = []
+    for rows in groups.values():
+        order = sorted(rows, key=lambda row: stable_hash(["shuffle", corpus.name, row.id], 32))
+        shuffled += [
+            replace(row, emotion=source.emotion) for row, source in zip(order, rows, strict=True)
+        ]
+    return replace(corpus, utterances=tuple(sorted(shuffled, key=lambda row: row.id)))

@@ -1,0 +1,124 @@
+"""Evaluations as runs have stored them: read, checked, and matched with each other."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from raysearch.errors import UserError
+from raysearch.evaluation.transductive_notes import check_alike
+from raysearch.run_folder import RunFolder
+from raysearch.storage.replica import pasted
+
+__all__ = ["Mode", "System", "evaluation_file", "load_systems", "stored_evaluations"]
+
+Mode = Literal["fold", "nested", "reuse-settings", "paper"]
+
+# In the order in which they are believed; the random split is compared only on request.
+_HONEST: tuple[Mode, ...] = ("nested", "fold", "reuse-settings")
+
+
+@dataclass(frozen=True)
+class System:
+    """The figures that one run has under one kind of evaluation.
+
+    Attributes:
+        name: the run's folder as it was given.
+        mode: how it was evaluated: ``nested``, ``fold``, ``reuse-settings`` or ``paper``.
+        protocol: the protocol's name.
+        figures: the evaluation's content.
+        table: one row a test utterance and seed.
+    """
+
+    name: str
+    mode: str
+    protocol: str
+    figures: dict[str, Any]
+    table: pa.Table
+
+    @property
+    def transductive(self) -> bool:
+        """Whether test speakers' other recordings were used."""
+        return bool(self.figures.get("transductive", False))
+
+
+def evaluation_file(run: RunFolder) -> Path:
+    """Return the path of the file that holds a run's figures."""
+    return run.root / "evaluation.json"
+
+
+def stored_evaluations(run: RunFolder) -> dict[Mode, dict[str, Any]]:
+    """What was found before: asking again trains and scores nothing, so nobody can shop.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    path = evaluation_file(run)
+    if not path.is_file():
+        return {}
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        found = {data["mode"]: data, **data.pop("beside", {})}
+        for figures in found.values():
+            figures["protocol"], figures["ua"]["mean"], figures["ua"]["interval"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: not an evaluation ({error!r}); evaluate anew") from None
+    return found
+
+
+def load_systems(runs: Sequence[Path], *, paper: bool = False) -> list[System]:
+    """The runs' figures by the first kind of evaluation that all of them have.
+
+    Args:
+        runs: the runs' folders.
+        paper: take the random split of ``evaluate --protocol paper`` instead.
+
+    Raises:
+        UserError: a run is named twice or is not evaluated, no kind is common to all, protocols
+            differ, transductive figures would meet inductive ones, or a stored file is damaged.
+    """
+    names = [str(run) for run in runs]
+    if len({run.resolve() for run in runs}) < len(runs):
+        raise UserError(f"{', '.join(names)}: one run is named twice: name different runs")
+    stored = {str(run): _evaluated(run) for run in runs}
+    modes: tuple[Mode, ...] = ("paper",) if paper else _HONEST
+    common = [mode for mode in modes if all(mode in found for found in stored.values())]
+    if not common:
+        has = "; ".join(f"{name} has {', '.join(found)}" for name, found in stored.items())
+        alike = "raysearch evaluate RUN --protocol paper" if paper else "evaluate them alike"
+        raise UserError(f"no kind of evaluation is common to all: {has}: {alike}")
+    systems = [_system(run, common[0], stored[str(run)][common[0]]) for run in runs]
+    _check_protocols(systems)
+    check_alike({system.name: system.transductive for system in systems})
+    return systems
+
+
+def _evaluated(run: Path) -> dict[Mode, dict[str, Any]]:
+    found = stored_evaluations(RunFolder(run))
+    if not found:
+        raise UserError(f"{run}: not evaluated yet: raysearch evaluate {pasted(run)}")
+    return found
+
+
+def _system(run: Path, mode: str, figures: dict[str, Any]) -> System:
+    path = run / f"predictions-{mode}.parquet"
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise UserError(f"{path}: cannot be read ({error}); evaluate anew") from None
+    return System(str(run), mode, figures["protocol"], figures, table)
+
+
+def _check_protocols(systems: Sequence[System]) -> None:
+    by_name = {system.protocol: system.name for system in systems}
+    if len(by_name) < 2:
+        return
+    shown = ", ".join(f"{name} ({protocol})" for protocol, name in by_name.items())
+    why = "protocols differ"
+    if "paper" in by_name:
+        why = "the paper protocol is optimistic and is not compared with an honest one"
+    raise UserError(f"{shown}: {why}: evaluate all under the same protocol")

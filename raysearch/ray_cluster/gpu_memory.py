@@ -1,0 +1,108 @@
+"""How much of a GPU's memory a worker may count on, asked of the driver library alone.
+
+torch would answer from a CUDA context, which takes half a gigabyte of every GPU it looks at for
+as long as the process lives; a search's own process computes nothing there.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from raysearch.ray_cluster.ray_internals import pynvml
+
+__all__ = ["free_gpu_bytes", "least_gpu_bytes"]
+
+# A node that has not answered by then may be leaving; a task of no CPU starts in a second or two.
+PATIENCE_S = 30.0
+
+
+def least_gpu_bytes(
+    share: float | None,
+    nodes: Sequence[Mapping[str, Any]],
+    ask: Callable[[float | None], int | None] | None = None,
+) -> int | None:
+    """Free bytes of the fullest GPU that a worker may be given on any node of the cluster.
+
+    The driver's own node may have no GPU at all: each that has some is asked by a task of no CPU.
+
+    Args:
+        share: GPUs of one worker, as for ``free_gpu_bytes``.
+        nodes: of ``ray.nodes()``, the living ones.
+        ask: what a node is asked; by default how much of its GPUs is free.
+
+    Returns:
+        None where workers get no GPU, or where a node that has some did not answer or cannot tell.
+    """
+    with_gpus = [node["NodeID"] for node in nodes if node["Resources"].get("GPU", 0) > 0]
+    if share == 0 or not with_gpus:
+        return None
+    task = ray.remote(num_cpus=0, max_retries=0)(ask or _free_on_this_node)
+    waiting = [
+        task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(
+            share
+        )
+        for node in with_gpus
+    ]
+    try:
+        free: list[int | None] = ray.get(waiting, timeout=PATIENCE_S)
+    except ray.exceptions.RayError:
+        return None
+    told = [one for one in free if one is not None]
+    return min(told) if len(told) == len(free) else None
+
+
+def _free_on_this_node(share: float | None) -> int | None:
+    # Ray hides the GPUs from the environment of a task that reserves none.
+    return free_gpu_bytes(share, environment={})
+
+
+def free_gpu_bytes(
+    share: float | None = None,
+    nvml: Any = pynvml,
+    environment: Mapping[str, str] = os.environ,
+) -> int | None:
+    """Return the free bytes of the fullest GPU in use, or the part of them for one worker.
+
+    Args:
+        share: GPUs of one worker; a part of one has that part of its memory. ``None`` is one.
+        nvml: the driver's library.
+        environment: where ``CUDA_VISIBLE_DEVICES`` may be.
+
+    Returns:
+        None where there is no GPU, or workers get none.
+    """
+    if share == 0:
+        return None
+    try:
+        nvml.nvmlInit()
+    except (nvml.NVMLError, OSError):
+        return None
+    try:
+        devices = _visible(nvml, environment.get("CUDA_VISIBLE_DEVICES"))
+        free = [nvml.nvmlDeviceGetMemoryInfo(device).free for device in devices]
+    except nvml.NVMLError:
+        return None
+    finally:
+        nvml.nvmlShutdown()
+    return int(min(free) * min(share or 1.0, 1.0)) if free else None
+
+
+def _visible(nvml: Any, names: str | None) -> list[Any]:
+    """Handles of the devices that CUDA would show; it stops at the first that it does not know."""
+    if names is None:
+        return [nvml.nvmlDeviceGetHandleByIndex(i) for i in range(nvml.nvmlDeviceGetCount())]
+    found: list[Any] = []
+    for name in (name.strip() for name in names.split(",")):
+        try:
+            by_index = name.isdecimal()
+            found.append(
+                nvml.nvmlDeviceGetHandleByIndex(int(name))
+                if by_index
+                else nvml.nvmlDeviceGetHandleByUUID(name)
+            )
+        except nvml.NVMLError:
+            break
+    return found

@@ -1,0 +1,259 @@
+"""From settings to audited splits and computed features: what a search needs before it starts."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ray
+
+from raysearch.config.identity import canonical_json
+from raysearch.corpora.header import HeaderError, read_header
+from raysearch.corpora.reasons import check_share
+from raysearch.corpora.utterance import Corpus
+from raysearch.partner import partner_config
+from raysearch.prerequisites import check_prerequisites, feature_sets, own_settings
+from raysearch.protocols.audit import Audit, audit, check_siblings
+from raysearch.protocols.splits import Split, inner_splits, without_validation
+from raysearch.ray_cluster.gpu_memory import least_gpu_bytes
+from raysearch.spec import SearchSpec, TrialConfig
+from raysearch.storage.corpora import read_corpus
+from raysearch.streaming.shards import FeatureSet, ensure_features
+from raysearch.streaming.split_rows import SplitRows, split_rows
+from raysearch.streaming.store import FeatureSource
+from raysearch.streaming.tiers import Tier, choose_tier, scoring_tier
+
+if TYPE_CHECKING:
+    from raysearch.corpora.utterance import Utterance
+    from raysearch.features.extractor import FeatureConfig
+
+__all__ = [
+    "AuditedSplit",
+    "FeatureBank",
+    "feature_store",
+    "prepare_features",
+    "prepare_split",
+    "tier_for",
+]
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedSplit:
+    """A split that has passed the leak audit.
+
+    Attributes:
+        corpus: the utterances.
+        split: what the search's winner is retrained and tested on.
+        audit: of that split.
+        inner: further splits with other validation rows, on which a trial is judged as well.
+    """
+
+    corpus: Corpus
+    split: Split
+    audit: Audit
+    inner: tuple[Split, ...] = ()
+
+    def identity(self, spec: SearchSpec) -> dict[str, Any]:
+        """Return what of the data decides a search of ``spec``."""
+        by_speaker = spec.training.by_speaker
+        identity, *inner = (s.identity(speakers=by_speaker) for s in (self.split, *self.inner))
+        return {**identity, "inner": inner} if inner else identity
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureBank:
+    """The features of one split's training and validation rows, for every set that is searched.
+
+    Attributes:
+        inner: the usable rows of the split and of further inner ones; quarantined ones are left
+            out of every set alike.
+        rows_ref: ``inner`` in Ray's object store.
+        all_rows: training and validation rows together, all to learn from.
+        sources: canonical feature config to its source.
+        quarantined: utterance id to reason.
+        tier: where trials find the features.
+        tier_reason: why there.
+    """
+
+    inner: tuple[SplitRows, ...]
+    rows_ref: Any
+    all_rows: SplitRows
+    sources: Mapping[str, FeatureSource]
+    quarantined: Mapping[str, str]
+    tier: Tier
+    tier_reason: str
+
+    @property
+    def scoring_tier(self) -> Tier:
+        """Where the features are read to score nets, on the CPU."""
+        return scoring_tier(self.tier)
+
+    @property
+    def rows(self) -> SplitRows:
+        """The rows of the split itself, without its further inner splits."""
+        return self.inner[0]
+
+    def of_rows(self, rows: SplitRows) -> "FeatureBank":
+        """Return the same features for trainings on other rows."""
+        return replace(self, inner=(rows,), rows_ref=ray.put([rows]))
+
+    def data(self, config: TrialConfig) -> dict[str, Any]:
+        """Return what a worker needs to open the data of a trial."""
+        return {"rows": self.rows_ref, "sources": self.sources_of(config), "tier": self.tier}
+
+    def sources_of(self, config: TrialConfig) -> dict[str, FeatureSource]:
+        """Return the stores of the streams that these settings read."""
+        return {
+            stream: self.sources[_key(stream, feature)]
+            for stream, feature in config.used_features.items()
+        }
+
+
+def feature_store(storage: Path) -> Path:
+    """The folder of all feature sets under ``storage``."""
+    return storage / ".features"
+
+
+def prepare_split(spec: SearchSpec, storage: Path) -> AuditedSplit:
+    """Look for pretrained weights, read the corpus, split it, and audit the split.
+
+    Raises:
+        UserError: the corpus' folder or a setting is wrong.
+        DataError: nothing usable, a split that leaks, or too much audio to learn from whose
+            headers cannot be read; test rows are looked at when they are evaluated.
+    """
+    check_prerequisites(spec)
+    corpus = read_corpus(spec.corpus, storage)
+    splits = inner_splits(corpus, spec.protocol, spec.search.inner_folds)
+    audits = [audit(split) for split in splits]
+    for verdict in audits:
+        verdict.check()
+    _check_headers(splits[0], spec.corpus.max_quarantined)
+    return AuditedSplit(corpus, splits[0], audits[0], tuple(splits[1:]))
+
+
+def _check_headers(split: Split, max_quarantined: float) -> None:
+    rows = (*split.train, *split.validation)
+    bad: dict[str, str] = {}
+    for row in rows:
+        if row.sample_rate is None:
+            try:
+                read_header(row.path)
+            except HeaderError as error:
+                bad[row.id] = str(error)
+    check_share(bad, len(rows), max_quarantined)
+
+
+def prepare_features(
+    spec: SearchSpec,
+    split: Split,
+    storage: Path,
+    *,
+    inner: Sequence[Split] = (),
+    on_progress: Progress | None = None,
+) -> FeatureBank:
+    """Compute what is missing of every feature set that ``spec`` can ask for.
+
+    Augmentation cells are computed of validation rows as well, from which a refit learns.
+
+    Args:
+        spec: the search; its ``search.tier`` may force where features are held.
+        split: whose training and validation rows.
+        inner: further splits of the same rows.
+        storage: where the feature store lies.
+        on_progress: told (feature set, rows done, rows missing at the start).
+
+    Raises:
+        QuarantineError: too much of the audio is unusable.
+        LeakError: an augmented sibling of a held-out recording is among the training rows.
+    """
+    sets: dict[str, list[FeatureSet]] = {}
+    whole = without_validation(split)
+    searched, bank = feature_sets(spec), spec.waveform_augment.bank
+    wanted = [(*item, bank) for streams in searched for item in streams.items()]
+    if (partner := partner_config(spec)) is not None:
+        wanted += [(*item, ()) for item in partner.used_features.items()]
+    told = {_key(stream, config): (stream, config) for stream, config, _ in wanted}
+    for stream, config, cells in wanted:
+        if (key := _key(stream, config)) not in sets:
+            alike = [other for name, other in told.values() if name == stream]
+            own = own_settings(config, alike)
+            sets[key] = _ensure_all(spec, whole, stream, config, cells, storage, on_progress, own)
+    parts = [part for both in sets.values() for part in both]
+    quarantined = {name: why for part in parts for name, why in part.quarantined.items()}
+    splits = (split, *inner, whole)
+    usable = [split_rows(s, quarantined, spec.waveform_augment.bank) for s in splits]
+    for rows, one in zip(usable, splits, strict=True):
+        # Under the papers' random split shared recordings are counted, not refused.
+        if one.protocol != "paper":
+            held_out = {row.content_hash for row in (*one.validation, *one.test)}
+            check_siblings(rows.augmented(), held_out)
+    # The largest set that one trial can ask for, all of its streams together.
+    largest = max(
+        sum(part.num_bytes for item in streams.items() for part in sets[_key(*item)])
+        for streams in searched
+    )
+    tier, reason = tier_for(spec, largest)
+    return FeatureBank(
+        inner=tuple(usable[:-1]),
+        rows_ref=ray.put(usable[:-1]),
+        all_rows=usable[-1],
+        sources={key: both[0].source for key, both in sets.items()},
+        quarantined=quarantined,
+        tier=tier,
+        tier_reason=reason,
+    )
+
+
+def _ensure_all(
+    spec: SearchSpec,
+    whole: Split,
+    stream: str,
+    config: "FeatureConfig",
+    cells: Sequence[str],
+    storage: Path,
+    on_progress: Progress | None,
+    own: str,
+) -> list[FeatureSet]:
+    """The rows of ``whole`` clean, and after each augmentation cell; ``own`` tells sets apart."""
+
+    def ensure(rows: "Sequence[Utterance]", cells: Sequence[str], what: str) -> FeatureSet:
+        def report(done: int, total: int) -> None:
+            if on_progress:
+                on_progress(f"{stream} features ({what}{own})", done, total)
+
+        return ensure_features(
+            rows,
+            stream,
+            config,
+            feature_store(storage),
+            corpus=spec.corpus.name,
+            cells=cells,
+            on_progress=report,
+            max_quarantined=spec.corpus.max_quarantined,
+            disk_bytes=spec.search.stream_disk_bytes,
+        )
+
+    clean = ensure(whole.train, ("",), config.extractor)
+    if not cells:
+        return [clean]
+    usable = [row for row in whole.train if row.id not in clean.quarantined]
+    return [clean, ensure(usable, cells, "augmentation cells")]
+
+
+def tier_for(spec: SearchSpec, num_bytes: int) -> tuple[Tier, str]:
+    """Where ``num_bytes`` of features are held while a trial of ``spec`` trains, and why there."""
+    if spec.search.tier != "auto":
+        return spec.search.tier, "asked for"
+    nodes: list[dict[str, Any]] = [node for node in ray.nodes() if node["Alive"]]
+    # A head that offers no CPU holds no features, for no trial runs there.
+    holding = [node for node in nodes if node["Resources"].get("CPU", 0) > 0] or nodes
+    host_budget = min(node["Resources"].get("object_store_memory", 0) for node in holding) // 2
+    free = least_gpu_bytes(spec.search.gpus_per_worker, nodes)
+    return choose_tier(num_bytes, free, int(host_budget))
+
+
+def _key(stream: str, config: "FeatureConfig") -> str:
+    return f"{stream}:{canonical_json(config)}"

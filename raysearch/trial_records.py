@@ -1,0 +1,220 @@
+"""What a ledger amounts to: the state of every trial, replayed from its events."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+from raysearch.config.search import better
+from raysearch.errors import DataError
+from raysearch.ledger import TERMINAL, Event
+
+__all__ = ["EpochRecord", "Status", "TrialRecord", "Trials"]
+
+Status = Literal["running", "paused", "completed", "pruned", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRecord:
+    """One epoch that counts. ``time`` is when it was reported, in seconds since 1970."""
+
+    epoch: int
+    attempt: int
+    metrics: Mapping[str, float | None]
+    train_s: float
+    time: float
+    num_params: int | None = None
+
+
+@dataclass
+class TrialRecord:
+    """Everything that the ledger says of one trial so far.
+
+    Attributes:
+        config: searched (or published) dotted field to value.
+        attempts: the highest attempt seen.
+        epochs: the history that counts: an attempt that went on from the checkpoint of epoch e
+            keeps the epochs <= e of the attempts before it and discards the later ones.
+        best_epoch, best_value: over that history by the objective; the earliest of equals.
+        checkpoint: path and epoch of the last checkpoint.
+        checkpoint_bytes: its size; 0 if that was not told.
+        pauses: how often the trial has paused, to be promoted or not.
+        details: what the started event held besides ``config``.
+    """
+
+    trial: str
+    number: int
+    config: dict[str, Any]
+    started: float
+    details: dict[str, Any] = field(default_factory=dict)
+    status: Status = "running"
+    attempts: int = 1
+    epochs: dict[int, EpochRecord] = field(default_factory=dict)
+    best_epoch: int | None = None
+    best_value: float | None = None
+    checkpoint: tuple[str, int] | None = None
+    checkpoint_bytes: int = 0
+    pauses: int = 0
+    reason: str | None = None
+    copied_from: int | None = None
+    slot: int | None = None
+    ended: float | None = None
+
+    @property
+    def never_pruned(self) -> bool:
+        """Whether it trains all its epochs whatever the stop rule says; ``exempt`` in a ledger."""
+        return bool(self.details.get("exempt"))
+
+    @property
+    def is_own(self) -> bool:
+        """Whether its settings are the space's own, which a search is measured by."""
+        return self.never_pruned and not self.details.get("published")
+
+    @property
+    def last_epoch(self) -> int:
+        """Epochs done; 0 before the first."""
+        return max(self.epochs, default=0)
+
+    @property
+    def train_s(self) -> float:
+        """Seconds of training and validation in the epochs that count."""
+        return sum(epoch.train_s for epoch in self.epochs.values())
+
+    def apply(self, event: Event, objective: str) -> None:
+        """Update the record by one more event of its trial."""
+        self.slot = event.slot if event.slot is not None else self.slot
+        if event.event == "epoch":
+            self._epoch(event, objective)
+        elif event.event == "checkpoint":
+            if event.attempt >= self.attempts:
+                self.checkpoint = (event.data["path"], event.data["epoch"])
+                self.checkpoint_bytes = int(event.data.get("bytes") or 0)
+        elif event.event == "paused":
+            self.status, self.pauses = "paused", self.pauses + 1
+        elif event.event == "resumed":
+            self._resume(event, objective)
+        elif event.event in TERMINAL:
+            self.status = cast("Status", event.event)
+            self.reason = event.data.get("reason")
+            self.ended = event.time
+            self.attempts = max(self.attempts, event.attempt)
+        self.copied_from = event.data.get("copied_from", self.copied_from)
+
+    def _epoch(self, event: Event, objective: str) -> None:
+        epoch = event.data["epoch"]
+        if event.attempt < self.attempts:
+            return
+        if event.attempt > self.attempts:
+            raise DataError(f"trial {self.number}: attempt {event.attempt} was never resumed")
+        if epoch in self.epochs:
+            raise DataError(f"trial {self.number}: epoch {epoch} twice in one attempt")
+        self.epochs[epoch] = EpochRecord(
+            epoch,
+            event.attempt,
+            event.data["metrics"],
+            float(event.data.get("train_s") or 0.0),
+            event.time,
+            event.data.get("num_params"),
+        )
+        self._rank(self.epochs[epoch], objective)
+
+    def _resume(self, event: Event, objective: str) -> None:
+        if event.attempt <= self.attempts:
+            raise DataError(f"trial {self.number}: attempt {event.attempt} resumed twice")
+        self.attempts, self.status = event.attempt, "running"
+        kept = event.data["epoch"]
+        self.epochs = {e: record for e, record in self.epochs.items() if e <= kept}
+        self.best_epoch = self.best_value = None
+        for record in self.epochs.values():
+            self._rank(record, objective)
+        if self.checkpoint and self.checkpoint[1] > kept:
+            self.checkpoint, self.checkpoint_bytes = None, 0
+
+    def _rank(self, record: EpochRecord, objective: str) -> None:
+        value = record.metrics.get(objective)
+        if value is not None and better(value, self.best_value, objective):
+            self.best_epoch, self.best_value = record.epoch, value
+
+
+class Trials:
+    """Every trial of a search by number. A driver applies events as it writes them."""
+
+    def __init__(self, objective: str = "val_uar") -> None:
+        self.objective = objective
+        self.records: dict[int, TrialRecord] = {}
+        self._any_paused = False
+
+    @classmethod
+    def replay(cls, events: Iterable[Event], objective: str = "val_uar") -> "Trials":
+        """Build the state that ``events`` lead to.
+
+        Raises:
+            DataError: an order of events that no search writes, such as a second end.
+        """
+        trials = cls(objective)
+        for event in events:
+            trials.apply(event)
+        return trials
+
+    def apply(self, event: Event) -> TrialRecord:
+        """Take one event in; the trial it belongs to, after it."""
+        record = self.records.get(event.number)
+        if event.event == "started":
+            if record is not None:
+                raise DataError(f"trial {event.number} started twice")
+            details = {key: value for key, value in event.data.items() if key != "config"}
+            record = TrialRecord(
+                event.trial, event.number, dict(event.data["config"]), event.time, details
+            )
+            record.attempts = event.attempt
+            self.records[event.number] = record
+        if record is None or record.trial != event.trial:
+            raise DataError(f"trial {event.number} ({event.trial}): {event.event!r} without start")
+        over = record.status in TERMINAL and event.event != "checkpoint"
+        if over or (record.status == "paused" and event.event in ("epoch", "paused")):
+            raise DataError(f"trial {event.number}: {event.event!r} after it was {record.status}")
+        record.apply(event, self.objective)
+        self._any_paused = self._any_paused or event.event == "paused"
+        if record.copied_from is not None:
+            source = self.records.get(record.copied_from)
+            if source is None:
+                raise DataError(f"trial {event.number}: copied from a trial that is not there")
+            record.epochs, record.checkpoint = source.epochs, source.checkpoint
+            record.best_epoch, record.best_value = source.best_epoch, source.best_value
+        return record
+
+    def with_status(self, status: Status) -> list[TrialRecord]:
+        """The trials of one status, by number; ``running`` are those in flight or waiting."""
+        return [r for _, r in sorted(self.records.items()) if r.status == status]
+
+    def ranked(self) -> list[TrialRecord]:
+        """Trials with a value, best first, the lower number first among equals.
+
+        Those that are ``behind`` come after the others.
+        """
+        sign = 1 if self.objective == "val_loss" else -1
+        scored = [
+            (
+                self.behind(record),
+                sign * record.best_value,
+                record.number,
+            )
+            for record in self.records.values()
+            if record.best_value is not None
+        ]
+        return [self.records[number] for _, _, number in sorted(scored)]
+
+    def behind(self, record: TrialRecord) -> bool:
+        """Whether the trial ranks after those that reached their end, whatever its value.
+
+        So do those that were stopped or are under way, as the maximum over fewer epochs is another
+        quantity than that over all. Not so where trials pause: what ends such a trial is the end of
+        the search, however well it did, and more epochs could only have raised its best value.
+        """
+        if self._any_paused:
+            return record.status == "failed"
+        return record.status != "completed"
+
+    @property
+    def num_epochs(self) -> int:
+        """Epochs that count, over all trials: what an epoch budget has spent."""
+        return sum(len(r.epochs) for r in self.records.values() if r.copied_from is None)

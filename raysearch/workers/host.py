@@ -1,0 +1,286 @@
+"""The host of one warm worker group: it stands between a trial and the group's DDP workers.
+
+A group is one long fit of Ray Train whose workers loop in
+:func:`raysearch.workers.worker_loop.serve_trials`. They never learn of Tune: they take numbered
+commands from their host (``start``, ``epoch``, ``finish``, ``drop``, ``exit``), carry each one
+out together, and report. The host never imports torch, so a slot costs one bare process beside
+its workers.
+
+Failures are told apart by whose fault they are (:mod:`raysearch.workers.faults`). An error that is
+the trial's own fails it, and the group stays warm. One of the slot, one that some ranks alone
+report, or the death of a worker ends the group: Ray Train starts it again, and the trial in flight
+continues from its last checkpoint as a new attempt; what is over when that does not help is told
+with its fault, and the driver decides. Ranks that do not answer in time
+(:mod:`raysearch.workers.deadlines`) are ended, and their trial is tried again elsewhere: what hung
+once would hang again.
+"""
+
+import asyncio
+import contextlib
+from typing import Any
+
+from raysearch.workers.channel import Channel, no_task_events
+from raysearch.workers.commands import FaultError, GroupHungError, GroupLostError
+from raysearch.workers.faults import Fault
+from raysearch.workers.gauges import SlotGauges
+from raysearch.workers.running_trial import Running, trial_key
+
+__all__ = ["WorkerGroupHost"]
+
+
+class WorkerGroupHost(Channel):
+    """The actor of one slot: runs its trials on the slot's workers; every wait is event-driven.
+
+    Args:
+        num_workers: ranks of the group.
+        max_attempts: starts of one trial here, none of which led further, before it is given up.
+        max_restarts: group restarts without a finished epoch before the slot is given up: those of
+            three trials.
+        error_grace_s: how long a rank's error waits for the other ranks to report theirs.
+        gauges: run and slot that each epoch is shown under, if it is to be shown.
+        rejoin_s: how long a lost group may take to come back before the slot is given up; without
+            it, for ever.
+        channel: ``deadlines`` and ``end``, see :class:`~raysearch.workers.channel.Channel`.
+    """
+
+    def __init__(
+        self,
+        num_workers: int,
+        max_attempts: int = 3,
+        max_restarts: int = 8,
+        error_grace_s: float = 10.0,
+        gauges: tuple[str, int] | None = None,
+        rejoin_s: float | None = None,
+        **channel: Any,
+    ) -> None:
+        super().__init__(num_workers, error_grace_s, rejoin_s, **channel)
+        self._gauges = SlotGauges(*gauges) if gauges else None
+        self._max_attempts = max_attempts
+        self._max_restarts = max_restarts
+        self._busy = asyncio.Lock()
+        self._assigned: dict[str, Any] = {}
+        self._booking = -1
+        # By folder and number: several runs may share a slot.
+        self._attempts: dict[tuple[str, int], int] = {}
+        self._restarts = 0
+        self._current: Running | None = None
+        self._leaving: str | None = None
+
+    # ---- the trial's side --------------------------------------------------------------------
+
+    @no_task_events
+    async def assign(self, task: dict[str, Any], booking: int) -> None:
+        """Take the driver's word on which trial comes next; bookings of a slot only rise."""
+        async with self._changed:
+            self._assigned, self._booking = task, booking
+            self._changed.notify_all()
+
+    @no_task_events
+    async def begin(self, booking: int) -> dict[str, Any]:
+        """Start the trial of ``booking``, after aborting whatever else still runs here.
+
+        A caller that takes over from a dead one finds the trial running and joins it. A caller
+        whose booking has passed is told so: Tune may start a proxy and then use another.
+
+        Returns:
+            ``{"attempt": n}``, with ``failed`` (the reason) and ``fault`` if it could not be
+            started.
+        """
+        await self._until(lambda: self._booking >= booking)
+        async with self._busy:
+            if booking != self._booking:
+                return {"failed": "superseded"}
+            if self._current is None or self._current.booking != booking:
+                await self._drop()
+                self._current = self._new(self._assigned, booking)
+                return await self._guarded(self._current, None)
+            if self._current.reason:
+                return self._failure(self._current)
+            return {"attempt": self._current.attempt}
+
+    def _new(self, task: dict[str, Any], booking: int) -> Running:
+        key = trial_key(task)
+        self._attempts[key] = attempt = max(self._attempts.get(key, 0) + 1, int(task["attempt"]))
+        return Running(task, booking, attempt, task.get("resume"))
+
+    @no_task_events
+    async def step(self, booking: int, index: int) -> dict[str, Any]:
+        """Return result ``index`` of the trial of ``booking``, one result an epoch.
+
+        A result is kept until the next trial, so a caller that takes over reads from the start
+        what its predecessor may have lost. The result carries ``attempt``; the last one carries
+        ``done``. A failed trial returns ``failed`` with the reason and its ``fault``, so that the
+        caller stays alive for the next trial.
+        """
+        async with self._busy:
+            running = self._current
+            if running is None or running.booking != booking:
+                return {"failed": "superseded"}
+            if index < len(running.results):
+                return running.results[index]
+            if running.ended.is_set():
+                return self._failure(running)
+            if running.let_go:
+                return await self._last_step(running)
+            if self._leaving:
+                return await self._hand_over(running, self._leaving)
+            result = await self._guarded(running, "epoch")
+            running.results.append(result)
+            if "failed" not in result:
+                self._restarts = 0
+                if self._gauges:
+                    self._gauges.show(running.number, result)
+                running.took(result)
+            return result
+
+    @no_task_events
+    async def let_go(self, number: int) -> None:
+        """End trial ``number``: its next step publishes what it holds instead of training.
+
+        That step is ``done`` and tells rank 0's ``checkpoint`` and ``checkpoint_epoch``; without
+        these if the workers are gone: what they held is not trained again for this.
+        """
+        if self._current and self._current.number == number:
+            self._current.let_go = True
+
+    @no_task_events
+    async def vacate(self, reason: str) -> None:
+        """Let the trial go on elsewhere: its next step publishes what it holds and ends here.
+
+        A group that was lost has nothing to publish, and is not waited for.
+        """
+        self._leaving = reason
+        if self._lost():
+            await self.give_up(reason)
+
+    async def trial(self, number: int) -> None:
+        """Wait until trial ``number`` ends; this is the named task that the dashboard lists.
+
+        Raises:
+            RuntimeError: the trial failed; the message is the reason.
+        """
+        running = self._current
+        if running and running.number == number:
+            await running.ended.wait()
+            if running.reason:
+                raise RuntimeError(running.reason)
+
+    # ---- inside ------------------------------------------------------------------------------
+
+    async def _guarded(self, running: Running, kind: str | None) -> dict[str, Any]:
+        """Start the trial if this incarnation has not, then carry out ``kind``.
+
+        Both are tried again after each loss of the group, within the limits.
+        """
+        try:
+            while True:
+                try:
+                    await self._ensure_started(running)
+                    result = await self._execute(kind) if kind else {}
+                    return {**result, "attempt": running.attempt}
+                except GroupLostError as lost:
+                    await self._after_loss(running, lost)
+        except FaultError as error:
+            running.end(str(error), error.fault)
+            return self._failure(running)
+
+    async def _last_step(self, running: Running) -> dict[str, Any]:
+        """Publish what was trained, and end the trial as it was asked for."""
+        published = await self._published(running)
+        result = {**published, "attempt": running.attempt, "done": True}
+        running.results.append(result)
+        running.end()
+        return result
+
+    async def _hand_over(self, running: Running, reason: str) -> dict[str, Any]:
+        """Publish what was trained here, if anything was, and end the trial on this slot."""
+        result = await self._published(running) if running.results else {}
+        if not running.results:
+            await self._drop_on_workers(running)
+        running.end(reason)
+        return {**self._failure(running), **result, "slot_lost": True}
+
+    async def _published(self, running: Running) -> dict[str, Any]:
+        """Rank 0's checkpoint; nothing if what the workers held is gone."""
+        if running.token == self._token:
+            try:
+                return await self._execute("finish")
+            except GroupLostError as lost:
+                if not self._resizing:
+                    await self._count_loss(str(lost))
+                self._resizing = False
+            except FaultError:
+                pass
+        return {}
+
+    def _failure(self, running: Running) -> dict[str, Any]:
+        failure = {
+            "failed": running.reason or "ended",
+            "attempt": running.attempt,
+            "fault": running.fault.value,
+        }
+        lost = self._given_up or self._leaving
+        return {**failure, "slot_lost": True} if lost else failure
+
+    async def _ensure_started(self, running: Running) -> None:
+        """Start the trial in this incarnation, from its last checkpoint."""
+        if running.token is not None:
+            if running.token != self._token:
+                raise GroupLostError("a worker died")  # while nothing was to be done
+            return
+        task = {**running.task, "attempt": running.attempt, "resume": running.checkpoint}
+        started = await self._execute("start", task)
+        running.token = self._token
+        if started.get("afresh"):
+            running.anew += 1  # its checkpoint could not be read
+            self._next_attempt(running)
+
+    async def _after_loss(self, running: Running, lost: GroupLostError) -> None:
+        """Make the next attempt ready; raises what the trial ends with if there is to be none."""
+        running.token = None
+        if self._leaving:
+            await self.give_up(self._leaving)
+            self._check_given_up()
+        if self._resizing:
+            self._resizing = False
+            running.resizes += 1
+        elif lost.fault is Fault.STORAGE:
+            raise FaultError(str(lost), Fault.STORAGE)
+        elif lost.fault is Fault.MEMORY:
+            if running.short_of_memory:
+                raise FaultError(f"{lost} (twice)")
+            running.short_of_memory += 1
+        else:
+            hung = isinstance(lost, GroupHungError)
+            await self._count_restart(running, str(lost), hung=hung)
+        self._next_attempt(running)
+
+    async def _count_restart(self, running: Running, cause: str, *, hung: bool) -> None:
+        await self._count_loss(cause)
+        if hung:
+            raise FaultError(self._given_up or cause, Fault.SLOT)
+        # Two: one loss may be chance, on any slot.
+        most = min(2, self._max_attempts) if running.task.get("suspect") else self._max_attempts
+        if running.starts >= most:
+            raise FaultError(f"given up after {most} attempt(s): {cause}", Fault.SLOT)
+
+    async def _count_loss(self, cause: str) -> None:
+        self._restarts += 1
+        if self._restarts > self._max_restarts:
+            await self.give_up(f"the worker group was lost {self._restarts} times: {cause}")
+
+    def _next_attempt(self, running: Running) -> None:
+        running.attempt += 1
+        self._attempts[trial_key(running.task)] = running.attempt
+
+    async def _drop(self) -> None:
+        running = self._current
+        if running is None or running.ended.is_set():
+            return
+        await self._drop_on_workers(running)
+        running.end()
+
+    async def _drop_on_workers(self, running: Running) -> None:
+        if running.token == self._token:
+            with contextlib.suppress(FaultError):
+                await self._execute("drop")
