@@ -1,5 +1,6 @@
 """Notes every call of a function of raysearch in this process, by time, in a file of its own."""
 
+import inspect
 import os
 import sys
 import threading
@@ -34,7 +35,8 @@ def begin() -> None:
         module = frame.f_globals.get("__name__") or ""
         if not made and code not in ours:
             inside = module == PACKAGE or module.startswith(f"{PACKAGE}.")
-            ours[code] = inside and not code.co_name.startswith("<")
+            function = bool(code.co_flags & inspect.CO_OPTIMIZED)  # not the body of a class
+            ours[code] = inside and function and not code.co_name.startswith("<")
             if not ours[code]:
                 return
         owner = _owner(frame)

@@ -13,13 +13,13 @@ What decides and is not in a ledger is taken so:
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from house import (
+from raysearch_names import (
     TERMINAL,
     Conductor,
     EpochReport,
@@ -59,7 +59,8 @@ def replay(
     """
     ledger = RecordedLedger(recording.events)
     specs = recording.specs(encoder, overrides)
-    with pytest.MonkeyPatch.context() as patch, stable_ties():
+    sorting = stable_ties() if recording.stable_ties else nullcontext()
+    with pytest.MonkeyPatch.context() as patch, sorting:
         patch.setattr(budgets, "time", SimpleNamespace(monotonic=lambda: ledger.now))
         for sitting, spec in zip(recording.sittings, specs, strict=True):
             seed = spec.search.seed if sampler_seed is None else sampler_seed

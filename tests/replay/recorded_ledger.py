@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from house import Event, parse_event
+from raysearch_names import Event, parse_event
 
 __all__ = ["DivergedError", "DriverDiedError", "RecordedLedger", "diverged"]
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from house import TERMINAL, EpochReport, Event, Fault
+from raysearch_names import TERMINAL, EpochReport, Event, Fault
 from recorded_ledger import RecordedLedger, diverged
 
 __all__ = ["RecordedReports"]

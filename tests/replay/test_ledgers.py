@@ -37,6 +37,14 @@ def test_a_recorded_search_goes_the_same_way_again(name, tmp_path, encoder):
 
 # Where a search with another setting goes another way; what it says then.
 CHANGES = {
+    "the reduction factor of two slots": (
+        "emohrnet",
+        [("search.reduction_factor", 2)],
+        "trains on",
+    ),
+    "the first rung of two slots": ("emohrnet", [("search.grace_epochs", 2)], "trains on"),
+    "what is best": ("emohrnet", [("search.objective", "val_wa")], "nothing came"),
+    "the rule of what was resumed": ("resumed", [("search.noise", 1)], ""),
     "the reduction factor": ("cnn", [("search.reduction_factor", 2)], "trains on"),
     "the first rung": ("cnn", [("search.grace_epochs", 2)], "trains on"),
     "the rule": ("cnn", [("search.scheduler", "asha")], "trains on|was let go|is 'p"),
