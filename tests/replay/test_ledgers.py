@@ -44,7 +44,7 @@ CHANGES = {
     ),
     "the first rung of two slots": ("emohrnet", [("search.grace_epochs", 2)], "trains on"),
     "what is best": ("emohrnet", [("search.objective", "val_wa")], "nothing came"),
-    "the rule of what was resumed": ("resumed", [("search.noise", 1)], ""),
+    "the rule of what was resumed": ("resumed", [("search.noise", 1)], "attempt is 2, was 1"),
     "the reduction factor": ("cnn", [("search.reduction_factor", 2)], "trains on"),
     "the first rung": ("cnn", [("search.grace_epochs", 2)], "trains on"),
     "the rule": ("cnn", [("search.scheduler", "asha")], "trains on|was let go|is 'p"),
