@@ -1,0 +1,32 @@
+"""Every name of raysearch that the replay of ledgers needs, in one place."""
+
+from raysearch.config.identity import stable_hash
+from raysearch.config.space import Space
+from raysearch.ledger import TERMINAL, Event, parse_event, read
+from raysearch.spec import SearchSpec
+from raysearch.tuning import budgets
+from raysearch.tuning.conductor import Conductor
+from raysearch.tuning.faults import Fault
+from raysearch.tuning.problem import SpecProblem
+from raysearch.tuning.refit_plan import RefitPlan
+from raysearch.tuning.study import Study
+from raysearch.tuning.tolerance import ValidationNoise
+from raysearch.tuning.trial import EpochReport
+
+__all__ = [
+    "TERMINAL",
+    "Conductor",
+    "EpochReport",
+    "Event",
+    "Fault",
+    "RefitPlan",
+    "SearchSpec",
+    "Space",
+    "SpecProblem",
+    "Study",
+    "ValidationNoise",
+    "budgets",
+    "parse_event",
+    "read",
+    "stable_hash",
+]
