@@ -1,4 +1,4 @@
-"""Counts what makes the house hard to carry on: ``python tests/structure.py [--trace]``.
+"""Counts what makes the house hard to carry on: ``python tests/structure.py``.
 
 Read from the sources of raysearch/, by their syntax trees:
 
@@ -6,23 +6,13 @@ Read from the sources of raysearch/, by their syntax trees:
   return value are annotated with something that holds ``Any``;
 - ``dict[str, Any]``: how often that is written, quoted or not;
 - imports inside functions: import statements below a ``def``, in all and in cli/.
-
-Traced, with ``--trace``, in a real search on a local Ray (a minute): see ``traced_search.py``.
-
-- classes on a trial's path: those of which a method runs between the end of one trial and the end
-  of the next;
-- functions of an epoch: those that run between the ends of two epochs of a trial.
-
-What training, models and features do there is counted apart: an algorithm has the parts that it
-has, but what hands an order down and a result back is the house's own.
 """
 
-import argparse
 import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["PACKAGE", "static_counts", "traced_counts"]
+__all__ = ["PACKAGE", "static_counts"]
 
 PACKAGE = Path(__file__).parents[1] / "raysearch"
 
@@ -45,19 +35,6 @@ def static_counts(package: Path = PACKAGE) -> dict[str, float]:
         "dict[str, Any]": sum(_count_dicts(tree) for tree in trees.values()),
         "imports inside functions": sum(inside.values()),
         "imports inside functions of cli/": in_cli,
-    }
-
-
-def traced_counts() -> dict[str, float]:
-    """What a search tells, by name."""
-    from traced_search import traced_search
-
-    trace = traced_search()
-    return {
-        "classes on a trial's path": len(trace.classes),
-        "of these, of the house": len(trace.own(trace.classes)),
-        "functions of an epoch": len(trace.functions),
-        "of these, of the house ": len(trace.own(trace.functions)),
     }
 
 
@@ -107,11 +84,8 @@ def _imports_inside(tree: ast.AST) -> int:
 
 def main() -> None:
     """Print a table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--trace", action="store_true", help="trace a search, too")
-    counts = static_counts() | (traced_counts() if parser.parse_args().trace else {})
-    for name, count in counts.items():
-        print(f"{name.strip():<36} {count:>8g}")
+    for name, count in static_counts().items():
+        print(f"{name:<36} {count:>8g}")
 
 
 if __name__ == "__main__":

@@ -38,11 +38,11 @@ from tiny_search import search  # noqa: E402
 from raysearch.config.identity import canonical_json  # noqa: E402
 from raysearch.errors import SearchInterruptedError  # noqa: E402
 from raysearch.ledger import Event  # noqa: E402
+from raysearch.ray_cluster.session import ClusterSession, cluster_session  # noqa: E402
 from raysearch.run_folder import RunFolder  # noqa: E402
 from raysearch.spec import SearchSpec  # noqa: E402
-from raysearch.trials import Trials  # noqa: E402
-from raysearch.tuning.cluster_session import ClusterSession, cluster_session  # noqa: E402
-from raysearch.tuning.preparation import prepare_split  # noqa: E402
+from raysearch.streaming.preparation import prepare_split  # noqa: E402
+from raysearch.trial_records import Trials  # noqa: E402
 
 LEDGERS = HERE / "ledgers"
 FIRST_TIME = 1000.0

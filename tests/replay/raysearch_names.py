@@ -6,12 +6,12 @@ from raysearch.ledger import TERMINAL, Event, parse_event, read
 from raysearch.spec import SearchSpec
 from raysearch.tuning import budgets
 from raysearch.tuning.conductor import Conductor
-from raysearch.tuning.faults import Fault
 from raysearch.tuning.problem import SpecProblem
 from raysearch.tuning.refit_plan import RefitPlan
 from raysearch.tuning.study import Study
 from raysearch.tuning.tolerance import ValidationNoise
-from raysearch.tuning.trial import EpochReport
+from raysearch.tuning.trial_proxy import EpochReport
+from raysearch.workers.faults import Fault
 
 __all__ = [
     "TERMINAL",

@@ -125,7 +125,7 @@ SEARCHES = {
             "model.name": "failing_model:FailingHRNet",
             "space.model.width": {"choice": [8, 12, 16]},
             "search.published_first": False,
-            "search.own_first": False,
+            "search.defaults_first": False,
             "search.seed": 1,
         },
     ),
