@@ -21,6 +21,11 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if callable(cls.__dict__.get("ready")):
+            raise TypeError(f"{cls.__qualname__}.ready is called check_external_files: rename it")
+
     def identity(self) -> dict[str, Any]:
         """What decides results, as plain data: a section with a file puts its content's hash."""
         return self.model_dump(mode="json")

@@ -15,7 +15,7 @@ from raysearch.config.identity import seed_from
 from raysearch.config.published import PublishedConfig
 from raysearch.config.search import Final
 from raysearch.config.space import Space
-from raysearch.errors import InfrastructureError, RaysearchError, TrialError, UserError
+from raysearch.errors import DataError, InfrastructureError, RaysearchError, TrialError, UserError
 from raysearch.evaluation.final_model import Net
 from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec, TrialConfig
@@ -26,7 +26,7 @@ from raysearch.workers.faults import Fault
 from raysearch.workers.pool import REST_SECONDS, WorkerPool
 from raysearch.workers.slot import Slot
 
-__all__ = ["NUM_SEEDS", "Arm", "retrain"]
+__all__ = ["NUM_SEEDS", "Arm", "is_trained", "retrain"]
 
 # The trial of a net that was trained apart from any search.
 OF_NO_SEARCH = -1
@@ -142,12 +142,20 @@ class Arm:
                 "data": data,
             }
             for seed in range(self._num_retrained)
-            if not (fetch_published(self._refit(seed)) / BEST).exists()
+            if not is_trained(self._refit(seed))
         ]
 
     def _refit(self, seed: int) -> Path:
         # A resumed search can have another winner, whose retrainings must not be taken for these.
         return self.folder.absolute() / self.identity / f"seed-{seed + 1}" / "weights"
+
+
+def is_trained(folder: Path) -> bool:
+    """Whether a retraining's weights are in ``folder``, or whole in its storage."""
+    try:
+        return (fetch_published(folder) / BEST).exists()
+    except DataError:  # damaged there: trained again, it is sent again
+        return False
 
 
 def retrain(pool: WorkerPool, tasks: Sequence[dict[str, Any]], say: Callable[[str], None]) -> None:

@@ -17,7 +17,7 @@ import scipy.special
 
 from raysearch.config.identity import seed_from
 from raysearch.errors import UserError
-from raysearch.evaluation.arm import NUM_SEEDS, retrain
+from raysearch.evaluation.arm import NUM_SEEDS, is_trained, retrain
 from raysearch.evaluation.leak_arms import LeakArm, LeakRow, arms_of
 from raysearch.evaluation.markdown import markdown_table, percent
 from raysearch.evaluation.predict import log_probabilities, prediction_table
@@ -260,7 +260,7 @@ def _tasks(
             "data": data,
         }
         for seed in range(NUM_SEEDS)
-        if not (fetch_published(_weights(run, arm, seed)) / BEST).exists()
+        if not is_trained(_weights(run, arm, seed))
     ]
 
 

@@ -17,6 +17,7 @@ __all__ = ["free_gpu_bytes", "least_gpu_bytes"]
 
 # A node that has not answered by then may be leaving; a task of no CPU starts in a second or two.
 PATIENCE_S = 30.0
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 def least_gpu_bytes(
@@ -49,14 +50,17 @@ def least_gpu_bytes(
     try:
         free: list[int | None] = ray.get(waiting, timeout=PATIENCE_S)
     except ray.exceptions.RayError:
+        for one in waiting:
+            ray.cancel(one)
         return None
     told = [one for one in free if one is not None]
     return min(told) if len(told) == len(free) else None
 
 
-def _free_on_this_node(share: float | None) -> int | None:
-    # Ray hides the GPUs from the environment of a task that reserves none.
-    return free_gpu_bytes(share, environment={})
+def _free_on_this_node(share: float | None, nvml: Any = pynvml) -> int | None:
+    # An empty list is Ray's, which may hide the GPUs from a task that reserves none; any other is
+    # the user's choice.
+    return free_gpu_bytes(share, nvml, os.environ if os.environ.get(VISIBLE) else {})
 
 
 def free_gpu_bytes(
@@ -69,7 +73,7 @@ def free_gpu_bytes(
     Args:
         share: GPUs of one worker; a part of one has that part of its memory. ``None`` is one.
         nvml: the driver's library.
-        environment: where ``CUDA_VISIBLE_DEVICES`` may be.
+        environment: where VISIBLE may be.
 
     Returns:
         None where there is no GPU, or workers get none.
@@ -81,7 +85,7 @@ def free_gpu_bytes(
     except (nvml.NVMLError, OSError):
         return None
     try:
-        devices = _visible(nvml, environment.get("CUDA_VISIBLE_DEVICES"))
+        devices = _visible(nvml, environment.get(VISIBLE))
         free = [nvml.nvmlDeviceGetMemoryInfo(device).free for device in devices]
     except nvml.NVMLError:
         return None

@@ -16,6 +16,7 @@ from raysearch.prerequisites import check_prerequisites, feature_sets, own_setti
 from raysearch.protocols.audit import Audit, audit, check_siblings
 from raysearch.protocols.splits import Split, inner_splits, without_validation
 from raysearch.ray_cluster.gpu_memory import least_gpu_bytes
+from raysearch.ray_cluster.slot_broker import living_nodes
 from raysearch.spec import SearchSpec, TrialConfig
 from raysearch.storage.corpora import read_corpus
 from raysearch.streaming.shards import FeatureSet, ensure_features
@@ -247,10 +248,9 @@ def tier_for(spec: SearchSpec, num_bytes: int) -> tuple[Tier, str]:
     """Where ``num_bytes`` of features are held while a trial of ``spec`` trains, and why there."""
     if spec.search.tier != "auto":
         return spec.search.tier, "asked for"
-    nodes: list[dict[str, Any]] = [node for node in ray.nodes() if node["Alive"]]
-    # A head that offers no CPU holds no features, for no trial runs there.
-    holding = [node for node in nodes if node["Resources"].get("CPU", 0) > 0] or nodes
-    host_budget = min(node["Resources"].get("object_store_memory", 0) for node in holding) // 2
+    nodes = living_nodes()
+    # The driver's node among them: it scores what was trained, with all features in its cache.
+    host_budget = min(node["Resources"].get("object_store_memory", 0) for node in nodes) // 2
     free = least_gpu_bytes(spec.search.gpus_per_worker, nodes)
     return choose_tier(num_bytes, free, int(host_budget))
 

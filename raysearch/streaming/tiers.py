@@ -31,7 +31,8 @@ def choose_tier(num_bytes: int, device_free: int | None, host_budget: int) -> tu
         host_budget: bytes of the node's cache.
     """
     size = f"{num_bytes / 2**20:.0f} MiB of features"
-    if device_free is not None and num_bytes <= DEVICE_SHARE * device_free:
+    # A GPU is filled from the node's cache.
+    if device_free is not None and num_bytes <= min(DEVICE_SHARE * device_free, host_budget):
         return "device", f"{size} fit in {DEVICE_SHARE:.0%} of a worker's free GPU memory"
     if num_bytes <= host_budget:
         return "host", f"{size} fit in the node's cache of {host_budget / 2**20:.0f} MiB"

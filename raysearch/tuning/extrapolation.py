@@ -38,12 +38,14 @@ class Extrapolation:
             value: higher is better.
 
         Returns:
-            The value that is expected after twice the epochs; ``value`` itself where there is
-            nothing to go by.
+            The value that is expected after twice the epochs, of odd ones reckoned from half of
+            them rounded down; ``value`` itself where there is nothing to go by.
         """
         curve = self._curves.setdefault(number, {})
         curve[epoch] = value
-        half = max((one for one in curve if 2 * one <= epoch), default=None)
+        half: int | None = epoch // 2
+        if half not in curve:  # the epochs of its warm-up are not told
+            half = max((one for one in curve if 2 * one <= epoch), default=None)
         if half is None or not math.isfinite(curve[half]):
             return value
         noise = ERRORS * self._noise(value, curve[half])

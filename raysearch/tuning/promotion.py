@@ -38,13 +38,14 @@ class Promotion:
         }
         self._last: dict[int, tuple[int, float]] = {}
 
-    def take(self, number: int, epoch: int, value: float) -> bool:
+    def take(self, number: int, epoch: int, value: float, expected: float | None = None) -> bool:
         """Note the value that trial ``number`` has after ``epoch``.
 
         Args:
             number: the trial's.
             epoch: epochs of learning; every one of a trial is told, once.
             value: higher is better.
+            expected: what it is ranked by in its rung; ``None``: by ``value``.
 
         Returns:
             Whether the trial pauses there.
@@ -52,7 +53,7 @@ class Promotion:
         rung = self._rungs.get(epoch)
         if rung is None:
             return False
-        rung[number] = value
+        rung[number] = value if expected is None else expected
         self._last[number] = (epoch, value)
         return not self._goes_on(rung, number, len(rung) // self._factor)
 

@@ -129,7 +129,7 @@ class StopRule:
             return self._halving.take(learned, value)
         if self.promotion:
             expected = self._extrapolation.take(number, learned, value)
-            return self.promotion.take(number, learned, expected)
+            return self.promotion.take(number, learned, value, expected)
         return self._median is not None and self._median.stops(number, learned, value)
 
     def record(self, number: int, epoch: int, value: float, *, warmup: int = 0) -> None:
@@ -140,7 +140,8 @@ class StopRule:
         if self._halving:
             self._halving.take(learned, value)
         if self.promotion:
-            self.promotion.take(number, learned, self._extrapolation.take(number, learned, value))
+            expected = self._extrapolation.take(number, learned, value)
+            self.promotion.take(number, learned, value, expected)
         if self._median:
             self._median.record(number, learned, value)
 

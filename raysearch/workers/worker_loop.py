@@ -37,7 +37,7 @@ def serve_trials(config: dict[str, Any]) -> None:
     """
     torch.set_num_threads(config["threads"])
     if 0 < config["gpus"] < 1 and torch.cuda.is_available():
-        # Who needs more than its part of a card fails, and not whoever shares the card with it.
+        # Who needs more than its part of a card should fail, not whoever shares the card with it.
         torch.cuda.set_per_process_memory_fraction(config["gpus"])
     # Tiny activations of half-dead units would make a CPU's steps many times slower.
     torch.set_flush_denormal(True)

@@ -10,7 +10,7 @@ from raysearch.tuning.problem import SpecProblem
 from raysearch.tuning.refit_plan import RefitPlan
 from raysearch.tuning.study import Study
 from raysearch.tuning.tolerance import ValidationNoise
-from raysearch.tuning.trial_proxy import EpochReport
+from raysearch.workers.epoch_report import EpochReport
 from raysearch.workers.faults import Fault
 
 __all__ = [

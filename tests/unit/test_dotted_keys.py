@@ -2,6 +2,7 @@
 
 import pytest
 
+from raysearch.config.base import Config
 from raysearch.config.dotted_keys import flat
 from raysearch.errors import ConfigError
 from raysearch.race.entrants import entrants
@@ -74,3 +75,8 @@ def test_a_race_says_it_once():
 def test_leaves_by_their_dotted_keys():
     data = {"a": {"b": 1, "c": {"d": [2]}}, "e": {}}
     assert flat(data) == {"a.b": 1, "a.c.d": [2], "e": {}}
+
+
+def test_a_hook_under_its_former_name_is_refused():
+    with pytest.raises(TypeError, match=r"Own\.ready is called check_external_files"):
+        type("Own", (Config,), {"ready": lambda self: None})

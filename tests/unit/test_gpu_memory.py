@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from raysearch.ray_cluster import gpu_memory
 from raysearch.ray_cluster.gpu_memory import free_gpu_bytes
 from raysearch.streaming.tiers import choose_tier
 
@@ -65,6 +66,20 @@ def test_a_worker_counts_on_its_part_of_the_fullest_gpu(share, visible, expected
     found = free_gpu_bytes(share, nvml, environment)
     assert found == (expected * GIB if expected else None)
     assert nvml.opened == nvml.closed
+
+
+@pytest.mark.parametrize(("visible", "expected"), [(None, 60), ("", 60), ("0", 80), ("-1", None)])
+def test_a_node_answers_for_the_gpus_that_its_user_has_chosen(monkeypatch, visible, expected):
+    """An empty list is no choice: Ray hides the GPUs so from a task that reserves none."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    found = gpu_memory._free_on_this_node(None, driver_library(80 * GIB, 60 * GIB))
+    assert found == (expected * GIB if expected else None)
+
+
+def test_a_gpu_is_filled_from_the_nodes_cache():
+    assert choose_tier(10 * GIB, 80 * GIB, 8 * GIB)[0] == "stream"
 
 
 def test_four_shares_of_one_card_do_not_take_all_of_it():

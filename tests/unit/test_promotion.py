@@ -33,6 +33,14 @@ def test_a_trial_that_paused_is_promoted_once_enough_are_worse():
     assert promotion.next({1, 2}, last=False) is None, "the place is taken"
 
 
+def test_trials_rank_in_a_rung_by_what_is_expected_and_over_rungs_by_what_they_have():
+    promotion = rule()
+    for number, (value, expected) in enumerate([(0.5, 0.6), (0.4, 0.9), (0.3, 0.3)]):
+        promotion.take(number, 1, value, expected)
+    assert promotion.next({0, 1, 2}, last=False) == 1
+    assert promotion.by_promise({0, 1, 2}) == [0, 1, 2]
+
+
 def test_the_highest_rung_comes_first():
     promotion = rule()
     reach(promotion, [0.9, 0.8, 0.7, 0.6, 0.5, 0.4])

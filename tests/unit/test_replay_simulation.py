@@ -11,7 +11,7 @@ from raysearch.replay.nearest_row import Untried
 from raysearch.replay.recorded_problem import row_number
 from raysearch.replay.row_sampler import RowSampler
 from raysearch.replay.rule_comparison import Plan, Switch, compare_rules
-from raysearch.replay.search_rules import RULES
+from raysearch.replay.search_rules import RULES, Rule
 from raysearch.replay.simulation import Conditions, Simulation, replay
 from raysearch.tuning.stop_rules import StopRule
 from raysearch.tuning.study import Study
@@ -213,3 +213,22 @@ def test_a_replay_leaves_nothing_behind(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     replay(TABLE, RULES["asha"], Conditions(100), 0)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("part", "kind"), [(0.0, "flat"), (0.5, "falling")])
+def test_who_goes_on_is_whom_the_search_expects_to(part, kind, tmp_path):
+    """After three epochs every second row is a little worse than the others, but still falls."""
+    flat = [1.0 + i / 1000 for i in range(ROWS)]
+    curves = [
+        [flat[i]] * EPOCHS
+        if i % 2
+        else [1.5, 1.3, 1.1 + i / 1000, *[0.9 + i / 1000] * (EPOCHS - 3)]
+        for i in range(ROWS)
+    ]
+    rule = Rule("", {"scheduler": "promote", "noise": 0.0, "extrapolation": part})
+    simulation = Simulation(table_of(curves), rule, Conditions(40), 0, tmp_path)
+    simulation.run()
+    records = simulation.conductor.trials.records.values()
+    further = [row_number(one.trial) for one in records if max(one.epochs, default=0) > 3]
+    (most, _), *_ = Counter(("falling", "flat")[row % 2] for row in further).most_common()
+    assert most == kind
