@@ -133,7 +133,7 @@ def test_other_weights_are_refused(imagenet, tmp_path, capsys, damage, message):
     tensors = {k: torch.zeros((), dtype=v.dtype).expand(v.shape) for k, v in imagenet.items()}
     damage(tensors)
     model = made(weights=str(save(tensors, tmp_path / "w.pth")))
-    for meet in (model.config.ready, lambda: model.load_pretrained({})):
+    for meet in (model.config.check_external_files, lambda: model.load_pretrained({})):
         with pytest.raises(DataError, match=message) as caught:
             meet()
         assert "\n" not in str(caught.value)

@@ -62,7 +62,7 @@ def test_without_weights_shapes_are_hubert_bases_and_work_is_refused():
     assert Ssl(settings).num_bins == 768
     assert Ssl(SslConfig(layer="weighted")).num_bins == 12 * 768
     assert settings.identity()["weights"] is None
-    for refused in (settings.ready, lambda: Ssl(settings)([noise(500)])):
+    for refused in (settings.check_external_files, lambda: Ssl(settings)([noise(500)])):
         with pytest.raises(ConfigError, match=r"hubert_fairseq_base_ls960\.pth.*--set features"):
             refused()
 
