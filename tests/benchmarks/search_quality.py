@@ -52,9 +52,9 @@ apart within noise, for a pause is not the end. Ranking trials by what they are 
 0.5 and 1 on all seven tables, with ten of the seeds (mean regret over the budget 0.27, 0.25, 0.24).
 On our own runs, whose validation sets are small, it does no good and no harm once only what exceeds
 two standard errors of a gain counts: mean regret 0.53 without it, 0.61, 0.58 and 0.53 with none,
-one and two of them (20 seeds). One table is worse at one moment: on 24 trials of the attention 1D-CNN,
-with room for twelve, regret at half the budget is 0.67 instead of 0.55, and 0.08 instead of 0.14 at
-its end.
+one and two of them (20 seeds). One table is worse at one moment: on 24 trials of the attention
+1D-CNN, with room for twelve, regret at half the budget is 0.67 instead of 0.55, and 0.08 instead of
+0.14 at its end.
 """
 
 
