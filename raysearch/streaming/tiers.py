@@ -28,10 +28,9 @@ def choose_tier(num_bytes: int, device_free: int | None, host_budget: int) -> tu
     Args:
         num_bytes: of all streams' training and validation rows.
         device_free: free bytes of each worker's GPU, or of its part of one; None without one.
-        host_budget: bytes of the node's cache.
+        host_budget: bytes of the node's cache, from which a GPU is filled, too.
     """
     size = f"{num_bytes / 2**20:.0f} MiB of features"
-    # A GPU is filled from the node's cache.
     if device_free is not None and num_bytes <= min(DEVICE_SHARE * device_free, host_budget):
         return "device", f"{size} fit in {DEVICE_SHARE:.0%} of a worker's free GPU memory"
     if num_bytes <= host_budget:
