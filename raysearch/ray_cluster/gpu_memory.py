@@ -13,7 +13,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raysearch.ray_cluster.ray_internals import pynvml
 
-__all__ = ["free_gpu_bytes", "least_gpu_bytes"]
+__all__ = ["free_gpu_bytes", "least_gpu_bytes", "nodes_with_gpus"]
 
 # A node that has not answered by then may be leaving; a task of no CPU starts in a second or two.
 PATIENCE_S = 30.0
@@ -37,7 +37,7 @@ def least_gpu_bytes(
     Returns:
         None where workers get no GPU, or where a node that has some did not answer or cannot tell.
     """
-    with_gpus = [node["NodeID"] for node in nodes if node["Resources"].get("GPU", 0) > 0]
+    with_gpus = nodes_with_gpus(nodes)
     if share == 0 or not with_gpus:
         return None
     task = ray.remote(num_cpus=0, max_retries=0)(ask or _free_on_this_node)
@@ -55,6 +55,11 @@ def least_gpu_bytes(
         return None
     told = [one for one in free if one is not None]
     return min(told) if len(told) == len(free) else None
+
+
+def nodes_with_gpus(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Ids of those of ``ray.nodes()`` that have GPUs."""
+    return [node["NodeID"] for node in nodes if node["Resources"].get("GPU", 0) > 0]
 
 
 def _free_on_this_node(share: float | None, nvml: Any = pynvml) -> int | None:

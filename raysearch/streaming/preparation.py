@@ -15,7 +15,7 @@ from raysearch.partner import partner_config
 from raysearch.prerequisites import check_prerequisites, feature_sets, own_settings
 from raysearch.protocols.audit import Audit, audit, check_siblings
 from raysearch.protocols.splits import Split, inner_splits, without_validation
-from raysearch.ray_cluster.gpu_memory import least_gpu_bytes
+from raysearch.ray_cluster.gpu_memory import least_gpu_bytes, nodes_with_gpus
 from raysearch.ray_cluster.slot_broker import living_nodes
 from raysearch.spec import SearchSpec, TrialConfig
 from raysearch.storage.corpora import read_corpus
@@ -251,8 +251,12 @@ def tier_for(spec: SearchSpec, num_bytes: int) -> tuple[Tier, str]:
     nodes = living_nodes()
     # The driver's node among them: it scores what was trained, with all features in its cache.
     host_budget = min(node["Resources"].get("object_store_memory", 0) for node in nodes) // 2
-    free = least_gpu_bytes(spec.search.gpus_per_worker, nodes)
-    return choose_tier(num_bytes, free, int(host_budget))
+    share = spec.search.gpus_per_worker
+    free = least_gpu_bytes(share, nodes)
+    tier, reason = choose_tier(num_bytes, free, int(host_budget))
+    if free is None and share != 0 and nodes_with_gpus(nodes):
+        reason += "; a node did not say how much of its GPUs' memory is free"
+    return tier, reason
 
 
 def _key(stream: str, config: "FeatureConfig") -> str:

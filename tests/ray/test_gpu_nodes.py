@@ -1,9 +1,12 @@
 """How much GPU memory workers may count on is asked of the nodes that have GPUs."""
 
+from types import SimpleNamespace
+
 import pytest
 import ray
 
 from raysearch.ray_cluster.gpu_memory import least_gpu_bytes
+from raysearch.streaming import preparation
 
 pytestmark = pytest.mark.ray
 
@@ -47,3 +50,16 @@ def test_a_node_that_cannot_tell_leaves_it_open(cluster):
 
     assert least_gpu_bytes(1.0, nodes(1), untold) is None
     assert least_gpu_bytes(1.0, nodes(1), broken) is None
+
+
+def test_a_gpu_node_that_does_not_tell_is_told_of(cluster, monkeypatch):
+    """The features then stay in the nodes' caches, and the line that says so says why."""
+    spec = SimpleNamespace(search=SimpleNamespace(tier="auto", gpus_per_worker=None))
+    living = [{**node, "Resources": {**node["Resources"], "GPU": 1.0}} for node in nodes(1)]
+    living[0]["Resources"]["object_store_memory"] = 2 * GIB
+    monkeypatch.setattr(preparation, "living_nodes", lambda: living)
+    tier, reason = preparation.tier_for(spec, 1000)
+    assert tier == "host"
+    assert "did not say how much of its GPUs' memory is free" in reason
+    spec.search.gpus_per_worker = 0
+    assert "GPU" not in preparation.tier_for(spec, 1000)[1]

@@ -68,6 +68,23 @@ def test_every_format_gives_the_same_frames(tmp_path, style):
         np.testing.assert_array_equal(frames(path, waveform_N), expected)
 
 
+def test_a_gpus_convolutions_keep_all_their_bits(tmp_path, monkeypatch):
+    """Stored frames are the same wherever they were computed; training is as torch has it."""
+    found = []
+
+    def encode(self, x_BN):
+        found.append(torch.backends.cudnn.allow_tf32)
+        return forward(self, x_BN)
+
+    forward = SslEncoder.forward
+    monkeypatch.setattr(SslEncoder, "forward", encode)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    path = write_file(tmp_path, "base")
+    frames(path, noise(4000))
+    assert found == [False]
+    assert torch.backends.cudnn.allow_tf32
+
+
 def test_half_precision_is_read(tmp_path):
     halves = {name: tensor.half() for name, tensor in network().state_dict().items()}
     save(halves, tmp_path / "half.pth")
