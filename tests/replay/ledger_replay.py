@@ -13,7 +13,7 @@ What decides and is not in a ledger is taken so:
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -59,8 +59,7 @@ def replay(
     """
     ledger = RecordedLedger(recording.events)
     specs = recording.specs(encoder, overrides)
-    sorting = stable_ties() if recording.stable_ties else nullcontext()
-    with pytest.MonkeyPatch.context() as patch, sorting:
+    with pytest.MonkeyPatch.context() as patch, stable_ties():
         patch.setattr(budgets, "time", SimpleNamespace(monotonic=lambda: ledger.now))
         for sitting, spec in zip(recording.sittings, specs, strict=True):
             seed = spec.search.seed if sampler_seed is None else sampler_seed
@@ -150,9 +149,7 @@ class _Driver:
 
     def check_end(self) -> None:
         """The search ends here, and for the reason that it had."""
-        for number in sorted(self._let_go):
-            record = self.conductor.trials.records[number]
-            self._take(EpochReport(number, attempt=record.attempts, done=True))
+        self._end_those_let_go()
         outcome = self._sitting.outcome
         if outcome == "signal":
             self.conductor.stop("signal")
@@ -230,7 +227,14 @@ class _Driver:
         elif event.number in self._running:
             self._take(self._reports.of_training(event, self._running[event.number]))
         else:
+            self._end_those_let_go()
             self._next_trial()  # as the search ends, so do those that pause
+
+    def _end_those_let_go(self) -> None:
+        """The groups tell that they trained no further; the ledger holds nothing of it."""
+        for number in sorted(self._let_go):
+            record = self.conductor.trials.records[number]
+            self._take(EpochReport(number, attempt=record.attempts, done=True))
 
     def _take(self, report: EpochReport) -> None:
         slot = self._running[report.number]

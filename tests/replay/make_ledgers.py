@@ -126,7 +126,6 @@ def keep(folder: RunFolder, specs: Sequence[SearchSpec], storage: Path) -> None:
     ]
     facts = {
         "rows": rows.name,
-        "stable_ties": True,
         "num_startup_trials": info["num_startup_trials"],
         "validation": info["validation"],
         "sittings": sittings,

@@ -41,8 +41,6 @@ class Recording:
         identity: the rows of its split, by which trials are named.
         noise: of its validation sets.
         num_startup: random trials before the sampler models anything.
-        stable_ties: whether it was made with ``stable_ties``; else it can be replayed only where
-            numpy sorts as it did there, on x86 processors with AVX2.
     """
 
     folder: Path
@@ -51,7 +49,6 @@ class Recording:
     identity: dict[str, Any]
     noise: ValidationNoise
     num_startup: int
-    stable_ties: bool
 
     @classmethod
     def read(cls, name: str) -> "Recording":
@@ -68,7 +65,6 @@ class Recording:
             identity,
             ValidationNoise.from_dict(facts["validation"]),
             facts["num_startup_trials"],
-            facts["stable_ties"],
         )
 
     @property
