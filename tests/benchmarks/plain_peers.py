@@ -44,7 +44,7 @@ from raysearch.training.metrics import accuracy, confusion_matrix, uar
 SAMPLE_RATE, NUM_MELS, BATCH_SIZE = 16000, 64, 32
 # Frames of 10 ms that hold nearly every recording of the corpus.
 NUM_FRAMES = {"emodb": 192, "nemo": 256}
-NUM_EPOCHS = {"emodb": 25, "nemo": 10}
+NUM_EPOCHS = {"emodb": 25, "nemo": 20}
 MOST_BANDS, MOST_MASKED, MOST_SHIFTED = 12, 30, 20
 PENALTY = 0.01
 
