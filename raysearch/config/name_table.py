@@ -23,6 +23,11 @@ class Table:
         self.kind = kind
         self._entries = dict(entries)
 
+    @property
+    def built_in(self) -> tuple[str, ...]:
+        """The built-in names, in the table's order."""
+        return tuple(self._entries)
+
     def names(self) -> list[str]:
         """Every built-in and installed name, sorted."""
         return sorted({**self._installed(), **self._entries})

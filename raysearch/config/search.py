@@ -6,10 +6,10 @@ from typing import Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from raysearch.config.base import Config
+from raysearch.config.metric_table import metric_of
+from raysearch.errors import UnknownNameError
 
-__all__ = ["Final", "Objective", "Origin", "SearchConfig", "WarmStart", "better", "parse_duration"]
-
-Objective = Literal["val_uar", "val_uar_mean3", "val_macro_f1", "val_wa", "val_loss"]
+__all__ = ["Final", "Origin", "SearchConfig", "WarmStart", "parse_duration"]
 
 Final = Literal["auto", "single", "refit", "bag", "ensemble"]
 """What a search ends with; ``auto`` is decided by inner validation.
@@ -37,13 +37,6 @@ def parse_duration(text: str) -> float:
     if seconds <= 0:
         raise ValueError("a time budget must be above 0")
     return seconds
-
-
-def better(value: float, best: float | None, objective: str) -> bool:
-    """Whether ``value`` beats ``best``; a tie does not, so the earliest of equals stays."""
-    if best is None:
-        return True
-    return value < best if objective == "val_loss" else value > best
 
 
 class Origin(Config):
@@ -103,10 +96,11 @@ class SearchConfig(Config):
     core_budget: str | None = Field(
         None, description="CPUs of all slots x wall time from the first trial on: '8m'."
     )
-    objective: Objective = Field(
+    objective: str = Field(
         "val_uar_mean3",
-        description="What the best trial is best at; val_uar_mean3 is the mean UA of an epoch and "
-        "the two before it: one lucky epoch does not win it.",
+        description="What the best trial is best at, a metric's name or your module:Class; "
+        "val_uar_mean3 is the mean UA of an epoch and the two before it: one lucky epoch does not "
+        "win it.",
     )
     inner_folds: int | None = Field(
         None,
@@ -211,6 +205,15 @@ class SearchConfig(Config):
         "a multiple of what such work took before if that is longer; a trial's first epoch has "
         "three times as long.",
     )
+
+    @field_validator("objective")
+    @classmethod
+    def _check_objective(cls, value: str) -> str:
+        try:
+            metric_of(value)
+        except UnknownNameError as error:
+            raise ValueError(str(error)) from None
+        return value
 
     @field_validator("max_workers")
     @classmethod

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from raysearch.config.metric_table import listed_metrics, metric_of
 from raysearch.evaluation.final_model import FinalModel
-from raysearch.reporting.wording import cell, figure, metric_name, one_line
+from raysearch.reporting.wording import cell, figure, one_line
 from raysearch.spec import SearchSpec
 from raysearch.training.transductive import is_transductive
 from raysearch.trial_records import EpochRecord, TrialRecord
@@ -97,11 +98,10 @@ def _variant(spec: SearchSpec) -> str:
 def _figures(
     spec: SearchSpec, record: TrialRecord, epoch: EpochRecord, facts: Mapping[str, Any]
 ) -> str:
-    names = {"val_uar": "UA", "val_wa": "WA", "val_macro_f1": "macro-F1"}
-    objective, folds = spec.search.objective, facts.get("validation sets", 1)
-    shown = {**names, objective: names.get(objective, metric_name(objective).replace("val ", ""))}
+    folds = facts.get("validation sets", 1)
+    shown = dict.fromkeys([*listed_metrics(), spec.search.objective])
     figures = ", ".join(
-        f"{name} {figure(key, epoch.metrics.get(key))}" for key, name in shown.items()
+        f"{metric_of(name).label} {figure(name, epoch.metrics.get(name))}" for name in shown
     )
     where = f" (means over {folds} validation sets)" if folds > 1 else ""
     when = f"trial {record.number}, epoch {epoch.epoch} of {record.last_epoch}"

@@ -4,6 +4,7 @@ import itertools
 import math
 from collections.abc import Sequence
 
+from raysearch.config.metric_table import metric_of
 from raysearch.ledger import Event
 from raysearch.trial_records import EpochRecord, Status, TrialRecord, Trials
 from raysearch.tuning.problem import Problem
@@ -29,7 +30,7 @@ class Judge:
     def __init__(self, problem: Problem, noise: ValidationNoise | None = None) -> None:
         search = problem.search
         self._objective = search.objective
-        self._sign = -1.0 if self._objective == "val_loss" else 1.0
+        self._metric = metric_of(self._objective)
         self._noise, self._errors = noise, search.used_noise
         self._problem = problem
         self._warmups: dict[int, int] = {}
@@ -56,7 +57,7 @@ class Judge:
     def _signed(self, epoch: EpochRecord | None) -> float:
         """The objective's value, higher is better; below every other where there is none."""
         value = epoch.metrics.get(self._objective) if epoch else None
-        return -math.inf if value is None else self._sign * float(value)
+        return -math.inf if value is None else self._metric.signed(float(value))
 
     def end(self, record: TrialRecord, epoch: int, *, done: bool) -> Status | None:
         """How ``epoch`` ends the trial: ``completed`` if ``done``, ``pruned``, or not at all.

@@ -5,6 +5,7 @@ import typing
 import numpy as np
 import pytest
 
+from raysearch.config.metric_table import metric_of
 from raysearch.config.search import SearchConfig
 from raysearch.core_time import SlotSeconds
 from raysearch.forecast import gain
@@ -24,7 +25,8 @@ VALUES = [end - 0.1 * min(epoch, 1) for end in ENDS for epoch in range(4)]
 
 def course_of(values=VALUES, *, loss=False, epochs=4):
     numbers = [i // epochs for i in range(len(values))]
-    return Course.of(range(1, len(values) + 1), numbers, values, loss=loss)
+    metric = metric_of("val_loss" if loss else "val_uar")
+    return Course.of(range(1, len(values) + 1), numbers, values, metric)
 
 
 def forecast(course, ratio, max_epochs, scheduler="asha"):
