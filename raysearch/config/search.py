@@ -6,8 +6,8 @@ from typing import Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from raysearch.config.base import Config
-from raysearch.config.metric_table import metric_of
-from raysearch.errors import UnknownNameError
+from raysearch.config.metric_table import METRICS
+from raysearch.config.stop_rule_table import STOP_RULES
 
 __all__ = ["Final", "Origin", "SearchConfig", "WarmStart", "parse_duration"]
 
@@ -109,10 +109,11 @@ class SearchConfig(Config):
         description="Disjoint validation sets that a trial's value is the mean of; none given: two"
         " where one is too small to tell settings apart, else one.",
     )
-    scheduler: Literal["asha", "promote", "median", "none"] = Field(
+    scheduler: str = Field(
         "promote",
         description="What keeps unpromising trials short: promote pauses them, and goes on with "
-        "those that prove to be among the best; asha and median stop them for good.",
+        "those that prove to be among the best; asha and median stop them for good; none leaves "
+        "them; or your module:Class.",
     )
     grace_epochs: int | None = Field(
         None,
@@ -209,10 +210,13 @@ class SearchConfig(Config):
     @field_validator("objective")
     @classmethod
     def _check_objective(cls, value: str) -> str:
-        try:
-            metric_of(value)
-        except UnknownNameError as error:
-            raise ValueError(str(error)) from None
+        METRICS.check(value)
+        return value
+
+    @field_validator("scheduler")
+    @classmethod
+    def _check_scheduler(cls, value: str) -> str:
+        STOP_RULES.check(value)
         return value
 
     @field_validator("max_workers")
@@ -233,12 +237,6 @@ class SearchConfig(Config):
         if value is not None:
             parse_duration(value)
         return value
-
-    @property
-    def used_noise(self) -> float:
-        """``noise``, or what its null stands for."""
-        default = 0.0 if self.scheduler == "promote" else 1.0
-        return default if self.noise is None else self.noise
 
     @property
     def stream_disk_bytes(self) -> int | None:

@@ -8,7 +8,7 @@ from raysearch.config.metric_table import metric_of
 from raysearch.ledger import Event
 from raysearch.trial_records import EpochRecord, Status, TrialRecord, Trials
 from raysearch.tuning.problem import Problem
-from raysearch.tuning.stop_rules import StopRule
+from raysearch.tuning.stop_rules import RuleSettings, stop_rule
 from raysearch.tuning.tolerance import ValidationNoise
 
 __all__ = ["Judge", "resumed_from"]
@@ -31,11 +31,9 @@ class Judge:
         search = problem.search
         self._objective = search.objective
         self._metric = metric_of(self._objective)
-        self._noise, self._errors = noise, search.used_noise
-        self._problem = problem
+        self._noise, self._problem = noise, problem
         self._warmups: dict[int, int] = {}
-        self._rule = StopRule(
-            search.scheduler,
+        settings = RuleSettings(
             max_epochs=problem.max_epochs,
             grace_epochs=search.grace_epochs,
             reduction_factor=search.reduction_factor,
@@ -43,6 +41,8 @@ class Judge:
             extrapolation=search.extrapolation,
             noise=self._standard_error,
         )
+        self._rule = stop_rule(search.scheduler, settings)
+        self._errors = self._rule.noise_errors if search.noise is None else search.noise
 
     def value(self, record: TrialRecord, epoch: int) -> float:
         """Return the trial's best objective value up to ``epoch``; higher is better."""
