@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
-from raysearch.config.search import better
+from raysearch.config.metric_table import metric_of
 from raysearch.errors import DataError
 from raysearch.ledger import TERMINAL, Event
 
@@ -34,7 +34,9 @@ class TrialRecord:
         attempts: the highest attempt seen.
         epochs: the history that counts: an attempt that went on from the checkpoint of epoch e
             keeps the epochs <= e of the attempts before it and discards the later ones.
-        best_epoch, best_value: over that history by the objective; the earliest of equals.
+        best_epoch: of that history by the objective; the earliest of equals.
+        best_value: the objective there, higher is better.
+        best_metric: the same as the metric itself, which for a loss is lower where it is better.
         checkpoint: path and epoch of the last checkpoint.
         checkpoint_bytes: its size; 0 if that was not told.
         pauses: how often the trial has paused, to be promoted or not.
@@ -51,6 +53,7 @@ class TrialRecord:
     epochs: dict[int, EpochRecord] = field(default_factory=dict)
     best_epoch: int | None = None
     best_value: float | None = None
+    best_metric: float | None = None
     checkpoint: tuple[str, int] | None = None
     checkpoint_bytes: int = 0
     pauses: int = 0
@@ -123,16 +126,19 @@ class TrialRecord:
         self.attempts, self.status = event.attempt, "running"
         kept = event.data["epoch"]
         self.epochs = {e: record for e, record in self.epochs.items() if e <= kept}
-        self.best_epoch = self.best_value = None
+        self.best_epoch = self.best_value = self.best_metric = None
         for record in self.epochs.values():
             self._rank(record, objective)
         if self.checkpoint and self.checkpoint[1] > kept:
             self.checkpoint, self.checkpoint_bytes = None, 0
 
     def _rank(self, record: EpochRecord, objective: str) -> None:
-        value = record.metrics.get(objective)
-        if value is not None and better(value, self.best_value, objective):
-            self.best_epoch, self.best_value = record.epoch, value
+        metric = record.metrics.get(objective)
+        if metric is None:
+            return
+        value = metric_of(objective).signed(metric)
+        if self.best_value is None or value > self.best_value:
+            self.best_epoch, self.best_value, self.best_metric = record.epoch, value, metric
 
 
 class Trials:
@@ -180,6 +186,7 @@ class Trials:
                 raise DataError(f"trial {event.number}: copied from a trial that is not there")
             record.epochs, record.checkpoint = source.epochs, source.checkpoint
             record.best_epoch, record.best_value = source.best_epoch, source.best_value
+            record.best_metric = source.best_metric
         return record
 
     def with_status(self, status: Status) -> list[TrialRecord]:
@@ -191,13 +198,8 @@ class Trials:
 
         Those that are ``behind`` come after the others.
         """
-        sign = 1 if self.objective == "val_loss" else -1
         scored = [
-            (
-                self.behind(record),
-                sign * record.best_value,
-                record.number,
-            )
+            (self.behind(record), -record.best_value, record.number)
             for record in self.records.values()
             if record.best_value is not None
         ]

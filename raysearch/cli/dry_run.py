@@ -10,16 +10,12 @@ from raysearch.corpora.spelling import spelling_notes
 from raysearch.prerequisites import feature_sets
 from raysearch.protocols.splits import Split
 from raysearch.spec import SearchSpec, TrialConfig
+from raysearch.tuning.stop_rules import rule_class
 
 if TYPE_CHECKING:
     from raysearch.tuning.start_source import Source
 
 __all__ = ["epoch_seconds", "explain"]
-
-# The part of a trial's epochs that trials take in the mean: for asha as recorded, twelve trials a
-# search (results/reference/stop_rule.md); for promote as reckoned, 3 epochs of 30 for all, 6 for a
-# third of them, 12 for a ninth, 24 for one in 27, and all for one in 81.
-_SHARES = {"asha": 0.7, "promote": 0.17}
 
 
 def explain(
@@ -79,7 +75,7 @@ def explain(
     plan = plan_for(spec, [local_node()])
     say(f"slots: {plan.describe()}")
     seconds = epoch_seconds(spec.base, split)
-    share = _SHARES.get(search.scheduler, 1.0)
+    share = rule_class(search.scheduler).epochs_share
     total = 1 + max(0, search.trials - 1) * share
     minutes = seconds * epochs * total / plan.slots / (plan.workers * plan.cpus_per_worker) / 60
     say(

@@ -12,6 +12,7 @@ from raysearch.cli.terminal import ProgressLine, heading, plain_console
 from raysearch.run_folder import RunFolder
 from raysearch.storage.replica import display_path
 from raysearch.training.transductive import mark
+from raysearch.training.validation_metrics import confusion_metrics
 
 __all__ = ["add"]
 
@@ -128,9 +129,8 @@ def _show(console: Console, figures: dict[str, Any]) -> None:
     rest = f"{figures['protocol']}, {where} ({note}), {figures['num_speakers']} speakers"
     heading(console, "\ntest", rest)
     table = Table("", "mean", "each seed", "95% interval", box=None)
-    names = {"ua": "UA", "wa": "WA", "macro_f1": "macro-F1"}
-    for key, name in names.items():
-        entry = figures[key]
+    for key, metric in confusion_metrics().items():
+        name, entry = metric.label, figures[key]
         seeds = "  ".join(f"{100 * value:.1f}" for value in entry["per_seed"])
         bounds = entry["interval"]
         span = f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}" if bounds else "-"
@@ -151,9 +151,10 @@ def _show_parts(console: Console, figures: dict[str, Any]) -> None:
     parts = figures.get("parts", {})
     if not parts:
         return
-    table = Table("beside it", "UA", "WA", "macro-F1", "final model above it, by fold", box=None)
+    labels = [metric.label for metric in confusion_metrics().values()]
+    table = Table("beside it", *labels, "final model above it, by fold", box=None)
     for name, part in parts.items():
-        values = [f"{100 * part[key]:.1f}%" for key in ("ua", "wa", "macro_f1")]
+        values = [f"{100 * part[key]:.1f}%" for key in confusion_metrics()]
         gains = part.get("gain_by_fold", {})
         shown = "  ".join(f"{100 * gain:+.1f}" for _, gain in sorted(gains.items()))
         table.add_row(name, *values, shown)
@@ -162,9 +163,10 @@ def _show_parts(console: Console, figures: dict[str, Any]) -> None:
 
 def _show_noise(console: Console, levels: list[dict[str, Any]]) -> None:
     title = f"white noise{mark(levels[0].get('transductive', False))}"
-    table = Table("SNR", "UA", "WA", "macro-F1", title=title, title_justify="left", box=None)
+    labels = [metric.label for metric in confusion_metrics().values()]
+    table = Table("SNR", *labels, title=title, title_justify="left", box=None)
     for level in levels:
-        values = [f"{100 * level[key]['mean']:.1f}%" for key in ("ua", "wa", "macro_f1")]
+        values = [f"{100 * level[key]['mean']:.1f}%" for key in confusion_metrics()]
         table.add_row("clean" if level["snr_db"] is None else f"{level['snr_db']} dB", *values)
     console.print(table)
 

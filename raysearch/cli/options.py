@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from raysearch.config.search import Final, Objective
+from raysearch.config.metric_table import METRICS
+from raysearch.config.search import Final
 from raysearch.run_folder import RunFolder
 
 __all__ = [
@@ -77,7 +78,7 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--core-budget", metavar="8m", help="the slots' CPUs x wall time")
     parser.add_argument(
         "--objective",
-        choices=get_args(Objective),
+        metavar=f"{{{','.join(METRICS.built_in)}}}",
         help="what the best trial is best at (default: val_uar_mean3, the mean UA of three epochs)",
     )
     parser.add_argument(

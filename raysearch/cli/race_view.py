@@ -96,7 +96,7 @@ class RaceView:
         """Print one line that says what the system has found in its turn."""
         best = seen.best
         objective = seen.trials.objective
-        value = figure(objective, best.best_value if best else None)
+        value = figure(objective, best.best_metric if best else None)
         number = len(seen.trials.records)
         trials = "1 trial" if number == 1 else f"{number} trials"
         self._progress.say(f"{system}: {metric_name(objective)} {value} after {trials}")
@@ -122,7 +122,7 @@ class RaceView:
             best = seen[system].best
             table.add_row(
                 system,
-                figure(objective, best.best_value if best else None),
+                figure(objective, best.best_metric if best else None),
                 "" if place.behind is None else points(objective, place.behind),
                 "" if place.error is None else points(objective, place.error),
                 str(len(seen[system].trials.records)),

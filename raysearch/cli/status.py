@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from raysearch.cli.known_job import kept, known
 from raysearch.cli.options import add_cluster_dashboard, add_job, run_at
+from raysearch.config.metric_table import metric_of
 from raysearch.errors import RaysearchError
 from raysearch.forecast.progress import outlook_of
 from raysearch.ledger import TERMINAL
 from raysearch.race.race_record import RaceFolder
 from raysearch.reporting.prospects import in_full
-from raysearch.reporting.wording import figure, metric_name
+from raysearch.reporting.wording import figure
 from raysearch.run_folder import RunFolder
 from raysearch.training.transductive import is_transductive, mark
 from raysearch.trial_records import Trials
@@ -83,10 +84,10 @@ def _progress(place: str) -> str:
     if paused := trials.with_status("paused"):
         line += f", {len(paused)} paused"
     if ranked := trials.ranked():
-        metric = metric_name(trials.objective).replace("val", "validation")
+        metric = metric_of(trials.objective).in_words
         metric += mark(is_transductive(spec))
         line += f"; best: trial {ranked[0].number:04d}, {metric} "
-        line += figure(trials.objective, ranked[0].best_value)
+        line += figure(trials.objective, ranked[0].best_metric)
         if outlook := outlook_of(spec, events, trials):
             line += f"\n{in_full(outlook, trials.objective, metric)}"
     return line

@@ -6,9 +6,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from raysearch.config.metric_table import metric_of
 from raysearch.forecast.progress import outlook_of
 from raysearch.reporting.prospects import in_full
-from raysearch.reporting.wording import figure, metric_name
+from raysearch.reporting.wording import figure
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.replica import display_path, pasted
@@ -99,10 +100,10 @@ def show_outcome(console: Console, run: RunFolder, spec: SearchSpec, trials: Tri
     console.print(f"{len(trials.records)} trials: {counts or 'none'}", highlight=False)
     ranked = trials.ranked()
     if ranked:
-        best, metric = ranked[0], metric_name(trials.objective).replace("val", "validation")
+        best, metric = ranked[0], metric_of(trials.objective).in_words
         metric += mark(is_transductive(spec))
         console.print(
-            f"best: trial {best.number:04d}, {metric} {figure(trials.objective, best.best_value)} "
+            f"best: trial {best.number:04d}, {metric} {figure(trials.objective, best.best_metric)} "
             f"at epoch {best.best_epoch} of {best.last_epoch}",
             highlight=False,
             markup=False,
@@ -128,13 +129,16 @@ def _against_published(spec: SearchSpec, trials: Trials, best: TrialRecord) -> l
         return []
     metric = trials.objective
     of = f" of {spec.published.epochs}" if spec.published.epochs else ""
-    value = figure(metric, published.best_value)
+    value = figure(metric, published.best_metric)
     line = f"published settings, our data, {published.last_epoch}{of} epochs: {value}"
     if best.number == published.number:
         return [line + " (nothing searched was better)"]
-    gain = (best.best_value or 0.0) - (published.best_value or 0.0)
-    shown = f"{gain:+.3f}" if metric == "val_loss" else f"{100 * gain:+.1f} points"
-    return [line + f" ({shown} over the published settings rerun here)"]
+    gain = (best.best_metric or 0.0) - (published.best_metric or 0.0)
+    scale = metric_of(metric)
+    return [
+        line
+        + f" ({scale.difference(gain, '+')}{scale.unit} over the published settings rerun here)"
+    ]
 
 
 def _short(value: object) -> str:

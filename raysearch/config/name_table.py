@@ -23,9 +23,23 @@ class Table:
         self.kind = kind
         self._entries = dict(entries)
 
+    @property
+    def built_in(self) -> tuple[str, ...]:
+        """The built-in names, in the table's order."""
+        return tuple(self._entries)
+
     def names(self) -> list[str]:
         """Every built-in and installed name, sorted."""
         return sorted({**self._installed(), **self._entries})
+
+    def check(self, name: str) -> None:
+        """Refuse a name that stands for nothing, without importing what it stands for.
+
+        Raises:
+            ValueError: it is none of the table, nor of the form ``module:attribute``.
+        """
+        if self._target(name) is None:
+            raise ValueError(self._unknown(name))
 
     def load(self, name: str, *, place: str = "") -> Any:
         """The object that ``name`` stands for.
@@ -38,12 +52,9 @@ class Table:
             UnknownNameError: no such name, module or attribute.
         """
         prefix = f"{place}: " if place else ""
-        # Reading entry points scans every installed package: only for a name of neither kind.
-        target = name if ":" in name else self._entries.get(name) or self._installed().get(name)
+        target = self._target(name)
         if target is None:
-            raise UnknownNameError(
-                f"{prefix}unknown {self.kind} {name!r}{did_you_mean(name, self.names())}"
-            )
+            raise UnknownNameError(f"{prefix}{self._unknown(name)}")
         module, _, attribute = target.partition(":")
         try:
             return getattr(import_module(module), attribute)
@@ -53,5 +64,13 @@ class Table:
                 hint = "; it is looked for in the working folder and on PYTHONPATH"
             raise UnknownNameError(f"{prefix}{self.kind} {name!r}: {error}{hint}") from error
 
+    def _target(self, name: str) -> str | None:
+        # Reading entry points scans every installed package: only for a name of neither kind.
+        return name if ":" in name else self._entries.get(name) or self._installed().get(name)
+
+    def _unknown(self, name: str) -> str:
+        return f"unknown {self.kind} {name!r}{did_you_mean(name, self.names())}"
+
     def _installed(self) -> dict[str, str]:
-        return {e.name: e.value for e in entry_points(group=f"raysearch.{self.kind}")}
+        group = f"raysearch.{self.kind.replace(' ', '_')}"
+        return {e.name: e.value for e in entry_points(group=group)}

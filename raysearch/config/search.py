@@ -6,10 +6,10 @@ from typing import Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from raysearch.config.base import Config
+from raysearch.config.metric_table import METRICS
+from raysearch.config.stop_rule_table import STOP_RULES
 
-__all__ = ["Final", "Objective", "Origin", "SearchConfig", "WarmStart", "better", "parse_duration"]
-
-Objective = Literal["val_uar", "val_uar_mean3", "val_macro_f1", "val_wa", "val_loss"]
+__all__ = ["Final", "Origin", "SearchConfig", "WarmStart", "parse_duration"]
 
 Final = Literal["auto", "single", "refit", "bag", "ensemble"]
 """What a search ends with; ``auto`` is decided by inner validation.
@@ -37,13 +37,6 @@ def parse_duration(text: str) -> float:
     if seconds <= 0:
         raise ValueError("a time budget must be above 0")
     return seconds
-
-
-def better(value: float, best: float | None, objective: str) -> bool:
-    """Whether ``value`` beats ``best``; a tie does not, so the earliest of equals stays."""
-    if best is None:
-        return True
-    return value < best if objective == "val_loss" else value > best
 
 
 class Origin(Config):
@@ -103,10 +96,11 @@ class SearchConfig(Config):
     core_budget: str | None = Field(
         None, description="CPUs of all slots x wall time from the first trial on: '8m'."
     )
-    objective: Objective = Field(
+    objective: str = Field(
         "val_uar_mean3",
-        description="What the best trial is best at; val_uar_mean3 is the mean UA of an epoch and "
-        "the two before it: one lucky epoch does not win it.",
+        description="What the best trial is best at, a metric's name or your module:Class; "
+        "val_uar_mean3 is the mean UA of an epoch and the two before it: one lucky epoch does not "
+        "win it.",
     )
     inner_folds: int | None = Field(
         None,
@@ -115,10 +109,11 @@ class SearchConfig(Config):
         description="Disjoint validation sets that a trial's value is the mean of; none given: two"
         " where one is too small to tell settings apart, else one.",
     )
-    scheduler: Literal["asha", "promote", "median", "none"] = Field(
+    scheduler: str = Field(
         "promote",
         description="What keeps unpromising trials short: promote pauses them, and goes on with "
-        "those that prove to be among the best; asha and median stop them for good.",
+        "those that prove to be among the best; asha and median stop them for good; none leaves "
+        "them; or your module:Class.",
     )
     grace_epochs: int | None = Field(
         None,
@@ -212,6 +207,18 @@ class SearchConfig(Config):
         "three times as long.",
     )
 
+    @field_validator("objective")
+    @classmethod
+    def _check_objective(cls, value: str) -> str:
+        METRICS.check(value)
+        return value
+
+    @field_validator("scheduler")
+    @classmethod
+    def _check_scheduler(cls, value: str) -> str:
+        STOP_RULES.check(value)
+        return value
+
     @field_validator("max_workers")
     @classmethod
     def _check_max_workers(cls, value: int | None, info: ValidationInfo) -> int | None:
@@ -230,12 +237,6 @@ class SearchConfig(Config):
         if value is not None:
             parse_duration(value)
         return value
-
-    @property
-    def used_noise(self) -> float:
-        """``noise``, or what its null stands for."""
-        default = 0.0 if self.scheduler == "promote" else 1.0
-        return default if self.noise is None else self.noise
 
     @property
     def stream_disk_bytes(self) -> int | None:

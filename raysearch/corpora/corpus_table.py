@@ -1,6 +1,7 @@
 """The corpora by name, and the one way to load any of them, or several as one."""
 
 from dataclasses import replace
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +25,15 @@ from raysearch.corpora.utterance import Corpus, Utterance
 from raysearch.errors import ConfigError, EmptyCorpusError, MissingPathError, UnknownNameError
 from raysearch.paths import existing
 
-__all__ = ["CORPORA", "CorpusConfig", "corpus_parser", "load_corpus"]
+__all__ = [
+    "CORPORA",
+    "CorpusConfig",
+    "corpora_of_fixed_ids",
+    "corpus_parser",
+    "licence_of",
+    "load_corpus",
+    "published_parsers",
+]
 
 CORPORA = Table(
     "corpus",
@@ -43,8 +52,6 @@ CORPORA = Table(
     },
 )
 _COMMON = "common"
-# A folder that holds none of the asked corpus' files may be one of these.
-_CORPORA_TO_HINT = ("crema_d", "emodb", "emovo", "iemocap", "ravdess", "savee", "tess")
 _NUM_NAMES_TO_HINT = 200
 
 
@@ -53,8 +60,8 @@ class CorpusConfig(Config):
 
     name: str = Field(
         "demo",
-        description="audformat, crema_d, demo, emobox, emodb, emovo, iemocap, manifest, ravdess, "
-        "savee, tess, or your module:Class; several with commas between",
+        description=f"{', '.join(CORPORA.built_in)}, or your module:Class; several with commas "
+        "between",
     )
     data: str | None = Field(
         None, description="the corpus' folder or file; for several corpora, one each with commas"
@@ -152,6 +159,28 @@ def corpus_parser(name: str) -> CorpusParser:
     return parser()
 
 
+@cache
+def published_parsers() -> tuple[CorpusParser, ...]:
+    """A parser of each corpus of the table that somebody distributes."""
+    parsers = (corpus_parser(name) for name in CORPORA.built_in)
+    return tuple(parser for parser in parsers if parser.published)
+
+
+@cache
+def corpora_of_fixed_ids() -> frozenset[str]:
+    """The corpora of the table whose utterances are named by their publisher, in any folder."""
+    return frozenset(name for name in CORPORA.built_in if corpus_parser(name).fixed_ids)
+
+
+def licence_of(name: str) -> str:
+    """What a model card says of the licence of the corpus called ``name``."""
+    try:
+        known = corpus_parser(name).licence
+    except UnknownNameError:  # a user's own class, on a machine that does not have it
+        known = ""
+    return known or f"{name}: see the licence of the corpus."
+
+
 def load_corpus(config: CorpusConfig, storage: Path) -> Corpus:
     """The configured corpus, or several as one; the same files give the same result.
 
@@ -206,9 +235,9 @@ def _looks_like(root: Path, asked: str) -> str | None:
     files = (path for path in walk_audio(root) if isinstance(path, Path))
     some = list(islice(files, _NUM_NAMES_TO_HINT))
     counts = {
-        name: sum(corpus_parser(name).recognises(path) for path in some)
-        for name in _CORPORA_TO_HINT
-        if name != asked
+        parser.name: sum(parser.recognises(path) for path in some)
+        for parser in published_parsers()
+        if parser.name != asked
     }
     best = max(counts, key=lambda name: counts[name])
     return best if counts[best] else None

@@ -51,6 +51,7 @@ class CremaD(NamedFilesParser):
     name = "crema_d"
     expects = "CREMA-D audio such as AudioWAV/1001_DFA_ANG_XX.wav"
     source = "https://github.com/CheyneyComputerScience/CREMA-D (ODbL 1.0)"
+    licence = "CREMA-D: Open Database License."
     original_rate = 16_000
 
     def entry(self, path: Path) -> Entry | Dropped:

@@ -110,6 +110,8 @@ class Demo(Ravdess):
     """The demo corpus, read by RAVDESS's own parser."""
 
     name = "demo"
+    licence = "Demo corpus: synthesised by espeak-ng; a caricature, of no use on real speech."
+    published = False
     original_rate = None
 
     def locate(self, data: str | None, storage: Path) -> Path:

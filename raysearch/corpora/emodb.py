@@ -54,6 +54,7 @@ class EmoDb(NamedFilesParser):
     name = "emodb"
     expects = "EMO-DB files such as wav/03a01Wa.wav"
     source = "Zenodo record 7447302 (CC0)"
+    licence = "EMO-DB: CC0."
     original_rate = 16_000
 
     def entry(self, path: Path) -> Entry | Dropped:

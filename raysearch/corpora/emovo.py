@@ -33,6 +33,7 @@ class Emovo(NamedFilesParser):
         "Fondazione Ugo Bordoni, http://voice.fub.it/activities/corpora/emovo"
         " (for research, by signed request)"
     )
+    licence = "EMOVO: for research, by signed request."
     original_rate = 48_000
 
     def entry(self, path: Path) -> Entry | Dropped:

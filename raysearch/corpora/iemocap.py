@@ -46,6 +46,8 @@ class Iemocap(CorpusParser):
         " and Session1/dialog/EmoEvaluation/Ses01F_impro04.txt"
     )
     source = "https://sail.usc.edu/iemocap (for research, by signed request)"
+    licence = "IEMOCAP: for research, by signed request."
+    fixed_ids = True
     original_rate = 16_000
 
     def find(self, root: Path) -> Iterator[Entry | Dropped]:
@@ -75,6 +77,10 @@ class Iemocap(CorpusParser):
     def recognises(self, path: Path) -> bool:
         """Whether the name of ``path`` is that of a turn."""
         return _TURN.fullmatch(path.stem) is not None
+
+    def labels_of_name(self, path: Path) -> Entry | None:
+        """What a turn's name says; the speaker is the letter before the turn's number."""
+        return turn_entry(path, "")
 
 
 def turn_entry(path: Path, emotion: str) -> Entry | None:

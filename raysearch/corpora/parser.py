@@ -60,6 +60,12 @@ class CorpusParser(ABC):
     """What its files look like, for messages."""
     source: ClassVar[str] = "its publisher"
     """Where to get it, and under which licence."""
+    licence: ClassVar[str] = ""
+    """What a model card says of the licence; empty: that nobody here knows it."""
+    fixed_ids: ClassVar[bool] = False
+    """Whether its publisher names its utterances, so that a name is one recording everywhere."""
+    published: ClassVar[bool] = True
+    """Whether somebody distributes it, so that its files may lie in any folder."""
     original_rate: ClassVar[int | None] = None
     """Hz of the published recordings: of several copies, the one at this rate is kept."""
 
@@ -96,9 +102,16 @@ class CorpusParser(ABC):
         del path
         return False
 
+    def labels_of_name(self, path: Path) -> Entry | None:
+        """What the name of ``path`` says, for a list that knows the emotion by other means."""
+        del path
+        return None
+
 
 class NamedFilesParser(CorpusParser):
     """Base of the corpora whose labels are in the names of their files."""
+
+    fixed_ids = True
 
     @abstractmethod
     def entry(self, path: Path) -> Entry | Dropped:
@@ -111,7 +124,12 @@ class NamedFilesParser(CorpusParser):
 
     def recognises(self, path: Path) -> bool:
         """Whether the name of ``path`` is that of an utterance of this corpus."""
-        return isinstance(self.entry(path), Entry)
+        return self.labels_of_name(path) is not None
+
+    def labels_of_name(self, path: Path) -> Entry | None:
+        """What the name of ``path`` says, if it is that of an utterance of this corpus."""
+        found = self.entry(path)
+        return found if isinstance(found, Entry) else None
 
 
 def unknown_code(path: Path, code: str) -> Dropped:

@@ -36,6 +36,7 @@ class Ravdess(NamedFilesParser):
     name = "ravdess"
     expects = "RAVDESS speech such as Actor_18/03-01-05-01-02-01-18.wav"
     source = "Zenodo record 1188976 (Audio_Speech_Actors_01-24.zip, CC BY-NC-SA 4.0)"
+    licence = "RAVDESS: CC BY-NC-SA 4.0; models trained on it are for non-commercial use."
     original_rate: ClassVar[int | None] = 48_000
 
     def entry(self, path: Path) -> Entry | Dropped:

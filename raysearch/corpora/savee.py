@@ -36,6 +36,7 @@ class Savee(NamedFilesParser):
         "the University of Surrey, http://kahlan.eps.surrey.ac.uk/savee"
         " (free for research, after registration)"
     )
+    licence = "SAVEE: for research, by registration."
     original_rate = 44_100
 
     def entry(self, path: Path) -> Entry | Dropped:

@@ -31,6 +31,7 @@ class Tess(NamedFilesParser):
     name = "tess"
     expects = "TESS audio such as OAF_back_fear.wav"
     source = "the University of Toronto, doi:10.5683/SP2/E8H2MF (CC BY-NC-ND 4.0)"
+    licence = "TESS: CC BY-NC-ND 4.0; for non-commercial use."
     original_rate = 24_414
 
     def entry(self, path: Path) -> Entry | Dropped:

@@ -23,6 +23,7 @@ from raysearch.evaluation.predict import (
     probability_column,
 )
 from raysearch.evaluation.scores import score
+from raysearch.evaluation.statistics import METRICS
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 
@@ -95,7 +96,7 @@ def _predictions(arms: Sequence[Arm], nets: Sequence[tuple[Net, ...]], storage: 
 
 def _figures(table: pa.Table) -> dict[str, Any]:
     figures = score(table, protocol="", where={}, notes=[])
-    means: Mapping[str, Any] = {name: figures[name]["mean"] for name in ("ua", "wa", "macro_f1")}
+    means: Mapping[str, Any] = {name: figures[name]["mean"] for name in METRICS}
     return {**means, "per_fold_ua": figures["per_fold_ua"]}
 
 

@@ -9,12 +9,13 @@ Axis letters: S speaker, K class (true), K class (predicted), D bootstrap draw o
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from raysearch.training.metrics import accuracy, confusion_matrix, macro_f1, uar
+from raysearch.training.metrics import confusion_matrix, uar
+from raysearch.training.validation_metrics import confusion_metrics
 
 __all__ = [
     "METRICS",
@@ -41,10 +42,10 @@ MAX_EXACT_FLIPS = 2**16
 TIE_MARGIN = 0.02
 
 Floats = NDArray[np.float64]
-Metric = Callable[[Any], Any]
+Measure = Callable[[ArrayLike], Floats]
 Verdict = Literal["better", "worse", "tie", "not distinguished", "cannot be tested"]
 
-METRICS: Mapping[str, Metric] = {"ua": uar, "wa": accuracy, "macro_f1": macro_f1}
+METRICS: Mapping[str, Measure] = {key: metric.of for key, metric in confusion_metrics().items()}
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def num_supported(confusion_KK: Floats) -> int:
 
 
 def speaker_values(
-    names: Sequence[str], confusions_SKK: Floats, metric: Metric = uar
+    names: Sequence[str], confusions_SKK: Floats, metric: Measure = uar
 ) -> dict[str, float]:
     """``metric`` of each speaker alone."""
     pairs = zip(names, confusions_SKK, strict=True)
@@ -114,7 +115,7 @@ def speaker_values(
 
 def interval(
     confusions_SKK: Floats,
-    metric: Metric = uar,
+    metric: Measure = uar,
     *,
     level: float = 0.95,
     num_draws: int = NUM_DRAWS,
@@ -142,7 +143,7 @@ def interval(
 def difference_interval(
     first_SKK: Floats,
     second_SKK: Floats,
-    metric: Metric = uar,
+    metric: Measure = uar,
     *,
     level: float = 0.90,
     num_draws: int = NUM_DRAWS,
@@ -228,7 +229,7 @@ def compare(
     return results
 
 
-def describe(names: Sequence[str], confusions_SKK: Floats, metric: Metric = uar) -> str:
+def describe(names: Sequence[str], confusions_SKK: Floats, metric: Measure = uar) -> str:
     """The pooled value in percent with its interval, or with the speakers' values and range."""
     value = 100 * float(metric(confusions_SKK.sum(axis=0)))
     bounds = interval(confusions_SKK, metric)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from raysearch.config.metric_table import Metric
+
 __all__ = ["Course"]
 
 
@@ -19,7 +21,7 @@ class Course:
         spent_E: compute used when each was over, in any unit.
         numbers_E: the trial of each.
         values_E: the objective after each, higher is better; NaN where there is none.
-        ideal: the value that no model exceeds: 1 for scores, 0 for a loss with its sign turned.
+        ideal: the value that no model surpasses, higher is better.
     """
 
     spent_E: NDArray[np.float64]
@@ -33,17 +35,16 @@ class Course:
         spent: Sequence[float],
         numbers: Sequence[int],
         values: Sequence[float | None],
-        *,
-        loss: bool,
+        metric: Metric,
     ) -> "Course":
-        """From plain values as they were told, a ``loss`` as a positive number."""
+        """From the values of ``metric`` as a ledger holds them; None where there is none."""
         told = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
         told[~np.isfinite(told)] = np.nan
         return cls(
             np.array(spent, dtype=np.float64),
             np.array(numbers, dtype=np.int64),
-            -told if loss else told,
-            0.0 if loss else 1.0,
+            -told if metric.lower_is_better else told,
+            metric.ideal,
         )
 
     @property

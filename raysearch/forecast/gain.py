@@ -89,13 +89,14 @@ def forecast(course: Course, ratio: float, max_epochs: int, scheduler: str) -> G
         course: the search so far.
         ratio: from 0 to ``FURTHEST``.
         max_epochs: of a whole run.
-        scheduler: what stops trials in this search, one of YARDSTICKS.
+        scheduler: what stops trials in this search.
 
     Returns:
-        The interval, or ``None`` where there is not enough to look back on.
+        The interval, or ``None`` where there is not enough to look back on, or where the scheduler
+        is none of YARDSTICKS.
     """
     measured = yardstick(course, ratio, max_epochs)
-    if measured is None:
+    if measured is None or scheduler not in YARDSTICKS:
         return None
     return measured.gain(float(np.interp(ratio, (0.0, *RATIOS), (0.0, *YARDSTICKS[scheduler]))))
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from raysearch.config.metric_table import metric_of
 from raysearch.core_time import SlotSeconds
 from raysearch.forecast.course import Course
 from raysearch.forecast.gain import FURTHEST, Gain, forecast
@@ -76,7 +77,7 @@ class Progress:
         ]
         points.sort(key=lambda point: point[0])
         spent, numbers, values = zip(*points, strict=True) if points else ((), (), ())
-        return Course.of(spent, numbers, values, loss=objective.endswith("loss"))
+        return Course.of(spent, numbers, values, metric_of(objective))
 
     def outlook(self, trials: Trials) -> Outlook | None:
         """For the next core-hour, or for as much time again as a shorter search has had.

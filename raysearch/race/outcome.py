@@ -5,12 +5,13 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from raysearch.config.metric_table import listed_metrics, metric_of
 from raysearch.errors import TrialError
 from raysearch.files import write_text
 from raysearch.race.race_record import RaceFolder, RaceState
 from raysearch.race.standings import Seen, gap
 from raysearch.race.verdicts import Gap, Verdict, order, verdict
-from raysearch.reporting.wording import cell, figure, metric_name
+from raysearch.reporting.wording import cell, figure
 from raysearch.spec import SearchSpec
 from raysearch.streaming.preparation import AuditedSplit
 from raysearch.training.transductive import NOTE, is_transductive, mark
@@ -18,9 +19,8 @@ from raysearch.tuning.tolerance import ValidationNoise
 
 __all__ = ["COLUMNS", "Outcome", "Row", "outcome", "points", "statements", "write_board"]
 
-_METRICS = ("val_uar", "val_wa", "val_macro_f1")
 COLUMNS = (
-    *("system", "verdict", "value", "behind", "error", *_METRICS),
+    *("system", "verdict", "value", "behind", "error", *listed_metrics()),
     *("trials", "epochs", "core_s", "params", "best_trial", "left_after_round", "run"),
 )
 
@@ -80,7 +80,7 @@ class Outcome:
     @property
     def metric(self) -> str:
         """The objective as a reader knows it."""
-        name = metric_name(self.objective).replace("val", "validation")
+        name = metric_of(self.objective).in_words
         return name + mark(self.transductive)
 
 
@@ -136,7 +136,7 @@ def outcome(
 
 def points(objective: str, value: float) -> str:
     """Write a difference or an error in points of percent; of a loss as it is."""
-    return f"{value:.3f}" if objective == "val_loss" else f"{100 * value:.1f}"
+    return metric_of(objective).difference(value)
 
 
 def statements(found: Outcome) -> list[str]:
@@ -144,7 +144,7 @@ def statements(found: Outcome) -> list[str]:
     best = found.rows[0]
     lines = []
     if best.seen.best is not None and found.error is not None:
-        shown = figure(found.objective, best.seen.best.best_value)
+        shown = figure(found.objective, best.seen.best.best_metric)
         error = points(found.objective, found.error)
         lines.append(
             f"best system: {best.system}, {found.metric} {shown} +- {error} (standard error, "
@@ -222,10 +222,10 @@ def _columns(found: Outcome, row: Row) -> dict[str, object]:
     return {
         "system": row.system,
         "verdict": row.verdict,
-        "value": _rounded(best.best_value if best else None),
+        "value": _rounded(best.best_metric if best else None),
         "behind": _rounded(row.gap.behind if row.gap else None),
         "error": _rounded(row.gap.error if row.gap else found.error if best else None),
-        **{name: _rounded(metrics.get(name)) for name in _METRICS},
+        **{name: _rounded(metrics.get(name)) for name in listed_metrics()},
         "trials": len(row.seen.trials.records),
         "epochs": row.seen.trials.num_epochs,
         "core_s": round(row.spent_s, 1),
@@ -247,7 +247,7 @@ def _markdown(name: str, found: Outcome) -> str:
         cells = [
             row.system,
             row.verdict,
-            figure(found.objective, best.best_value if best else None),
+            figure(found.objective, best.best_metric if best else None),
             _distance(found, row) if row.gap else "",
             figure("val_wa", metrics.get("val_wa")),
             figure("val_macro_f1", metrics.get("val_macro_f1")),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from raysearch.config.search import Objective
+from raysearch.config.metric_table import metric_of
 from raysearch.core_time import SlotSeconds
 from raysearch.evaluation.candidates import inner_predictions
 from raysearch.evaluation.selection import difference_error
@@ -52,11 +52,7 @@ class Seen:
     @property
     def value(self) -> float | None:
         """The value of its best trial, higher is better."""
-        if self.best is None or self.best.best_value is None:
-            return None
-        return (
-            -self.best.best_value if self.trials.objective == "val_loss" else self.best.best_value
-        )
+        return self.best.best_value if self.best else None
 
     def standing(self, left: Amount) -> Standing:
         """Return what the rules judge, ``left`` being what the race may still spend."""
@@ -141,7 +137,7 @@ def _rows(run: RunFolder, record: TrialRecord, num_inner: int) -> Rows | None:
     }
 
 
-def gap(leader: Seen, other: Seen, audited: AuditedSplit, objective: Objective) -> Gap | None:
+def gap(leader: Seen, other: Seen, audited: AuditedSplit, objective: str) -> Gap | None:
     """Return how far ``other`` is behind and the standard error of that; None without both scores.
 
     The error is that of the rows which the two hear differently, with the design effect of rows
@@ -153,7 +149,7 @@ def gap(leader: Seen, other: Seen, audited: AuditedSplit, objective: Objective) 
     noise = ValidationNoise.of(inner)
     least = noise.of_difference(leader.value, other.value, objective)
     paired = 0.0
-    if objective in ("val_uar", "val_uar_mean3") and leader.rows and other.rows:
+    if metric_of(objective).is_recall and leader.rows and other.rows:
         speakers = {row.id: row.speaker for split in inner for row in split.validation}
         paired = _paired(leader.rows, other.rows, speakers)
     return Gap(leader.value - other.value, max(least, paired))

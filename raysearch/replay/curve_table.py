@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from raysearch.config.search import Objective
+from raysearch.config.metric_table import metric_of
 from raysearch.config.space import Space
 from raysearch.errors import DataError
 from raysearch.replay.coordinates import coordinates
@@ -61,7 +61,7 @@ class CurveTable:
 
     name: str
     place: str
-    objective: Objective
+    objective: str
     space: Space
     rows: Sequence[Row]
     max_epochs: int
@@ -94,7 +94,7 @@ class CurveTable:
 
     def signed(self, value: float) -> float:
         """``value`` of the objective such that higher is better."""
-        return -value if self.objective == "val_loss" else value
+        return metric_of(self.objective).signed(value)
 
     def regrets(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """How far ``values``, higher is better, are from the best, in parts of the median run."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from raysearch.config.metric_table import metric_of
 from raysearch.forecast.course import Course
 from raysearch.forecast.gain import LEVEL, RATIOS, Gain, Yardstick, forecast, yardstick
 from raysearch.replay import simulation
@@ -87,8 +88,7 @@ def cases(
 
     There is none where the search was too young, or was over before.
     """
-    loss = table.objective.endswith("loss")
-    whole = Course.of(course.spent, course.numbers, course.values, loss=loss)
+    whole = Course.of(course.spent, course.numbers, course.values, metric_of(table.objective))
     for moment in MOMENTS:
         spent = moment * budget
         so_far = whole.until(spent)

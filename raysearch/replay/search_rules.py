@@ -8,6 +8,7 @@ from raysearch.config.base import did_you_mean
 from raysearch.config.identity import stable_hash
 from raysearch.config.search import SearchConfig
 from raysearch.errors import UnknownNameError, UserError
+from raysearch.tuning.stop_rules import rule_class
 
 __all__ = ["BASELINE", "RULES", "Rule", "rules_named"]
 
@@ -30,7 +31,10 @@ class Rule:
     def key(self) -> str:
         """What two rules have in common that search alike."""
         search = SearchConfig.model_validate(self.search)
-        return stable_hash([search.model_copy(update={"noise": search.used_noise}), self.random])
+        if search.noise is None:
+            noise = rule_class(search.scheduler).noise_errors
+            search = search.model_copy(update={"noise": noise})
+        return stable_hash([search, self.random])
 
     @property
     def scheduler(self) -> str:

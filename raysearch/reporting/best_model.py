@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from raysearch.config.metric_table import metric_of
 from raysearch.errors import DataError
 from raysearch.evaluation.final_model import FinalModel, Net, load_final
 from raysearch.protocols.learned import LEARNED_FROM
@@ -95,11 +96,11 @@ def _candidates(trials: Trials) -> list[tuple[TrialRecord, EpochRecord]]:
     A trial that was cut off may have reported a better epoch than its last checkpoint holds: it
     is worth what its weights are.
     """
-    sign = 1 if trials.objective == "val_loss" else -1
+    metric = metric_of(trials.objective)
 
     def cost(epoch: EpochRecord) -> float:
         value = epoch.metrics.get(trials.objective)
-        return math.inf if value is None else sign * value
+        return math.inf if value is None else -metric.signed(value)
 
     found = []
     for record in trials.ranked():

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from raysearch.config.metric_table import listed_metrics
 from raysearch.evaluation.final_model import FinalModel, load_final
 from raysearch.files import write_text
 from raysearch.reporting.wording import cell, figure, metric_name
@@ -21,16 +22,13 @@ COLUMNS = (
     "trial",
     "status",
     "best_epoch",
-    "val_uar",
-    "val_wa",
-    "val_macro_f1",
+    *listed_metrics(),
     "epochs",
     "train_s",
     "params",
     "final_share",
     "transductive",
 )
-_METRICS = ("val_uar", "val_wa", "val_macro_f1")
 
 
 def leaderboard_rows(
@@ -73,7 +71,7 @@ def _row(spec: SearchSpec, base: Mapping[str, Any], record: TrialRecord) -> dict
         "trial": record.trial,
         "status": record.status if record.status != "running" else "unfinished",
         "best_epoch": record.best_epoch,
-        **{name: _rounded(metrics.get(name)) for name in _METRICS},
+        **{name: _rounded(metrics.get(name)) for name in listed_metrics()},
         "epochs": record.last_epoch,
         "train_s": None if record.copied_from is not None else round(record.train_s, 3),
         "params": best.num_params if best else None,
@@ -95,7 +93,7 @@ def _markdown(
     model: FinalModel | None,
 ) -> str:
     # The loss is shown where it is what ranks.
-    metrics = dict.fromkeys((*_METRICS, trials.objective))
+    metrics = dict.fromkeys((*listed_metrics(), trials.objective))
     head = [
         "#",
         "status",

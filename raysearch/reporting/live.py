@@ -173,9 +173,9 @@ class LiveTable:
                 "-" if record.slot is None else str(record.slot),
                 f"{record.last_epoch}/{self._spec.training.epochs}",
                 figure(self._objective, metrics.get(self._objective)),
-                figure(self._objective, record.best_value),
+                figure(self._objective, record.best_metric),
                 _rate(record),
-                figure("train_loss", metrics.get("train_loss")),
+                figure("val_loss", metrics.get("train_loss")),
             )
         return table
 
@@ -192,7 +192,7 @@ class LiveTable:
             table.add_row(
                 f"{record.number:04d}",
                 "published" if published else record.status,
-                figure(self._objective, record.best_value),
+                figure(self._objective, record.best_metric),
                 str(record.best_epoch),
                 str(record.last_epoch),
                 _rate(record),
@@ -208,9 +208,9 @@ def _ended(record: TrialRecord, best: TrialRecord | None, objective: str, metric
     if record.copied_from is not None:
         return f"{name} repeats trial {record.copied_from:04d}"
     line = f"{name} {what}{record.status} after {record.last_epoch} epochs"
-    line += f"  {metric} {figure(objective, record.best_value)}"
+    line += f"  {metric} {figure(objective, record.best_metric)}"
     if best is not None and best.number != record.number:
-        line += f"  (best {figure(objective, best.best_value)}, trial {best.number:04d})"
+        line += f"  (best {figure(objective, best.best_metric)}, trial {best.number:04d})"
     return line
 
 

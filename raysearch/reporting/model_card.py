@@ -3,24 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from raysearch.config.metric_table import listed_metrics, metric_of
+from raysearch.corpora.corpus_table import licence_of
 from raysearch.evaluation.final_model import FinalModel
-from raysearch.reporting.wording import cell, figure, metric_name, one_line
+from raysearch.reporting.wording import cell, figure, one_line
 from raysearch.spec import SearchSpec
 from raysearch.training.transductive import is_transductive
 from raysearch.trial_records import EpochRecord, TrialRecord
 
 __all__ = ["model_card"]
-
-_LICENCES = {
-    "ravdess": "RAVDESS: CC BY-NC-SA 4.0; models trained on it are for non-commercial use.",
-    "emodb": "EMO-DB: CC0.",
-    "crema_d": "CREMA-D: Open Database License.",
-    "tess": "TESS: CC BY-NC-ND 4.0; for non-commercial use.",
-    "emovo": "EMOVO: for research, by signed request.",
-    "iemocap": "IEMOCAP: for research, by signed request.",
-    "savee": "SAVEE: for research, by registration.",
-    "demo": "Demo corpus: synthesised by espeak-ng; a caricature, of no use on real speech.",
-}
 
 
 def model_card(
@@ -97,11 +88,10 @@ def _variant(spec: SearchSpec) -> str:
 def _figures(
     spec: SearchSpec, record: TrialRecord, epoch: EpochRecord, facts: Mapping[str, Any]
 ) -> str:
-    names = {"val_uar": "UA", "val_wa": "WA", "val_macro_f1": "macro-F1"}
-    objective, folds = spec.search.objective, facts.get("validation sets", 1)
-    shown = {**names, objective: names.get(objective, metric_name(objective).replace("val ", ""))}
+    folds = facts.get("validation sets", 1)
+    shown = dict.fromkeys([*listed_metrics(), spec.search.objective])
     figures = ", ".join(
-        f"{name} {figure(key, epoch.metrics.get(key))}" for key, name in shown.items()
+        f"{metric_of(name).label} {figure(name, epoch.metrics.get(name))}" for name in shown
     )
     where = f" (means over {folds} validation sets)" if folds > 1 else ""
     when = f"trial {record.number}, epoch {epoch.epoch} of {record.last_epoch}"
@@ -118,7 +108,4 @@ def _kind(spec: SearchSpec) -> str:
 
 
 def _licences(spec: SearchSpec) -> str:
-    return "\n".join(
-        f"- {_LICENCES.get(name, f'{name}: see the licence of the corpus.')}"
-        for name in spec.corpus.name.split(",")
-    )
+    return "\n".join(f"- {licence_of(name)}" for name, _ in spec.corpus.members)

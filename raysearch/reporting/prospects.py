@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from raysearch.config.metric_table import metric_of
 from raysearch.forecast.gain import LEAST_RUNS, LEAST_TRIALS, LEVEL
 from raysearch.forecast.progress import Outlook
 
@@ -16,8 +17,9 @@ _NONE = (
 def in_short(outlook: Outlook, objective: str, metric: str) -> str:
     """Write the gain for the live table, with the metric's name there: below 60 columns."""
     ahead = "next core-hour" if outlook.is_hour else f"as long again ({_time(outlook.core_s)})"
-    low, high = (_figure(objective, gain) for gain in (outlook.gain.low, outlook.gain.high))
-    if objective.endswith("loss"):
+    of = metric_of(objective)
+    low, high = (of.difference(gain) for gain in (outlook.gain.low, outlook.gain.high))
+    if of.lower_is_better:
         return f"{ahead}: {metric} {low} to {high} lower ({LEVEL:.0%})"
     return f"{ahead}: +{low} to +{high} {metric} ({LEVEL:.0%})"
 
@@ -26,10 +28,9 @@ def in_full(outlook: Outlook | None, objective: str, metric: str) -> str:
     """A sentence for the outcome, with the metric's name there."""
     if outlook is None:
         return _NONE
-    low, high = (_figure(objective, gain) for gain in (outlook.gain.low, outlook.gain.high))
-    change = f"falls by {low} to {high}"
-    if not objective.endswith("loss"):
-        change = f"rises by {low} to {high} points"
+    of = metric_of(objective)
+    low, high = (of.difference(gain) for gain in (outlook.gain.low, outlook.gain.high))
+    change = f"{'falls' if of.lower_is_better else 'rises'} by {low} to {high}{of.unit}"
     ahead = "in another core-hour"
     if not outlook.is_hour:
         ahead = f"in {_time(outlook.core_s)} more (a core-hour is too far ahead to tell)"
@@ -47,10 +48,6 @@ def facts(outlook: Outlook | None) -> dict[str, Any] | None:
         "gain_high": outlook.gain.high,
         "level": LEVEL,
     }
-
-
-def _figure(objective: str, gain: float) -> str:
-    return f"{gain:.3f}" if objective.endswith("loss") else f"{100 * gain:.1f}"
 
 
 def _time(core_s: float) -> str:

@@ -37,7 +37,7 @@ def summarize(run: RunFolder, events: Sequence[Event], trials: Trials) -> dict[s
         "objective": trials.objective,
         "transductive": is_transductive(spec),
         "best_trial": best.number if best else None,
-        "best_value": best.best_value if best else None,
+        "best_value": best.best_metric if best else None,
         "best_val_uar": best_epoch.metrics.get("val_uar") if best_epoch else None,
         "forecast": facts(outlook_of(spec, events, trials)),
         "pretraining_s": _pretraining_s(run),

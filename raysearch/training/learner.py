@@ -5,7 +5,6 @@ continues from a checkpoint equals an uninterrupted one without any saved random
 """
 
 import math
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,12 +35,10 @@ from raysearch.training.scoring import (
 from raysearch.training.solver import SolverFit
 from raysearch.training.start_weights import Start, take_over
 from raysearch.training.stopwatch import Stopwatch
-from raysearch.training.training_sections import Objective, SpecAugmentConfig, TrainingConfig
+from raysearch.training.training_sections import SpecAugmentConfig, TrainingConfig
 from raysearch.training.trial_state import TrialState
 
 __all__ = ["EpochResult", "Learner"]
-
-NUM_MEAN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +47,8 @@ class EpochResult:
 
     Attributes:
         epoch: epochs done, this one included.
-        metrics: train_loss, val_loss, val_uar, val_wa, val_macro_f1, learning_rate, and
-            val_uar_mean3, the mean of val_uar over this epoch and up to two before it. Without
-            validation rows those that begin with ``val_`` are absent.
+        metrics: train_loss and learning_rate, and with validation rows every metric of the table
+            and the objective.
         train_s: seconds inside training and validation batches on this rank, waiting for
             the next batch not included.
     """
@@ -102,7 +98,7 @@ class Learner:
         rank: int = 0,
         world_size: int = 1,
         device: torch.device,
-        objective: Objective = "val_uar",
+        objective: str = "val_uar",
         features: Mapping[str, FeatureConfig] | None = None,
         start: Start | None = None,
         labels: Sequence[str] = (),
@@ -184,8 +180,6 @@ class Learner:
         if self.data.num_validation:
             values |= self._validate(watch)
             self._check_finite("validation", values["val_loss"], values)
-            recent = [past["val_uar"] for past in self.history[1 - NUM_MEAN :]]
-            values["val_uar_mean3"] = statistics.fmean([*recent, values["val_uar"]])
         self.epoch += 1
         self.history.append(values)
         return EpochResult(self.epoch, dict(values), watch.seconds)
@@ -201,7 +195,7 @@ class Learner:
         )
         with watch:
             totals = sum_over_ranks(self._scores.totals().to(self.device), self.world_size).cpu()
-        return validation_metrics(totals)
+        return validation_metrics(totals, self.history, self.objective)
 
     def _check_finite(self, kind: str, loss: float, values: Mapping[str, float]) -> None:
         if not math.isfinite(loss):

@@ -3,7 +3,7 @@
 Axes: B windows of a batch, N utterances, K emotions.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -12,10 +12,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from raysearch.config.metric_table import METRICS, EpochScores, metric_of
 from raysearch.training import metrics
 from raysearch.training.data import Batch
 from raysearch.training.normalise import Normaliser
-from raysearch.training.training_sections import Objective
 
 __all__ = [
     "Scores",
@@ -103,21 +103,26 @@ def gather_scores(scores: Scores, world_size: int) -> Scores:
     )
 
 
-def validation_metrics(totals: Tensor) -> dict[str, float]:
-    """``val_loss``, ``val_uar``, ``val_wa`` and ``val_macro_f1`` of all ranks' summed totals."""
+def validation_metrics(
+    totals: Tensor, history: Sequence[Mapping[str, float]] = (), objective: str = ""
+) -> dict[str, float]:
+    """Compute every metric of the table.
+
+    Args:
+        totals: of all ranks, summed.
+        history: the metrics of the epochs before, oldest first.
+        objective: a metric of the user's own that is computed, too.
+    """
     num_classes = round((len(totals) - 2) ** 0.5)
-    confusion = totals[2:].cpu().numpy().reshape(num_classes, num_classes)
-    return {
-        "val_loss": float(totals[0] / totals[1]),
-        "val_uar": float(metrics.uar(confusion)),
-        "val_wa": float(metrics.accuracy(confusion)),
-        "val_macro_f1": float(metrics.macro_f1(confusion)),
-    }
+    confusion_KK = totals[2:].cpu().numpy().reshape(num_classes, num_classes)
+    scores = EpochScores(float(totals[0] / totals[1]), confusion_KK, history)
+    names = dict.fromkeys([*METRICS.built_in, *([objective] if objective else [])])
+    return {name: metric_of(name).compute(scores) for name in names}
 
 
-def objective_value(values: dict[str, float], objective: Objective) -> float:
-    """What the search maximises: the metric, or minus the loss; minus infinity for NaN."""
-    value = -values[objective] if objective == "val_loss" else values[objective]
+def objective_value(values: Mapping[str, float], objective: str) -> float:
+    """Return what the search maximises: the metric, higher is better; minus infinity for NaN."""
+    value = metric_of(objective).signed(values[objective])
     return float("-inf") if np.isnan(value) else value
 
 

@@ -5,9 +5,8 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from raysearch.config.base import Config
-from raysearch.config.search import Objective
 
-__all__ = ["Objective", "SpecAugmentConfig", "TrainingConfig"]
+__all__ = ["SpecAugmentConfig", "TrainingConfig"]
 
 # More would leave too little of a clip to learn from.
 MAX_TIME_MASKED = 0.4

@@ -10,7 +10,6 @@ from torch import Tensor
 from raysearch.config.base import Config, Places, build
 from raysearch.errors import ConfigError, DataError
 from raysearch.training import checkpoint
-from raysearch.training.training_sections import Objective
 
 __all__ = ["BEST", "LAST", "OPTIMIZER", "STATE", "TrialState"]
 
@@ -30,7 +29,7 @@ class TrialState(Config):
     best_value: float | None = Field(description="validation value there, higher is better")
     history: list[dict[str, float]] = Field(description="metrics of each epoch done")
     seed: int = Field(description="the trial's own seed")
-    objective: Objective = Field(description="the metric that chose the best epoch")
+    objective: str = Field(description="the metric that chose the best epoch")
     extra: dict[str, Any] = Field(description="the caller's own values")
 
     def write(

@@ -4,10 +4,11 @@ import itertools
 import math
 from collections.abc import Sequence
 
+from raysearch.config.metric_table import metric_of
 from raysearch.ledger import Event
 from raysearch.trial_records import EpochRecord, Status, TrialRecord, Trials
 from raysearch.tuning.problem import Problem
-from raysearch.tuning.stop_rules import StopRule
+from raysearch.tuning.stop_rules import RuleSettings, stop_rule
 from raysearch.tuning.tolerance import ValidationNoise
 
 __all__ = ["Judge", "resumed_from"]
@@ -29,12 +30,10 @@ class Judge:
     def __init__(self, problem: Problem, noise: ValidationNoise | None = None) -> None:
         search = problem.search
         self._objective = search.objective
-        self._sign = -1.0 if self._objective == "val_loss" else 1.0
-        self._noise, self._errors = noise, search.used_noise
-        self._problem = problem
+        self._metric = metric_of(self._objective)
+        self._noise, self._problem = noise, problem
         self._warmups: dict[int, int] = {}
-        self._rule = StopRule(
-            search.scheduler,
+        settings = RuleSettings(
             max_epochs=problem.max_epochs,
             grace_epochs=search.grace_epochs,
             reduction_factor=search.reduction_factor,
@@ -42,6 +41,8 @@ class Judge:
             extrapolation=search.extrapolation,
             noise=self._standard_error,
         )
+        self._rule = stop_rule(search.scheduler, settings)
+        self._errors = self._rule.noise_errors if search.noise is None else search.noise
 
     def value(self, record: TrialRecord, epoch: int) -> float:
         """Return the trial's best objective value up to ``epoch``; higher is better."""
@@ -56,7 +57,7 @@ class Judge:
     def _signed(self, epoch: EpochRecord | None) -> float:
         """The objective's value, higher is better; below every other where there is none."""
         value = epoch.metrics.get(self._objective) if epoch else None
-        return -math.inf if value is None else self._sign * float(value)
+        return -math.inf if value is None else self._metric.signed(float(value))
 
     def end(self, record: TrialRecord, epoch: int, *, done: bool) -> Status | None:
         """How ``epoch`` ends the trial: ``completed`` if ``done``, ``pruned``, or not at all.

@@ -10,6 +10,7 @@ the epochs that it would have had.
 import math
 from dataclasses import dataclass
 
+from raysearch.config.metric_table import metric_of
 from raysearch.spec import SearchSpec
 from raysearch.trial_records import TrialRecord, Trials
 from raysearch.tuning.tolerance import ValidationNoise
@@ -75,13 +76,12 @@ class RefitPlan:
         best = record.best_epoch or record.last_epoch
         if record.best_value is None:
             return best
-        sign = -1 if objective == "val_loss" else 1
-        value = sign * record.best_value
+        metric, value = metric_of(objective), record.best_value
         least = value - self.noise.of_difference(value, value, objective)
         good = [
             epoch
             for epoch, entry in record.epochs.items()
-            if (found := entry.metrics.get(objective)) is not None and sign * found >= least
+            if (found := entry.metrics.get(objective)) is not None and metric.signed(found) >= least
         ]
         found, whole = max(good, default=best), self.spec.training.epochs
         was_cut = record.status != "completed" and record.last_epoch < whole

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from raysearch.config.search import Objective
+from raysearch.config.metric_table import metric_of
 from raysearch.protocols.splits import Split
 
 __all__ = ["ValidationNoise", "design_effect"]
@@ -52,16 +52,13 @@ class ValidationNoise:
         """Plain data."""
         return asdict(self)
 
-    def of_difference(self, value: float, other: float, objective: Objective) -> float:
+    def of_difference(self, value: float, other: float, objective: str) -> float:
         """Return the standard error of the difference between two trials' values.
 
-        A recall is a binomial share, so an unweighted mean of K recalls near p has the variance
-        p (1 - p) sum(1 / n_k) / K^2, the accuracy p (1 - p) / N; macro-F1 is taken to vary as the
-        mean recall does. The loss of one row has about its mean as its deviation, as an
-        exponential variable has, so that of N rows has loss^2 / N. All of them are for independent
-        rows of one trial: the difference has twice that, less what trials on the same rows share,
-        times the design effect of rows in clusters, one a speaker (Kish 1965, section 5.4). With
-        few speakers that is a guess: how much voices differ is not seen in two of them.
+        Each metric knows the variance of its value for independent rows of one trial. The
+        difference of two trials has twice that, less what trials on the same rows share, times the
+        design effect of rows in clusters, one a speaker (Kish 1965, section 5.4). With few
+        speakers that is a guess: how much voices differ is not seen in two of them.
 
         Args:
             value: of one trial, higher is better.
@@ -75,24 +72,15 @@ class ValidationNoise:
             return 0.0
         return math.sqrt(2 * (1 - SHARED)) * self.of_value((value + other) / 2, objective)
 
-    def of_value(self, value: float, objective: Objective) -> float:
+    def of_value(self, value: float, objective: str) -> float:
         """Return the standard error of one trial's value, reckoned as in ``of_difference``."""
-        sets = zip(self.counts, self.speakers, strict=True)
+        metric, sets = metric_of(objective), zip(self.counts, self.speakers, strict=True)
         variances = [
-            _variance(value, counts, objective) * design_effect(sum(counts) / num_speakers)
+            metric.variance(value, counts) * design_effect(sum(counts) / num_speakers)
             for counts, num_speakers in sets
         ]
         # Of a mean over disjoint sets.
         return math.sqrt(sum(variances)) / len(variances)
-
-
-def _variance(value: float, counts: Sequence[int], objective: Objective) -> float:
-    if objective == "val_loss":
-        return value**2 / sum(counts)
-    p = min(max(value, 0.0), 1.0)
-    if objective == "val_wa":
-        return p * (1 - p) / sum(counts)
-    return p * (1 - p) * sum(1 / number for number in counts) / len(counts) ** 2
 
 
 def design_effect(rows_a_speaker: float) -> float:

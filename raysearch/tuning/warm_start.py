@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from raysearch.config.distributions import Scalar
 from raysearch.config.search import Origin, WarmStart
+from raysearch.corpora.corpus_table import corpora_of_fixed_ids
 from raysearch.errors import ConfigError
 from raysearch.protocols.splits import Split
 from raysearch.run_folder import RunFolder
@@ -15,8 +16,6 @@ from raysearch.tuning.likeness import facts_of_run, facts_of_split, likeness
 __all__ = ["warm_start"]
 
 NUM_OF_ONE, NUM_IN_ALL = 3, 5
-# Corpora whose utterances are named by their publisher, whatever folder they are in.
-OWN_IDS = frozenset({"crema_d", "demo", "emodb", "emovo", "iemocap", "ravdess", "savee", "tess"})
 
 Settings = dict[str, Scalar]
 
@@ -129,12 +128,12 @@ def _saw_test(earlier: RunFolder, old: SearchSpec, spec: SearchSpec, split: Spli
 
 def _apart(corpus: str, other: str) -> bool:
     """Whether two corpora are known to share no recording."""
-    return corpus != other and {corpus, other} <= OWN_IDS
+    return corpus != other and {corpus, other} <= corpora_of_fixed_ids()
 
 
 def _comparable(corpus: str, other: str) -> bool:
     """Whether a recording has the same id in both."""
-    return corpus == other and corpus in OWN_IDS
+    return corpus == other and corpus in corpora_of_fixed_ids()
 
 
 def _full(corpus: str, name: str) -> str:

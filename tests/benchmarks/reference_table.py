@@ -148,7 +148,7 @@ def fold(run: RunFolder) -> dict[str, Any]:
         "num_epochs": trials.num_epochs,
         "search_s": round(events[-1].time - events[0].time, 1),
         "whole_s": round(run.info()["sessions"][-1]["ended"] - events[0].time, 1),
-        "value": best.best_value,
+        "value": best.best_metric,
         "number": best.number,
         "own": bool(best.never_pruned),
         "best": best.config,

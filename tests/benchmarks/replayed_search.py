@@ -8,7 +8,7 @@ import optuna
 from ray.tune.schedulers import ASHAScheduler
 from recorded_curves import Curves
 
-from raysearch.tuning.stop_rules import StopRule
+from raysearch.tuning.stop_rules import RuleSettings, stop_rule
 
 Rule = Callable[[int, int, float], bool]
 
@@ -51,13 +51,13 @@ def ours(
             return 0.0
         return noise * curves.noise.of_difference(value, cutoff, "val_uar_mean3")
 
-    rule = StopRule(
-        "asha",
+    settings = RuleSettings(
         max_epochs=num_epochs,
         grace_epochs=None if share is None else max(1, round(share * num_epochs)),
         reduction_factor=3,
         tolerance=tolerance,
     )
+    rule = stop_rule("asha", settings)
     return lambda number, epoch, value: rule.stops(
         number, epoch, value, warmup=curves.warmups[run_of[number]]
     )

@@ -14,7 +14,15 @@ from demo_layouts import LAYOUTS, TAKES, Take, move
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from raysearch.corpora.corpus_table import CORPORA, CorpusConfig, corpus_parser, load_corpus
+from raysearch.corpora.corpus_table import (
+    CORPORA,
+    CorpusConfig,
+    corpora_of_fixed_ids,
+    corpus_parser,
+    licence_of,
+    load_corpus,
+)
+from raysearch.corpora.emobox_names import named_entry
 from raysearch.corpora.utterance import Corpus, Utterance
 from raysearch.errors import ConfigError, EmptyCorpusError, MissingPathError, UnknownNameError
 
@@ -253,3 +261,18 @@ def test_a_users_own_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     config = CorpusConfig(name="users_own_corpus:Own", data=str(audio))
     corpus = load_corpus(config, tmp_path)
     assert (corpus.name, corpus.speakers, corpus.emotions) == ("own", ("a",), ("joy",))
+
+
+@pytest.mark.parametrize("name", CORPORA.built_in)
+def test_the_parser_alone_knows_what_others_must_know_of_it(name: str) -> None:
+    parser = corpus_parser(name)
+    assert parser.name == name
+    assert name in (CorpusConfig.model_fields["name"].description or "")
+    assert licence_of(name) == (parser.licence or f"{name}: see the licence of the corpus.")
+    assert (name in corpora_of_fixed_ids()) == parser.fixed_ids
+    if name in NAMED:
+        assert parser.licence
+        assert parser.fixed_ids
+        dataset = name.replace("_", "-").upper()  # as a list of EmoBox may write it
+        files = [Path(one.official) for one in NAMED[name]]
+        assert all((found := named_entry(dataset, file)) and found.speaker for file in files)

@@ -279,7 +279,7 @@ def test_a_loss_is_made_small(tmp_path):
     spec = small_spec(search__objective="val_loss", search__scheduler="none", search__trials=4)
     search = FakeSearch(tmp_path / "run", spec).run()
     best = search.trials.ranked()[0]
-    assert best.best_value == min(
+    assert best.best_metric == min(
         entry.metrics["val_loss"]
         for record in search.trials.records.values()
         for entry in record.epochs.values()

@@ -6,7 +6,7 @@ import pytest
 from fake_slots import small_spec
 
 from raysearch.tuning.extrapolation import Extrapolation
-from raysearch.tuning.stop_rules import StopRule
+from raysearch.tuning.stop_rules import RuleSettings, stop_rule
 
 
 def curve(limit, fall, power, epochs=16):
@@ -57,7 +57,8 @@ def test_trials_do_not_mix():
 
 @pytest.mark.parametrize(("part", "first"), [(0.0, 0), (0.5, 1)])
 def test_who_still_rises_is_promoted_before_who_has_levelled_off(part, first):
-    rule = StopRule("promote", max_epochs=8, grace_epochs=2, reduction_factor=2, extrapolation=part)
+    settings = RuleSettings(max_epochs=8, grace_epochs=2, reduction_factor=2, extrapolation=part)
+    rule = stop_rule("promote", settings)
     for epoch in (1, 2):
         assert rule.stops(0, epoch, (0.55, 0.56)[epoch - 1]) == (epoch == 2)
     rule.stops(1, 1, 0.3)

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from raysearch.config.metric_table import metric_of
 from raysearch.spec import SearchSpec
 from raysearch.trial_records import EpochRecord, TrialRecord, Trials
 from raysearch.tuning.budgets import MAX_COPIES, MAX_RESERVE, Budgets
@@ -16,8 +17,9 @@ def record(values, seconds=2.0, objective="val_uar"):
     for epoch, value in enumerate(values, start=1):
         trial.epochs[epoch] = EpochRecord(epoch, 1, {objective: value}, seconds, 0.0)
     best = min if objective == "val_loss" else max
-    trial.best_value = best(values)
-    trial.best_epoch = 1 + values.index(trial.best_value)
+    trial.best_metric = best(values)
+    trial.best_value = metric_of(objective).signed(trial.best_metric)
+    trial.best_epoch = 1 + values.index(trial.best_metric)
     return trial
 
 

@@ -10,6 +10,7 @@ import pytest
 from curve_tables import table_of, write_table
 
 from raysearch.cli.main import run_command
+from raysearch.config.metric_table import metric_of
 from raysearch.forecast.course import Course
 from raysearch.forecast.gain import RATIOS, forecast
 from raysearch.replay.forecasts import cases, kept
@@ -51,7 +52,9 @@ def test_a_case_is_what_was_foretold_and_what_came():
     assert {case.ratio for case in found if case.moment == 0.75} == {0.1, 0.25}
     (one,) = [case for case in found if (case.moment, case.ratio) == (0.5, 1.0)]
     half = budget // 2
-    so_far = Course.of(course.spent[:half], course.numbers[:half], course.values[:half], loss=True)
+    so_far = Course.of(
+        course.spent[:half], course.numbers[:half], course.values[:half], metric_of("val_loss")
+    )
     assert one.forecast == forecast(so_far, 1.0, EPOCHS, "asha")
     assert one.gain == pytest.approx(course.best[-1] - course.best[half - 1])
     assert one.held == (one.gain <= one.forecast.high + 1e-12)

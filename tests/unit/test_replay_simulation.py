@@ -13,7 +13,7 @@ from raysearch.replay.row_sampler import RowSampler
 from raysearch.replay.rule_comparison import Plan, Switch, compare_rules
 from raysearch.replay.search_rules import RULES, Rule
 from raysearch.replay.simulation import Conditions, Simulation, replay
-from raysearch.tuning.stop_rules import StopRule
+from raysearch.tuning.stop_rules import RuleSettings, stop_rule
 from raysearch.tuning.study import Study
 
 EPOCHS, ROWS = 10, 40
@@ -84,7 +84,7 @@ def test_all_rows_are_tried_if_the_budget_lets_them_and_the_best_is_found(simula
 
 def test_asha_stops_whom_the_stop_rule_stops(simulated):
     simulation = simulated("asha", 300)
-    rule = StopRule("asha", max_epochs=EPOCHS, grace_epochs=None, reduction_factor=3)
+    rule = stop_rule("asha", RuleSettings(max_epochs=EPOCHS, grace_epochs=None, reduction_factor=3))
     stopped, best = {}, {}
     for event in epochs_of(simulation):
         number, epoch = event.number, event.data["epoch"]

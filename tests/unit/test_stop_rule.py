@@ -8,17 +8,21 @@ from fake_slots import FakeSearch, problem_of, small_spec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from raysearch.config.search import SearchConfig
+from raysearch.config.stop_rule_table import STOP_RULES
+from raysearch.errors import UnknownNameError
 from raysearch.ledger import Event
 from raysearch.spec import SearchSpec
 from raysearch.trial_records import Trials
 from raysearch.tuning.halving import PAUSE_SHARE, STOP_SHARE, first_rung
 from raysearch.tuning.judge import Judge
-from raysearch.tuning.stop_rules import StopRule
+from raysearch.tuning.stop_rules import RuleSettings, StopRule, rule_class, stop_rule
 from raysearch.tuning.tolerance import ValidationNoise
 
 
 def rule(kind="asha", max_epochs=9, grace=1, factor=3):
-    return StopRule(kind, max_epochs=max_epochs, grace_epochs=grace, reduction_factor=factor)
+    settings = RuleSettings(max_epochs=max_epochs, grace_epochs=grace, reduction_factor=factor)
+    return stop_rule(kind, settings)
 
 
 def stopped_at(stop_rule, number, values):
@@ -73,7 +77,7 @@ def test_a_difference_within_the_tolerance_stops_nobody():
         return 0.1
 
     settings = {"max_epochs": 9, "grace_epochs": 1, "reduction_factor": 3}
-    asha = StopRule("asha", **settings, tolerance=tolerance)
+    asha = stop_rule("asha", RuleSettings(**settings, tolerance=tolerance))
     for number in range(6):
         assert stopped_at(asha, number, [0.9] * 9) is None
     assert stopped_at(asha, 10, [0.81] * 9) is None
@@ -311,3 +315,25 @@ def test_a_value_is_the_best_so_far():
     assert [judge.value(record, epoch) for epoch in (1, 2, 3)] == [0.3, 0.3, 0.3]
     losses = Judge(problem_of(small_spec(search__objective="val_loss")))
     assert [losses.value(record, epoch) for epoch in (1, 2, 3)] == [-1.0, -1.0, -0.8]
+
+
+class FirstOnly(StopRule):
+    """A user's own rule: only trial 0 trains on."""
+
+    def take(self, number, epoch, value):
+        return number > 0
+
+
+@pytest.mark.parametrize("name", [*STOP_RULES.built_in, "test_stop_rule:FirstOnly"])
+def test_every_rule_of_the_table_and_the_users_own_lets_the_first_trial_train(name):
+    found = stop_rule(name, RuleSettings(max_epochs=9, grace_epochs=9, reduction_factor=3))
+    assert isinstance(found, StopRule)
+    assert stopped_at(found, 0, [0.5] * 9) is None
+    assert SearchConfig(scheduler=name).scheduler == name
+
+
+def test_what_is_no_rule_is_refused():
+    with pytest.raises(ValueError, match=r"unknown stop rule 'ahsa' \(did you mean 'asha'"):
+        SearchConfig(scheduler="ahsa")
+    with pytest.raises(UnknownNameError, match="not a subclass"):
+        rule_class("raysearch.errors:UserError")

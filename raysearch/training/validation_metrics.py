@@ -1,0 +1,121 @@
+"""The built-in metrics of validation rows; ``config/metric_table.py`` gives them their names."""
+
+import statistics
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+from numpy.typing import ArrayLike
+
+from raysearch.config.metric_table import EpochScores, Metric, listed_metrics, metric_of
+from raysearch.training.metrics import Floats, accuracy, macro_f1, uar
+
+__all__ = [
+    "NUM_MEAN",
+    "ConfusionMetric",
+    "ValLoss",
+    "ValMacroF1",
+    "ValUar",
+    "ValUarMean3",
+    "ValWa",
+    "confusion_metrics",
+]
+
+NUM_MEAN = 3
+
+
+class ConfusionMetric(Metric):
+    """A metric that a confusion matrix decides; one that is listed scores test rows, too."""
+
+    key: ClassVar[str]
+    """What the figure of test rows is called in evaluation.json."""
+
+    @abstractmethod
+    def of(self, confusion: ArrayLike) -> Floats:
+        """Return the metric of matrices ``(..., K, K)``, true classes as rows: ``(...)``."""
+
+    def compute(self, scores: EpochScores) -> float:
+        """Return the metric of an epoch's matrix."""
+        return float(self.of(scores.confusion_KK))
+
+
+class ValUar(ConfusionMetric):
+    """Unweighted average recall."""
+
+    key, heading, label = "ua", "val UA", "UA"
+    listed = is_recall = True
+
+    def of(self, confusion: ArrayLike) -> Floats:
+        """Return the mean of the recalls of the classes that have rows."""
+        return uar(confusion)
+
+
+class ValUarMean3(Metric):
+    """The mean ``val_uar`` of an epoch and up to two before it: one lucky epoch does not win it."""
+
+    heading, label = "3-epoch val UA", "3-epoch UA"
+    is_recall = True
+
+    def compute(self, scores: EpochScores) -> float:
+        """Return the mean over the last ``NUM_MEAN`` epochs, or over fewer at the beginning."""
+        recent = [past["val_uar"] for past in scores.history[1 - NUM_MEAN :]]
+        return statistics.fmean([*recent, ValUar().compute(scores)])
+
+
+class ValWa(ConfusionMetric):
+    """Accuracy, which the field calls weighted accuracy."""
+
+    key, heading, label = "wa", "val WA", "WA"
+    listed = True
+
+    def of(self, confusion: ArrayLike) -> Floats:
+        """Return the share of rows that are recognised."""
+        return accuracy(confusion)
+
+    def variance(self, value: float, counts: Sequence[int]) -> float:
+        """Return the variance of one binomial share of all rows."""
+        p = min(max(value, 0.0), 1.0)
+        return p * (1 - p) / sum(counts)
+
+
+class ValMacroF1(ConfusionMetric):
+    """Mean F1 of the classes; it is taken to vary by chance as the mean recall does."""
+
+    key, heading, label = "macro_f1", "val F1", "macro-F1"
+    listed = True
+
+    def of(self, confusion: ArrayLike) -> Floats:
+        """Return the mean of the F1 of the classes that have rows."""
+        return macro_f1(confusion)
+
+
+class ValLoss(Metric):
+    """Mean log-loss of a row."""
+
+    heading, label, unit = "val loss", "loss", ""
+    lower_is_better, ideal = True, 0.0
+
+    def compute(self, scores: EpochScores) -> float:
+        """Return the loss, which the scores hold."""
+        return scores.loss
+
+    def text(self, value: float) -> str:
+        """Write the loss as a number."""
+        return self.difference(value)
+
+    def difference(self, value: float, sign: str = "") -> str:
+        """Write a difference as a number."""
+        return f"{value:{sign}.3f}"
+
+    def variance(self, value: float, counts: Sequence[int]) -> float:
+        """Return the variance of a mean of rows whose deviation is about the mean itself.
+
+        As an exponential variable's is.
+        """
+        return value**2 / sum(counts)
+
+
+def confusion_metrics() -> dict[str, ConfusionMetric]:
+    """Return the listed metrics that test rows are scored by, by their keys."""
+    listed = [metric_of(name) for name in listed_metrics()]
+    return {metric.key: metric for metric in listed if isinstance(metric, ConfusionMetric)}

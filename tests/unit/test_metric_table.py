@@ -1,0 +1,82 @@
+"""The one table of metrics: what it says holds for every metric, built in or a user's own."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from raysearch.config.metric_table import METRICS, EpochScores, metric_of
+from raysearch.config.search import SearchConfig
+from raysearch.errors import UnknownNameError
+from raysearch.reporting.leaderboard import COLUMNS
+from raysearch.training.scoring import objective_value, validation_metrics
+from raysearch.training.validation_metrics import ConfusionMetric
+from raysearch.trial_records import EpochRecord, TrialRecord
+
+OWN = "test_metric_table:WorstRecall"
+TOTALS = torch.tensor([6.0, 10.0, 4, 1, 3, 2]).double()
+
+
+class WorstRecall(ConfusionMetric):
+    key, heading, label = "worst", "val worst recall", "worst recall"
+
+    def of(self, confusion):
+        counts = np.asarray(confusion, dtype=np.float64)
+        return (np.diagonal(counts, axis1=-2, axis2=-1) / counts.sum(axis=-1)).min(axis=-1)
+
+
+@pytest.mark.parametrize("name", METRICS.built_in)
+def test_a_better_value_is_higher_once_it_is_signed(name):
+    metric = metric_of(name)
+    perfect = EpochScores(0.0, np.diag([3, 3]), ())
+    poor = EpochScores(2.0, np.array([[1, 2], [2, 1]]), ())
+    assert metric.compute(perfect) == metric.ideal
+    values = [metric.signed(metric.compute(scores)) for scores in (poor, perfect)]
+    assert values == sorted(values)
+    assert metric.variance(values[0], (3, 3)) > 0
+
+
+def test_an_epoch_has_all_of_the_table_and_the_users_own():
+    assert list(validation_metrics(TOTALS)) == list(METRICS.built_in)
+    found = validation_metrics(TOTALS, [{"val_uar": 0.2}, {"val_uar": 0.4}, {"val_uar": 0.6}], OWN)
+    assert found == {
+        "val_loss": 0.6,
+        "val_uar": pytest.approx(0.6),
+        "val_wa": 0.6,
+        "val_macro_f1": pytest.approx((8 / 12 + 4 / 8) / 2),
+        "val_uar_mean3": pytest.approx((0.4 + 0.6 + 0.6) / 3),
+        OWN: 0.4,
+    }
+    assert (metric_of(OWN).text(0.4), metric_of(OWN).in_words) == (
+        "40.0%",
+        "validation worst recall",
+    )
+
+
+@pytest.mark.parametrize("objective", METRICS.built_in)
+def test_the_learners_value_is_the_records(objective):
+    record = TrialRecord("t", 0, {}, 0.0)
+    metrics = [{objective: value} for value in (0.5, 0.2, 0.9)]
+    for epoch, one in enumerate(metrics, start=1):
+        record.epochs[epoch] = EpochRecord(epoch, 1, one, 1.0, 0.0)
+        record._rank(record.epochs[epoch], objective)
+    values = [objective_value(one, objective) for one in metrics]
+    assert record.best_value == max(values)
+    assert record.best_epoch == 1 + values.index(max(values))
+    assert record.best_metric == (0.2 if objective == "val_loss" else 0.9)
+    assert objective_value({objective: math.nan}, objective) == -math.inf
+
+
+def test_a_search_names_them_or_the_users_own():
+    assert SearchConfig(objective=OWN).objective == OWN
+    with pytest.raises(ValueError, match=r"unknown metric 'val_lose' \(did you mean 'val_loss'\?"):
+        SearchConfig(objective="val_lose")
+    with pytest.raises(UnknownNameError, match="not a subclass"):
+        metric_of("raysearch.errors:UserError")
+
+
+def test_leaderboards_have_those_that_are_listed():
+    assert [name for name in COLUMNS if name.startswith("val_")] == [
+        name for name in METRICS.built_in if metric_of(name).listed
+    ]
