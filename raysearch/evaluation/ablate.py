@@ -13,12 +13,13 @@ from typing import Any
 import pyarrow as pa
 
 from raysearch.errors import ConfigError, UserError
-from raysearch.evaluation.arm import Arm, retrain
+from raysearch.evaluation.arm import Arm
 from raysearch.evaluation.compare import compare_all
 from raysearch.evaluation.evaluate import best_record, winner_arm
 from raysearch.evaluation.markdown import markdown_table, percent
 from raysearch.evaluation.named_ablations import ABLATIONS, Changes, check_names
 from raysearch.evaluation.predict import predict_arm
+from raysearch.evaluation.retraining import retrain
 from raysearch.evaluation.scores import score
 from raysearch.evaluation.transductive_notes import transductive_notes
 from raysearch.files import write_json, write_text

@@ -10,12 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from raysearch.errors import UserError
-from raysearch.evaluation.arm import NUM_SEEDS, Arm, retrain
+from raysearch.evaluation.arm import NUM_SEEDS, Arm
 from raysearch.evaluation.final_model import FinalModel, load_final
 from raysearch.evaluation.final_stage import FinalStage, single_model
 from raysearch.evaluation.other_models import cost_of, parts_of, score_parts
 from raysearch.evaluation.paper import paper_arm
 from raysearch.evaluation.predict import pooled, predict_arm
+from raysearch.evaluation.retraining import retrain
 from raysearch.evaluation.scores import score
 from raysearch.evaluation.starting_point import begin_as, check_start, start_notes
 from raysearch.evaluation.stored_evaluations import Mode, evaluation_file, stored_evaluations

@@ -34,6 +34,7 @@ from raysearch.tuning.budgets import MAX_PRETRAINING
 from raysearch.tuning.tuner import Watcher
 from raysearch.workers.faults import Fault
 from raysearch.workers.pool import WorkerPool
+from raysearch.workers.trial_task import TrialTask
 
 __all__ = ["FOLDER", "NetTraining", "over"]
 
@@ -117,12 +118,12 @@ class NetTraining:
     ) -> dict[str, Any]:
         """Train there; the last answer of its host, which holds ``checkpoint`` if it ended well."""
         host = pool.slots[slot].host
-        booking = pool.assign(slot, self._task(resume))["booking"]
+        task = self._task(resume)
+        booking = pool.assign(slot, task)["booking"]
         last, index = time.monotonic(), 0
-        name = f"pretraining {self.config.model.name}"
         try:
             answer: dict[str, Any] = ray.get(host.begin.remote(booking))
-            named_task = host.trial.options(name=name).remote(NUMBER)
+            named_task = host.trial.options(name=task.label).remote(NUMBER)
             while "failed" not in answer and not answer.get("done"):
                 answer = ray.get(host.step.remote(booking, index))
                 index += 1
@@ -143,23 +144,24 @@ class NetTraining:
             return LOST
         return answer
 
-    def _task(self, resume: Path | None) -> dict[str, Any]:
+    def _task(self, resume: Path | None) -> TrialTask:
         search, root = self.spec.search, self.run_folder.root.absolute()
         content = [self.config.identity(), self.split.identity(), search.workers_of_identity]
         identity = stable_hash([*content, search.seed])
-        return {
-            "trial": identity,
-            "number": NUMBER,
-            "attempt": 1 + len(self.checkpoints()),
-            "config": self.config.to_dict(),
-            "seed": seed_from(identity, FOLDER),
-            "objective": search.objective,
-            "resume": str(resume) if resume else None,
-            "folder": str(root / FOLDER / "net"),
-            **publication(root, self.lease),
-            "checkpoint_every_s": search.checkpoint_every_s,
-            "data": self.bank.data(self.config),
-        }
+        return TrialTask(
+            number=NUMBER,
+            trial=identity,
+            attempt=1 + len(self.checkpoints()),
+            label=f"pretraining {self.config.model.name}",
+            config=self.config.to_dict(),
+            seed=seed_from(identity, FOLDER),
+            objective=search.objective,
+            data=self.bank.data(self.config),
+            folder=str(root / FOLDER / "net"),
+            publication=publication(root, self.lease),
+            resume=str(resume) if resume else None,
+            checkpoint_every_s=search.checkpoint_every_s,
+        )
 
 
 def _goes_on(pool: WorkerPool, slot: int, answer: Mapping[str, Any]) -> bool:

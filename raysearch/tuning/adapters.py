@@ -75,7 +75,7 @@ class ConductorSearcher(_Stateless, Searcher):
             return Searcher.FINISHED if self._conductor.idle else None
         self._numbers[trial_id] = assignment.number
         booking = self._pool.assign(assignment.slot, assignment.task)
-        return {"number": assignment.number, "label": assignment.label, **booking}
+        return {"number": assignment.number, "label": assignment.task.label, **booking}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False

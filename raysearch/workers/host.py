@@ -17,6 +17,7 @@ once would hang again.
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from typing import Any
 
 from raysearch.workers.channel import Channel, no_task_events
@@ -24,6 +25,7 @@ from raysearch.workers.commands import FaultError, GroupHungError, GroupLostErro
 from raysearch.workers.faults import Fault
 from raysearch.workers.gauges import SlotGauges
 from raysearch.workers.running_trial import Running, trial_key
+from raysearch.workers.trial_task import TrialTask
 
 __all__ = ["WorkerGroupHost"]
 
@@ -58,7 +60,7 @@ class WorkerGroupHost(Channel):
         self._max_attempts = max_attempts
         self._max_restarts = max_restarts
         self._busy = asyncio.Lock()
-        self._assigned: dict[str, Any] = {}
+        self._assigned: TrialTask | None = None
         self._booking = -1
         # By folder and number: several runs may share a slot.
         self._attempts: dict[tuple[str, int], int] = {}
@@ -69,7 +71,7 @@ class WorkerGroupHost(Channel):
     # ---- the trial's side --------------------------------------------------------------------
 
     @no_task_events
-    async def assign(self, task: dict[str, Any], booking: int) -> None:
+    async def assign(self, task: TrialTask, booking: int) -> None:
         """Take the driver's word on which trial comes next; bookings of a slot only rise."""
         async with self._changed:
             self._assigned, self._booking = task, booking
@@ -88,7 +90,7 @@ class WorkerGroupHost(Channel):
         """
         await self._until(lambda: self._booking >= booking)
         async with self._busy:
-            if booking != self._booking:
+            if booking != self._booking or self._assigned is None:
                 return {"failed": "superseded"}
             if self._current is None or self._current.booking != booking:
                 await self._drop()
@@ -98,10 +100,10 @@ class WorkerGroupHost(Channel):
                 return self._failure(self._current)
             return {"attempt": self._current.attempt}
 
-    def _new(self, task: dict[str, Any], booking: int) -> Running:
+    def _new(self, task: TrialTask, booking: int) -> Running:
         key = trial_key(task)
-        self._attempts[key] = attempt = max(self._attempts.get(key, 0) + 1, int(task["attempt"]))
-        return Running(task, booking, attempt, task.get("resume"))
+        self._attempts[key] = attempt = max(self._attempts.get(key, 0) + 1, task.attempt)
+        return Running(task, booking, attempt, task.resume)
 
     @no_task_events
     async def step(self, booking: int, index: int) -> dict[str, Any]:
@@ -228,7 +230,7 @@ class WorkerGroupHost(Channel):
             if running.token != self._token:
                 raise GroupLostError("a worker died")  # while nothing was to be done
             return
-        task = {**running.task, "attempt": running.attempt, "resume": running.checkpoint}
+        task = replace(running.task, attempt=running.attempt, resume=running.checkpoint)
         started = await self._execute("start", task)
         running.token = self._token
         if started.get("afresh"):
@@ -260,7 +262,7 @@ class WorkerGroupHost(Channel):
         if hung:
             raise FaultError(self._given_up or cause, Fault.SLOT)
         # Two: one loss may be chance, on any slot.
-        most = min(2, self._max_attempts) if running.task.get("suspect") else self._max_attempts
+        most = min(2, self._max_attempts) if running.task.suspect else self._max_attempts
         if running.starts >= most:
             raise FaultError(f"given up after {most} attempt(s): {cause}", Fault.SLOT)
 

@@ -20,6 +20,7 @@ from raysearch.ray_cluster.resources import Plan
 from raysearch.streaming.node_cache import SlotCaches
 from raysearch.workers.deadlines import SHORT_S, Deadlines
 from raysearch.workers.slot import Slot
+from raysearch.workers.trial_task import TrialTask
 
 __all__ = ["REST_SECONDS", "WorkerPool"]
 
@@ -232,7 +233,7 @@ class WorkerPool:
         with contextlib.suppress(RayError):  # a dead host's trial will tell
             ray.get(self.slots[slot].host.let_go.remote(number), timeout=ANSWER_S)
 
-    def assign(self, slot: int, task: dict[str, Any]) -> dict[str, Any]:
+    def assign(self, slot: int, task: TrialTask) -> dict[str, Any]:
         """Tell ``slot`` its next trial.
 
         Returns:

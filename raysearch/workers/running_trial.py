@@ -1,11 +1,11 @@
 """The trial that a group works on, as its host keeps it."""
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from raysearch.workers.faults import Fault
+from raysearch.workers.trial_task import TrialTask
 
 __all__ = ["Running", "trial_key"]
 
@@ -14,7 +14,7 @@ __all__ = ["Running", "trial_key"]
 class Running:
     """What a host knows of the trial that it works on, or last worked on."""
 
-    task: dict[str, Any]
+    task: TrialTask
     booking: int
     attempt: int
     checkpoint: str | None
@@ -37,7 +37,7 @@ class Running:
     @property
     def number(self) -> int:
         """The trial's number."""
-        return int(self.task["number"])
+        return self.task.number
 
     @property
     def starts(self) -> int:
@@ -65,6 +65,6 @@ class Running:
             self.ended.set()
 
 
-def trial_key(task: Mapping[str, Any]) -> tuple[str, int]:
+def trial_key(task: TrialTask) -> tuple[str, int]:
     """Return the folder and number, which tell trials of several runs on one slot apart."""
-    return str(task["folder"]), int(task["number"])
+    return task.folder, task.number

@@ -18,6 +18,7 @@ from raysearch.errors import RaysearchError
 from raysearch.workers.commands import Command, Outcome
 from raysearch.workers.faults import Fault, fault_of
 from raysearch.workers.trial_session import TrialSession
+from raysearch.workers.trial_task import TrialTask
 
 __all__ = ["serve_trials"]
 
@@ -97,10 +98,10 @@ class _Server:
             return failed if failed.fault is not Fault.SETTINGS else _failure(error)
         return failed
 
-    def _start(self, task: dict[str, Any]) -> dict[str, Any]:
+    def _start(self, task: TrialTask) -> dict[str, Any]:
         self.drop()
-        data = ray.get(task["data"])  # which the host kept closed: it cannot read what is inside
-        self._session = TrialSession({**task, "data": data}, self._rank, self._world_size)
+        features = ray.get(task.data)  # the host could not have read what is inside
+        self._session = TrialSession(task, features, self._rank, self._world_size)
         return {"epoch": self._session.epoch, "afresh": self._session.afresh}
 
     def _epoch(self, _: Any) -> dict[str, Any]:

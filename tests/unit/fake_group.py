@@ -4,15 +4,28 @@ import asyncio
 import functools
 from contextlib import asynccontextmanager
 
+from raysearch.storage.publication import Publication
 from raysearch.workers.commands import Outcome
 from raysearch.workers.host import WorkerGroupHost
+from raysearch.workers.trial_task import TrialTask
 
 DIES, HANGS = "dies", "hangs"
 
 
 def task(number=0, attempt=1, resume=None, run="run"):
-    folder = f"{run}/checkpoints/{number:04d}"
-    return {"number": number, "attempt": attempt, "resume": resume, "folder": folder}
+    return TrialTask(
+        number=number,
+        trial=f"{number:012x}",
+        attempt=attempt,
+        label=f"trial {number:04d}",
+        config={},
+        seed=1,
+        objective="val_uar",
+        data=None,
+        folder=f"{run}/checkpoints/{number:04d}",
+        publication=Publication(run, fence=1),
+        resume=resume,
+    )
 
 
 class FakeGroup:
@@ -89,7 +102,7 @@ class FakeGroup:
 
     def _carry_out(self, command, epoch):
         if command.kind == "start":
-            resume = command.payload["resume"]
+            resume = command.payload.resume
             if resume in self.unreadable:
                 return 0, {"epoch": 0, "afresh": True}
             epoch = int(resume.removeprefix("at-")) if resume else 0

@@ -1,6 +1,7 @@
 """The host of a worker group: order, failures of the trial, failures of the group."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from fake_group import DIES, HANGS, asynchronous, begin, serving, settle, task
@@ -72,7 +73,7 @@ async def test_what_a_command_carried_is_let_go_once_every_rank_has_reported():
     async with serving() as (host, group):
         await begin(host, 7)
         await host.step(0, 0)
-        assert group.seen[0][2]["number"] == 7
+        assert group.seen[0][2].number == 7
         assert [(one.kind, one.payload) for one in host._commands] == [
             ("start", None),
             ("epoch", None),
@@ -121,7 +122,7 @@ async def test_one_rank_s_error_restarts_the_group_and_resumes_the_trial(silent)
         assert group.incarnation == 1
         assert group.kinds(1) == ["start", "epoch", "epoch"]
         start = group.seen[-3][2]
-        assert (start["attempt"], start["resume"]) == (2, "at-2")
+        assert (start.attempt, start.resume) == (2, "at-2")
         if silent == HANGS:
             assert (0, 0, "told to end") in group.ends
 
@@ -210,7 +211,7 @@ async def test_storage_that_is_full_for_one_rank_restarts_the_group():
 @asynchronous
 async def test_a_suspect_has_two_attempts():
     async with serving(faults={(None, 1, "epoch", 0): DIES}) as (host, group):
-        await host.assign({**task(3), "suspect": True}, 0)
+        await host.assign(replace(task(3), suspect=True), 0)
         await host.begin(0)
         result = await host.step(0, 0)
         assert result["failed"] == "given up after 2 attempt(s): a worker died"
@@ -246,7 +247,7 @@ async def test_a_group_lost_between_epochs():
         assert group.incarnation == 1
         result = await host.step(0, 1)
         assert (result["epoch"], result["attempt"]) == (2, 2)
-        assert group.seen[-2][2]["resume"] == "at-1"
+        assert group.seen[-2][2].resume == "at-1"
 
 
 @asynchronous
