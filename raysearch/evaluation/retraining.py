@@ -7,9 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-import ray
-from ray.exceptions import RayActorError
-
 from raysearch.config.search import Objective
 from raysearch.errors import InfrastructureError, RaysearchError, TrialError
 from raysearch.storage.publication import Publication
@@ -48,7 +45,7 @@ def retraining(
         number=0,
         trial=trial,
         attempt=1,
-        label=f"refit {config.model.name}",
+        label=config.model.name,
         config=config.to_dict(),
         seed=seed,
         objective=objective,
@@ -71,7 +68,7 @@ def retrain(pool: WorkerPool, tasks: Sequence[TrialTask], say: Callable[[str], N
     """
     queue: SimpleQueue[TrialTask] = SimpleQueue()
     for number, task in enumerate(tasks):
-        queue.put(replace(task, number=number))
+        queue.put(replace(task, number=number, label=f"refit {number} {task.label}"))
     slots = [slot for slot in pool.slots if slot.staying and slot.ready]
     error = InfrastructureError("no slot is left to train on; the same command goes on")
     while not queue.empty():
@@ -115,24 +112,12 @@ class _StorageFailedError(InfrastructureError):
 
 
 def _train(pool: WorkerPool, slot: Slot, task: TrialTask) -> None:
-    booking = pool.assign(slot.index, task)["booking"]
-    try:
-        answer = ray.get(slot.host.begin.remote(booking))
-        name = f"refit {task.number} {task.config['model']['name']}"
-        named_task = slot.host.trial.options(name=name).remote(task.number)
-        index = 0
-        while "failed" not in answer and not answer.get("done"):
-            answer = ray.get(slot.host.step.remote(booking, index))
-            index += 1
-    except RayActorError:
-        raise InfrastructureError(
-            f"retraining in {task.folder}: its slot's host died; the same command goes on"
-        ) from None
-    if "failed" in answer:
+    *_, last = pool.run(slot.index, task)
+    if last.failed:
         kind: type[RaysearchError] = TrialError
-        if answer.get("slot_lost") or answer.get("fault") == Fault.SLOT:
+        if last.slot_lost or last.fault is Fault.SLOT:
             kind = InfrastructureError
-        elif answer.get("fault") == Fault.STORAGE:
+        elif last.fault is Fault.STORAGE:
             kind = _StorageFailedError
-        raise kind(f"retraining in {task.folder}: {answer['failed']}")
-    ray.get(named_task)
+        again = "" if kind is TrialError else "; the same command goes on"
+        raise kind(f"retraining in {task.folder}: {last.failed}{again}")

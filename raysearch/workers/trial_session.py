@@ -6,7 +6,6 @@ import socket
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import ray
 import ray.train.torch
@@ -24,6 +23,7 @@ from raysearch.training.distributed import all_agree
 from raysearch.training.inner_folds import InnerFolds
 from raysearch.training.learner import Learner
 from raysearch.training.start_weights import PRETRAINED, WEIGHTS, Start, read_start
+from raysearch.workers.epoch_report import EpochReport
 from raysearch.workers.faults import Fault, fault_of
 from raysearch.workers.trial_task import TrialTask
 
@@ -93,7 +93,7 @@ class TrialSession:
         """Epochs trained so far."""
         return self._trial.first.epoch
 
-    def run_epoch(self) -> dict[str, Any]:
+    def run_epoch(self) -> EpochReport:
         """Train and validate one epoch; publish a checkpoint when one is due.
 
         A trial that was resumed from its last epoch has nothing left to train: its last result is
@@ -102,27 +102,36 @@ class TrialSession:
         learner = self._trial.first
         train_s = 0.0 if learner.finished else self._trial.run_epoch().train_s
         due = time.monotonic() - self._published_at >= self._task.checkpoint_every_s
-        message = {
-            "epoch": learner.epoch,
-            "value": learner.best_value,
-            "best_epoch": learner.best_epoch,
-            "metrics": self._trial.history[-1],
-            "train_s": train_s,
-            "num_params": learner.num_params,
-            "done": learner.finished,
-        }
-        if self._task.elastic:
-            message["workers"] = self._world_size
-        return {**message, **(self.publish() if learner.finished or due else {})}
+        value = learner.best_value
+        report = EpochReport(
+            self._task.number,
+            attempt=self._task.attempt,
+            epoch=learner.epoch,
+            value=float("-inf") if value is None else value,
+            best_epoch=learner.best_epoch,
+            metrics=self._trial.history[-1],
+            train_s=train_s,
+            num_params=learner.num_params,
+            workers=self._world_size if self._task.elastic else 0,
+            done=learner.finished,
+        )
+        return self.published(report) if learner.finished or due else report
 
-    def publish(self) -> dict[str, Any]:
+    def finish(self) -> EpochReport:
+        """Publish what was trained; the report tells of nothing else."""
+        return self.published(EpochReport(self._task.number, attempt=self._task.attempt))
+
+    def published(self, report: EpochReport) -> EpochReport:
         """Write this trial's checkpoint, whole or not at all; rank 0 only.
+
+        Returns:
+            ``report``, which tells of it.
 
         Raises:
             InfrastructureError: the run's folder belongs to a later driver.
         """
         if self._rank != 0:
-            return {}
+            return report
         epoch, folder = self._trial.first.epoch, Path(self._task.folder)
         name = f"epoch-{epoch:04d}-attempt-{self._task.attempt}"
         target = folder / (self._task.checkpoint_name or name)
@@ -131,7 +140,9 @@ class TrialSession:
         send_published(target)
         self._published_at = time.monotonic()
         size = sum(path.stat().st_size for path in target.iterdir())
-        return {"checkpoint": str(target), "checkpoint_epoch": epoch, "checkpoint_bytes": size}
+        return replace(
+            report, checkpoint=str(target), checkpoint_epoch=epoch, checkpoint_bytes=size
+        )
 
     def close(self) -> None:
         """Release the data and the learners."""
