@@ -21,7 +21,8 @@ from raysearch.evaluation.arm import NUM_SEEDS, is_trained
 from raysearch.evaluation.leak_arms import LeakArm, LeakRow, arms_of
 from raysearch.evaluation.markdown import markdown_table, percent
 from raysearch.evaluation.predict import log_probabilities, prediction_table
-from raysearch.evaluation.retraining import retrain, retraining
+from raysearch.evaluation.retraining import retraining
+from raysearch.evaluation.run_arms import train_missing
 from raysearch.evaluation.scores import score
 from raysearch.files import write_json, write_text
 from raysearch.protocols.splits import Split
@@ -40,7 +41,6 @@ from raysearch.training.transductive import refuse_transductive
 from raysearch.training.trial_state import BEST
 from raysearch.trial_config import TrialConfig
 from raysearch.tuning.tuner import Watcher
-from raysearch.workers.open_pool import start_pool
 from raysearch.workers.trial_task import TrialTask
 
 if TYPE_CHECKING:
@@ -109,10 +109,14 @@ def leak_study(
     tasks = [
         task for arm in arms for task in _tasks(spec, config, arm, tables, features, run, lease)
     ]
-    if tasks:
-        watcher.say(f"training {len(arms)} arms: {len(tasks)} times")
-        with start_pool(spec, run, session, watcher.say) as pool:
-            retrain(pool, tasks, watcher.say)
+    train_missing(
+        tasks,
+        spec,
+        run,
+        session,
+        line=lambda times: f"training {len(arms)} arms: {times} times",
+        watcher=watcher,
+    )
     found = {
         arm.name: _figures(arm, config, tables[arm.name], features, labels, run) for arm in arms
     }
