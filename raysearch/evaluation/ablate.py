@@ -13,12 +13,12 @@ from typing import Any
 import pyarrow as pa
 
 from raysearch.errors import ConfigError, UserError
-from raysearch.evaluation.arm import Arm, retrain
+from raysearch.evaluation.arm import Arm
 from raysearch.evaluation.compare import compare_all
 from raysearch.evaluation.evaluate import best_record, winner_arm
 from raysearch.evaluation.markdown import markdown_table, percent
 from raysearch.evaluation.named_ablations import ABLATIONS, Changes, check_names
-from raysearch.evaluation.predict import predict_arm
+from raysearch.evaluation.run_arms import run_arms
 from raysearch.evaluation.scores import score
 from raysearch.evaluation.transductive_notes import transductive_notes
 from raysearch.files import write_json, write_text
@@ -30,7 +30,6 @@ from raysearch.training.checkpoint import load_json
 from raysearch.training.transductive import is_transductive, mark
 from raysearch.trial_config import TrialConfig
 from raysearch.tuning.tuner import Watcher
-from raysearch.workers.open_pool import start_pool
 
 __all__ = ["ablate", "stored_ablations"]
 
@@ -75,13 +74,17 @@ def ablate(
     if len(arms) == 1:
         reasons = "; ".join(f"{name}: {why}" for name, why in skipped.items())
         raise UserError(f"{run.root}: nothing to ablate ({reasons})")
-    arms = {name: arm.prepared(storage) for name, arm in arms.items()}
-    tasks = [task for arm in arms.values() for task in arm.tasks(run.root.absolute(), lease)]
-    if tasks:
-        watcher.say(f"retraining {len(arms)} arms: {len(tasks)} times")
-        with start_pool(own.spec, run, session, watcher.say) as pool:
-            retrain(pool, tasks, watcher.say)
-    tables = {name: predict_arm(arm, storage, watcher.progress)[0] for name, arm in arms.items()}
+    _, results = run_arms(
+        list(arms.values()),
+        own.spec,
+        run,
+        lease,
+        session,
+        line=lambda times: f"retraining {len(arms)} arms: {times} times",
+        storage=storage,
+        watcher=watcher,
+    )
+    tables = {name: table for name, (table, _) in zip(arms, results, strict=True)}
     changes = {name: change for name, (change, _) in changed.items()}
     found = {**_found(arms, tables, changes), "skipped": skipped}
     write_json(run.root / "ablations.json", found)

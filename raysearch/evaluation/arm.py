@@ -1,32 +1,26 @@
 """One arm of an evaluation: a model or settings, and the split they are tested on."""
 
-import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import Any
 
 import ray
-from ray.exceptions import RayActorError
 
 from raysearch.config.identity import seed_from
 from raysearch.config.published import PublishedConfig
 from raysearch.config.search import Final
 from raysearch.config.space import Space
-from raysearch.errors import DataError, InfrastructureError, RaysearchError, TrialError, UserError
+from raysearch.errors import DataError, UserError
 from raysearch.evaluation.final_model import Net
+from raysearch.evaluation.retraining import retraining
 from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec, TrialConfig
 from raysearch.storage.run_storage import fetch_published, publication
 from raysearch.streaming.preparation import AuditedSplit, FeatureBank, prepare_features
 from raysearch.training.trial_state import BEST
-from raysearch.workers.faults import Fault
-from raysearch.workers.pool import REST_SECONDS, WorkerPool
-from raysearch.workers.slot import Slot
+from raysearch.workers.trial_task import TrialTask
 
-__all__ = ["NUM_SEEDS", "Arm", "is_trained", "retrain"]
+__all__ = ["NUM_SEEDS", "Arm", "is_trained"]
 
 # The trial of a net that was trained apart from any search.
 OF_NO_SEARCH = -1
@@ -120,7 +114,7 @@ class Arm:
     def _num_retrained(self) -> int:
         return self.num_seeds - (1 if self.searched else 0)
 
-    def tasks(self, run: Path, lease: Lease) -> list[dict[str, Any]]:
+    def tasks(self, run: Path, lease: Lease) -> list[TrialTask]:
         """The retrainings that are not there yet, for a worker group.
 
         Their epoch is chosen on validation, as in the search.
@@ -128,19 +122,15 @@ class Arm:
         assert self.bank is not None
         data = self.bank.data(self.config)
         return [
-            {
-                "trial": self.identity,
-                "attempt": 1,
-                "config": self.config.to_dict(),
-                "seed": seed_from(self.identity, "refit", seed),
-                "objective": self.spec.search.objective,
-                "resume": None,
-                "folder": str(self._refit(seed).parent),
-                "checkpoint_name": self._refit(seed).name,
-                **publication(run, lease),
-                "checkpoint_every_s": float("inf"),
-                "data": data,
-            }
+            retraining(
+                self.identity,
+                self.config,
+                seed=seed_from(self.identity, "refit", seed),
+                objective=self.spec.search.objective,
+                data=data,
+                weights=self._refit(seed),
+                publication=publication(run, lease),
+            )
             for seed in range(self._num_retrained)
             if not is_trained(self._refit(seed))
         ]
@@ -156,82 +146,3 @@ def is_trained(folder: Path) -> bool:
         return (fetch_published(folder) / BEST).exists()
     except DataError:  # damaged there: trained again, it is sent again
         return False
-
-
-def retrain(pool: WorkerPool, tasks: Sequence[dict[str, Any]], say: Callable[[str], None]) -> None:
-    """Run ``tasks`` to their ends, as many at a time as there are slots.
-
-    What a slot cannot end for its own fault, another does; a slot whose storage is full or away
-    rests as in a search.
-
-    Raises:
-        TrialError: a retraining failed.
-        InfrastructureError: no slot is left to train on.
-    """
-    queue: SimpleQueue[dict[str, Any]] = SimpleQueue()
-    for number, task in enumerate(tasks):
-        queue.put({**task, "number": number})
-    slots = [slot for slot in pool.slots if slot.staying and slot.ready]
-    error = InfrastructureError("no slot is left to train on; the same command goes on")
-    while not queue.empty():
-        if not slots:
-            raise error
-        with ThreadPoolExecutor(len(slots)) as executor:
-            ends = list(executor.map(lambda slot: _work(pool, slot, queue, say), slots))
-        error = next(filter(None, ends), error)
-        slots = [slot for slot, end in zip(slots, ends, strict=True) if end is None]
-
-
-def _work(
-    pool: WorkerPool,
-    slot: Slot,
-    queue: "SimpleQueue[dict[str, Any]]",
-    say: Callable[[str], None],
-) -> InfrastructureError | None:
-    """Train on ``slot`` until nothing is left to do, or the slot is: then the error that told."""
-    rests = iter(REST_SECONDS)
-    while True:
-        try:
-            task = queue.get_nowait()
-        except Empty:
-            return None
-        try:
-            _train(pool, slot, task)
-        except InfrastructureError as error:
-            queue.put(task)
-            pause = next(rests, None) if isinstance(error, _StorageFailedError) else None
-            if pause is None:
-                return error
-            say(f"slot {slot.index} rests for {pause:g} s: {error}")
-            time.sleep(pause)
-            continue
-        rests = iter(REST_SECONDS)
-        say(f"retrained {Path(task['folder']).relative_to(task['run_folder'])}")
-
-
-class _StorageFailedError(InfrastructureError):
-    """A slot's storage is full or away, which may pass."""
-
-
-def _train(pool: WorkerPool, slot: Slot, task: dict[str, Any]) -> None:
-    booking = pool.assign(slot.index, task)["booking"]
-    try:
-        answer = ray.get(slot.host.begin.remote(booking))
-        name = f"refit {task['number']} {task['config']['model']['name']}"
-        named_task = slot.host.trial.options(name=name).remote(task["number"])
-        index = 0
-        while "failed" not in answer and not answer.get("done"):
-            answer = ray.get(slot.host.step.remote(booking, index))
-            index += 1
-    except RayActorError:
-        raise InfrastructureError(
-            f"retraining in {task['folder']}: its slot's host died; the same command goes on"
-        ) from None
-    if "failed" in answer:
-        kind: type[RaysearchError] = TrialError
-        if answer.get("slot_lost") or answer.get("fault") == Fault.SLOT:
-            kind = InfrastructureError
-        elif answer.get("fault") == Fault.STORAGE:
-            kind = _StorageFailedError
-        raise kind(f"retraining in {task['folder']}: {answer['failed']}")
-    ray.get(named_task)

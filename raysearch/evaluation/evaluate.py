@@ -10,12 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from raysearch.errors import UserError
-from raysearch.evaluation.arm import NUM_SEEDS, Arm, retrain
+from raysearch.evaluation.arm import NUM_SEEDS, Arm
 from raysearch.evaluation.final_model import FinalModel, load_final
 from raysearch.evaluation.final_stage import FinalStage, single_model
 from raysearch.evaluation.other_models import cost_of, parts_of, score_parts
 from raysearch.evaluation.paper import paper_arm
-from raysearch.evaluation.predict import pooled, predict_arm
+from raysearch.evaluation.predict import pooled
+from raysearch.evaluation.run_arms import run_arms
 from raysearch.evaluation.scores import score
 from raysearch.evaluation.starting_point import begin_as, check_start, start_notes
 from raysearch.evaluation.stored_evaluations import Mode, evaluation_file, stored_evaluations
@@ -31,7 +32,6 @@ from raysearch.streaming.preparation import AuditedSplit, prepare_split
 from raysearch.training.transductive import is_transductive
 from raysearch.trial_records import TrialRecord
 from raysearch.tuning.tuner import Watcher, run_search
-from raysearch.workers.open_pool import start_pool
 
 __all__ = ["best_record", "evaluate", "final_arm", "winner_arm"]
 
@@ -88,13 +88,16 @@ def evaluate(
         arms = _in_order([own, *others])
     else:
         arms = _in_order([own, *_reused_arms(run, spec, own, storage)])
-    arms = [arm.prepared(storage) for arm in arms]
-    tasks = [task for arm in arms for task in arm.tasks(run.root.absolute(), lease)]
-    if tasks:
-        watcher.say(f"retraining with other seeds: {len(tasks)}")
-        with start_pool(spec, run, session, watcher.say) as pool:
-            retrain(pool, tasks, watcher.say)
-    results = [predict_arm(arm, storage, watcher.progress) for arm in arms]
+    arms, results = run_arms(
+        arms,
+        spec,
+        run,
+        lease,
+        session,
+        line=lambda times: f"retraining with other seeds: {times}",
+        storage=storage,
+        watcher=watcher,
+    )
     table = pooled([table for table, _ in results])
     figures = {
         "mode": mode,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from raysearch.errors import TrialError
-from raysearch.evaluation.arm import Arm, retrain
+from raysearch.evaluation.arm import Arm
 from raysearch.evaluation.candidates import (
     Kept,
     kept_candidates,
@@ -22,6 +22,7 @@ from raysearch.evaluation.candidates import (
 )
 from raysearch.evaluation.final_model import ALL_ROWS, FinalModel, Net, save_final
 from raysearch.evaluation.fusion import fused
+from raysearch.evaluation.retraining import retrain
 from raysearch.evaluation.selection import (
     Comparison,
     clearly_ahead,

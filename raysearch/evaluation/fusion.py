@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raysearch.config.identity import stable_hash
-from raysearch.evaluation.arm import Arm, retrain
+from raysearch.evaluation.arm import Arm
 from raysearch.evaluation.final_model import ALL_ROWS, FinalModel, Net
+from raysearch.evaluation.retraining import retrain
 from raysearch.evaluation.selection import value
 from raysearch.partner import partner_config
 from raysearch.protocols.splits import without_validation

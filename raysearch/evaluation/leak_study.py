@@ -17,10 +17,12 @@ import scipy.special
 
 from raysearch.config.identity import seed_from
 from raysearch.errors import UserError
-from raysearch.evaluation.arm import NUM_SEEDS, is_trained, retrain
+from raysearch.evaluation.arm import NUM_SEEDS, is_trained
 from raysearch.evaluation.leak_arms import LeakArm, LeakRow, arms_of
 from raysearch.evaluation.markdown import markdown_table, percent
 from raysearch.evaluation.predict import log_probabilities, prediction_table
+from raysearch.evaluation.retraining import retraining
+from raysearch.evaluation.run_arms import train_missing
 from raysearch.evaluation.scores import score
 from raysearch.files import write_json, write_text
 from raysearch.protocols.splits import Split
@@ -34,11 +36,12 @@ from raysearch.streaming.shards import ensure_features
 from raysearch.streaming.split_rows import RowTable, SplitRows, row_key
 from raysearch.streaming.store import FeatureSource
 from raysearch.streaming.tiers import Tier, scoring_tier
+from raysearch.streaming.trial_features import TrialFeatures
 from raysearch.training.transductive import refuse_transductive
 from raysearch.training.trial_state import BEST
 from raysearch.trial_config import TrialConfig
 from raysearch.tuning.tuner import Watcher
-from raysearch.workers.open_pool import start_pool
+from raysearch.workers.trial_task import TrialTask
 
 if TYPE_CHECKING:
     from raysearch.corpora.utterance import Utterance
@@ -106,10 +109,14 @@ def leak_study(
     tasks = [
         task for arm in arms for task in _tasks(spec, config, arm, tables, features, run, lease)
     ]
-    if tasks:
-        watcher.say(f"training {len(arms)} arms: {len(tasks)} times")
-        with start_pool(spec, run, session, watcher.say) as pool:
-            retrain(pool, tasks, watcher.say)
+    train_missing(
+        tasks,
+        spec,
+        run,
+        session,
+        line=lambda times: f"training {len(arms)} arms: {times} times",
+        watcher=watcher,
+    )
     found = {
         arm.name: _figures(arm, config, tables[arm.name], features, labels, run) for arm in arms
     }
@@ -241,24 +248,20 @@ def _tasks(
     features: _Features,
     run: RunFolder,
     lease: Lease,
-) -> list[dict[str, Any]]:
+) -> list[TrialTask]:
     rows = ray.put([tables[arm.name]])
-    data = {"rows": rows, "sources": features.sources, "tier": features.tier}
+    data = TrialFeatures(rows, features.sources, features.tier)
     return [
-        {
-            "trial": f"{arm.name}-{seed}",
-            "attempt": 1,
-            "config": config.to_dict(),
+        retraining(
+            f"{arm.name}-{seed}",
+            config,
             # The same seeds in each arm: only the rows differ.
-            "seed": seed_from("leak-study", spec.search.seed, seed),
-            "objective": spec.search.objective,
-            "resume": None,
-            "folder": str(_weights(run, arm, seed).parent),
-            "checkpoint_name": _weights(run, arm, seed).name,
-            **publication(run.root, lease),
-            "checkpoint_every_s": float("inf"),
-            "data": data,
-        }
+            seed=seed_from("leak-study", spec.search.seed, seed),
+            objective=spec.search.objective,
+            data=data,
+            weights=_weights(run, arm, seed),
+            publication=publication(run.root, lease),
+        )
         for seed in range(NUM_SEEDS)
         if not is_trained(_weights(run, arm, seed))
     ]

@@ -5,13 +5,9 @@ It goes on from its last checkpoint whenever a slot or the driver is lost.
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import ray
-from ray.exceptions import RayActorError
 
 from raysearch.config.identity import seed_from, stable_hash
 from raysearch.config.search import SearchConfig
@@ -32,8 +28,10 @@ from raysearch.training.checkpoint import load_json, verify
 from raysearch.trial_config import TrialConfig
 from raysearch.tuning.budgets import MAX_PRETRAINING
 from raysearch.tuning.tuner import Watcher
+from raysearch.workers.epoch_report import EpochReport, lost_with_host
 from raysearch.workers.faults import Fault
 from raysearch.workers.pool import WorkerPool
+from raysearch.workers.trial_task import TrialTask
 
 __all__ = ["FOLDER", "NetTraining", "over"]
 
@@ -42,7 +40,6 @@ FOLDER = "pretraining"
 SPENT = "pretraining-spent.json"
 # Of no trial: a host counts the attempts of each number.
 NUMBER = -1
-LOST: dict[str, Any] = {"failed": "its slot's host died", "slot_lost": True}
 
 
 @dataclass(frozen=True)
@@ -88,14 +85,14 @@ class NetTraining:
             slot = pool.claim()
             if slot is None:
                 continue
-            answer = self._on_slot(pool, slot, resume, tick)
-            if "failed" not in answer:
+            last = self._on_slot(pool, slot, resume, tick)
+            if last.checkpoint is not None and not last.failed:
                 pool.release(slot)
-                folder = fetch_published(Path(answer["checkpoint"]))
+                folder = fetch_published(Path(last.checkpoint))
                 verify(folder)
-                return folder, int(answer["checkpoint_epoch"]), spent
-            if not _goes_on(pool, slot, answer):
-                raise InfrastructureError(f"no slot is left to pre-train on: {answer['failed']}")
+                return folder, last.checkpoint_epoch, spent
+            if not _goes_on(pool, slot, last):
+                raise InfrastructureError(f"no slot is left to pre-train on: {last.failed}")
             resume = _newest_whole(self.checkpoints())
 
     def checkpoints(self) -> list[Path]:
@@ -114,60 +111,48 @@ class NetTraining:
 
     def _on_slot(
         self, pool: WorkerPool, slot: int, resume: Path | None, tick: Callable[[float], bool]
-    ) -> dict[str, Any]:
-        """Train there; the last answer of its host, which holds ``checkpoint`` if it ended well."""
-        host = pool.slots[slot].host
-        booking = pool.assign(slot, self._task(resume))["booking"]
-        last, index = time.monotonic(), 0
-        name = f"pretraining {self.config.model.name}"
-        try:
-            answer: dict[str, Any] = ray.get(host.begin.remote(booking))
-            named_task = host.trial.options(name=name).remote(NUMBER)
-            while "failed" not in answer and not answer.get("done"):
-                answer = ray.get(host.step.remote(booking, index))
-                index += 1
-                now = time.monotonic()
-                enough, last = tick(now - last), now
-                if kept := answer.get("checkpoint"):
-                    # Not the last by name: one that could not be read may have gone further.
-                    old = [path for path in self.checkpoints() if path != Path(kept)]
-                    self.forget(old)
-                if enough and "failed" not in answer and not answer["done"]:
-                    pool.let_go(slot, NUMBER)
-                    answer = ray.get(host.step.remote(booking, index))
-                    if "failed" not in answer and "checkpoint" not in answer:
-                        answer = LOST
-            if "failed" not in answer:
-                ray.get(named_task)
-        except RayActorError:
-            return LOST
-        return answer
+    ) -> EpochReport:
+        """Train there; the last report, which tells a checkpoint if it ended well."""
+        task, last, enough = self._task(resume), time.monotonic(), False
+        for report in pool.run(slot, task):
+            if enough:  # it was let go, and this is all that is left to tell
+                continue
+            now = time.monotonic()
+            enough, last = tick(now - last) and not report.done, now
+            if kept := report.checkpoint:
+                # Not the last by name: one that could not be read may have gone further.
+                self.forget([path for path in self.checkpoints() if path != Path(kept)])
+            if enough:
+                pool.let_go(slot, NUMBER)
+        unpublished = report.checkpoint is None and not report.failed
+        return lost_with_host(task) if unpublished else report
 
-    def _task(self, resume: Path | None) -> dict[str, Any]:
+    def _task(self, resume: Path | None) -> TrialTask:
         search, root = self.spec.search, self.run_folder.root.absolute()
         content = [self.config.identity(), self.split.identity(), search.workers_of_identity]
         identity = stable_hash([*content, search.seed])
-        return {
-            "trial": identity,
-            "number": NUMBER,
-            "attempt": 1 + len(self.checkpoints()),
-            "config": self.config.to_dict(),
-            "seed": seed_from(identity, FOLDER),
-            "objective": search.objective,
-            "resume": str(resume) if resume else None,
-            "folder": str(root / FOLDER / "net"),
-            **publication(root, self.lease),
-            "checkpoint_every_s": search.checkpoint_every_s,
-            "data": self.bank.data(self.config),
-        }
+        return TrialTask(
+            number=NUMBER,
+            trial=identity,
+            attempt=1 + len(self.checkpoints()),
+            label=f"pretraining {self.config.model.name}",
+            config=self.config.to_dict(),
+            seed=seed_from(identity, FOLDER),
+            objective=search.objective,
+            data=self.bank.data(self.config),
+            folder=str(root / FOLDER / "net"),
+            publication=publication(root, self.lease),
+            resume=str(resume) if resume else None,
+            checkpoint_every_s=search.checkpoint_every_s,
+        )
 
 
-def _goes_on(pool: WorkerPool, slot: int, answer: Mapping[str, Any]) -> bool:
+def _goes_on(pool: WorkerPool, slot: int, last: EpochReport) -> bool:
     """Whether there is another slot, or this one later, for what ``slot`` could not end."""
-    reason, fault = answer["failed"], answer.get("fault")
-    if answer.get("slot_lost") or fault == Fault.SLOT:
+    reason = last.failed or "ended"
+    if last.slot_lost or last.fault is Fault.SLOT:
         return pool.lose(slot, reason)
-    if fault == Fault.STORAGE:
+    if last.fault is Fault.STORAGE:
         return pool.rest(slot, reason)
     pool.release(slot)
     raise TrialError(f"pre-training failed: {reason}")

@@ -128,7 +128,7 @@ def num_given(spec: SearchSpec) -> int:
     """Count trials whose settings nobody samples: its own, and the published if asked for."""
     from raysearch.tuning.problem import SpecProblem
 
-    return len(SpecProblem(spec, {}, lambda config: {}).given())
+    return len(SpecProblem(spec, {}, lambda config: None).given())
 
 
 def _check_name(name: str, taken: set[str]) -> None:

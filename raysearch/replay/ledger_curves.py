@@ -63,7 +63,7 @@ def read_run(root: Path, name: str) -> CurveTable:
         max_epochs=spec.training.epochs,
         untrained=statistics.median([values[0] for values in told if values] or [0.0]),
         epoch_s=epoch_s or None,
-        given=SpecProblem(spec, {}, lambda config: {}).given(),
+        given=SpecProblem(spec, {}, lambda config: None).given(),
         noise=ValidationNoise.from_dict(noted) if (noted := run.info().get("validation")) else None,
     )
 

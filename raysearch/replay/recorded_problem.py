@@ -7,7 +7,7 @@ from raysearch.config.search import SearchConfig
 from raysearch.config.space import Space
 from raysearch.replay.curve_table import CurveTable
 from raysearch.replay.nearest_row import Untried
-from raysearch.tuning.problem import Given
+from raysearch.tuning.problem import Given, Setup
 
 __all__ = ["RecordedProblem", "row_number"]
 
@@ -64,9 +64,9 @@ class RecordedProblem:
         """As recorded."""
         return self._table.rows[self._untried.number(values)].warmup
 
-    def task(self, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    def setup(self, values: Mapping[str, Any]) -> Setup:
         """A trial is named by its table; nobody trains it."""
-        return self._table.name, {}
+        return Setup(self._table.name, {})
 
 
 def row_number(identity: str) -> int:

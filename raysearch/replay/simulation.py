@@ -21,6 +21,7 @@ from raysearch.replay.recorded_problem import RecordedProblem, row_number
 from raysearch.replay.row_sampler import RowSampler
 from raysearch.replay.search_rules import Rule
 from raysearch.replay.simulated_slots import SimulatedSlots
+from raysearch.storage.publication import Publication
 from raysearch.tuning.conductor import Conductor
 from raysearch.tuning.study import Study, num_startup_trials
 from raysearch.workers.epoch_report import EpochReport
@@ -130,7 +131,7 @@ class Simulation:
             self.ledger,
             self._slots,
             _study(table, rule, conditions, search, untried),
-            task={},
+            publication=Publication(str(folder), fence=1),
             noise=table.noise,
         )
 
@@ -153,9 +154,9 @@ class Simulation:
 
     def _begun(self, assignment: Assignment) -> _Run:
         record, task = self.conductor.trials.records[assignment.number], assignment.task
-        epoch = self._checkpoints[task["resume"]] if task["resume"] else 0
+        epoch = self._checkpoints[task.resume] if task.resume else 0
         row = self._table.rows[row_number(record.trial)]
-        return _Run(record.number, task["attempt"], row, epoch, self._conditions.switch_cost)
+        return _Run(record.number, task.attempt, row, epoch, self._conditions.switch_cost)
 
     def _await(self, slot: int) -> None:
         heapq.heappush(self._due, (self._now + self._runs[slot].next_cost, slot))

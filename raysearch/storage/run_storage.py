@@ -5,7 +5,6 @@ import socket
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from raysearch.errors import DataError, MissingPathError, RaysearchError, StorageRefusedError
 from raysearch.ledger import Ledger, LedgerStore
@@ -16,6 +15,7 @@ from raysearch.storage.folders import fetch_folder, forget_folders, send_folder,
 from raysearch.storage.mirror import fetch_changed
 from raysearch.storage.object_lease import ObjectLease, check_object_fence
 from raysearch.storage.objects import ObjectStore, is_url
+from raysearch.storage.publication import Publication
 from raysearch.storage.replica import Replica, reached_storage, replica_of
 from raysearch.storage.segments import SegmentLedger, fetch_ledger
 from raysearch.training.checkpoint import MANIFEST
@@ -211,15 +211,11 @@ def ensure_current(folder: Path, fence: int) -> None:
         check_object_fence(replica.objects, replica.key(folder), fence)
 
 
-def publication(folder: Path, lease: Lease) -> dict[str, Any]:
+def publication(folder: Path, lease: Lease) -> Publication:
     """Return what a worker needs to publish into the run's folder."""
     replica = replica_of(folder)
-    return {
-        "run_folder": str(folder.absolute()),
-        "fence": lease.fence,
-        "storage": replica.objects.url if replica else None,
-        "driver": socket.gethostname(),
-    }
+    url = replica.objects.url if replica else None
+    return Publication(str(folder.absolute()), lease.fence, url, socket.gethostname())
 
 
 def open_ledger(path: Path, fence: int) -> LedgerStore:

@@ -23,6 +23,7 @@ from raysearch.streaming.shards import FeatureSet, ensure_features
 from raysearch.streaming.split_rows import SplitRows, split_rows
 from raysearch.streaming.store import FeatureSource
 from raysearch.streaming.tiers import Tier, choose_tier, scoring_tier
+from raysearch.streaming.trial_features import TrialFeatures
 
 if TYPE_CHECKING:
     from raysearch.corpora.utterance import Utterance
@@ -79,7 +80,7 @@ class FeatureBank:
     """
 
     inner: tuple[SplitRows, ...]
-    rows_ref: Any
+    rows_ref: ray.ObjectRef
     all_rows: SplitRows
     sources: Mapping[str, FeatureSource]
     quarantined: Mapping[str, str]
@@ -100,9 +101,9 @@ class FeatureBank:
         """Return the same features for trainings on other rows."""
         return replace(self, inner=(rows,), rows_ref=ray.put([rows]))
 
-    def data(self, config: TrialConfig) -> dict[str, Any]:
+    def data(self, config: TrialConfig) -> TrialFeatures:
         """Return what a worker needs to open the data of a trial."""
-        return {"rows": self.rows_ref, "sources": self.sources_of(config), "tier": self.tier}
+        return TrialFeatures(self.rows_ref, self.sources_of(config), self.tier)
 
     def sources_of(self, config: TrialConfig) -> dict[str, FeatureSource]:
         """Return the stores of the streams that these settings read."""

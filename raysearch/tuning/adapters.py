@@ -10,6 +10,7 @@ out.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any, TypeVar
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
@@ -74,8 +75,7 @@ class ConductorSearcher(_Stateless, Searcher):
                 self._pool.close_idle()
             return Searcher.FINISHED if self._conductor.idle else None
         self._numbers[trial_id] = assignment.number
-        booking = self._pool.assign(assignment.slot, assignment.task)
-        return {"number": assignment.number, "label": assignment.label, **booking}
+        return asdict(self._pool.assign(assignment.slot, assignment.task))
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False

@@ -4,26 +4,26 @@ It knows no Tune and starts nothing; :mod:`raysearch.tuning.adapters` shows it t
 searcher and a scheduler. Every decision is written to the ledger before it is acted on.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Any
 
 from raysearch.errors import InfrastructureError
 from raysearch.ledger import LedgerStore
+from raysearch.storage.publication import Publication
 from raysearch.trial_records import TrialRecord, Trials
 from raysearch.tuning.budgets import BUDGETS, NOTHING, Budgets, Spent
 from raysearch.tuning.chronicle import Observer
 from raysearch.tuning.judge import resumed_from
 from raysearch.tuning.logbook import Logbook
-from raysearch.tuning.problem import Problem
+from raysearch.tuning.problem import Problem, assignment
 from raysearch.tuning.study import Study
 from raysearch.tuning.tolerance import ValidationNoise
 from raysearch.tuning.turns import Turns
 from raysearch.tuning.waiting import SlotHealth
 from raysearch.workers.epoch_report import EpochReport
 from raysearch.workers.faults import Fault
-from raysearch.workers.trial_order import Assignment, Slots, assignment
+from raysearch.workers.trial_order import Assignment, Slots
 
 __all__ = ["Conductor"]
 
@@ -40,7 +40,7 @@ class Conductor(Logbook):
         ledger: where events go; what it already holds is taken up.
         slots: where trials run.
         study: the sampler, empty.
-        task: what every task holds besides its own settings.
+        publication: the run, as workers publish into it.
         slot_cpus: CPUs of one slot, for a core budget.
         reserve: wall seconds that the end of the search will take, out of its budgets.
         noise: of the validation sets, for the stop rule.
@@ -59,7 +59,7 @@ class Conductor(Logbook):
         slots: Slots,
         study: Study,
         *,
-        task: Mapping[str, Any],
+        publication: Publication,
         slot_cpus: float = 0,
         reserve: Callable[[Trials], float] = lambda trials: 0.0,
         noise: ValidationNoise | None = None,
@@ -71,7 +71,7 @@ class Conductor(Logbook):
         super().__init__(
             problem, folder, ledger, slots, study, noise=noise, observers=observers, say=say
         )
-        self._task, self._until = task, until
+        self._publication, self._until = publication, until
         self._budgets = Budgets(
             self._search, slot_cpus, slots.num_open, ledger.events, reserve, spent
         )
@@ -148,18 +148,9 @@ class Conductor(Logbook):
 
     def _assign(self, record: TrialRecord, slot: int) -> Assignment:
         self._on_slot[record.number] = slot
-        label, own = self._problem.task(record.config)
+        suspect = self._waiting.is_suspect(record.number)
         return assignment(
-            record,
-            slot,
-            self._folder,
-            label,
-            {
-                **self._task,
-                **own,
-                "objective": self._search.objective,
-                "suspect": self._waiting.is_suspect(record.number),
-            },
+            self._problem, record, slot, self._folder, self._publication, suspect=suspect
         )
 
     # ---- judging -----------------------------------------------------------------------------

@@ -2,14 +2,20 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from raysearch.config.search import SearchConfig
 from raysearch.config.space import Space
 from raysearch.errors import ConfigError
 from raysearch.spec import SearchSpec, TrialConfig, own_values, published_values, trial_identity
+from raysearch.storage.publication import Publication
+from raysearch.streaming.trial_features import TrialFeatures
+from raysearch.trial_records import TrialRecord
+from raysearch.workers.trial_order import Assignment
+from raysearch.workers.trial_task import TrialTask
 
-__all__ = ["OWN", "PUBLISHED", "Given", "Problem", "SpecProblem"]
+__all__ = ["OWN", "PUBLISHED", "Given", "Problem", "Setup", "SpecProblem", "assignment"]
 
 PUBLISHED, OWN = "published settings", "the sections' settings"
 
@@ -20,6 +26,21 @@ class Given:
 
     label: str
     values: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What workers must know of a trial's values.
+
+    Attributes:
+        label: what the trial is called, in a few words.
+        config: its resolved settings, as plain values.
+        data: its features; None where nobody trains.
+    """
+
+    label: str
+    config: Mapping[str, Any]
+    data: TrialFeatures | None = None
 
 
 class Problem(Protocol):
@@ -58,8 +79,8 @@ class Problem(Protocol):
     def warmup_epochs(self, values: Mapping[str, Any]) -> int:
         """Return the number of epochs in which such a trial does not learn at its full rate yet."""
 
-    def task(self, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-        """Return such a trial's name, in a few words, and what its worker must know of it."""
+    def setup(self, values: Mapping[str, Any]) -> Setup:
+        """Return what such a trial's workers must know of its values."""
 
 
 class SpecProblem:
@@ -79,7 +100,7 @@ class SpecProblem:
         self,
         spec: SearchSpec,
         split_identity: Mapping[str, Any],
-        data: Callable[[TrialConfig], Mapping[str, Any]],
+        data: Callable[[TrialConfig], TrialFeatures | None],
         common: Mapping[str, Any] | None = None,
     ) -> None:
         self._spec, self._split_identity, self._data = spec, split_identity, data
@@ -143,8 +164,47 @@ class SpecProblem:
         """Return the warm-up epochs of the ``training`` section, which may be searched."""
         return self._spec.resolve(values).training.used_warmup_epochs
 
-    def task(self, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-        """Name the trial by model and learning rate; give its worker ``config`` and ``data``."""
+    def setup(self, values: Mapping[str, Any]) -> Setup:
+        """Return what the trial's workers must know; it is called by model and learning rate."""
         config = self._spec.resolve(values)
         label = f"{config.model.name} lr={config.training.learning_rate:.2g}"
-        return label, {"config": config.to_dict(), "data": self._data(config)}
+        return Setup(label, config.to_dict(), self._data(config))
+
+
+def assignment(
+    problem: Problem,
+    record: TrialRecord,
+    slot: int,
+    folder: Path,
+    publication: Publication,
+    *,
+    suspect: bool,
+) -> Assignment:
+    """Make the order for the trial of ``record`` on ``slot``, from its last checkpoint on.
+
+    Args:
+        problem: what is searched.
+        record: the trial.
+        slot: where it goes.
+        folder: the run's folder.
+        publication: the run, as workers publish into it.
+        suspect: whether the trial was lost elsewhere.
+    """
+    setup, search, number = problem.setup(record.config), problem.search, record.number
+    task = TrialTask(
+        number=number,
+        trial=record.trial,
+        attempt=record.attempts,
+        label=f"trial {number:04d} {setup.label}",
+        config=setup.config,
+        seed=record.details["seed"],
+        objective=search.objective,
+        data=setup.data,
+        folder=str(folder / "checkpoints" / f"{number:04d}"),
+        publication=publication,
+        resume=str(folder / record.checkpoint[0]) if record.checkpoint else None,
+        checkpoint_every_s=search.checkpoint_every_s,
+        elastic=search.max_workers is not None,
+        suspect=suspect,
+    )
+    return Assignment(slot, task)

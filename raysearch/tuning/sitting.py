@@ -224,11 +224,7 @@ def _conductor(
         ledger,
         pool,
         study,
-        task={
-            **publication(run.root, sitting.lease),
-            "checkpoint_every_s": spec.search.checkpoint_every_s,
-            "elastic": spec.search.max_workers is not None,
-        },
+        publication=publication(run.root, sitting.lease),
         slot_cpus=pool.plan.workers * pool.plan.cpus_per_worker,
         reserve=lambda trials: refit.seconds(trials, pool.num_open()),
         noise=refit.noise,

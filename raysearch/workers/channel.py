@@ -9,26 +9,21 @@ incarnation's arrival means that the group was lost.
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
-
-import ray
 
 from raysearch.workers.commands import (
     Command,
     FaultError,
     GroupHungError,
+    Kind,
     Outcome,
     loss_of,
 )
 from raysearch.workers.deadlines import Deadlines
 from raysearch.workers.faults import Fault
 from raysearch.workers.hung_worker import end_worker
+from raysearch.workers.trial_task import TrialTask
 
-__all__ = ["Channel", "no_task_events"]
-
-# A method that the dashboard's task list does not show: it is for trials, which the many calls
-# that keep them going would hide.
-no_task_events = ray.method(enable_task_events=False)
+__all__ = ["Channel"]
 
 
 class Channel:
@@ -65,9 +60,23 @@ class Channel:
         self._given_up: str | None = None
         self._resizing = False
 
+    @property
+    def token(self) -> str | None:
+        """What the ranks of the present incarnation have alike; None while there is none."""
+        return self._token
+
+    @property
+    def lost(self) -> bool:
+        """Whether there was a group, which is gone or not whole again."""
+        return bool(self._past_tokens) and not self._whole()
+
+    @property
+    def given_up(self) -> str | None:
+        """Why no more trials are taken, if none are."""
+        return self._given_up
+
     # ---- the workers' side -------------------------------------------------------------------
 
-    @no_task_events
     async def join(
         self, rank: int, token: str, pid: int, node: str = "", world_size: int | None = None
     ) -> None:
@@ -90,7 +99,6 @@ class Channel:
             self._pids[rank], self._nodes[rank] = pid, node
             self._changed.notify_all()
 
-    @no_task_events
     async def next_command(self, token: str, index: int) -> Command:
         """Wait for command ``index`` of this incarnation."""
         await self._until(
@@ -100,7 +108,6 @@ class Channel:
             return Command("exit")
         return self._commands[index]
 
-    @no_task_events
     async def report(self, rank: int, token: str, index: int, outcome: Outcome) -> bool:
         """Take the outcome of a rank and wait for the other ranks'.
 
@@ -121,27 +128,28 @@ class Channel:
             return False  # the others hang in a collective that this rank will never join
         return token == self._token and not self._broken(index)
 
-    @no_task_events
     async def resize(self) -> None:
         """Note that the group ends only to come back in another size, which is nobody's failure."""
         self._resizing = True
 
-    @no_task_events
     async def disband(self) -> None:
         """Note that the group has ended; another one may come."""
         async with self._changed:
             self._retire()
             self._changed.notify_all()
 
+    def take_resizing(self) -> bool:
+        """Tell whether the last loss was for another size; the next one counts again."""
+        resizing, self._resizing = self._resizing, False
+        return resizing
+
     # ---- the pool's side ---------------------------------------------------------------------
 
-    @no_task_events
     async def pids(self) -> dict[int, int]:
         """Wait for all workers to join, and return their process ids by rank."""
         await self._until(lambda: self._whole() or self._given_up is not None)
         return dict(self._pids)
 
-    @no_task_events
     async def workers(self) -> dict[str, list[int]]:
         """Return the nodes of the workers, now or last, and the process ids that live on each."""
         found: dict[str, list[int]] = {node: [] for node in self._nodes.values()}
@@ -149,7 +157,6 @@ class Channel:
             found[self._nodes[rank]].append(pid)
         return found
 
-    @no_task_events
     async def give_up(self, reason: str) -> None:
         """Take no more trials; every call that waits ends with ``reason``."""
         async with self._changed:
@@ -157,17 +164,19 @@ class Channel:
             self._closing = True
             self._changed.notify_all()
 
-    @no_task_events
     async def close(self) -> None:
         """Let the workers return from their loop once no command is left."""
         async with self._changed:
             self._closing = True
             self._changed.notify_all()
 
-    # ---- inside ------------------------------------------------------------------------------
+    # ---- the host's side ---------------------------------------------------------------------
 
-    async def _execute(self, kind: str, payload: Any = None) -> dict[str, Any]:
-        """One command on every rank of the group as it is now.
+    async def execute(self, kind: Kind, task: TrialTask | None = None) -> Outcome:
+        """Have every rank of the group as it is now carry out one command.
+
+        Returns:
+            Rank 0's outcome.
 
         Raises:
             GroupHungError: it took too long over the command.
@@ -175,13 +184,13 @@ class Channel:
             FaultError: every rank reported an error, or the slot is given up.
         """
         await self._until_whole()
-        self._check_given_up()
+        self.check_given_up()
         async with self._changed:
             token, index = self._token, len(self._commands)
-            self._commands.append(Command(kind, payload))
+            self._commands.append(Command(kind, task))
             self._changed.notify_all()
         await self._until_done(kind, token, index)
-        self._check_given_up()
+        self.check_given_up()
         worst = self._worst(index)
         if token != self._token:
             raise loss_of(worst)
@@ -191,9 +200,16 @@ class Channel:
         self._outcomes.pop(index - 1, None)  # every rank has read the verdict before this one
         if worst:
             raise FaultError(worst.error or "", worst.fault)
-        return self._outcomes[index][0].result
+        return self._outcomes[index][0]
 
-    async def _until_done(self, kind: str, token: str | None, index: int) -> None:
+    def check_given_up(self) -> None:
+        """Raise FaultError if no more trials are taken."""
+        if self._given_up:
+            raise FaultError(self._given_up, Fault.SLOT)
+
+    # ---- inside ------------------------------------------------------------------------------
+
+    async def _until_done(self, kind: Kind, token: str | None, index: int) -> None:
         """Wait for the outcomes of a command; ranks that take too long over it are ended."""
         begun, limit = time.monotonic(), self._deadlines.of(kind)
         try:
@@ -210,7 +226,7 @@ class Channel:
 
     async def _until_whole(self) -> None:
         """Wait for all ranks; a group that was there and does not come back is given up."""
-        limit = self._rejoin_s if self._lost() else None
+        limit = self._rejoin_s if self.lost else None
         try:
             await self._until(lambda: self._whole() or self._given_up is not None, limit)
         except TimeoutError:
@@ -224,10 +240,6 @@ class Channel:
         if self._token:
             self._past_tokens.add(self._token)
         self._token, self._pids = None, {}
-
-    def _lost(self) -> bool:
-        """Whether there was a group, which is gone or not whole again."""
-        return bool(self._past_tokens) and not self._whole()
 
     def _whole(self) -> bool:
         return len(self._pids) == self._num_workers
@@ -252,7 +264,3 @@ class Channel:
     def _errors(self, index: int) -> list[Outcome]:
         outcomes = self._outcomes.get(index, {})
         return [outcomes[rank] for rank in sorted(outcomes) if outcomes[rank].error]
-
-    def _check_given_up(self) -> None:
-        if self._given_up:
-            raise FaultError(self._given_up, Fault.SLOT)

@@ -1,19 +1,37 @@
 """What a group's host and its ranks tell each other, and how a command can fail."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Literal
 
+from raysearch.workers.epoch_report import EpochReport
 from raysearch.workers.faults import Fault
+from raysearch.workers.trial_task import TrialTask
 
-__all__ = ["Command", "FaultError", "GroupHungError", "GroupLostError", "Outcome", "loss_of"]
+__all__ = [
+    "Command",
+    "FaultError",
+    "GroupHungError",
+    "GroupLostError",
+    "Kind",
+    "Outcome",
+    "loss_of",
+]
+
+Kind = Literal["start", "epoch", "finish", "drop", "exit"]
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command that every rank carries out next."""
+    """A command that every rank carries out next.
 
-    kind: str
-    payload: Any = None
+    Attributes:
+        kind: ``start`` builds a trial, ``epoch`` trains one epoch of it, ``finish`` publishes and
+            ends it, ``drop`` ends it as it is, ``exit`` leaves the loop.
+        task: the trial that is to start.
+    """
+
+    kind: Kind
+    task: TrialTask | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +39,14 @@ class Outcome:
     """How one rank carried out one command.
 
     Attributes:
-        result: rank 0's answer.
+        report: of an epoch, or of what ``finish`` has published.
+        afresh: the checkpoint to start from could not be read, so the trial began anew.
         error: what went wrong, in one line.
         fault: whose it is.
     """
 
-    result: dict[str, Any] = field(default_factory=dict)
+    report: EpochReport | None = None
+    afresh: bool = False
     error: str | None = None
     fault: Fault = Fault.SETTINGS
 

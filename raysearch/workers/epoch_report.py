@@ -1,15 +1,18 @@
-"""What a worker group says of one epoch of a trial."""
+"""What a worker group says of one epoch of a trial: from rank 0 to the conductor, one object."""
 
 from dataclasses import dataclass, field
 
 from raysearch.workers.faults import Fault
+from raysearch.workers.trial_task import TrialTask
 
-__all__ = ["EpochReport"]
+__all__ = ["SUPERSEDED", "EpochReport", "lost_with_host"]
 
 
 @dataclass(frozen=True, slots=True)
 class EpochReport:
-    """The result of one epoch of a trial, as its worker group reports it.
+    """One epoch of a trial, or its end, as its worker group reports it.
+
+    Rank 0 makes it; the group's host sets the attempt, and makes those that tell of a failure.
 
     Attributes:
         number: the trial.
@@ -46,3 +49,19 @@ class EpochReport:
     failed: str | None = None
     fault: Fault = Fault.SETTINGS
     slot_lost: bool = False
+
+
+# To a caller whose booking has passed. It knows which trial it asked for.
+SUPERSEDED = EpochReport(-1, failed="superseded", done=True)
+
+
+def lost_with_host(task: TrialTask) -> EpochReport:
+    """Make the last report of a trial whose slot can no longer tell it."""
+    return EpochReport(
+        task.number,
+        attempt=task.attempt,
+        done=True,
+        failed="its slot's host died",
+        fault=Fault.SLOT,
+        slot_lost=True,
+    )

@@ -1,9 +1,8 @@
 """What a slot is doing, as Ray metrics: one series a run and slot for Prometheus and Grafana."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from ray.util.metrics import Gauge
+
+from raysearch.workers.epoch_report import EpochReport
 
 __all__ = ["SlotGauges"]
 
@@ -31,9 +30,10 @@ class SlotGauges:
         for gauge in self._gauges.values():
             gauge.set_default_tags({"run": run, "slot": str(slot)})
 
-    def show(self, number: int, result: Mapping[str, Any]) -> None:
-        """Set all gauges from one epoch's ``result``."""
-        values = {**result.get("metrics", {}), **result, "number": number}
+    def show(self, report: EpochReport) -> None:
+        """Set all gauges from one epoch's ``report``."""
+        told = {"number": report.number, "epoch": report.epoch, "train_s": report.train_s}
+        values = {**report.metrics, **told}
         for name, gauge in self._gauges.items():
-            if isinstance(value := values.get(name), int | float):
-                gauge.set(value)
+            if name in values:
+                gauge.set(values[name])

@@ -17,18 +17,25 @@ once would hang again.
 
 import asyncio
 import contextlib
-from typing import Any
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
 
-from raysearch.workers.channel import Channel, no_task_events
+from raysearch.workers.channel import Channel
+from raysearch.workers.channel_front import ChannelFront, no_task_events
 from raysearch.workers.commands import FaultError, GroupHungError, GroupLostError
+from raysearch.workers.deadlines import Deadlines
+from raysearch.workers.epoch_report import SUPERSEDED, EpochReport
 from raysearch.workers.faults import Fault
 from raysearch.workers.gauges import SlotGauges
+from raysearch.workers.hung_worker import end_worker
 from raysearch.workers.running_trial import Running, trial_key
+from raysearch.workers.trial_task import TrialTask
 
 __all__ = ["WorkerGroupHost"]
 
 
-class WorkerGroupHost(Channel):
+class WorkerGroupHost(ChannelFront):
     """The actor of one slot: runs its trials on the slot's workers; every wait is event-driven.
 
     Args:
@@ -40,7 +47,7 @@ class WorkerGroupHost(Channel):
         gauges: run and slot that each epoch is shown under, if it is to be shown.
         rejoin_s: how long a lost group may take to come back before the slot is given up; without
             it, for ever.
-        channel: ``deadlines`` and ``end``, see :class:`~raysearch.workers.channel.Channel`.
+        deadlines, end: as :class:`~raysearch.workers.channel.Channel` takes them.
     """
 
     def __init__(
@@ -51,14 +58,16 @@ class WorkerGroupHost(Channel):
         error_grace_s: float = 10.0,
         gauges: tuple[str, int] | None = None,
         rejoin_s: float | None = None,
-        **channel: Any,
+        deadlines: Deadlines | None = None,
+        end: Callable[[str, int], None] = end_worker,
     ) -> None:
-        super().__init__(num_workers, error_grace_s, rejoin_s, **channel)
+        super().__init__(Channel(num_workers, error_grace_s, rejoin_s, deadlines, end))
         self._gauges = SlotGauges(*gauges) if gauges else None
         self._max_attempts = max_attempts
         self._max_restarts = max_restarts
         self._busy = asyncio.Lock()
-        self._assigned: dict[str, Any] = {}
+        self._booked = asyncio.Condition()
+        self._assigned: TrialTask | None = None
         self._booking = -1
         # By folder and number: several runs may share a slot.
         self._attempts: dict[tuple[str, int], int] = {}
@@ -69,69 +78,70 @@ class WorkerGroupHost(Channel):
     # ---- the trial's side --------------------------------------------------------------------
 
     @no_task_events
-    async def assign(self, task: dict[str, Any], booking: int) -> None:
+    async def assign(self, task: TrialTask, booking: int) -> None:
         """Take the driver's word on which trial comes next; bookings of a slot only rise."""
-        async with self._changed:
+        async with self._booked:
             self._assigned, self._booking = task, booking
-            self._changed.notify_all()
+            self._booked.notify_all()
 
     @no_task_events
-    async def begin(self, booking: int) -> dict[str, Any]:
+    async def begin(self, booking: int) -> EpochReport:
         """Start the trial of ``booking``, after aborting whatever else still runs here.
 
         A caller that takes over from a dead one finds the trial running and joins it. A caller
         whose booking has passed is told so: Tune may start a proxy and then use another.
 
         Returns:
-            ``{"attempt": n}``, with ``failed`` (the reason) and ``fault`` if it could not be
-            started.
+            A report of no epoch, with the attempt; ``failed`` and ``fault`` tell why it could not
+            be started.
         """
-        await self._until(lambda: self._booking >= booking)
+        async with self._booked:
+            await self._booked.wait_for(lambda: self._booking >= booking)
         async with self._busy:
-            if booking != self._booking:
-                return {"failed": "superseded"}
+            if booking != self._booking or self._assigned is None:
+                return SUPERSEDED
             if self._current is None or self._current.booking != booking:
                 await self._drop()
-                self._current = self._new(self._assigned, booking)
-                return await self._guarded(self._current, None)
+                self._current = running = self._new(self._assigned, booking)
+                return await self._guarded(running, partial(self._ensure_started, running))
             if self._current.reason:
                 return self._failure(self._current)
-            return {"attempt": self._current.attempt}
+            return self._current.report()
 
-    def _new(self, task: dict[str, Any], booking: int) -> Running:
+    def _new(self, task: TrialTask, booking: int) -> Running:
         key = trial_key(task)
-        self._attempts[key] = attempt = max(self._attempts.get(key, 0) + 1, int(task["attempt"]))
-        return Running(task, booking, attempt, task.get("resume"))
+        self._attempts[key] = attempt = max(self._attempts.get(key, 0) + 1, task.attempt)
+        return Running(task, booking, attempt, task.resume)
 
     @no_task_events
-    async def step(self, booking: int, index: int) -> dict[str, Any]:
-        """Return result ``index`` of the trial of ``booking``, one result an epoch.
+    async def step(self, booking: int, index: int) -> EpochReport:
+        """Return report ``index`` of the trial of ``booking``, one report an epoch.
 
-        A result is kept until the next trial, so a caller that takes over reads from the start
-        what its predecessor may have lost. The result carries ``attempt``; the last one carries
-        ``done``. A failed trial returns ``failed`` with the reason and its ``fault``, so that the
-        caller stays alive for the next trial.
+        A report is kept until the next trial, so a caller that takes over reads from the start
+        what its predecessor may have lost. The last one carries ``done``. A failed trial returns
+        ``failed`` with the reason and its ``fault``, so that the caller stays alive for the next
+        trial.
         """
         async with self._busy:
             running = self._current
             if running is None or running.booking != booking:
-                return {"failed": "superseded"}
-            if index < len(running.results):
-                return running.results[index]
+                return SUPERSEDED
+            if index < len(running.reports):
+                return running.reports[index]
             if running.ended.is_set():
                 return self._failure(running)
             if running.let_go:
                 return await self._last_step(running)
             if self._leaving:
                 return await self._hand_over(running, self._leaving)
-            result = await self._guarded(running, "epoch")
-            running.results.append(result)
-            if "failed" not in result:
+            report = await self._epoch(running)
+            running.reports.append(report)
+            if not report.failed:
                 self._restarts = 0
                 if self._gauges:
-                    self._gauges.show(running.number, result)
-                running.took(result)
-            return result
+                    self._gauges.show(report)
+                running.took(report)
+            return report
 
     @no_task_events
     async def let_go(self, number: int) -> None:
@@ -150,8 +160,8 @@ class WorkerGroupHost(Channel):
         A group that was lost has nothing to publish, and is not waited for.
         """
         self._leaving = reason
-        if self._lost():
-            await self.give_up(reason)
+        if self.channel.lost:
+            await self.channel.give_up(reason)
 
     async def trial(self, number: int) -> None:
         """Wait until trial ``number`` ends; this is the named task that the dashboard lists.
@@ -167,71 +177,76 @@ class WorkerGroupHost(Channel):
 
     # ---- inside ------------------------------------------------------------------------------
 
-    async def _guarded(self, running: Running, kind: str | None) -> dict[str, Any]:
-        """Start the trial if this incarnation has not, then carry out ``kind``.
+    async def _epoch(self, running: Running) -> EpochReport:
+        """Train one epoch, after starting the trial if this incarnation has not."""
 
-        Both are tried again after each loss of the group, within the limits.
-        """
+        async def trained() -> EpochReport | None:
+            await self._ensure_started(running)
+            return (await self.channel.execute("epoch")).report
+
+        return await self._guarded(running, trained)
+
+    async def _guarded(
+        self, running: Running, act: Callable[[], Awaitable[EpochReport | None]]
+    ) -> EpochReport:
+        """Do ``act``, again after each loss of the group, within the limits."""
         try:
             while True:
                 try:
-                    await self._ensure_started(running)
-                    result = await self._execute(kind) if kind else {}
-                    return {**result, "attempt": running.attempt}
+                    report = await act()
+                    return running.report(report)
                 except GroupLostError as lost:
                     await self._after_loss(running, lost)
         except FaultError as error:
             running.end(str(error), error.fault)
             return self._failure(running)
 
-    async def _last_step(self, running: Running) -> dict[str, Any]:
+    async def _last_step(self, running: Running) -> EpochReport:
         """Publish what was trained, and end the trial as it was asked for."""
-        published = await self._published(running)
-        result = {**published, "attempt": running.attempt, "done": True}
-        running.results.append(result)
+        report = replace(running.report(await self._published(running)), done=True)
+        running.reports.append(report)
         running.end()
-        return result
+        return report
 
-    async def _hand_over(self, running: Running, reason: str) -> dict[str, Any]:
+    async def _hand_over(self, running: Running, reason: str) -> EpochReport:
         """Publish what was trained here, if anything was, and end the trial on this slot."""
-        result = await self._published(running) if running.results else {}
-        if not running.results:
+        published = await self._published(running) if running.reports else None
+        if not running.reports:
             await self._drop_on_workers(running)
         running.end(reason)
-        return {**self._failure(running), **result, "slot_lost": True}
+        return replace(self._failure(running, published), slot_lost=True)
 
-    async def _published(self, running: Running) -> dict[str, Any]:
+    async def _published(self, running: Running) -> EpochReport | None:
         """Rank 0's checkpoint; nothing if what the workers held is gone."""
-        if running.token == self._token:
+        if running.token == self.channel.token:
             try:
-                return await self._execute("finish")
+                return (await self.channel.execute("finish")).report
             except GroupLostError as lost:
-                if not self._resizing:
+                if not self.channel.take_resizing():
                     await self._count_loss(str(lost))
-                self._resizing = False
             except FaultError:
                 pass
-        return {}
+        return None
 
-    def _failure(self, running: Running) -> dict[str, Any]:
-        failure = {
-            "failed": running.reason or "ended",
-            "attempt": running.attempt,
-            "fault": running.fault.value,
-        }
-        lost = self._given_up or self._leaving
-        return {**failure, "slot_lost": True} if lost else failure
+    def _failure(self, running: Running, published: EpochReport | None = None) -> EpochReport:
+        return replace(
+            running.report(published),
+            failed=running.reason or "ended",
+            fault=running.fault,
+            slot_lost=bool(self.channel.given_up or self._leaving),
+            done=True,
+        )
 
     async def _ensure_started(self, running: Running) -> None:
         """Start the trial in this incarnation, from its last checkpoint."""
         if running.token is not None:
-            if running.token != self._token:
+            if running.token != self.channel.token:
                 raise GroupLostError("a worker died")  # while nothing was to be done
             return
-        task = {**running.task, "attempt": running.attempt, "resume": running.checkpoint}
-        started = await self._execute("start", task)
-        running.token = self._token
-        if started.get("afresh"):
+        task = replace(running.task, attempt=running.attempt, resume=running.checkpoint)
+        started = await self.channel.execute("start", task)
+        running.token = self.channel.token
+        if started.afresh:
             running.anew += 1  # its checkpoint could not be read
             self._next_attempt(running)
 
@@ -239,10 +254,9 @@ class WorkerGroupHost(Channel):
         """Make the next attempt ready; raises what the trial ends with if there is to be none."""
         running.token = None
         if self._leaving:
-            await self.give_up(self._leaving)
-            self._check_given_up()
-        if self._resizing:
-            self._resizing = False
+            await self.channel.give_up(self._leaving)
+            self.channel.check_given_up()
+        if self.channel.take_resizing():
             running.resizes += 1
         elif lost.fault is Fault.STORAGE:
             raise FaultError(str(lost), Fault.STORAGE)
@@ -258,16 +272,16 @@ class WorkerGroupHost(Channel):
     async def _count_restart(self, running: Running, cause: str, *, hung: bool) -> None:
         await self._count_loss(cause)
         if hung:
-            raise FaultError(self._given_up or cause, Fault.SLOT)
+            raise FaultError(self.channel.given_up or cause, Fault.SLOT)
         # Two: one loss may be chance, on any slot.
-        most = min(2, self._max_attempts) if running.task.get("suspect") else self._max_attempts
+        most = min(2, self._max_attempts) if running.task.suspect else self._max_attempts
         if running.starts >= most:
             raise FaultError(f"given up after {most} attempt(s): {cause}", Fault.SLOT)
 
     async def _count_loss(self, cause: str) -> None:
         self._restarts += 1
         if self._restarts > self._max_restarts:
-            await self.give_up(f"the worker group was lost {self._restarts} times: {cause}")
+            await self.channel.give_up(f"the worker group was lost {self._restarts} times: {cause}")
 
     def _next_attempt(self, running: Running) -> None:
         running.attempt += 1
@@ -281,6 +295,6 @@ class WorkerGroupHost(Channel):
         running.end()
 
     async def _drop_on_workers(self, running: Running) -> None:
-        if running.token == self._token:
+        if running.token == self.channel.token:
             with contextlib.suppress(FaultError):
-                await self._execute("drop")
+                await self.channel.execute("drop")

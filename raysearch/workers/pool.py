@@ -7,19 +7,21 @@ cluster goes; a vacated slot's trial goes on elsewhere, from the checkpoint that
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Any
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import RayActorError, RayError
 
 from raysearch.errors import InfrastructureError
 from raysearch.ray_cluster.resources import Plan
 from raysearch.streaming.node_cache import SlotCaches
+from raysearch.workers.booked_trial import BookedTrial
 from raysearch.workers.deadlines import SHORT_S, Deadlines
+from raysearch.workers.epoch_report import EpochReport, lost_with_host
 from raysearch.workers.slot import Slot
+from raysearch.workers.trial_task import TrialTask
 
 __all__ = ["REST_SECONDS", "WorkerPool"]
 
@@ -232,18 +234,26 @@ class WorkerPool:
         with contextlib.suppress(RayError):  # a dead host's trial will tell
             ray.get(self.slots[slot].host.let_go.remote(number), timeout=ANSWER_S)
 
-    def assign(self, slot: int, task: dict[str, Any]) -> dict[str, Any]:
-        """Tell ``slot`` its next trial.
-
-        Returns:
-            ``host``, the name of the slot's host, and ``booking``, which begins that trial there.
-        """
+    def assign(self, slot: int, task: TrialTask) -> BookedTrial:
+        """Tell ``slot`` its next trial, which whoever holds what is returned then runs."""
         taken = self.slots[slot]
         with contextlib.suppress(RayError):  # a dead host's trial will tell
             nodes = set(taken.note_workers(ANSWER_S))
             with self._lock:
                 self._caches.use(slot, nodes)
-        return {"host": taken.host_name, "booking": taken.assign(task)}
+        return BookedTrial(task.number, task.label, taken.host_name, taken.assign(task))
+
+    def run(self, slot: int, task: TrialTask) -> Iterator[EpochReport]:
+        """Train ``task`` on ``slot``, each epoch when its report is asked for.
+
+        Yields:
+            As :meth:`~raysearch.workers.booked_trial.BookedTrial.run`; a slot whose host dies has
+            the report of a lost slot.
+        """
+        try:
+            yield from self.assign(slot, task).run()
+        except RayActorError:
+            yield lost_with_host(task)
 
     def close_idle(self) -> None:
         """Close all slots but as many as there are trials in flight, as no other trial will come.

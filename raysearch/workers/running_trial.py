@@ -1,11 +1,11 @@
 """The trial that a group works on, as its host keeps it."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
+from raysearch.workers.epoch_report import EpochReport
 from raysearch.workers.faults import Fault
+from raysearch.workers.trial_task import TrialTask
 
 __all__ = ["Running", "trial_key"]
 
@@ -14,7 +14,7 @@ __all__ = ["Running", "trial_key"]
 class Running:
     """What a host knows of the trial that it works on, or last worked on."""
 
-    task: dict[str, Any]
+    task: TrialTask
     booking: int
     attempt: int
     checkpoint: str | None
@@ -25,7 +25,7 @@ class Running:
     forgiven: int = 0
     furthest: int = 0
     let_go: bool = False
-    results: list[dict[str, Any]] = field(default_factory=list)
+    reports: list[EpochReport] = field(default_factory=list)
     reason: str | None = None
     fault: Fault = Fault.SETTINGS
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -37,7 +37,7 @@ class Running:
     @property
     def number(self) -> int:
         """The trial's number."""
-        return int(self.task["number"])
+        return self.task.number
 
     @property
     def starts(self) -> int:
@@ -49,13 +49,17 @@ class Running:
         extra = self.resizes + self.short_of_memory + self.anew + self.forgiven
         return self.attempt - self.first + 1 - extra
 
-    def took(self, result: dict[str, Any]) -> None:
-        """Take an epoch's result; an epoch that no earlier start reached forgives those starts."""
-        if result["epoch"] > self.furthest:
-            self.furthest = result["epoch"]
+    def report(self, told: EpochReport | None = None) -> EpochReport:
+        """Return what the workers told, or a report of no epoch, as the present attempt's."""
+        return replace(told or EpochReport(self.number), attempt=self.attempt)
+
+    def took(self, report: EpochReport) -> None:
+        """Take an epoch's report; an epoch that no earlier start reached forgives those starts."""
+        if report.epoch > self.furthest:
+            self.furthest = report.epoch
             self.forgiven += self.starts - 1
-        self.checkpoint = result.get("checkpoint") or self.checkpoint
-        if result["done"]:
+        self.checkpoint = report.checkpoint or self.checkpoint
+        if report.done:
             self.end()
 
     def end(self, reason: str | None = None, fault: Fault = Fault.SETTINGS) -> None:
@@ -65,6 +69,6 @@ class Running:
             self.ended.set()
 
 
-def trial_key(task: Mapping[str, Any]) -> tuple[str, int]:
+def trial_key(task: TrialTask) -> tuple[str, int]:
     """Return the folder and number, which tell trials of several runs on one slot apart."""
-    return str(task["folder"]), int(task["number"])
+    return task.folder, task.number

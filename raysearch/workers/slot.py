@@ -5,6 +5,7 @@ import itertools
 import logging
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from raysearch.ray_cluster.resources import Plan
 from raysearch.workers.group_fit import GroupFit, HostNotifier
 from raysearch.workers.host import WorkerGroupHost
 from raysearch.workers.hung_worker import end_worker
+from raysearch.workers.trial_task import TrialTask
 from raysearch.workers.worker_loop import serve_trials
 
 __all__ = ["Slot"]
@@ -100,7 +102,7 @@ class Slot:
             self.workers = found
         return found
 
-    def assign(self, task: dict[str, Any]) -> int:
+    def assign(self, task: TrialTask) -> int:
         """Tell the slot its next trial.
 
         Returns:
@@ -108,8 +110,8 @@ class Slot:
         """
         self.booking += 1
         # In the object store, unread by the host: to read it is to import what data is made of.
-        task = {**task, "data": ray.put(task["data"])}
-        self.host.assign.remote(task, self.booking)
+        sent = replace(task, data=ray.put(task.data))
+        self.host.assign.remote(sent, self.booking)
         return self.booking
 
     def vacate(self, reason: str) -> None:

@@ -1,49 +1,25 @@
-"""The order that sends one trial to one slot, and what the conductor asks of the slots."""
+"""A trial's way to a slot, and what the conductor asks of the slots."""
 
-from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from raysearch.trial_records import TrialRecord
+from raysearch.workers.trial_task import TrialTask
 
-__all__ = ["Assignment", "Slots", "assignment"]
+__all__ = ["Assignment", "Slots"]
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A trial, the slot it goes to, and the task that its workers are given."""
+    """A trial's task, and the slot that it goes to."""
 
-    number: int
     slot: int
-    label: str
-    task: dict[str, Any]
+    task: TrialTask
 
-
-def assignment(
-    record: TrialRecord, slot: int, folder: Path, label: str, common: Mapping[str, Any]
-) -> Assignment:
-    """Make the order for the trial of ``record`` on ``slot``, from its last checkpoint on.
-
-    Args:
-        record: the trial.
-        slot: where it goes.
-        folder: the run's folder.
-        label: what it is called besides its number.
-        common: what the task holds besides, such as its settings.
-    """
-    number = record.number
-    task = {
-        **common,
-        "number": number,
-        "trial": record.trial,
-        "attempt": record.attempts,
-        "seed": record.details["seed"],
-        "resume": str(folder / record.checkpoint[0]) if record.checkpoint else None,
-        "folder": str(folder / "checkpoints" / f"{number:04d}"),
-    }
-    return Assignment(number, slot, f"trial {number:04d} {label}", task)
+    @property
+    def number(self) -> int:
+        """The trial's number."""
+        return self.task.number
 
 
 class Slots(Protocol):

@@ -4,9 +4,8 @@ import logging
 import shutil
 import socket
 import time
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import ray
 import ray.train.torch
@@ -19,11 +18,14 @@ from raysearch.storage.run_storage import ensure_current, fetch_published, send_
 from raysearch.streaming.batches import SplitData
 from raysearch.streaming.split_rows import SplitRows
 from raysearch.streaming.tiers import open_trial_data
+from raysearch.streaming.trial_features import TrialFeatures
 from raysearch.training.distributed import all_agree
 from raysearch.training.inner_folds import InnerFolds
 from raysearch.training.learner import Learner
 from raysearch.training.start_weights import PRETRAINED, WEIGHTS, Start, read_start
+from raysearch.workers.epoch_report import EpochReport
 from raysearch.workers.faults import Fault, fault_of
+from raysearch.workers.trial_task import TrialTask
 
 __all__ = ["TrialSession"]
 
@@ -34,9 +36,8 @@ class TrialSession:
     """Builds one trial in a worker, trains it epoch by epoch, and publishes checkpoints.
 
     Args:
-        task: what the driver sent: ``number, trial, attempt, config, seed, objective, resume,
-            folder, fence, checkpoint_every_s, data``, and ``storage``, the URL of a storage that
-            the folder stands for, or None; with ``elastic`` the results tell the world size.
+        task: what the driver sent.
+        features: what its ``data`` refers to.
         rank: this worker's rank in its group.
         world_size: ranks of the group.
 
@@ -44,20 +45,22 @@ class TrialSession:
         afresh: whether the checkpoint to resume from could not be read, so that it starts anew.
     """
 
-    def __init__(self, task: Mapping[str, Any], rank: int, world_size: int) -> None:
+    def __init__(
+        self, task: TrialTask, features: TrialFeatures, rank: int, world_size: int
+    ) -> None:
         self._task = task
         self._rank, self._world_size = rank, world_size
-        if task.get("storage"):
-            open_storage(task["storage"])  # on this machine as well
-        config = TrialConfig.from_dict(task["config"])
-        sides = ray.get(task["data"]["rows"])
+        if task.publication.storage:
+            open_storage(task.publication.storage)  # on this machine as well
+        config = TrialConfig.from_dict(task.config)
+        sides: list[SplitRows] = ray.get(features.rows)
         self._labels = [rows.labels for rows in sides]
-        self._data = [_open(task, config, rows, rank, world_size) for rows in sides]
+        self._data = [_open(task, features, config, rows, rank, world_size) for rows in sides]
         self._trial = self._fresh(config)
-        self.afresh = bool(task["resume"]) and not self._loaded(Path(task["resume"]))
+        self.afresh = task.resume is not None and not self._loaded(Path(task.resume))
         if self.afresh:
             self._trial.close()
-            self._task = {**task, "resume": None}  # which would hold what it starts from
+            self._task = replace(task, resume=None)  # which would hold what it starts from
             self._trial = self._fresh(config)
         self._published_at = time.monotonic()
 
@@ -81,7 +84,7 @@ class TrialSession:
         except DataError as error:
             if error.__context__ and fault_of(error.__context__) is Fault.STORAGE:
                 raise InfrastructureError(str(error)) from error
-            logger.warning("trial %s begins again: %s", self._task["trial"], error)
+            logger.warning("trial %s begins again: %s", self._task.trial, error)
             read = False
         return all_agree(read, self._world_size)
 
@@ -90,7 +93,7 @@ class TrialSession:
         """Epochs trained so far."""
         return self._trial.first.epoch
 
-    def run_epoch(self) -> dict[str, Any]:
+    def run_epoch(self) -> EpochReport:
         """Train and validate one epoch; publish a checkpoint when one is due.
 
         A trial that was resumed from its last epoch has nothing left to train: its last result is
@@ -98,78 +101,92 @@ class TrialSession:
         """
         learner = self._trial.first
         train_s = 0.0 if learner.finished else self._trial.run_epoch().train_s
-        due = time.monotonic() - self._published_at >= self._task["checkpoint_every_s"]
-        message = {
-            "epoch": learner.epoch,
-            "value": learner.best_value,
-            "best_epoch": learner.best_epoch,
-            "metrics": self._trial.history[-1],
-            "train_s": train_s,
-            "num_params": learner.num_params,
-            "done": learner.finished,
-        }
-        if self._task.get("elastic"):
-            message["workers"] = self._world_size
-        return {**message, **(self.publish() if learner.finished or due else {})}
+        due = time.monotonic() - self._published_at >= self._task.checkpoint_every_s
+        value = learner.best_value
+        report = EpochReport(
+            self._task.number,
+            attempt=self._task.attempt,
+            epoch=learner.epoch,
+            value=float("-inf") if value is None else value,
+            best_epoch=learner.best_epoch,
+            metrics=self._trial.history[-1],
+            train_s=train_s,
+            num_params=learner.num_params,
+            workers=self._world_size if self._task.elastic else 0,
+            done=learner.finished,
+        )
+        return self.published(report) if learner.finished or due else report
 
-    def publish(self) -> dict[str, Any]:
+    def finish(self) -> EpochReport:
+        """Publish what was trained; the report tells of nothing else."""
+        return self.published(EpochReport(self._task.number, attempt=self._task.attempt))
+
+    def published(self, report: EpochReport) -> EpochReport:
         """Write this trial's checkpoint, whole or not at all; rank 0 only.
+
+        Returns:
+            ``report``, which tells of it.
 
         Raises:
             InfrastructureError: the run's folder belongs to a later driver.
         """
         if self._rank != 0:
-            return {}
-        epoch, folder = self._trial.first.epoch, Path(self._task["folder"])
-        name = f"epoch-{epoch:04d}-attempt-{self._task['attempt']}"
-        target = folder / self._task.get("checkpoint_name", name)
-        self._trial.save(
-            target,
-            guard=lambda: ensure_current(Path(self._task["run_folder"]), self._task["fence"]),
-        )
+            return report
+        epoch, folder = self._trial.first.epoch, Path(self._task.folder)
+        name = f"epoch-{epoch:04d}-attempt-{self._task.attempt}"
+        target = folder / (self._task.checkpoint_name or name)
+        run = self._task.publication
+        self._trial.save(target, guard=lambda: ensure_current(Path(run.run_folder), run.fence))
         send_published(target)
         self._published_at = time.monotonic()
         size = sum(path.stat().st_size for path in target.iterdir())
-        return {"checkpoint": str(target), "checkpoint_epoch": epoch, "checkpoint_bytes": size}
+        return replace(
+            report, checkpoint=str(target), checkpoint_epoch=epoch, checkpoint_bytes=size
+        )
 
     def close(self) -> None:
         """Release the data and the learners."""
         self._trial.close()
         for data in self._data:
             data.close()
-        elsewhere = self._task["driver"] != socket.gethostname()
-        if self._rank == 0 and self._task["storage"] and elsewhere:
+        run = self._task.publication
+        if self._rank == 0 and run.storage and run.driver != socket.gethostname():
             # The storage has it; here the checkpoints of all trials would pile up. Rank 0 alone
             # publishes, so no other rank may take the folder away from under it.
-            shutil.rmtree(self._task["folder"], ignore_errors=True)
+            shutil.rmtree(self._task.folder, ignore_errors=True)
 
 
 def _open(
-    task: Mapping[str, Any], config: TrialConfig, rows: SplitRows, rank: int, world_size: int
+    task: TrialTask,
+    features: TrialFeatures,
+    config: TrialConfig,
+    rows: SplitRows,
+    rank: int,
+    world_size: int,
 ) -> SplitData:
     return open_trial_data(
         rows,
-        task["data"]["sources"],
+        features.sources,
         clip_s=config.training.clip_s,
         batch_size=config.training.batch_size,
-        seed=task["seed"],
+        seed=task.seed,
         rank=rank,
         world_size=world_size,
         cells=selected(config.waveform_augment),
         probability=config.waveform_augment.probability,
         by_speaker=config.training.by_speaker,
-        tier=task["data"]["tier"],
+        tier=features.tier,
         shuffle_rows=config.training.shuffle_rows,
         device=ray.train.torch.get_device(),
     )
 
 
-def _start(task: Mapping[str, Any], config: TrialConfig) -> Start | None:
+def _start(task: TrialTask, config: TrialConfig) -> Start | None:
     """What the trial starts from; a checkpoint holds it already."""
     wanted = config.training.pretrained
-    if wanted is None or task["resume"]:
+    if wanted is None or task.resume:
         return None
-    folder = fetch_published(Path(task["run_folder"]) / PRETRAINED)
+    folder = fetch_published(Path(task.publication.run_folder) / PRETRAINED)
     start = read_start(folder / WEIGHTS)
     if start.digest != wanted:
         raise DataError(f"{folder}: not the weights that the trial starts from: {start.digest}")
@@ -177,7 +194,7 @@ def _start(task: Mapping[str, Any], config: TrialConfig) -> Start | None:
 
 
 def _learner(
-    task: Mapping[str, Any],
+    task: TrialTask,
     config: TrialConfig,
     data: SplitData,
     rank: int,
@@ -189,11 +206,11 @@ def _learner(
         config.training,
         config.spec_augment,
         data,
-        seed=task["seed"],
+        seed=task.seed,
         rank=rank,
         world_size=world_size,
         device=ray.train.torch.get_device(),
-        objective=task["objective"],
+        objective=task.objective,
         features=config.features,
         start=_start(task, config),
         labels=labels,

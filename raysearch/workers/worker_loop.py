@@ -18,6 +18,7 @@ from raysearch.errors import RaysearchError
 from raysearch.workers.commands import Command, Outcome
 from raysearch.workers.faults import Fault, fault_of
 from raysearch.workers.trial_session import TrialSession
+from raysearch.workers.trial_task import TrialTask
 
 __all__ = ["serve_trials"]
 
@@ -69,7 +70,7 @@ class _Server:
     def carry_out(self, command: Command) -> Outcome:
         """Run ``command``; an exception becomes the outcome's error."""
         try:
-            return Outcome(result=getattr(self, f"_{command.kind}")(command.payload))
+            return self._carry_out(command)
         except Exception as error:
             failed = _failure(error)
         # Not inside the handler: the error's frames hold the tensors that are to be freed.
@@ -97,27 +98,37 @@ class _Server:
             return failed if failed.fault is not Fault.SETTINGS else _failure(error)
         return failed
 
-    def _start(self, task: dict[str, Any]) -> dict[str, Any]:
-        self.drop()
-        data = ray.get(task["data"])  # which the host kept closed: it cannot read what is inside
-        self._session = TrialSession({**task, "data": data}, self._rank, self._world_size)
-        return {"epoch": self._session.epoch, "afresh": self._session.afresh}
+    def _carry_out(self, command: Command) -> Outcome:
+        match command.kind:
+            case "start":
+                assert command.task is not None
+                return self._start(command.task)
+            case "epoch":
+                return self._epoch()
+            case "finish":
+                return self._finish()
+            case "drop":
+                self.drop()
+                return Outcome()
+            case "exit":
+                raise RuntimeError("the loop ends with this command, which no trial carries out")
 
-    def _epoch(self, _: Any) -> dict[str, Any]:
-        session = self._held()
-        result = session.run_epoch()
-        if result["done"]:
+    def _start(self, task: TrialTask) -> Outcome:
+        self.drop()
+        features = ray.get(task.data)  # the host could not have read what is inside
+        self._session = TrialSession(task, features, self._rank, self._world_size)
+        return Outcome(afresh=self._session.afresh)
+
+    def _epoch(self) -> Outcome:
+        report = self._held().run_epoch()
+        if report.done:
             self.drop()
-        return result
+        return Outcome(report)
 
-    def _finish(self, _: Any) -> dict[str, Any]:
-        result = self._held().publish()
+    def _finish(self) -> Outcome:
+        report = self._held().finish()
         self.drop()
-        return result
-
-    def _drop(self, _: Any) -> dict[str, Any]:
-        self.drop()
-        return {}
+        return Outcome(report)
 
     def _held(self) -> TrialSession:
         if self._session is None:

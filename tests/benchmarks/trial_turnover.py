@@ -93,8 +93,8 @@ def train_trial(task: dict, report) -> float:
     torch.set_num_threads(1)
     config = TrialConfig.from_dict(task["config"])
     data = open_trial_data(
-        ray.get(task["data"]["rows"]),
-        task["data"]["sources"],
+        ray.get(task["data"].rows),
+        task["data"].sources,
         clip_s=config.training.clip_s,
         batch_size=config.training.batch_size,
         seed=task["seed"],

@@ -24,6 +24,7 @@ from raysearch_names import (
     Conductor,
     EpochReport,
     Event,
+    Publication,
     RefitPlan,
     SearchSpec,
     Space,
@@ -116,7 +117,7 @@ class _Driver:
         if first := ledger.next:
             ledger.now = first.time
         self.conductor = Conductor(
-            SpecProblem(spec, recording.identity, lambda config: {}),
+            SpecProblem(spec, recording.identity, lambda config: None),
             folder,
             ledger,
             self._slots,
@@ -127,7 +128,7 @@ class _Driver:
                 num_startup=recording.num_startup,
                 priors=search.priors,
             ),
-            task={},
+            publication=Publication(str(folder), sitting.fence),
             slot_cpus=search.workers * search.cpus_per_worker,
             reserve=lambda trials: self._refit.seconds(trials, self._slots.num_open()),
             noise=recording.noise,

@@ -4,6 +4,7 @@ from raysearch.config.identity import stable_hash
 from raysearch.config.space import Space
 from raysearch.ledger import TERMINAL, Event, parse_event, read
 from raysearch.spec import SearchSpec
+from raysearch.storage.publication import Publication
 from raysearch.tuning import budgets
 from raysearch.tuning.conductor import Conductor
 from raysearch.tuning.problem import SpecProblem
@@ -19,6 +20,7 @@ __all__ = [
     "EpochReport",
     "Event",
     "Fault",
+    "Publication",
     "RefitPlan",
     "SearchSpec",
     "Space",

@@ -3,16 +3,31 @@
 import asyncio
 import functools
 from contextlib import asynccontextmanager
+from dataclasses import asdict, replace
 
+from raysearch.storage.publication import Publication
 from raysearch.workers.commands import Outcome
+from raysearch.workers.epoch_report import EpochReport
 from raysearch.workers.host import WorkerGroupHost
+from raysearch.workers.trial_task import TrialTask
 
 DIES, HANGS = "dies", "hangs"
 
 
 def task(number=0, attempt=1, resume=None, run="run"):
-    folder = f"{run}/checkpoints/{number:04d}"
-    return {"number": number, "attempt": attempt, "resume": resume, "folder": folder}
+    return TrialTask(
+        number=number,
+        trial=f"{number:012x}",
+        attempt=attempt,
+        label=f"trial {number:04d}",
+        config={},
+        seed=1,
+        objective="val_uar",
+        data=None,
+        folder=f"{run}/checkpoints/{number:04d}",
+        publication=Publication(run, fence=1),
+        resume=resume,
+    )
 
 
 class FakeGroup:
@@ -32,7 +47,7 @@ class FakeGroup:
         self.incarnation, self.run_again = 0, True
         self.unreadable = set()  # checkpoints
         self.ends = []  # (incarnation, rank, why)
-        self.seen = []  # (incarnation, kind, payload) of rank 0
+        self.seen = []  # (incarnation, kind, task) of rank 0
 
     async def run(self):
         while True:
@@ -68,14 +83,14 @@ class FakeGroup:
         index, epoch = 0, 0
         while (command := await self.host.next_command(token, index)).kind != "exit":
             if rank == 0:
-                self.seen.append((self.incarnation, command.kind, command.payload))
+                self.seen.append((self.incarnation, command.kind, command.task))
             fault = self._fault(rank, command.kind, epoch)
             if fault == DIES:
                 return "died"
             if fault == HANGS:
                 await asyncio.Event().wait()
-            epoch, result = self._carry_out(command, epoch)
-            outcome = fault or Outcome(result={**result, "rank": rank})
+            epoch, outcome = self._carry_out(command, epoch, rank)
+            outcome = fault or outcome
             if not await self.host.report(rank, token, index, outcome):
                 return "told to end"
             index += 1
@@ -87,20 +102,23 @@ class FakeGroup:
                 return self.faults[incarnation, rank, kind, epoch]
         return None
 
-    def _carry_out(self, command, epoch):
+    def _carry_out(self, command, epoch, rank):
+        """The epoch after the command, and the outcome; its report's size tells the rank."""
+        report = EpochReport(0, num_params=rank)
         if command.kind == "start":
-            resume = command.payload["resume"]
+            resume = command.task.resume
             if resume in self.unreadable:
-                return 0, {"epoch": 0, "afresh": True}
-            epoch = int(resume.removeprefix("at-")) if resume else 0
-            return epoch, {"epoch": epoch}
+                return 0, Outcome(afresh=True)
+            return int(resume.removeprefix("at-")) if resume else 0, Outcome()
         if command.kind == "epoch":
             epoch += 1
             done = epoch == self.epochs
             due = done or epoch % self.checkpoint_every == 0
-            result = {"epoch": epoch, "done": done}
-            return epoch, result | ({"checkpoint": f"at-{epoch}"} if due else {})
-        return epoch, {"checkpoint": f"at-{epoch}"} if command.kind == "finish" else {}
+            checkpoint = f"at-{epoch}" if due else None
+            return epoch, Outcome(replace(report, epoch=epoch, done=done, checkpoint=checkpoint))
+        if command.kind == "finish":
+            return epoch, Outcome(replace(report, checkpoint=f"at-{epoch}"))
+        return epoch, Outcome()
 
     def kinds(self, incarnation=None):
         return [kind for i, kind, _ in self.seen if incarnation in (None, i)]
@@ -135,6 +153,16 @@ def asynchronous(test):
         asyncio.run(asyncio.wait_for(test(*args, **kwargs), 30))
 
     return run
+
+
+def told(report):
+    """What a report tells; of a failure it tells whose fault it is, and that it is the last."""
+    nothing = asdict(EpochReport(report.number))
+    facts = {name: value for name, value in asdict(report).items() if value != nothing[name]}
+    if report.failed:
+        assert facts.pop("done")
+        facts["fault"] = report.fault.value
+    return facts
 
 
 async def begin(host, number=0, booking=0, **rest):

@@ -7,6 +7,7 @@ from pathlib import Path
 from raysearch.config.identity import stable_hash
 from raysearch.ledger import TERMINAL, read
 from raysearch.spec import SearchSpec
+from raysearch.storage.publication import Publication
 from raysearch.storage.run_storage import open_ledger
 from raysearch.tuning.conductor import Conductor
 from raysearch.tuning.problem import SpecProblem
@@ -38,7 +39,7 @@ def small_spec(keep=("training.learning_rate", "model.dropout"), **settings):
 
 def problem_of(spec, common=None):
     """What the conductor sees of ``spec``, whose data nobody opens."""
-    return SpecProblem(spec, {"fold": 0}, lambda config: {}, common)
+    return SpecProblem(spec, {"fold": 0}, lambda config: None, common)
 
 
 def score(config, epoch):
@@ -64,14 +65,14 @@ class FakeWorker:
         self.task, self.checkpoint_every = task, checkpoint_every
         self.fails, self.curve, self.send = fails, curve, send
         self.epoch, self.values, self.let_go = 0, [], False
-        if task["resume"]:
-            state = json.loads((Path(task["resume"]) / "state.json").read_text())
-            assert state["trial"] == task["trial"]
+        if task.resume:
+            state = json.loads((Path(task.resume) / "state.json").read_text())
+            assert state["trial"] == task.trial
             self.epoch, self.values = state["epoch"], state["values"]
 
     def step(self):
-        config, epochs = self.task["config"], self.task["config"]["training"]["epochs"]
-        number, attempt = self.task["number"], self.task["attempt"]
+        config, epochs = self.task.config, self.task.config["training"]["epochs"]
+        number, attempt = self.task.number, self.task.attempt
         if self.let_go:
             published = self.publish() if self.epoch % self.checkpoint_every else {}
             return EpochReport(number, attempt=attempt, done=True, **published)
@@ -94,10 +95,10 @@ class FakeWorker:
         )
 
     def publish(self):
-        name = f"epoch-{self.epoch:04d}-attempt-{self.task['attempt']}"
-        folder = Path(self.task["folder"]) / name
+        name = f"epoch-{self.epoch:04d}-attempt-{self.task.attempt}"
+        folder = Path(self.task.folder) / name
         folder.mkdir(parents=True)
-        state = {"trial": self.task["trial"], "epoch": self.epoch, "values": self.values}
+        state = {"trial": self.task.trial, "epoch": self.epoch, "values": self.values}
         (folder / "state.json").write_text(json.dumps(state))
         self.send(folder)
         return {
@@ -161,7 +162,7 @@ class FakeSlots:
 
     def let_go(self, slot, number):
         worker = self.workers[slot]
-        assert worker.task["number"] == number
+        assert worker.task.number == number
         worker.let_go = True
 
     def start(self, assignment):
@@ -216,7 +217,7 @@ class FakeSearch:
             self.ledger,
             self.slots,
             self.study,
-            task={"run_folder": str(folder), "fence": fence},
+            publication=Publication(str(folder), fence),
             slot_cpus=1,
             noise=noise,
             observers=observers,

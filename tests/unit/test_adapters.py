@@ -5,13 +5,14 @@ from types import SimpleNamespace
 from fake_slots import FakeSearch, small_spec
 
 from raysearch.tuning.adapters import ConductorScheduler, ConductorSearcher
+from raysearch.workers.booked_trial import BookedTrial
 
 
 class Leases:
     """The pool's word on a slot's next trial."""
 
     def assign(self, slot, task):
-        return {"booking": 0}
+        return BookedTrial(task.number, task.label, f"slot-{slot}", booking=0)
 
 
 def test_a_trial_says_what_its_actor_died_of(tmp_path):

@@ -2,6 +2,7 @@
 
 import errno
 import time
+from dataclasses import replace
 
 import optuna
 import pytest
@@ -84,13 +85,13 @@ def test_a_pruned_trial_s_weights_are_written_before_its_end(finished):
 def test_tasks_hold_what_a_worker_needs(finished):
     for assignment in finished.assigned:
         task, record = assignment.task, finished.trials.records[assignment.number]
-        assert task["trial"] == record.trial
-        assert task["seed"] == record.details["seed"]
-        assert task["config"] == finished.spec.resolve(record.config).to_dict()
-        assert task["folder"] == str(finished.folder / "checkpoints" / f"{assignment.number:04d}")
-        assert (task["resume"], task["attempt"], task["fence"]) == (None, 1, 1)
-        assert assignment.label.startswith(f"trial {assignment.number:04d} emohrnet lr=")
-    assert len({a.task["seed"] for a in finished.assigned}) == 10
+        assert task.trial == record.trial
+        assert task.seed == record.details["seed"]
+        assert task.config == finished.spec.resolve(record.config).to_dict()
+        assert task.folder == str(finished.folder / "checkpoints" / f"{assignment.number:04d}")
+        assert (task.resume, task.attempt, task.publication.fence) == (None, 1, 1)
+        assert task.label.startswith(f"trial {assignment.number:04d} emohrnet lr=")
+    assert len({a.task.seed for a in finished.assigned}) == 10
 
 
 def test_the_study_holds_what_the_ledger_holds(finished):
@@ -372,7 +373,7 @@ def test_a_stop_leaves_trials_to_a_resumption(tmp_path):
 
 
 def slot_lost(search, slot, attempt=1):
-    number = search.slots.workers[slot].task["number"]
+    number = search.slots.workers[slot].task.number
     report = EpochReport(number, attempt=attempt, failed="gone", done=True, slot_lost=True)
     assert search.take(slot, report)
     return number
@@ -392,9 +393,9 @@ def test_a_lost_slot_s_trial_goes_on_elsewhere(tmp_path):
     record = search.trials.records[number]
     assert (record.status, record.attempts, record.slot) == ("completed", 4, 0)
     assert [e.attempt for e in record.epochs.values()] == [1, 1, 4, 4]
-    resumed = next(a for a in search.assigned if a.task["attempt"] == 4)
+    resumed = next(a for a in search.assigned if a.task.attempt == 4)
     assert (resumed.number, resumed.slot) == (number, 0)
-    assert resumed.task["resume"].endswith("epoch-0002-attempt-1")
+    assert resumed.task.resume.endswith("epoch-0002-attempt-1")
     undisturbed = FakeSearch(tmp_path / "whole", spec, num_slots=2).run()
     assert search.outcome()[number] == undisturbed.outcome()[number]
 
@@ -406,15 +407,15 @@ def test_a_vacated_slot_s_trial_takes_its_checkpoint_along(tmp_path):
     for _ in range(3):
         search.step(1)
     worker = search.slots.workers[1]
-    number = worker.task["number"]
+    number = worker.task.number
     report = EpochReport(number, attempt=1, failed="moved", slot_lost=True, **worker.publish())
     assert search.take(1, report)
     search.run()
     record = search.trials.records[number]
     assert (record.status, record.slot) == ("completed", 0)
     assert [e.attempt for e in record.epochs.values()] == [1, 1, 1, 2], "nothing is trained twice"
-    resumed = next(a for a in search.assigned if a.task["attempt"] == 2)
-    assert resumed.task["resume"].endswith("epoch-0003-attempt-1")
+    resumed = next(a for a in search.assigned if a.task.attempt == 2)
+    assert resumed.task.resume.endswith("epoch-0003-attempt-1")
 
 
 def test_the_last_slot_lost_ends_the_search(tmp_path):
@@ -452,7 +453,8 @@ def test_a_new_attempt_replaces_the_epochs_after_its_checkpoint(tmp_path):
     for _ in range(3):
         search.step(0)
     worker = search.slots.workers[0]
-    worker.task["attempt"], worker.epoch, worker.values = 2, 2, worker.values[:2]
+    worker.task = replace(worker.task, attempt=2)
+    worker.epoch, worker.values = 2, worker.values[:2]
     search.run()
     kinds = [(e.event, e.attempt, e.data.get("epoch")) for e in search.events("epoch", "resumed")]
     assert kinds[3:] == [("resumed", 2, 2), ("epoch", 2, 3), ("epoch", 2, 4)]
@@ -467,7 +469,7 @@ def test_a_trial_whose_actor_tune_gave_up_goes_on_and_fails_the_second_time(tmp_
     del search.slots.workers[0]
     assert search.trials.records[0].status == "running"
     search.fill()
-    assert search.slots.workers[0].task["number"] == 0
+    assert search.slots.workers[0].task.number == 0
     search.conductor.lost(0, "killed again")
     del search.slots.workers[0]
     search.run()
@@ -494,7 +496,7 @@ def test_a_dead_host_costs_its_slot_and_no_trial(tmp_path):
 
 
 def faulty(search, slot, fault, reason="broken"):
-    number = search.slots.workers[slot].task["number"]
+    number = search.slots.workers[slot].task.number
     assert search.take(slot, EpochReport(number, attempt=1, failed=reason, fault=fault, done=True))
     return number
 
@@ -535,11 +537,11 @@ def test_a_trial_that_loses_two_slots_has_failed(tmp_path):
     search.fill()
     number = faulty(search, 0, Fault.SLOT, "a worker died")
     search.fill()
-    assert search.slots.workers[0].task["number"] != number
-    while number not in {worker.task["number"] for worker in search.slots.workers.values()}:
+    assert search.slots.workers[0].task.number != number
+    while number not in {worker.task.number for worker in search.slots.workers.values()}:
         search.step(1)
         search.fill()
-    assert search.slots.workers[1].task["suspect"]
+    assert search.slots.workers[1].task.suspect
     faulty(search, 1, Fault.SLOT, "a worker died")
     assert search.trials.records[number].status == "failed"
     search.run()
@@ -552,7 +554,7 @@ def test_a_trial_that_got_further_on_the_other_slot_may_lose_that_one_too(tmp_pa
     search.fill()
     number = faulty(search, 0, Fault.SLOT, "a worker died")
     search.fill()
-    while number not in {worker.task["number"] for worker in search.slots.workers.values()}:
+    while number not in {worker.task.number for worker in search.slots.workers.values()}:
         search.step(1)
         search.fill()
     search.step(1)
@@ -566,7 +568,7 @@ def test_the_only_slot_tries_a_suspect_once_more_and_lives(tmp_path):
     search.fill()
     first = faulty(search, 0, Fault.SLOT)
     search.fill()
-    assert search.slots.workers[0].task["number"] == first
+    assert search.slots.workers[0].task.number == first
     faulty(search, 0, Fault.SLOT)
     search.run()
     statuses = [record.status for record in search.trials.records.values()]
@@ -609,7 +611,7 @@ def pruning(tmp_path):
     spec = small_spec(search__scheduler="none", search__trials=2)
     search = FakeSearch(tmp_path / "run", spec, num_slots=2, checkpoint_every=9)
     search.fill()
-    number = search.slots.workers[0].task["number"]
+    number = search.slots.workers[0].task.number
     search.conductor._judge.end = lambda record, epoch, done: done or record.number == number
     assert search.conductor.take(search.slots.workers[0].step()) is False
     return search, number

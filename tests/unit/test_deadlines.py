@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from fake_group import HANGS, asynchronous, begin, serving
+from fake_group import HANGS, asynchronous, begin, serving, told
 
 from raysearch.workers.deadlines import Deadlines
 from raysearch.workers.hung_worker import _kill
@@ -69,13 +69,17 @@ async def test_a_rank_that_hangs_is_ended_and_its_trial_goes_elsewhere():
     async with service as (host, group):
         ender.group = group
         await begin(host, 7)
-        assert [(await host.step(0, i))["epoch"] for i in range(2)] == [1, 2]
+        assert [(await host.step(0, i)).epoch for i in range(2)] == [1, 2]
         answer = await host.step(0, 2)
-        assert answer == {"failed": "epoch: rank 0, 1 hung for 0 s", "attempt": 1, "fault": "slot"}
+        assert told(answer) == {
+            "failed": "epoch: rank 0, 1 hung for 0 s",
+            "attempt": 1,
+            "fault": "slot",
+        }
         assert ender.ended == [("", 0), ("", 1)]
         # The slot takes the next trial with a new group.
-        assert await begin(host, 8, booking=1) == {"attempt": 1}
-        assert (await host.step(1, 0))["epoch"] == 1
+        assert told(await begin(host, 8, booking=1)) == {"attempt": 1}
+        assert (await host.step(1, 0)).epoch == 1
         assert group.incarnation == 1
 
 
@@ -87,7 +91,7 @@ async def test_a_hung_checkpoint_keeps_nobody_waiting():
         await begin(host, 7)
         await host.step(0, 0)
         await host.let_go(7)
-        assert await host.step(0, 1) == {"attempt": 1, "done": True}
+        assert told(await host.step(0, 1)) == {"attempt": 1, "done": True}
         assert ender.ended == [("", 1)]
 
 
@@ -96,10 +100,10 @@ async def test_a_slot_on_which_everything_hangs_is_given_up():
     ender, service = hanging({(None, 1, "start", 0): HANGS}, max_restarts=2)
     async with service as (host, group):
         ender.group = group
-        host._deadlines.took("start", 0.01)
+        host.channel._deadlines.took("start", 0.01)
         answers = [await begin(host, number, booking=number) for number in range(3)]
-        assert [answer.get("slot_lost", False) for answer in answers] == [False, False, True]
-        assert "lost 3 times" in answers[-1]["failed"]
+        assert [answer.slot_lost for answer in answers] == [False, False, True]
+        assert "lost 3 times" in answers[-1].failed
 
 
 @asynchronous

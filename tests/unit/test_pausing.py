@@ -1,5 +1,7 @@
 """Trials that pause and are promoted, on slots that train nothing."""
 
+from dataclasses import replace
+
 import pytest
 from fake_slots import CHECKPOINT_BYTES, FakeSearch, small_spec
 from test_conductor import At, Clock, journal, slot_lost
@@ -57,10 +59,10 @@ def test_a_promoted_trial_goes_on_from_there_and_trains_nothing_twice(finished):
         assigned = next(
             a
             for a in finished.assigned
-            if (a.number, a.task["attempt"]) == (event.number, event.attempt)
+            if (a.number, a.task.attempt) == (event.number, event.attempt)
         )
         epoch = before.data["epoch"]
-        assert assigned.task["resume"].endswith(f"epoch-{epoch:04d}-attempt-{before.attempt}")
+        assert assigned.task.resume.endswith(f"epoch-{epoch:04d}-attempt-{before.attempt}")
     told = [(e.number, e.data["epoch"]) for e in finished.events("epoch")]
     assert len(told) == len(set(told))
     assert finished.trials.num_epochs == len(told)
@@ -218,7 +220,7 @@ def test_a_slot_that_is_lost_while_a_trial_pauses_costs_no_trial(tmp_path):
 def test_a_promoted_trial_that_is_lost_goes_on_first(tmp_path):
     search = FakeSearch(tmp_path / "run", pausing_spec(), num_slots=2)
     search.fill()
-    while not [a for a in search.assigned if a.task["attempt"] == 2]:
+    while not [a for a in search.assigned if a.task.attempt == 2]:
         for slot in sorted(search.slots.workers):
             search.step(slot)
         search.fill()
@@ -229,20 +231,21 @@ def test_a_promoted_trial_that_is_lost_goes_on_first(tmp_path):
             search.step(slot)
         search.fill()
     again = search.assigned[-1]
-    assert (again.number, again.task["attempt"]) == (promoted.number, 3)
-    assert again.task["resume"] == promoted.task["resume"]
+    assert (again.number, again.task.attempt) == (promoted.number, 3)
+    assert again.task.resume == promoted.task.resume
     assert search.run().ends().keys() == set(range(9))
 
 
 def test_a_promoted_trial_whose_checkpoint_cannot_be_read_begins_again(tmp_path):
     search = FakeSearch(tmp_path / "run", pausing_spec())
     search.fill()
-    while not (promoted := [a for a in search.assigned if a.task["attempt"] == 2]):
+    while not (promoted := [a for a in search.assigned if a.task.attempt == 2]):
         search.step(0)
         search.fill()
     number, worker = promoted[0].number, search.slots.workers[0]
     # What a worker group does then: it says so by another attempt, from its first epoch on.
-    worker.task["attempt"], worker.epoch, worker.values = 3, 0, []
+    worker.task = replace(worker.task, attempt=3)
+    worker.epoch, worker.values = 0, []
     search.run()
     record = search.trials.records[number]
     told = [(e.attempt, e.data["epoch"]) for e in search.events("resumed") if e.number == number]

@@ -1,11 +1,13 @@
 """Retrainings whose slots fail them: others take them over, and a storage that is full may pass."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from fake_group import task
 
 from raysearch.errors import InfrastructureError, TrialError
-from raysearch.evaluation import arm
+from raysearch.evaluation import retraining
 
 
 class Slots:
@@ -20,18 +22,18 @@ class Slots:
         assert pool is self
         if errors := self.fails.get(slot.index):
             raise errors.pop(0)
-        self.done.append((slot.index, task["number"]))
+        self.done.append((slot.index, task.number))
 
 
 @pytest.fixture
 def retrain(monkeypatch):
-    monkeypatch.setattr(arm.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(retraining.time, "sleep", lambda seconds: None)
     said = []
 
     def carried_out(pool):
-        monkeypatch.setattr(arm, "_train", pool.train)
-        tasks = [{"folder": f"/run/refit/seed-{n}", "run_folder": "/run"} for n in range(5)]
-        arm.retrain(pool, tasks, said.append)
+        monkeypatch.setattr(retraining, "_train", pool.train)
+        tasks = [replace(task(run="/run"), folder=f"/run/refit/seed-{n}") for n in range(5)]
+        retraining.retrain(pool, tasks, said.append)
         return said
 
     return carried_out
@@ -45,7 +47,7 @@ def test_what_a_lost_slot_had_is_trained_on_another(retrain):
 
 
 def test_a_storage_that_is_full_for_a_moment_is_waited_for(retrain):
-    full = [arm._StorageFailedError("no room") for _ in range(3)]
+    full = [retraining._StorageFailedError("no room") for _ in range(3)]
     pool = Slots(slot_0=list(full), slot_1=list(full))
     said = retrain(pool)
     assert sorted(number for _, number in pool.done) == [0, 1, 2, 3, 4]

@@ -4,9 +4,11 @@ import io
 import shutil
 import socket
 import time
+from dataclasses import replace
 
 import obstore
 import pytest
+from fake_group import task
 
 from raysearch import patience
 from raysearch.errors import ConfigError, DataError, InfrastructureError, StorageRefusedError
@@ -15,6 +17,7 @@ from raysearch.storage import object_lease as lease_module
 from raysearch.storage import segments as segments_module
 from raysearch.storage.object_lease import ObjectLease
 from raysearch.storage.objects import ObjectStore
+from raysearch.storage.publication import Publication
 from raysearch.storage.replica import open_storage, replica_of
 from raysearch.storage.run_storage import RunSender, acquire_run, fetch_run, send_published
 from raysearch.storage.segments import SegmentLedger, fetch_ledger
@@ -250,6 +253,10 @@ def test_a_node_forgets_checkpoints_that_the_store_has(tmp_path, rank, driver, s
     write(tmp_path / "0000", "weights", "w")
     session = TrialSession.__new__(TrialSession)  # without a model and data
     session._trial, session._data, session._rank = io.BytesIO(), [], rank
-    session._task = {"folder": str(tmp_path / "0000"), "driver": driver, "storage": storage}
+    session._task = replace(
+        task(),
+        folder=str(tmp_path / "0000"),
+        publication=Publication(str(tmp_path), 1, storage, driver),
+    )
     session.close()
     assert (tmp_path / "0000").exists() == stays

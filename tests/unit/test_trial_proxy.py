@@ -2,8 +2,9 @@
 
 import pytest
 
-from raysearch.tuning import trial_proxy as trial_module
 from raysearch.tuning.trial_proxy import TrialProxy
+from raysearch.workers import booked_trial
+from raysearch.workers.epoch_report import EpochReport
 
 CONFIG = {"number": 3, "host": "slot-0", "booking": 5, "label": "trial 0003"}
 
@@ -32,10 +33,10 @@ class Host:
 
 @pytest.fixture
 def host(monkeypatch):
-    epoch = {"attempt": 1, "epoch": 1, "value": 0.5}
-    found = Host(begin={"attempt": 1}, step=epoch)
-    monkeypatch.setattr(trial_module.ray, "get_actor", lambda name: found)
-    monkeypatch.setattr(trial_module.ray, "get", lambda reference: reference)
+    epoch = EpochReport(3, attempt=1, epoch=1, value=0.5)
+    found = Host(begin=EpochReport(3, attempt=1), step=epoch)
+    monkeypatch.setattr(booked_trial.ray, "get_actor", lambda name: found)
+    monkeypatch.setattr(booked_trial.ray, "get", lambda reference: reference)
     return found
 
 
@@ -65,7 +66,8 @@ def test_a_proxy_that_is_used_again_begins_again(host, proxy):
 
 
 def test_a_trial_that_cannot_begin_says_so_in_its_first_step(host, proxy):
-    host.answers["begin"] = {"failed": "superseded"}
+    host.answers["begin"] = EpochReport(-1, failed="superseded", done=True)
     result = proxy.step()
     assert (result["done"], result["report"].failed) == (True, "superseded")
+    assert result["report"].number == 3
     assert ("step", 5, 0) not in host.calls
