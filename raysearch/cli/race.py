@@ -2,22 +2,31 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from raysearch.cli.race_asked import Plan, planned
+from raysearch.cli.race_plan import explain_race
+from raysearch.cli.race_view import RaceView, show_race
 from raysearch.cli.run_options import RunOptions
 from raysearch.cli.terminal import ProgressLine
 from raysearch.corpora.spelling import spelling_notes
 from raysearch.errors import RaysearchError, UserError
+from raysearch.race.accounts import Ground
 from raysearch.race.budget_amounts import in_words
+from raysearch.race.driver import Race
+from raysearch.race.outcome import Outcome, outcome, write_board
+from raysearch.ray_cluster.resources import local_node
+from raysearch.ray_cluster.session import ClusterSession, cluster_session, dashboard_lines
+from raysearch.ray_cluster.storage_check import check_shared
 from raysearch.run_folder import RunFolder
+from raysearch.service.job_record import recorded
 from raysearch.storage.replica import check_writable, display_path
-
-if TYPE_CHECKING:
-    from raysearch.ray_cluster.session import ClusterSession
-    from raysearch.streaming.preparation import AuditedSplit
+from raysearch.storage.run_storage import acquire_run
+from raysearch.streaming.preparation import AuditedSplit, prepare_split
+from raysearch.tuning.interrupts import signals
+from raysearch.tuning.tuner import Watcher, prepared_bank, say_slots
+from raysearch.workers.open_pool import open_pool, plan_for
 
 __all__ = ["race"]
 
@@ -31,8 +40,6 @@ def race(options: RunOptions, named: RunFolder | None, console: Console) -> int:
         )
     plan = planned(options, named)
     if options.dry_run:
-        from raysearch.cli.race_plan import explain_race
-
         return explain_race(
             plan.specs, plan.state, plan.total, plan.notes, options.storage, console
         )
@@ -42,15 +49,6 @@ def race(options: RunOptions, named: RunFolder | None, console: Console) -> int:
 
 
 def _race(options: RunOptions, plan: Plan, console: Console, progress: ProgressLine) -> None:
-    from raysearch.ray_cluster.resources import local_node
-    from raysearch.ray_cluster.session import cluster_session, dashboard_lines
-    from raysearch.ray_cluster.storage_check import check_shared
-    from raysearch.service.job_record import recorded
-    from raysearch.storage.run_storage import acquire_run
-    from raysearch.streaming.preparation import prepare_split
-    from raysearch.tuning.interrupts import signals
-    from raysearch.workers.open_pool import plan_for
-
     first = next(iter(plan.specs.values()))
     if not options.address:
         plan_for(first, [local_node()])  # what can never fit is refused before anything starts
@@ -90,19 +88,12 @@ def _say_plan(plan: Plan, progress: ProgressLine) -> None:
 def _run(
     options: RunOptions,
     plan: Plan,
-    audited: "AuditedSplit",
-    session: "ClusterSession",
+    audited: AuditedSplit,
+    session: ClusterSession,
     console: Console,
     progress: ProgressLine,
 ) -> None:
     """The race on slots of its own, then what it found."""
-    from raysearch.cli.race_view import RaceView, show_race
-    from raysearch.race.accounts import Ground
-    from raysearch.race.driver import Race
-    from raysearch.race.outcome import Outcome, outcome, write_board
-    from raysearch.tuning.tuner import Watcher, prepared_bank, say_slots
-    from raysearch.workers.open_pool import open_pool
-
     banks = {}
     for system in (*plan.state.playing, *plan.state.unjudged):
         watcher = Watcher(_prefixed(system, progress), progress.update)

@@ -1,5 +1,6 @@
 """A race as the options ask for it: a new one, or one to go on with."""
 
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,8 +10,13 @@ from raysearch.errors import RunExistsError, UserError
 from raysearch.race.budget_amounts import BUDGET_KEYS, of_race, of_search
 from raysearch.race.entrants import Override, chosen_spaces, entrants, laid_over, num_given
 from raysearch.race.race_record import RaceFolder, RaceState
+from raysearch.ray_cluster.autoscaler import possible_nodes
+from raysearch.ray_cluster.resources import cluster_nodes, local_node
+from raysearch.ray_cluster.session import cluster_session
+from raysearch.ray_cluster.slot_broker import living_nodes
 from raysearch.run_folder import RACE, RunFolder, new_name
 from raysearch.spec import SearchSpec
+from raysearch.storage.run_storage import fetch_run, fetch_specs
 
 __all__ = ["Plan", "planned"]
 
@@ -125,8 +131,6 @@ def _total(specs: dict[str, SearchSpec], state: RaceState) -> dict[str, float]:
 
 def _newest(options: RunOptions, settings: list[Override]) -> RaceFolder:
     """The newest race of these settings; raises UserError if there is none."""
-    from raysearch.storage.run_storage import fetch_run, fetch_specs
-
     storage = options.storage
     fetch_specs(storage)
     specs = entrants(_spaces(options), settings).specs
@@ -164,16 +168,7 @@ def _has_gpus(options: RunOptions) -> bool:
     if options.without_gpus:
         return False
     if not options.address:
-        from raysearch.ray_cluster.resources import local_node
-
         return local_node().gpus > 0
-    import tempfile
-
-    from raysearch.ray_cluster.autoscaler import possible_nodes
-    from raysearch.ray_cluster.resources import cluster_nodes
-    from raysearch.ray_cluster.session import cluster_session
-    from raysearch.ray_cluster.slot_broker import living_nodes
-
     with (
         tempfile.TemporaryDirectory(prefix="raysearch-") as logs,
         cluster_session(options.address, Path(logs)),
