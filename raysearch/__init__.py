@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from raysearch.errors import RaysearchError
+    from raysearch.searching.named_space import load_space
     from raysearch.searching.observers import SearchObserver
     from raysearch.searching.results import Run
-    from raysearch.searching.named_space import load_space
     from raysearch.searching.whole_search import search
     from raysearch.spec import SearchSpec
     from raysearch.trial_config import TrialConfig

@@ -194,7 +194,7 @@ def _goes_with(name: str, spec: SearchSpec, given: TrialConfig) -> bool:
     if stream == section:
         return False
     # A file of equal content at another path is the same setting.
-    return field != "weights" or not _same(spec.features.get(stream), given.features[stream])
+    return field != "weights" or not _same(spec.base.features.get(stream), given.features[stream])
 
 
 def _same(first: FeatureConfig | None, second: FeatureConfig) -> bool:

@@ -131,7 +131,8 @@ def test_what_goes_back_to_other_corpora_has_seen_what_it_did_not_test(copy):
 
 def test_another_model_or_another_space_is_refused(earlier):
     spec = small_spec()
-    other = replace(spec, model=spec.model.model_copy(update={"name": "other"}))
+    model = spec.model.model_copy(update={"name": "other"})
+    other = replace(spec, base=replace(spec.base, model=model))
     with pytest.raises(ConfigError, match="it searched 'emohrnet', and this search is of 'other'"):
         warm_start([earlier], other, split("c"))
     narrow = {"training.learning_rate": {"loguniform": [0.5, 0.9]}}
@@ -276,7 +277,8 @@ def test_each_run_is_named_once_and_is_of_this_model(two):
     with pytest.raises(ConfigError, match="two runs are named 'like'; give each once"):
         warm_start([two[1], two[1]], small_spec(), LEARNED)
     spec = small_spec()
-    other = replace(spec, model=spec.model.model_copy(update={"name": "other"}))
+    model = spec.model.model_copy(update={"name": "other"})
+    other = replace(spec, base=replace(spec.base, model=model))
     with pytest.raises(ConfigError, match="unlike: it searched 'emohrnet', and this search is of"):
         warm_start(two, other, LEARNED)
 
