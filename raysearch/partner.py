@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+from raysearch.config.search import SearchConfig
 from raysearch.spec import SearchSpec
 from raysearch.trial_config import TrialConfig
 
-__all__ = ["partner_config"]
+__all__ = ["partner_config", "partner_of"]
 
 SPACE = "logistic"
 # An encoder's statistics are thousands of numbers: the fewer recordings each has, the more weights
@@ -22,14 +23,19 @@ def partner_config(spec: SearchSpec) -> TrialConfig | None:
     Returns:
         ``None`` if late fusion is switched off, or if the plain model itself is searched.
     """
-    if not spec.search.fusion or spec.search.final == "single":
+    return partner_of(spec.search, spec.base)
+
+
+def partner_of(search: SearchConfig, config: TrialConfig) -> TrialConfig | None:
+    """The partner, as ``partner_config`` gives it, of a model of the settings ``config``."""
+    if not search.fusion or search.final == "single":
         return None
     partner = SearchSpec.load(SPACE).base
-    if spec.model.name == partner.model.name:
+    if config.model.name == partner.model.name:
         return None
-    partner = _with_encoder(partner, spec.base)
-    if spec.training.by_speaker:
-        return partner.replace({"training.normalise": spec.training.normalise})
+    partner = _with_encoder(partner, config)
+    if config.training.by_speaker:
+        return partner.replace({"training.normalise": config.training.normalise})
     return partner
 
 

@@ -88,6 +88,10 @@ class RunFolder:
         """The folder of Ray's log records."""
         return self.root / "logs"
 
+    def nested(self, fold: int) -> "RunFolder":
+        """The run of the same search inside another outer fold."""
+        return RunFolder(self.root / "nested" / f"fold-{fold}")
+
     def spec(self) -> SearchSpec:
         """The run's own settings."""
         return SearchSpec.load(str(self.spec_file))

@@ -23,10 +23,8 @@ from raysearch.trial_config import TrialConfig, section_of
 
 if TYPE_CHECKING:
     from raysearch.config.distributions import Suggester
-    from raysearch.features.extractor import FeatureConfig
-    from raysearch.features.waveform_augment import WaveformAugmentConfig
     from raysearch.models.base import ModelConfig
-    from raysearch.training.training_sections import SpecAugmentConfig, TrainingConfig
+    from raysearch.training.training_sections import TrainingConfig
 
 __all__ = [
     "RESUMABLE_KEYS",
@@ -63,10 +61,10 @@ RESUMABLE_KEYS = frozenset(
     }
 )
 
-_TRIAL_SECTIONS = ("features", "waveform_augment", "spec_augment", "model", "training")
 _SECTIONS = (
     *("name", "corpus", "protocol", "pretrain"),
-    *(*_TRIAL_SECTIONS, "search", "space", "published"),
+    *("features", "waveform_augment", "spec_augment", "model", "training"),
+    *("search", "space", "published"),
 )
 # These choose which other fields there are, how long every trial may take, or what all start from.
 _NOT_SEARCHABLE = frozenset(
@@ -79,6 +77,7 @@ class SearchSpec:
     """Everything that a search is told; one that exists is valid.
 
     Attributes:
+        base: the sections of a trial as written: what one runs where nothing is searched.
         remarks: lines for the user about how it was written, such as a key's former name.
     """
 
@@ -86,11 +85,7 @@ class SearchSpec:
     corpus: CorpusConfig
     protocol: ProtocolConfig
     pretrain: PretrainConfig
-    features: Mapping[str, "FeatureConfig"]
-    waveform_augment: "WaveformAugmentConfig"
-    spec_augment: "SpecAugmentConfig"
-    model: "ModelConfig"
-    training: "TrainingConfig"
+    base: TrialConfig
     search: SearchConfig
     space: Space
     published: PublishedConfig
@@ -134,7 +129,7 @@ class SearchSpec:
             corpus=section(CorpusConfig, "corpus"),
             protocol=section(ProtocolConfig, "protocol"),
             pretrain=section(PretrainConfig, "pretrain"),
-            **{key: getattr(base, key) for key in _TRIAL_SECTIONS},
+            base=base,
             search=section(SearchConfig, "search"),
             space=space,
             published=section(PublishedConfig, "published"),
@@ -144,9 +139,14 @@ class SearchSpec:
         return spec
 
     @property
-    def base(self) -> TrialConfig:
-        """The sections as written: what a trial runs where nothing is searched."""
-        return TrialConfig(**{key: getattr(self, key) for key in _TRIAL_SECTIONS})
+    def model(self) -> "ModelConfig":
+        """The architecture, as written."""
+        return self.base.model
+
+    @property
+    def training(self) -> "TrainingConfig":
+        """How a trial learns, as written."""
+        return self.base.training
 
     @property
     def variant(self) -> str:

@@ -2,18 +2,21 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import torch
 from rich.console import Console
 
 from raysearch.corpora.spelling import spelling_notes
+from raysearch.features.extractor_table import build_extractor
+from raysearch.models.model_table import build_model
 from raysearch.prerequisites import feature_sets
 from raysearch.protocols.splits import Split
+from raysearch.ray_cluster.resources import local_node
 from raysearch.spec import SearchSpec, TrialConfig
+from raysearch.streaming.preparation import prepare_split
+from raysearch.tuning.start_source import Source, outline
 from raysearch.tuning.stop_rules import rule_class
-
-if TYPE_CHECKING:
-    from raysearch.tuning.start_source import Source
+from raysearch.workers.open_pool import plan_for
 
 __all__ = ["epoch_seconds", "explain"]
 
@@ -24,7 +27,7 @@ def explain(
     console: Console,
     *,
     local: bool,
-    start: "tuple[Source | None, list[str]]" = (None, []),
+    start: tuple[Source | None, list[str]] = (None, []),
 ) -> int:
     """Print the plan and an estimate measured here; nothing of the search is started.
 
@@ -38,11 +41,6 @@ def explain(
     Raises:
         UserError, DataError, ResourceError: as the search itself would.
     """
-    from raysearch.ray_cluster.resources import local_node
-    from raysearch.streaming.preparation import prepare_split
-    from raysearch.tuning.start_source import outline
-    from raysearch.workers.open_pool import plan_for
-
     audited = prepare_split(spec, storage)
     split, sets = audited.split, feature_sets(spec)
 
@@ -94,11 +92,6 @@ def _searched(spec: SearchSpec) -> str:
 
 def epoch_seconds(config: TrialConfig, split: Split) -> float:
     """Seconds of an epoch on one core: a step of the real model on random input, twice."""
-    import torch
-
-    from raysearch.features.extractor_table import build_extractor
-    from raysearch.models.model_table import build_model
-
     shapes = {
         name: build_extractor(feature).shape(config.training.clip_s)
         for name, feature in config.used_features.items()

@@ -1,7 +1,6 @@
 """``raysearch evaluate``: score a finished search on its test rows, honestly."""
 
 import argparse
-import time
 from typing import Any
 
 from rich.console import Console
@@ -88,6 +87,7 @@ def _evaluate(
     from raysearch.evaluation.evaluate import best_record, evaluate
     from raysearch.evaluation.noise import noise_sweep
     from raysearch.ray_cluster.session import cluster_session
+    from raysearch.searching.other_folds import search_other_folds
     from raysearch.storage.run_storage import acquire_run
     from raysearch.tuning.tuner import Watcher
 
@@ -100,13 +100,14 @@ def _evaluate(
         storage = arguments.storage or run.storage
         watcher = Watcher(progress.say, progress.update)
         for mode in modes:
+            if mode == "nested":
+                search_other_folds(run, session, storage=storage, watcher=watcher)
             evaluate(
                 run,
                 mode,  # type: ignore[arg-type]
                 session,
                 lease,
                 storage=storage,
-                started=time.time(),
                 watcher=watcher,
             )
         if arguments.noise:

@@ -24,8 +24,8 @@ __all__ = [
     "folder_at",
     "names_several",
     "overrides",
+    "places_of",
     "run_at",
-    "runs_at",
     "storage_folder",
 ]
 
@@ -221,19 +221,10 @@ def folder_at(text: str) -> Path:
     return fetched_run(text)
 
 
-def runs_at(texts: Sequence[str]) -> list[RunFolder]:
-    """The runs that are meant, several with commas between; raises as ``run_at`` does."""
-    return [run_at(part) for part in _places(texts)]
-
-
-def names_of(texts: Sequence[str]) -> list[str]:
-    """What the runs at ``texts`` are called, whether or not they are still there."""
-    return [Path(part).name or Path(part).resolve().name for part in _places(texts)]
-
-
-def _places(texts: Sequence[str]) -> list[str]:
+def places_of(texts: Sequence[str]) -> list[str]:
+    """Where the runs are that are meant, several with commas between."""
     parts = [[text] if Path(text).exists() else text.split(",") for text in texts]
-    return [part.strip() for several in parts for part in several]
+    return [part.strip().removeprefix("file://") for several in parts for part in several]
 
 
 def add_cluster(parser: argparse.ArgumentParser) -> None:

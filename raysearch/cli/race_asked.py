@@ -1,17 +1,22 @@
 """A race as the options ask for it: a new one, or one to go on with."""
 
-import argparse
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from raysearch.cli.options import AUTO, overrides
-from raysearch.config.overrides import parse_override
+from raysearch.cli.options import AUTO
+from raysearch.cli.run_options import RunOptions
 from raysearch.errors import RunExistsError, UserError
 from raysearch.race.budget_amounts import BUDGET_KEYS, of_race, of_search
 from raysearch.race.entrants import Override, chosen_spaces, entrants, laid_over, num_given
 from raysearch.race.race_record import RaceFolder, RaceState
+from raysearch.ray_cluster.autoscaler import possible_nodes
+from raysearch.ray_cluster.resources import cluster_nodes, local_node
+from raysearch.ray_cluster.session import cluster_session
+from raysearch.ray_cluster.slot_broker import living_nodes
 from raysearch.run_folder import RACE, RunFolder, new_name
 from raysearch.spec import SearchSpec
+from raysearch.storage.run_storage import fetch_run, fetch_specs
 
 __all__ = ["Plan", "planned"]
 
@@ -42,34 +47,34 @@ class Plan:
     resumed: bool
 
 
-def planned(arguments: argparse.Namespace, named: RunFolder | None) -> Plan:
+def planned(options: RunOptions, named: RunFolder | None) -> Plan:
     """What is asked for: a new race, or one to go on with.
 
     Raises:
         UserError: it cannot be.
     """
-    given = [*overrides(arguments).items(), *(parse_override(text) for text in arguments.set)]
+    given = options.search.settings
     asked = {key: value for key, value in given if key in BUDGET_KEYS}
     final = dict(given).get(FINAL)
     settings = [(k, v) for k, v in given if k not in BUDGET_KEYS and k != FINAL]
     there = named is not None and (named.root / RACE).is_file()
-    if arguments.resume == "auto" and named is None:
+    if options.resume == "auto" and named is None:
         raise UserError("--resume auto asks for --name RUN")
-    if arguments.resume and (there or arguments.resume != "auto"):
-        folder = RaceFolder(named.root) if named else _newest(arguments, settings)
+    if options.resume and (there or options.resume != "auto"):
+        folder = RaceFolder(named.root) if named else _newest(options, settings)
         return _resumed(folder, settings, asked, final)
     if named is not None and (there or named.spec_file.is_file()):
         raise RunExistsError(
             f"{named.root}: a run of this name exists; continue it with --resume, "
             "or choose another --name"
         )
-    found = entrants(_spaces(arguments), settings)
+    found = entrants(_spaces(options), settings)
     first = next(iter(found.specs.values()))
     notes = list(found.notes)
     if not asked:
         asked = dict(DEFAULT_BUDGET)
         notes.append("no budget was given: 30m of core time; --core-budget says otherwise")
-    root = named.root if named else arguments.storage / new_name(replace(first, name="auto"))
+    root = named.root if named else options.storage / new_name(replace(first, name="auto"))
     state = RaceState(
         systems=list(found.specs), left_out=found.left_out, asked=asked, final=final or "auto"
     )
@@ -124,13 +129,11 @@ def _total(specs: dict[str, SearchSpec], state: RaceState) -> dict[str, float]:
     return total
 
 
-def _newest(arguments: argparse.Namespace, settings: list[Override]) -> RaceFolder:
+def _newest(options: RunOptions, settings: list[Override]) -> RaceFolder:
     """The newest race of these settings; raises UserError if there is none."""
-    from raysearch.storage.run_storage import fetch_run, fetch_specs
-
-    storage: Path = arguments.storage
+    storage = options.storage
     fetch_specs(storage)
-    specs = entrants(_spaces(arguments), settings).specs
+    specs = entrants(_spaces(options), settings).specs
     files = sorted(storage.glob(f"*/{RACE}"), key=lambda f: f.stat().st_mtime, reverse=True)
     for folder in (RaceFolder(file.parent) for file in files):
         if _is_equal(folder, specs):
@@ -152,30 +155,22 @@ def _is_equal(folder: RaceFolder, specs: dict[str, SearchSpec]) -> bool:
     return not any(before[system].differences(spec) for system, spec in specs.items())
 
 
-def _spaces(arguments: argparse.Namespace) -> list[str]:
+def _spaces(options: RunOptions) -> list[str]:
     """Those that ``--space`` lists, or every system's."""
-    if arguments.space != AUTO:
-        return [space for space in str(arguments.space).split(",") if space]
-    return chosen_spaces(gpus=_has_gpus(arguments))
+    space = str(options.search.space)
+    if space != AUTO:
+        return [one for one in space.split(",") if one]
+    return chosen_spaces(gpus=_has_gpus(options))
 
 
-def _has_gpus(arguments: argparse.Namespace) -> bool:
+def _has_gpus(options: RunOptions) -> bool:
     """Whether a trial will have a GPU: of this machine, or of the cluster."""
-    if arguments.gpus_per_worker == 0:
+    if options.without_gpus:
         return False
-    if not arguments.address:
-        from raysearch.ray_cluster.resources import local_node
-
+    if not options.address:
         return local_node().gpus > 0
-    import tempfile
-
-    from raysearch.ray_cluster.autoscaler import possible_nodes
-    from raysearch.ray_cluster.resources import cluster_nodes
-    from raysearch.ray_cluster.session import cluster_session
-    from raysearch.ray_cluster.slot_broker import living_nodes
-
     with (
         tempfile.TemporaryDirectory(prefix="raysearch-") as logs,
-        cluster_session(arguments.address, Path(logs)),
+        cluster_session(options.address, Path(logs)),
     ):
         return any(node.gpus > 0 for node in possible_nodes(cluster_nodes(living_nodes())))

@@ -11,6 +11,7 @@ from raysearch.race.budget_amounts import in_words, part
 from raysearch.race.race_record import RaceState
 from raysearch.race.verdicts import OWN_SHARE, num_rounds
 from raysearch.spec import SearchSpec
+from raysearch.streaming.preparation import prepare_split
 
 __all__ = ["explain_race"]
 
@@ -36,8 +37,6 @@ def explain_race(
     Raises:
         UserError, DataError: as the race itself would.
     """
-    from raysearch.streaming.preparation import prepare_split
-
     audited = prepare_split(next(iter(specs.values())), storage)
     split = audited.split
 

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.table import Table
 
-from raysearch.cli.run_files import data_facts, kept_files
 from raysearch.cli.terminal import ProgressLine, heading, show_outcome
 from raysearch.race.outcome import Outcome, points, statements
 from raysearch.race.race_record import Place, RaceFolder, Round
@@ -17,7 +16,6 @@ from raysearch.reporting.wording import figure, metric_name, one_line
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.replica import display_path
-from raysearch.streaming.preparation import AuditedSplit
 from raysearch.tuning.tuner import Watcher
 
 __all__ = ["RaceView", "show_race"]
@@ -37,7 +35,6 @@ class RaceView:
     Args:
         console: where to.
         progress: the line and bar outside of the live table.
-        audited: the data.
         num_systems: that began.
         counted: whether its budget is one of trials.
         quiet: whether only the outcome is wanted.
@@ -47,30 +44,25 @@ class RaceView:
         self,
         console: Console,
         progress: ProgressLine,
-        audited: AuditedSplit,
         num_systems: int,
         *,
         counted: bool,
         quiet: bool,
     ) -> None:
-        self._console, self._progress, self._audited = console, progress, audited
+        self._console, self._progress = console, progress
         self._last, self._counted, self._quiet = num_rounds(num_systems), counted, quiet
 
     @contextmanager
     def turn(
         self, round_: Round | None, system: str, spec: SearchSpec, run: RunFolder
     ) -> Iterator[Watcher]:
-        """Around one turn: a line, then the live table and the run's files."""
+        """Around one turn: a line, then the live table."""
         self._progress.say(self._announced(round_, system, spec))
-        facts = data_facts(self._audited)
         live_table = LiveTable(
             spec, self._console, quiet=self._quiet, past=run.events, counted=self._counted
         )
-        with (
-            live_table as live,
-            kept_files(run, spec, self._audited.split.labels, facts) as files,
-        ):
-            yield Watcher(self._progress.say, self._progress.update, (live, *files))
+        with live_table as live:
+            yield Watcher(self._progress.say, self._progress.update, (live,))
 
     def _announced(self, round_: Round | None, system: str, spec: SearchSpec) -> str:
         if round_ is None:
@@ -89,8 +81,7 @@ class RaceView:
         """Around the end of the paused trials of a system that is out."""
         what = "its paused trial ends" if num_paused == 1 else f"its {num_paused} paused trials end"
         self._progress.say(f"{system}: out; {what}, and free their disk")
-        with kept_files(run, spec, self._audited.split.labels, data_facts(self._audited)) as files:
-            yield Watcher(self._progress.say, self._progress.update, files)
+        yield Watcher(self._progress.say, self._progress.update)
 
     def turn_over(self, system: str, seen: Seen) -> None:
         """Print one line that says what the system has found in its turn."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raysearch.cli.options import add_cluster_dashboard, add_search, names_several
-from raysearch.cli.run import spec_from_arguments
+from raysearch.cli.run_options import SearchOptions
 from raysearch.errors import InfrastructureError, RaysearchError, UserError
 from raysearch.run_folder import new_name
 from raysearch.spec import SearchSpec
@@ -120,7 +120,7 @@ def _checked(arguments: argparse.Namespace) -> SearchSpec:
                     f"--{option.replace('_', '-')} {path}: name it as every node does: an absolute "
                     "path of a folder that they share, or a URL"
                 )
-    return spec_from_arguments(arguments)
+    return SearchOptions.of(arguments).spec()
 
 
 def _storage(text: str) -> str:

@@ -118,7 +118,7 @@ def _applicable(name: str, settings: list[str]) -> list[str]:
 
 
 def _weights(spec: SearchSpec) -> str:
-    sections: list[Config] = [spec.model, *spec.features.values()]
+    sections: list[Config] = [spec.model, *spec.base.features.values()]
     if all(
         type(section).check_external_files is Config.check_external_files for section in sections
     ):

@@ -16,7 +16,7 @@ from raysearch.storage.replica import display_path, pasted
 from raysearch.training.transductive import is_transductive, mark
 from raysearch.trial_records import Status, TrialRecord, Trials
 
-__all__ = ["ProgressLine", "dashboard_lines", "heading", "plain_console", "show_outcome"]
+__all__ = ["ProgressLine", "heading", "plain_console", "show_outcome"]
 
 _STATUSES: tuple[Status, ...] = ("completed", "pruned", "failed", "paused", "running")
 _WORDS = ("completed", "stopped early", "failed", "paused", "unfinished")
@@ -81,16 +81,6 @@ class ProgressLine:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
-
-
-def dashboard_lines(url: str | None) -> list[str]:
-    """Where Ray's dashboard is, and where the trials are in it."""
-    if url is None:
-        return []
-    return [
-        f"dashboard: http://{url} (it asks for a token: `ray get-auth-token` prints yours)",
-        "  Jobs > the job > Task Table, function WorkerGroupHost.trial: the trials, by name",
-    ]
 
 
 def show_outcome(console: Console, run: RunFolder, spec: SearchSpec, trials: Trials) -> None:

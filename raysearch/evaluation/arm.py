@@ -7,9 +7,7 @@ from pathlib import Path
 import ray
 
 from raysearch.config.identity import seed_from
-from raysearch.config.published import PublishedConfig
 from raysearch.config.search import Final
-from raysearch.config.space import Space
 from raysearch.errors import DataError, UserError
 from raysearch.evaluation.final_model import Net
 from raysearch.evaluation.retraining import retraining
@@ -17,6 +15,7 @@ from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec, TrialConfig
 from raysearch.storage.run_storage import fetch_published, publication
 from raysearch.streaming.preparation import AuditedSplit, FeatureBank, prepare_features
+from raysearch.streaming.wanted_features import WantedFeatures
 from raysearch.training.trial_state import BEST
 from raysearch.workers.trial_task import TrialTask
 
@@ -60,25 +59,24 @@ class Arm:
     num_seeds: int = NUM_SEEDS
 
     @property
-    def feature_spec(self) -> SearchSpec:
-        """A spec with the feature sets of its nets, and no other where they have one in common."""
+    def wanted_features(self) -> WantedFeatures:
+        """The feature sets of its nets, and no other where they have one in common."""
         nets = [net for nets in (self.searched, *self.parts.values()) for net in nets]
         if any(net.config.used_features != self.config.used_features for net in nets):
-            return self.spec
-        return replace(
-            self.spec,
-            features=self.config.features,
-            waveform_augment=self.config.waveform_augment,
-            model=self.config.model,
-            training=self.config.training,
-            space=Space(),
-            published=PublishedConfig(),
-        )
+            return WantedFeatures.of_search(self.spec)
+        return WantedFeatures.of_trial(self.config, self.spec.search)
 
     def prepared(self, storage: Path) -> "Arm":
         """Return a copy that holds the features of its training and validation rows."""
         inner = self.audited.inner if self.num_inner > 1 or self.searched else ()
-        bank = prepare_features(self.feature_spec, self.audited.split, storage, inner=inner)
+        bank = prepare_features(
+            self.wanted_features,
+            self.audited.split,
+            storage,
+            corpus=self.spec.corpus,
+            search=self.spec.search,
+            inner=inner,
+        )
         rows = bank.inner[: self.num_inner]
         return replace(self, bank=replace(bank, rows_ref=ray.put(list(rows))))
 

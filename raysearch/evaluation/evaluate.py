@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 from raysearch.errors import UserError
 from raysearch.evaluation.arm import NUM_SEEDS, Arm
 from raysearch.evaluation.final_model import FinalModel, load_final
-from raysearch.evaluation.final_stage import FinalStage, single_model
+from raysearch.evaluation.final_stage import single_model
 from raysearch.evaluation.other_models import cost_of, parts_of, score_parts
 from raysearch.evaluation.paper import paper_arm
 from raysearch.evaluation.predict import pooled
 from raysearch.evaluation.run_arms import run_arms
 from raysearch.evaluation.scores import score
-from raysearch.evaluation.starting_point import begin_as, check_start, start_notes
+from raysearch.evaluation.starting_point import check_start, start_notes
 from raysearch.evaluation.stored_evaluations import Mode, evaluation_file, stored_evaluations
 from raysearch.evaluation.transductive_notes import transductive_notes
 from raysearch.files import write_json
@@ -27,13 +27,20 @@ from raysearch.ray_cluster.session import ClusterSession
 from raysearch.run_folder import RACE, RunFolder
 from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec
-from raysearch.storage.run_storage import acquire_run
 from raysearch.streaming.preparation import AuditedSplit, prepare_split
 from raysearch.training.transductive import is_transductive
 from raysearch.trial_records import TrialRecord
-from raysearch.tuning.tuner import Watcher, run_search
+from raysearch.tuning.tuner import Watcher
 
-__all__ = ["best_record", "evaluate", "final_arm", "winner_arm"]
+__all__ = [
+    "best_record",
+    "evaluate",
+    "final_arm",
+    "is_over",
+    "other_specs",
+    "split_of",
+    "winner_arm",
+]
 
 # What leads ``evaluation.json`` where several were asked for; the others stand beside it.
 _LEADING: tuple[Mode, ...] = ("nested", "fold", "reuse-settings", "paper")
@@ -58,14 +65,14 @@ def evaluate(
     lease: Lease,
     *,
     storage: Path,
-    started: float,
     watcher: Watcher,
 ) -> dict[str, Any]:
     """Score the final model on test rows, and what it was made of beside it; write the figures.
 
     A single net or a bag is retrained with other seeds, whose mean is the figure; a refit and an
     ensemble are scored as they are, for every seed where another fold has some. ``fold`` scores
-    the searched fold. ``nested`` repeats the search inside each other outer fold and pools.
+    the searched fold. ``nested`` pools it with what the same search has found inside each other
+    outer fold (``raysearch.searching.other_folds``).
     ``reuse-settings`` trains the winner's settings in the other folds, whose speakers chose them.
     ``paper`` retrains them under the paper's own split.
 
@@ -84,7 +91,7 @@ def evaluate(
         arms = [paper_arm(own, run.root / "refits-paper", storage)]
         check_start(run, arms[0].audited)
     elif mode == "nested":
-        others = _nested_arms(run, spec, own, session, started, storage, watcher)
+        others = _nested_arms(run, spec, own, storage)
         arms = _in_order([own, *others])
     else:
         arms = _in_order([own, *_reused_arms(run, spec, own, storage)])
@@ -118,16 +125,16 @@ def evaluate(
 
 def winner_arm(run: RunFolder, spec: SearchSpec, storage: Path) -> Arm:
     """The run's best trial, alone, on the fold that it was searched on."""
-    record, audited = best_record(run), _split(run, spec, storage)
+    record, audited = best_record(run), split_of(run, spec, storage)
     return _arm(run, spec, audited, single_model(run, spec, record))
 
 
 def final_arm(run: RunFolder, spec: SearchSpec, storage: Path) -> Arm:
     """The run's final model on the fold that it was searched on."""
-    return _final_arm(run, spec, _split(run, spec, storage))
+    return _final_arm(run, spec, split_of(run, spec, storage))
 
 
-def _split(run: RunFolder, spec: SearchSpec, storage: Path) -> AuditedSplit:
+def split_of(run: RunFolder, spec: SearchSpec, storage: Path) -> AuditedSplit:
     """A split of which the weights that ``run`` started from know nothing that is held out."""
     audited = prepare_split(spec, storage)
     check_start(run, audited)
@@ -159,7 +166,16 @@ def _arm(run: RunFolder, spec: SearchSpec, audited: AuditedSplit, model: FinalMo
     )
 
 
-def _other_specs(spec: SearchSpec, own: Arm) -> list[SearchSpec]:
+def other_specs(spec: SearchSpec, own: Arm) -> list[SearchSpec]:
+    """The same search in each other outer fold.
+
+    Args:
+        spec: the search.
+        own: a model of the fold that was searched.
+
+    Raises:
+        UserError: the paper's protocol has one fold.
+    """
     if spec.protocol.name == "paper":
         raise UserError("this run was searched under the paper protocol: only its fold is scored")
     num_folds = len(outer_folds(own.audited.corpus, spec.protocol))
@@ -174,50 +190,31 @@ def _other_specs(spec: SearchSpec, own: Arm) -> list[SearchSpec]:
 
 def _reused_arms(run: RunFolder, spec: SearchSpec, own: Arm, storage: Path) -> list[Arm]:
     arms = []
-    for other in _other_specs(spec, own):
+    for other in other_specs(spec, own):
         folder = run.root / "refits-reused" / f"fold-{other.protocol.fold}"
-        audited = _split(run, other, storage)
+        audited = split_of(run, other, storage)
         arms.append(Arm(other, audited, own.config, own.identity, folder))
     return arms
 
 
-def _nested_arms(
-    run: RunFolder,
-    spec: SearchSpec,
-    own: Arm,
-    session: ClusterSession,
-    started: float,
-    storage: Path,
-    watcher: Watcher,
-) -> list[Arm]:
-    """The search again inside each other outer fold, each in a run folder of its own."""
+def _nested_arms(run: RunFolder, spec: SearchSpec, own: Arm, storage: Path) -> list[Arm]:
+    """The final models of the same search inside each other outer fold."""
     arms = []
-    for other in _other_specs(spec, own):
-        inner = RunFolder(run.root / "nested" / f"fold-{other.protocol.fold}")
-        with acquire_run(inner.root) as lease:
-            inner.open(other, resume=inner.spec_file.exists())
-            audited = _split(run, other, storage)
-            inner.write_splits(audited.split.rows())
-            if not _complete(inner, other):
-                watcher.say(f"searching inside fold {other.protocol.fold}")
-                run_search(
-                    other,
-                    inner,
-                    lease,
-                    audited,
-                    session,
-                    started=started,
-                    storage=storage,
-                    watcher=watcher,
-                    begin=begin_as(run, inner) if other.pretrain.wanted else None,
-                    finish=FinalStage(inner, other, lease, audited, watcher),
-                )
-            arms.append(_final_arm(inner, other, audited))
+    for other in other_specs(spec, own):
+        inner = run.nested(other.protocol.fold)
+        if not is_over(inner, other):
+            raise UserError(
+                f"{inner.root}: no finished search inside fold {other.protocol.fold}: "
+                "raysearch evaluate --nested searches there"
+            )
+        arms.append(_final_arm(inner, other, split_of(run, other, storage)))
     return arms
 
 
-def _complete(run: RunFolder, spec: SearchSpec) -> bool:
-    """Whether the inner search ended by its trials or by a budget."""
+def is_over(run: RunFolder, spec: SearchSpec) -> bool:
+    """Whether the search of ``spec`` in ``run`` ended by its trials or by a budget."""
+    if not run.spec_file.is_file():
+        return False
     sessions = run.info().get("sessions", [])
     ended = bool(sessions) and sessions[-1].get("outcome") in (
         "finished",

@@ -204,7 +204,7 @@ def _features(
         )
         for stream, feature in config.used_features.items()
     }
-    tier, reason = tier_for(spec, sum(features.num_bytes for features in found.values()))
+    tier, reason = tier_for(spec.search, sum(features.num_bytes for features in found.values()))
     watcher.say(f"features: tier {tier}: {reason}")
     return _Features(
         sources={stream: features.source for stream, features in found.items()},

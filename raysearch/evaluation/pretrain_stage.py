@@ -6,14 +6,11 @@ is paid out of the search's budgets, of which it may take a third: then it ends 
 
 import json
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from raysearch.config.published import PublishedConfig
-from raysearch.config.space import Space
 from raysearch.corpora.corpus_table import CorpusConfig
-from raysearch.corpora.pretrain_section import PretrainConfig
 from raysearch.errors import DataError
 from raysearch.evaluation.pretrain_net import FOLDER, NetTraining
 from raysearch.evaluation.starting_point import begun_by
@@ -24,9 +21,11 @@ from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec
 from raysearch.storage.run_storage import ensure_current
 from raysearch.streaming.preparation import AuditedSplit, prepare_features
+from raysearch.streaming.wanted_features import WantedFeatures
 from raysearch.training.checkpoint import load_tensors
 from raysearch.training.start_weights import PRETRAINED, WEIGHTS, read_start, save_start
 from raysearch.training.trial_state import BEST
+from raysearch.trial_config import TrialConfig
 from raysearch.tuning.start_record import (
     RECORD,
     StartRecord,
@@ -93,19 +92,24 @@ class PretrainStage:
     # ---- learning ----------------------------------------------------------------------------
 
     def _learn(self, pool: WorkerPool) -> None:
-        spec = self._own_spec()
+        config, corpus_config = self._own_settings()
         corpus = self.source.corpus
         assert corpus is not None
         split = Split("speaker_independent", 0, 1, corpus.utterances, (), ())
-        bank = prepare_features(spec, split, self.storage, on_progress=self.watcher.progress)
-        self.watcher.say(f"pre-training on {self.source.learned.describe()}")
-        training = NetTraining(
-            self.run, self.spec, self.lease, spec.base, split, bank, self.watcher
+        bank = prepare_features(
+            WantedFeatures.of_trial(config),
+            split,
+            self.storage,
+            corpus=corpus_config,
+            search=self.spec.search,
+            on_progress=self.watcher.progress,
         )
+        self.watcher.say(f"pre-training on {self.source.learned.describe()}")
+        training = NetTraining(self.run, self.spec, self.lease, config, split, bank, self.watcher)
         checkpoint, epochs, spent = training.run(pool)
-        if epochs < spec.training.epochs:
+        if epochs < config.training.epochs:
             self.watcher.say(
-                f"pre-training ends after {epochs} of {spec.training.epochs} epochs: it has had "
+                f"pre-training ends after {epochs} of {config.training.epochs} epochs: it has had "
                 "its third of the budget"
             )
         self._keep(
@@ -114,26 +118,14 @@ class PretrainStage:
         training.forget(training.checkpoints())
         shutil.rmtree(self.run.root / FOLDER, ignore_errors=True)
 
-    def _own_spec(self) -> SearchSpec:
-        """The space's own settings, searched nowhere, on the corpora to learn from."""
-        spec, pretrain = self.spec, self.spec.pretrain
+    def _own_settings(self) -> tuple[TrialConfig, CorpusConfig]:
+        """The space's own settings, and the corpora to learn from."""
+        config, pretrain = self.spec.base, self.spec.pretrain
         assert pretrain.on is not None
-        training = spec.training
         if pretrain.epochs is not None:
-            training = training.model_copy(update={"epochs": pretrain.epochs})
-        return replace(
-            spec,
-            corpus=CorpusConfig(
-                name=pretrain.on,
-                data=pretrain.data,
-                max_quarantined=spec.corpus.max_quarantined,
-            ),
-            pretrain=PretrainConfig(),
-            training=training,
-            space=Space(),
-            published=PublishedConfig(),
-            search=spec.search.model_copy(update={"fusion": False}),
-        )
+            config = config.replace({"training.epochs": pretrain.epochs})
+        share = self.spec.corpus.max_quarantined
+        return config, CorpusConfig(name=pretrain.on, data=pretrain.data, max_quarantined=share)
 
     # ---- keeping -----------------------------------------------------------------------------
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from raysearch.config.search import Objective
 from raysearch.errors import InfrastructureError, RaysearchError, TrialError
 from raysearch.storage.publication import Publication
 from raysearch.streaming.trial_features import TrialFeatures
@@ -25,7 +24,7 @@ def retraining(
     config: TrialConfig,
     *,
     seed: int,
-    objective: Objective,
+    objective: str,
     data: TrialFeatures,
     weights: Path,
     publication: Publication,

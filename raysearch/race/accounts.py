@@ -11,6 +11,7 @@ from raysearch.ray_cluster.session import ClusterSession
 from raysearch.spec import SearchSpec
 from raysearch.streaming.preparation import AuditedSplit, FeatureBank
 from raysearch.trial_records import Trials
+from raysearch.tuning.tuner import Bench
 from raysearch.workers.pool import WorkerPool
 
 __all__ = ["Accounts", "Clock", "Ground"]
@@ -33,6 +34,10 @@ class Ground:
     session: ClusterSession
     pool: WorkerPool
     banks: Mapping[str, FeatureBank]
+
+    def bench(self, system: str) -> Bench:
+        """What the trials of ``system`` run on."""
+        return Bench(self.banks[system], self.pool)
 
     @property
     def slot_cpus(self) -> float:

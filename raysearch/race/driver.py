@@ -18,10 +18,11 @@ from raysearch.race.rounds import next_grant, next_round, second_chance
 from raysearch.race.standings import Seen, gap
 from raysearch.race.verdicts import Gap, Verdict, decide, num_rounds, order, verdict
 from raysearch.run_folder import RunFolder
+from raysearch.searching.run_files import kept_files, note_data
 from raysearch.spec import SearchSpec
 from raysearch.storage.run_storage import RunSender, acquire_run
 from raysearch.trial_records import Trials
-from raysearch.tuning.tuner import Bench, Ended, Sitting, Watcher, end_paused, search_part
+from raysearch.tuning.tuner import Sitting, Watcher, end_paused, search_part
 
 __all__ = ["Audience", "Race"]
 
@@ -187,7 +188,9 @@ class Race:
         with (
             acquire_run(run.root) as lease,
             self._audience.leaving(system, spec, run, num_paused) as told,
+            kept_files(run, spec, self._ground.audited) as files,
         ):
+            told = replace(told, observers=(*told.observers, *files))
             sitting = Sitting(spec, run, lease, self._ground.audited, told)
             end_paused(sitting, "its system is out of the race")
         self._accounts.look_again(system)
@@ -261,22 +264,19 @@ class Race:
         until: Callable[[Trials], bool] | None,
     ) -> None:
         ground, run = self._ground, self._folder.run(system)
-        clock = Clock(ground.pool.num_open)
-        spec = ground.specs[system]
-        spec = replace(spec, search=spec.search.model_copy(update={**turn.limits, **fields}))
+        clock, own = Clock(ground.pool.num_open), ground.specs[system]
+        expected = in_all_turns(own.search, self._total, len(self.state.systems))
+        spec = replace(own, search=own.search.model_copy(update={**turn.limits, **fields}))
         try:
             with acquire_run(run.root) as lease:
-                run.open(_as_kept(spec, ground.specs[system], turn.grant), resume=True)
-                run.write_splits(ground.audited.split.rows())
-                with self._audience.turn(round_, system, spec, run) as watcher:
-                    watcher = replace(watcher, observers=(clock, *watcher.observers))
-                    own, number = ground.specs[system].search, len(self.state.systems)
-                    expected = in_all_turns(own, self._total, number)
-                    sitting = Sitting(spec, run, lease, ground.audited, watcher, expected)
-                    finish: Callable[[Ended], None] | None = None
-                    if until is None:
-                        finish = FinalStage(run, spec, lease, ground.audited, watcher)
-                    bench = Bench(ground.banks[system], ground.pool)
+                run.open(_as_kept(spec, own, turn.grant), resume=True)
+                note_data(run, ground.audited)
+                files = kept_files(run, spec, ground.audited)
+                with self._audience.turn(round_, system, spec, run) as told, files as kept:
+                    told = replace(told, observers=(clock, *told.observers, *kept))
+                    sitting = Sitting(spec, run, lease, ground.audited, told, expected)
+                    final = FinalStage(run, spec, lease, ground.audited, told)
+                    finish, bench = None if until else final, ground.bench(system)
                     search_part(sitting, ground.session, bench, until=until, finish=finish)
         finally:
             self._accounts.note(system, clock)

@@ -19,7 +19,7 @@ from raysearch.ray_cluster.own_token import own_token
 from raysearch.ray_cluster.ray_internals import local_init_options, node_notices_to
 from raysearch.ray_cluster.token_check import check_token
 
-__all__ = ["ClusterSession", "cluster_session"]
+__all__ = ["ClusterSession", "cluster_session", "dashboard_lines"]
 
 NAMESPACE = "raysearch"
 
@@ -110,6 +110,16 @@ def cluster_session(
                 )
         finally:
             ray.shutdown()
+
+
+def dashboard_lines(url: str | None) -> list[str]:
+    """Where Ray's dashboard is, and where the trials are in it."""
+    if url is None:
+        return []
+    return [
+        f"dashboard: http://{url} (it asks for a token: `ray get-auth-token` prints yours)",
+        "  Jobs > the job > Task Table, function WorkerGroupHost.trial: the trials, by name",
+    ]
 
 
 def _check_reachable(address: str) -> None:

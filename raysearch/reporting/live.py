@@ -73,6 +73,10 @@ class LiveTable:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the table away. Twice is fine."""
         if self._live is not None:
             self._live.stop()
 

@@ -52,7 +52,11 @@ def existing_run(text: str) -> RunFolder:
     Raises:
         MissingPathError: there is no run.
     """
-    return RunFolder.existing(fetched_run(text) if is_url(text) else Path(text))
+    if is_url(text):
+        return RunFolder.existing(fetched_run(text))
+    path = Path(text)
+    # The run is known by its folder's name, which "." and ".." do not say.
+    return RunFolder.existing(path if path.name not in ("", "..") else path.resolve())
 
 
 def fetched_run(text: str) -> Path:

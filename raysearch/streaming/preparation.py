@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import ray
 
 from raysearch.config.identity import canonical_json
+from raysearch.config.search import SearchConfig
+from raysearch.corpora.corpus_table import CorpusConfig
 from raysearch.corpora.header import HeaderError, read_header
 from raysearch.corpora.reasons import check_share
 from raysearch.corpora.utterance import Corpus
-from raysearch.partner import partner_config
-from raysearch.prerequisites import check_prerequisites, feature_sets, own_settings
+from raysearch.prerequisites import check_prerequisites, own_settings
 from raysearch.protocols.audit import Audit, audit, check_siblings
 from raysearch.protocols.splits import Split, inner_splits, without_validation
 from raysearch.ray_cluster.gpu_memory import least_gpu_bytes, nodes_with_gpus
@@ -24,6 +25,7 @@ from raysearch.streaming.split_rows import SplitRows, split_rows
 from raysearch.streaming.store import FeatureSource
 from raysearch.streaming.tiers import Tier, choose_tier, scoring_tier
 from raysearch.streaming.trial_features import TrialFeatures
+from raysearch.streaming.wanted_features import WantedFeatures
 
 if TYPE_CHECKING:
     from raysearch.corpora.utterance import Utterance
@@ -149,22 +151,26 @@ def _check_headers(split: Split, max_quarantined: float) -> None:
 
 
 def prepare_features(
-    spec: SearchSpec,
+    wanted: WantedFeatures,
     split: Split,
     storage: Path,
     *,
+    corpus: CorpusConfig,
+    search: SearchConfig,
     inner: Sequence[Split] = (),
     on_progress: Progress | None = None,
 ) -> FeatureBank:
-    """Compute what is missing of every feature set that ``spec`` can ask for.
+    """Compute what is missing of every feature set that is ``wanted``.
 
     Augmentation cells are computed of validation rows as well, from which a refit learns.
 
     Args:
-        spec: the search; its ``search.tier`` may force where features are held.
+        wanted: the feature sets.
         split: whose training and validation rows.
         inner: further splits of the same rows.
         storage: where the feature store lies.
+        corpus: by whose name it is kept, and how much of its audio may be unusable.
+        search: where features are held, and how much disk their parts may take.
         on_progress: told (feature set, rows done, rows missing at the start).
 
     Raises:
@@ -173,20 +179,18 @@ def prepare_features(
     """
     sets: dict[str, list[FeatureSet]] = {}
     whole = without_validation(split)
-    searched, bank = feature_sets(spec), spec.waveform_augment.bank
-    wanted = [(*item, bank) for streams in searched for item in streams.items()]
-    if (partner := partner_config(spec)) is not None:
-        wanted += [(*item, ()) for item in partner.used_features.items()]
-    told = {_key(stream, config): (stream, config) for stream, config, _ in wanted}
-    for stream, config, cells in wanted:
+    streams = wanted.streams()
+    told = {_key(stream, config): (stream, config) for stream, config, _ in streams}
+    for stream, config, cells in streams:
         if (key := _key(stream, config)) not in sets:
             alike = [other for name, other in told.values() if name == stream]
             own = own_settings(config, alike)
-            sets[key] = _ensure_all(spec, whole, stream, config, cells, storage, on_progress, own)
+            ensure = _Ensuring(corpus, search, feature_store(storage), on_progress, stream, own)
+            sets[key] = ensure.all(whole, config, cells)
     parts = [part for both in sets.values() for part in both]
     quarantined = {name: why for part in parts for name, why in part.quarantined.items()}
     splits = (split, *inner, whole)
-    usable = [split_rows(s, quarantined, spec.waveform_augment.bank) for s in splits]
+    usable = [split_rows(s, quarantined, wanted.cells) for s in splits]
     for rows, one in zip(usable, splits, strict=True):
         # Under the papers' random split shared recordings are counted, not refused.
         if one.protocol != "paper":
@@ -194,10 +198,10 @@ def prepare_features(
             check_siblings(rows.augmented(), held_out)
     # The largest set that one trial can ask for, all of its streams together.
     largest = max(
-        sum(part.num_bytes for item in streams.items() for part in sets[_key(*item)])
-        for streams in searched
+        sum(part.num_bytes for item in together.items() for part in sets[_key(*item)])
+        for together in wanted.sets
     )
-    tier, reason = tier_for(spec, largest)
+    tier, reason = tier_for(search, largest)
     return FeatureBank(
         inner=tuple(usable[:-1]),
         rows_ref=ray.put(usable[:-1]),
@@ -209,50 +213,60 @@ def prepare_features(
     )
 
 
-def _ensure_all(
-    spec: SearchSpec,
-    whole: Split,
-    stream: str,
-    config: "FeatureConfig",
-    cells: Sequence[str],
-    storage: Path,
-    on_progress: Progress | None,
-    own: str,
-) -> list[FeatureSet]:
-    """The rows of ``whole`` clean, and after each augmentation cell; ``own`` tells sets apart."""
+@dataclass(frozen=True)
+class _Ensuring:
+    """Computes what is missing of one stream.
 
-    def ensure(rows: "Sequence[Utterance]", cells: Sequence[str], what: str) -> FeatureSet:
+    Attributes:
+        corpus, search, store: as ``prepare_features`` has them.
+        on_progress: told how far it is.
+        stream: which.
+        own: tells its sets apart for the user.
+    """
+
+    corpus: CorpusConfig
+    search: SearchConfig
+    store: Path
+    on_progress: Progress | None
+    stream: str
+    own: str
+
+    def all(self, whole: Split, config: "FeatureConfig", cells: Sequence[str]) -> list[FeatureSet]:
+        """The rows of ``whole`` clean, and after each augmentation cell."""
+        clean = self._ensure(whole.train, config, ("",), config.extractor)
+        if not cells:
+            return [clean]
+        usable = [row for row in whole.train if row.id not in clean.quarantined]
+        return [clean, self._ensure(usable, config, cells, "augmentation cells")]
+
+    def _ensure(
+        self, rows: "Sequence[Utterance]", config: "FeatureConfig", cells: Sequence[str], what: str
+    ) -> FeatureSet:
         def report(done: int, total: int) -> None:
-            if on_progress:
-                on_progress(f"{stream} features ({what}{own})", done, total)
+            if self.on_progress:
+                self.on_progress(f"{self.stream} features ({what}{self.own})", done, total)
 
         return ensure_features(
             rows,
-            stream,
+            self.stream,
             config,
-            feature_store(storage),
-            corpus=spec.corpus.name,
+            self.store,
+            corpus=self.corpus.name,
             cells=cells,
             on_progress=report,
-            max_quarantined=spec.corpus.max_quarantined,
-            disk_bytes=spec.search.stream_disk_bytes,
+            max_quarantined=self.corpus.max_quarantined,
+            disk_bytes=self.search.stream_disk_bytes,
         )
 
-    clean = ensure(whole.train, ("",), config.extractor)
-    if not cells:
-        return [clean]
-    usable = [row for row in whole.train if row.id not in clean.quarantined]
-    return [clean, ensure(usable, cells, "augmentation cells")]
 
-
-def tier_for(spec: SearchSpec, num_bytes: int) -> tuple[Tier, str]:
-    """Where ``num_bytes`` of features are held while a trial of ``spec`` trains, and why there."""
-    if spec.search.tier != "auto":
-        return spec.search.tier, "asked for"
+def tier_for(search: SearchConfig, num_bytes: int) -> tuple[Tier, str]:
+    """Where ``num_bytes`` of features are held while a trial trains, and why there."""
+    if search.tier != "auto":
+        return search.tier, "asked for"
     nodes = living_nodes()
     # The driver's node among them: it scores what was trained, with all features in its cache.
     host_budget = min(node["Resources"].get("object_store_memory", 0) for node in nodes) // 2
-    share = spec.search.gpus_per_worker
+    share = search.gpus_per_worker
     free = least_gpu_bytes(share, nodes)
     tier, reason = choose_tier(num_bytes, free, int(host_budget))
     if free is None and share != 0 and nodes_with_gpus(nodes):

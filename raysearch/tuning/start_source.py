@@ -194,7 +194,7 @@ def _goes_with(name: str, spec: SearchSpec, given: TrialConfig) -> bool:
     if stream == section:
         return False
     # A file of equal content at another path is the same setting.
-    return field != "weights" or not _same(spec.features.get(stream), given.features[stream])
+    return field != "weights" or not _same(spec.base.features.get(stream), given.features[stream])
 
 
 def _same(first: FeatureConfig | None, second: FeatureConfig) -> bool:
@@ -240,11 +240,17 @@ def outline(
     )
 
 
-def write_learned(run: RunFolder, split: Split, source: Source | None) -> None:
-    """Record what the run's models learn from or are chosen by, for whoever starts from them."""
+def write_learned(run: RunFolder, split: Split, before: Learned | None) -> None:
+    """Record what the run's models learn from or are chosen by, for whoever starts from them.
+
+    Args:
+        run: the run.
+        split: its data.
+        before: what its trials start from has learned from.
+    """
     learned = Learned.of((*split.train, *split.validation))
-    if source is not None:
-        learned |= source.learned
+    if before is not None:
+        learned |= before
     write_text(run.root / LEARNED_FROM, learned.to_csv())
 
 

@@ -15,6 +15,7 @@ from raysearch.spec import SearchSpec
 from raysearch.storage.run_storage import RunSender
 from raysearch.streaming.preparation import AuditedSplit, FeatureBank, prepare_features
 from raysearch.streaming.speakers import speakers_of_one
+from raysearch.streaming.wanted_features import WantedFeatures
 from raysearch.training.transductive import NOTE, is_transductive
 from raysearch.trial_records import Trials
 from raysearch.tuning.interrupts import Interrupt, signals
@@ -111,7 +112,13 @@ def prepared_bank(
 ) -> FeatureBank:
     """Compute the search's features and tell a few lines about them."""
     bank = prepare_features(
-        spec, audited.split, storage, inner=audited.inner, on_progress=watcher.progress
+        WantedFeatures.of_search(spec),
+        audited.split,
+        storage,
+        corpus=spec.corpus,
+        search=spec.search,
+        inner=audited.inner,
+        on_progress=watcher.progress,
     )
     _say_bank(spec, bank, watcher.say)
     return bank

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from raysearch.config.distributions import Scalar
 from raysearch.config.search import Origin, WarmStart
@@ -13,7 +14,7 @@ from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.tuning.likeness import facts_of_run, facts_of_split, likeness
 
-__all__ = ["warm_start"]
+__all__ = ["run_name", "warm_start"]
 
 NUM_OF_ONE, NUM_IN_ALL = 3, 5
 
@@ -28,6 +29,11 @@ class _Candidate:
     rank: int
     weight: float
     settings: Settings
+
+
+def run_name(place: str | Path) -> str:
+    """What the run at ``place`` is called, whether or not it is still there."""
+    return Path(place).name or Path(place).resolve().name
 
 
 def warm_start(runs: Sequence[RunFolder], spec: SearchSpec, split: Split) -> WarmStart:

@@ -13,7 +13,6 @@ from raysearch.storage.publication import Publication
 if TYPE_CHECKING:
     from ray import ObjectRef
 
-    from raysearch.config.search import Objective
     from raysearch.streaming.trial_features import TrialFeatures
 
 __all__ = ["TrialTask"]
@@ -48,7 +47,7 @@ class TrialTask:
     label: str
     config: Mapping[str, Any]
     seed: int
-    objective: "Objective"
+    objective: str
     data: "TrialFeatures | ObjectRef | None"
     folder: str
     publication: Publication

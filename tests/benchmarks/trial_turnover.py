@@ -37,6 +37,7 @@ from raysearch.spec import TrialConfig
 from raysearch.streaming.node_cache import node_cache
 from raysearch.streaming.preparation import prepare_features, prepare_split
 from raysearch.streaming.tiers import open_trial_data
+from raysearch.streaming.wanted_features import WantedFeatures
 from raysearch.training.learner import Learner
 
 SLOTS, EPOCHS = 2, 2
@@ -177,7 +178,13 @@ def bare_loop(tasks: list[dict]) -> dict:
 def tasks_of(run: RunFolder, storage: Path) -> list[dict]:
     """The settings that the search proposed, each with its seed and data."""
     spec = run.spec()
-    bank = prepare_features(spec, prepare_split(spec, storage).split, storage)
+    bank = prepare_features(
+        WantedFeatures.of_search(spec),
+        prepare_split(spec, storage).split,
+        storage,
+        corpus=spec.corpus,
+        search=spec.search,
+    )
     keep.append([bank, node_cache()])
     return [
         {

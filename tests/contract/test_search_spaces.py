@@ -202,7 +202,7 @@ def test_cnn1d_attention_is_as_printed_and_released(name):
 
     assert of("paper") == {**CNN1D_PAPER, "training.epochs": 100}
     assert of("code") == CNN1D_CODE
-    assert spec.features["mfcc"].sample_rate == 22050
+    assert spec.base.features["mfcc"].sample_rate == 22050
     assert {r.corpus: r.value for r in spec.published.results} == {
         "SAVEE": 97.49,
         "RAVDESS": 99.23,

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 
 import numpy as np
 import pytest
@@ -100,9 +99,7 @@ def test_best_holds_every_net_and_can_be_used_alone(run, method):
 def test_a_refit_is_evaluated_as_the_mean_of_its_nets(run, cluster, storage):
     model = use(run, "refit")
     with RunLease.acquire(run.root) as lease:
-        figures = evaluate(
-            run, "fold", cluster, lease, storage=storage, started=time.time(), watcher=QUIET
-        )
+        figures = evaluate(run, "fold", cluster, lease, storage=storage, watcher=QUIET)
     assert figures["final"] == ["refit"]
     assert len(figures["ua"]["per_seed"]) == 1
     assert {"single", "bag", "ensemble", "without partner", OWN} <= set(figures["parts"])

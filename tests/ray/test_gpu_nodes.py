@@ -54,12 +54,12 @@ def test_a_node_that_cannot_tell_leaves_it_open(cluster):
 
 def test_a_gpu_node_that_does_not_tell_is_told_of(cluster, monkeypatch):
     """The features then stay in the nodes' caches, and the line that says so says why."""
-    spec = SimpleNamespace(search=SimpleNamespace(tier="auto", gpus_per_worker=None))
+    search = SimpleNamespace(tier="auto", gpus_per_worker=None)
     living = [{**node, "Resources": {**node["Resources"], "GPU": 1.0}} for node in nodes(1)]
     living[0]["Resources"]["object_store_memory"] = 2 * GIB
     monkeypatch.setattr(preparation, "living_nodes", lambda: living)
-    tier, reason = preparation.tier_for(spec, 1000)
+    tier, reason = preparation.tier_for(search, 1000)
     assert tier == "host"
     assert "did not say how much of its GPUs' memory is free" in reason
-    spec.search.gpus_per_worker = 0
-    assert "GPU" not in preparation.tier_for(spec, 1000)[1]
+    search.gpus_per_worker = 0
+    assert "GPU" not in preparation.tier_for(search, 1000)[1]

@@ -1,7 +1,6 @@
 """A small search whose trials start from a net of another corpus, and what it refuses."""
 
 import os
-import time
 
 import pytest
 import torch
@@ -156,9 +155,7 @@ def test_retrainings_start_from_it_and_the_figures_say_so(searched, storage, clu
     run, _ = searched
     watcher = Watcher(lambda line: None, lambda *counts: None)
     with RunLease.acquire(run.root) as lease:
-        figures = evaluate(
-            run, "fold", cluster, lease, storage=storage, started=time.time(), watcher=watcher
-        )
+        figures = evaluate(run, "fold", cluster, lease, storage=storage, watcher=watcher)
     (note,) = [note for note in figures["notes"] if note.startswith("trials started from")]
     assert "2 speakers of savee, of whom none is tested" in note
     retrained = list(run.root.glob("refits/*/seed-*/weights/best.safetensors"))

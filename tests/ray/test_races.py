@@ -186,7 +186,7 @@ def test_a_race_that_was_cut_off_finds_what_it_would_have_found(raced, ground, s
 def test_who_was_too_dear_ends_its_own_settings_before_the_winner_takes_all(ground, storage):
     # Of 24 epochs the first round has 12, one of them for logistic; 10 of the other 21 are enough.
     spec = ground.specs["lstm"]
-    dear = replace(spec, training=spec.training.model_copy(update={"epochs": 12}))
+    dear = replace(spec, base=spec.base.replace({"training.epochs": 12}))
     specs = {"logistic": ground.specs["logistic"], "lstm": dear}
     folder, onlooker = RaceFolder(storage / "dear"), Onlooker()
     done = race(folder, replace(ground, specs=specs), onlooker, epochs=24)

@@ -73,7 +73,7 @@ def search(
     with RunLease.acquire(run.root) as lease:
         run.open(spec, resume=resume)
         audited = prepare_split(spec, storage)
-        write_learned(run, audited.split, source)
+        write_learned(run, audited.split, source.learned if source else None)
         watcher = Watcher(say, lambda *counts: None, observers)
         begin = None
         if source is not None:

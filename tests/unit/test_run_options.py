@@ -4,7 +4,7 @@ import pytest
 
 from raysearch.cli.main import parser_of_all, run_command
 from raysearch.cli.options import overrides
-from raysearch.cli.run import spec_from_arguments
+from raysearch.cli.run_options import SearchOptions
 from raysearch.errors import ConfigError, UserError
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
@@ -12,6 +12,10 @@ from raysearch.spec import SearchSpec
 
 def options(*arguments):
     return parser_of_all().parse_args(["run", *arguments])
+
+
+def spec_from_arguments(arguments, run=None):
+    return SearchOptions.of(arguments).spec(run)
 
 
 def test_workers_may_be_a_range():

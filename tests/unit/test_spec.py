@@ -42,9 +42,9 @@ def test_sections_have_defaults(load):
     spec = load()
     assert spec.name == "own"
     assert (spec.search.trials, spec.training.epochs) == (20, 30)
-    assert spec.features["mel"].n_mels == 40
+    assert spec.base.features["mel"].n_mels == 40
     assert spec.resolve({}) == spec.base
-    assert feature_sets(spec) == [spec.features]
+    assert feature_sets(spec) == [spec.base.features]
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def earlier(tmp_path):
 
 def write(folder, spec, record=True):
     frames = round(spec.training.clip_s * 100)
-    shapes = {"mel": StreamShape(spec.features["mel"].n_mels, frames)}
+    shapes = {"mel": StreamShape(spec.base.features["mel"].n_mels, frames)}
     names = ["net-1.safetensors", "net-2.safetensors", "net-3.safetensors"]
     config = spec.base.to_dict()
 
@@ -103,7 +103,7 @@ def test_the_settings_that_go_with_the_weights_are_fixed_and_said(earlier, tmp_p
     assert {"model.width", "model.dropout"} <= spec.space.fields.keys()
     source = find_source(spec, tmp_path)
     fixed, settings = fitted(spec, source)
-    assert (fixed.model.width, fixed.features["mel"].n_mels) == (8, 20)
+    assert (fixed.model.width, fixed.base.features["mel"].n_mels) == (8, 20)
     assert {"model.width=8", "features.mel.n_mels=20"} <= set(settings)
     bound = {f for f in fixed.space.fields if f.startswith(("model.", "features."))}
     assert bound == {"model.dropout"}, "how it learns may still be searched"

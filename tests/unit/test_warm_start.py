@@ -10,13 +10,14 @@ import pytest
 from fake_slots import FakeSearch, small_spec
 from protocol_corpora import row
 
-from raysearch.cli.options import names_of, runs_at
+from raysearch.cli.options import places_of
 from raysearch.config.search import WarmStart
 from raysearch.errors import ConfigError, MissingPathError
 from raysearch.protocols.splits import Split
 from raysearch.run_folder import RunFolder
+from raysearch.storage.run_storage import existing_run
 from raysearch.tuning.likeness import DataFacts, facts_of_run, facts_of_split, likeness
-from raysearch.tuning.warm_start import warm_start
+from raysearch.tuning.warm_start import run_name, warm_start
 
 
 def split(*test_ids, corpus="demo"):
@@ -130,7 +131,8 @@ def test_what_goes_back_to_other_corpora_has_seen_what_it_did_not_test(copy):
 
 def test_another_model_or_another_space_is_refused(earlier):
     spec = small_spec()
-    other = replace(spec, model=spec.model.model_copy(update={"name": "other"}))
+    model = spec.model.model_copy(update={"name": "other"})
+    other = replace(spec, base=replace(spec.base, model=model))
     with pytest.raises(ConfigError, match="it searched 'emohrnet', and this search is of 'other'"):
         warm_start([earlier], other, split("c"))
     narrow = {"training.learning_rate": {"loguniform": [0.5, 0.9]}}
@@ -275,9 +277,18 @@ def test_each_run_is_named_once_and_is_of_this_model(two):
     with pytest.raises(ConfigError, match="two runs are named 'like'; give each once"):
         warm_start([two[1], two[1]], small_spec(), LEARNED)
     spec = small_spec()
-    other = replace(spec, model=spec.model.model_copy(update={"name": "other"}))
+    model = spec.model.model_copy(update={"name": "other"})
+    other = replace(spec, base=replace(spec.base, model=model))
     with pytest.raises(ConfigError, match="unlike: it searched 'emohrnet', and this search is of"):
         warm_start(two, other, LEARNED)
+
+
+def runs_at(texts):
+    return [existing_run(place) for place in places_of(texts)]
+
+
+def names_of(texts):
+    return [run_name(place) for place in places_of(texts)]
 
 
 def test_runs_are_named_with_commas_or_one_by_one(two, tmp_path):

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
 from raysearch.errors import RaysearchError
 from raysearch.ledger import TERMINAL, Event, read
 from raysearch.patience import no_room, patiently
+from raysearch.protocols.learned import Learned
 from raysearch.reporting.best_model import write_best
 from raysearch.reporting.leaderboard import write_leaderboard
 from raysearch.reporting.summary import write_summary
@@ -14,24 +14,50 @@ from raysearch.reporting.tensorboard import TensorBoardObserver
 from raysearch.run_folder import RunFolder
 from raysearch.sparing import Sparing
 from raysearch.spec import SearchSpec
+from raysearch.storage.sending import BackgroundSender
+from raysearch.streaming.preparation import AuditedSplit
 from raysearch.trial_records import Trials
+from raysearch.tuning.chronicle import Observer
+from raysearch.tuning.start_record import record_of
+from raysearch.tuning.start_source import write_learned
 
-__all__ = ["data_facts", "kept_files"]
+__all__ = ["kept_files", "note_data"]
+
+
+def note_data(run: RunFolder, audited: AuditedSplit, learned: Learned | None = None) -> None:
+    """Write which utterance is on which side, and what the run's models learn from.
+
+    Args:
+        run: its folder, held by this process.
+        audited: its data.
+        learned: what its trials start from has learned from.
+    """
+    run.write_splits(audited.split.rows())
+    write_learned(run, audited.split, learned)
 
 
 @contextmanager
 def kept_files(
-    run: RunFolder, spec: SearchSpec, labels: tuple[str, ...], facts: dict[str, Any]
-) -> Iterator[tuple[Any, ...]]:
-    """The run's files, kept up to date while it runs and written a last time however it ends."""
+    run: RunFolder, spec: SearchSpec, audited: AuditedSplit
+) -> Iterator[tuple[Observer, ...]]:
+    """Keep the run's files up to date while the ``with`` lasts, and write them a last time.
+
+    Args:
+        run: its folder, held by this process.
+        spec: its settings.
+        audited: its data.
+
+    Returns:
+        Who must be told of every event of its ledger.
+    """
     board = TensorBoardObserver(run.root / "tensorboard")
 
     def last_time() -> None:
         board.close()
         if run.ledger_file.exists():
-            trials = run.trials()
+            trials, facts = run.trials(), {**_data_facts(audited), **_start_fact(run)}
             write_leaderboard(run, spec, trials)
-            write_best(run, spec, trials, labels, {**facts, **_start_fact(run)})
+            write_best(run, spec, trials, audited.split.labels, facts)
             write_summary(run, read(run.ledger_file), trials)
 
     files = _FilesObserver(run, spec)
@@ -53,8 +79,6 @@ class _FilesObserver:
     """
 
     def __init__(self, run: RunFolder, spec: SearchSpec) -> None:
-        from raysearch.storage.sending import BackgroundSender
-
         self._run, self._spec = run, spec
         self._sparing = Sparing()
         self._sender = BackgroundSender(run.root)
@@ -69,13 +93,11 @@ class _FilesObserver:
 
 
 def _start_fact(run: RunFolder) -> dict[str, str]:
-    from raysearch.tuning.start_record import record_of
-
     record = record_of(run)
     return {"started from": record.line()} if record else {}
 
 
-def data_facts(audited: Any) -> dict[str, Any]:
+def _data_facts(audited: AuditedSplit) -> dict[str, object]:
     """Gather what the model card says about the data."""
     sides = dict(audited.split.sides())
     return {

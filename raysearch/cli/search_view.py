@@ -1,0 +1,60 @@
+"""A search on the terminal: its lines, its live table, and its outcome at the end."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+from raysearch.cli.terminal import ProgressLine, show_outcome
+from raysearch.ledger import Event
+from raysearch.reporting.live import LiveTable
+from raysearch.searching.observers import SearchObserver, Underway
+from raysearch.searching.results import Run
+from raysearch.service.job_record import recorded
+from raysearch.trial_records import Trials
+
+__all__ = ["SearchView"]
+
+
+class SearchView(SearchObserver):
+    """Shows a search in the terminal, and keeps what it prints if it is a submitted job.
+
+    Args:
+        console: where to.
+        progress: the line and bar outside of the live table.
+        quiet: whether only the outcome is wanted.
+        job: the submission that this process is; None: it is none.
+    """
+
+    def __init__(
+        self, console: Console, progress: ProgressLine, *, quiet: bool, job: str | None
+    ) -> None:
+        self._console, self._line, self._quiet, self._job = console, progress, quiet, job
+        self._live: LiveTable | None = None
+
+    def say(self, line: str) -> None:
+        """Print a line, above the bar if there is one."""
+        self._line.say(line)
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Draw the bar."""
+        self._line.update(what, done, total)
+
+    @contextmanager
+    def watch(self, underway: Underway) -> Iterator[None]:
+        """Around the search: the job's record, and in it the live table."""
+        run = underway.run
+        table = LiveTable(underway.spec, self._console, quiet=self._quiet, past=run.events)
+        with recorded(run.root, self._job), table as self._live:
+            yield
+
+    def changed(self, trials: Trials, event: Event) -> None:
+        """Draw the event."""
+        if self._live is not None:
+            self._live.changed(trials, event)
+
+    def ended(self, run: Run) -> None:
+        """Print the outcome in the place of the table."""
+        if self._live is not None:
+            self._live.close()
+        show_outcome(self._console, run.files, run.spec, run.trials)

@@ -1,0 +1,67 @@
+"""The search as a library has it, and the same search again inside the other folds."""
+
+import subprocess
+import sys
+
+import pytest
+from tiny_search import search, small_spec
+
+from raysearch.ledger import read
+from raysearch.searching.other_folds import search_other_folds
+from raysearch.searching.results import Run
+from raysearch.tuning.tuner import Watcher
+
+pytestmark = pytest.mark.ray
+
+FILES = (
+    *("spec.yaml", "run.json", "trials.jsonl", "splits.csv", "learned_from.csv", "summary.json"),
+    *("leaderboard.csv", "leaderboard.md", "best/model_card.md", "best/weights.safetensors"),
+)
+SCRIPT = """
+import sys
+sys.path.insert(0, {folder!r})
+import raysearch
+from tiny_search import SMALL
+
+class Ears(raysearch.SearchObserver):
+    def __init__(self):
+        self.heard, self.events = [], 0
+
+    def say(self, line):
+        self.heard.append(line)
+
+    def changed(self, trials, event):
+        self.events += 1
+
+    def ended(self, run):
+        self.heard.append(f"over: {{run.outcome}}")
+
+ears = Ears()
+spec = raysearch.load_space("emohrnet", {{**SMALL, "search.trials": 1}})
+run = raysearch.search(spec, storage={storage!r}, name="own", observers=[ears])
+print(ears.heard[0], ears.heard[-1], ears.events, run.winner.number, run.best.is_dir(), sep="|")
+"""
+
+
+def test_a_script_searches_and_reads_what_was_found(storage, pytestconfig):
+    script = SCRIPT.format(folder=str(pytestconfig.rootpath / "tests/ray"), storage=str(storage))
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    folder = storage / "own"
+    num_events = len(read(folder / "trials.jsonl"))
+    assert ended.stdout.strip() == f"run: {folder}|over: finished|{num_events}|0|True"
+
+
+def test_a_nested_search_leaves_what_every_search_leaves(storage, cluster):
+    settings = {"search__trials": 1, "training__epochs": 1, "protocol__num_folds": 2}
+    run, _ = search(small_spec(**settings), storage, "outer", cluster, finals=("single",))
+    said = []
+    watcher = Watcher(said.append, lambda *counts: None)
+    search_other_folds(run, cluster, storage=storage, watcher=watcher)
+    inner = Run(run.nested(1).root)
+    assert said[0] == "searching inside fold 1"
+    assert [name for name in FILES if not (inner.folder / name).is_file()] == []
+    assert (inner.outcome, inner.summary["num_trials"]) == ("finished", 1)
+    ledger = inner.files.ledger_file.read_bytes()
+    search_other_folds(run, cluster, storage=storage, watcher=watcher)
+    assert inner.files.ledger_file.read_bytes() == ledger, "a search that is over was repeated"
