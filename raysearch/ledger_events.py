@@ -46,7 +46,7 @@ class Started:
         copied_from: the trial whose outcome it has, in ledgers that tell it here.
     """
 
-    config: Mapping[str, Any]
+    config: Mapping[str, object]
     seed: int | None = None
     published: bool | None = None
     exempt: bool | None = None
@@ -127,7 +127,7 @@ def read_data(kind: type[Told], line: Mapping[str, Any]) -> Told:
     return kind(**{name: value for name, value in line.items() if name in names})
 
 
-def line_of(data: EventData) -> dict[str, Any]:
+def line_of(data: EventData) -> dict[str, object]:
     """Return what a line holds that tells ``data``, in the order of its fields."""
     told = {field.name: getattr(data, field.name) for field in fields(data)}
     return {name: value for name, value in told.items() if value is not None}

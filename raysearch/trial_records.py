@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from raysearch.config.metric_table import metric_of
 from raysearch.errors import DataError
@@ -46,9 +46,9 @@ class TrialRecord:
 
     trial: str
     number: int
-    config: dict[str, Any]
+    config: dict[str, object]
     started: float
-    details: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, object] = field(default_factory=dict)
     status: Status = "running"
     attempts: int = 1
     epochs: dict[int, EpochRecord] = field(default_factory=dict)
@@ -67,6 +67,13 @@ class TrialRecord:
     def never_pruned(self) -> bool:
         """Whether it trains all its epochs whatever the stop rule says; ``exempt`` in a ledger."""
         return bool(self.details.get("exempt"))
+
+    @property
+    def seed(self) -> int:
+        """Its own seed."""
+        seed = self.details["seed"]
+        assert isinstance(seed, int)
+        return seed
 
     @property
     def is_own(self) -> bool:
