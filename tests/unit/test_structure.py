@@ -16,8 +16,8 @@ class Limit:
 
 # A count that has come down takes its ceiling with it, to the target.
 STATIC = {
-    "signatures with Any, %": Limit(now=14.0, target=10),
-    "dict[str, Any]": Limit(now=186, target=60),
+    "signatures with Any, %": Limit(now=12.9, target=10),
+    "dict[str, Any]": Limit(now=171, target=60),
     "imports inside functions": Limit(now=155, target=35),
 }
 
