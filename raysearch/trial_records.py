@@ -69,6 +69,11 @@ class TrialRecord:
         return bool(self.details.get("exempt"))
 
     @property
+    def published(self) -> bool:
+        """Whether its settings are the published ones."""
+        return bool(self.details.get("published"))
+
+    @property
     def seed(self) -> int:
         """Its own seed."""
         seed = self.details["seed"]
@@ -78,7 +83,7 @@ class TrialRecord:
     @property
     def is_own(self) -> bool:
         """Whether its settings are the space's own, which a search is measured by."""
-        return self.never_pruned and not self.details.get("published")
+        return self.never_pruned and not self.published
 
     @property
     def last_epoch(self) -> int:

@@ -194,7 +194,7 @@ class LiveTable:
         for record in ended[:NUM_BEST]:
             # The published settings are never stopped early: only a failure is worth a word.
             completed = record.status == "completed"
-            published = completed and record.details.get("published")
+            published = completed and record.published
             table.add_row(
                 f"{record.number:04d}",
                 "published" if published else record.status,
@@ -208,7 +208,7 @@ class LiveTable:
 
 def _ended(record: TrialRecord, best: TrialRecord | None, objective: str, metric: str) -> str:
     name = f"trial {record.number:04d}"
-    what = "published settings " if record.details.get("published") else ""
+    what = "published settings " if record.published else ""
     if record.status == "failed":
         return f"{name} {what}failed: {record.reason}"
     if record.copied_from is not None:

@@ -59,7 +59,7 @@ class Proposals:
     def take_up(self, record: TrialRecord, curve: Mapping[int, float]) -> None:
         """Take over a trial that an earlier driver proposed, and its ``curve`` unless it runs."""
         label = OWN if record.never_pruned else None
-        label = PUBLISHED if record.details.get("published") else label
+        label = PUBLISHED if record.published else label
         values = self._problem.searched(record.config)
         if record.status == "running":
             self._study.enqueue(record.number, values, label=label)
