@@ -31,7 +31,7 @@ class SlotSeconds:
         if event.slot is None:
             return
         slot = (event.fence, event.slot)
-        began = event.time - float(event.data.get("train_s") or 0.0)
+        began = event.time - event.train_s
         first, last = self._spans.get(slot, (began, began))
         self._spans[slot] = min(first, began), max(last, event.time)
         self.total += (self._spans[slot][1] - self._spans[slot][0]) - (last - first)

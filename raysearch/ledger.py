@@ -1,15 +1,7 @@
 """The append-only record of a search: one JSON object a line, written by the driver alone.
 
 A search is what its ledger says. Every line has ``event, seq, trial, number, attempt, fence, time,
-slot``; the rest depends on the event:
-
-    started     config (dotted field to value), seed, published, copied_from, ...
-    epoch       epoch (from 1), metrics, train_s
-    checkpoint  epoch, path, bytes
-    completed, pruned   whatever is worth telling (reason, copied_from)
-    failed      reason
-    paused      epoch: the last one; another trial has its slot
-    resumed     epoch: the checkpoint's epoch that a new attempt goes on from, 0 for none; promoted
+slot``; :mod:`raysearch.ledger_events` says what it has besides.
 """
 
 import errno
@@ -23,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from raysearch.errors import DataError, InfrastructureError
+from raysearch.ledger_events import REQUIRED, Told, read_data
 from raysearch.paths import is_inner, is_name
 from raysearch.patience import no_room, patiently
 
@@ -31,14 +24,6 @@ __all__ = ["EVENTS", "TERMINAL", "Event", "Ledger", "LedgerStore", "parse_event"
 TERMINAL = frozenset({"completed", "pruned", "failed"})
 EVENTS = TERMINAL | {"started", "epoch", "checkpoint", "paused", "resumed"}
 _HEADER = ("event", "seq", "trial", "number", "attempt", "fence", "time", "slot")
-_REQUIRED: dict[str, dict[str, type]] = {
-    "started": {"config": dict},
-    "epoch": {"epoch": int, "metrics": dict},
-    "checkpoint": {"epoch": int, "path": str},
-    "paused": {"epoch": int},
-    "resumed": {"epoch": int},
-    "failed": {"reason": str},
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +39,7 @@ class Event:
         fence: the driver's fence (see raysearch.run_lease).
         time: seconds since 1970, UTC.
         slot: the worker group that runs the trial; None where none does.
-        data: what else the line holds.
+        data: what else the line holds; :meth:`told` reads it.
     """
 
     event: str
@@ -66,6 +51,15 @@ class Event:
     time: float
     slot: int | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+
+    def told(self, kind: type[Told]) -> Told:
+        """Return what the line holds as one of the classes of raysearch.ledger_events."""
+        return read_data(kind, self.data)
+
+    @property
+    def train_s(self) -> float:
+        """Seconds of training that it tells of; none where it tells of no epoch."""
+        return float(self.data.get("train_s") or 0.0)
 
     def to_line(self) -> bytes:
         """The line, newline included."""
@@ -242,7 +236,7 @@ def parse_event(line: bytes, place: str) -> Event:
             raise DataError(f"{place}: {name!r} is {value!r}")
     if header["event"] not in EVENTS:
         raise DataError(f"{place}: unknown event {header['event']!r}")
-    for name, kind in _REQUIRED.get(str(header["event"]), {}).items():
+    for name, kind in REQUIRED.get(str(header["event"]), {}).items():
         if isinstance(data.get(name), bool) or not isinstance(data.get(name), kind):
             raise DataError(f"{place}: {header['event']!r} needs {name!r}, not {data.get(name)!r}")
     if not is_name(header["trial"]):

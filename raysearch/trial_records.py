@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from raysearch.config.metric_table import metric_of
 from raysearch.errors import DataError
 from raysearch.ledger import TERMINAL, Event
+from raysearch.ledger_events import Checkpointed, Ended, EpochDone, Resumed, Started
 
 __all__ = ["EpochRecord", "Status", "TrialRecord", "Trials"]
 
@@ -45,9 +46,9 @@ class TrialRecord:
 
     trial: str
     number: int
-    config: dict[str, Any]
+    config: dict[str, object]
     started: float
-    details: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, object] = field(default_factory=dict)
     status: Status = "running"
     attempts: int = 1
     epochs: dict[int, EpochRecord] = field(default_factory=dict)
@@ -68,9 +69,21 @@ class TrialRecord:
         return bool(self.details.get("exempt"))
 
     @property
+    def published(self) -> bool:
+        """Whether its settings are the published ones."""
+        return bool(self.details.get("published"))
+
+    @property
+    def seed(self) -> int:
+        """Its own seed."""
+        seed = self.details["seed"]
+        assert isinstance(seed, int)
+        return seed
+
+    @property
     def is_own(self) -> bool:
         """Whether its settings are the space's own, which a search is measured by."""
-        return self.never_pruned and not self.details.get("published")
+        return self.never_pruned and not self.published
 
     @property
     def last_epoch(self) -> int:
@@ -89,21 +102,28 @@ class TrialRecord:
             self._epoch(event, objective)
         elif event.event == "checkpoint":
             if event.attempt >= self.attempts:
-                self.checkpoint = (event.data["path"], event.data["epoch"])
-                self.checkpoint_bytes = int(event.data.get("bytes") or 0)
+                told = event.told(Checkpointed)
+                self.checkpoint, self.checkpoint_bytes = (told.path, told.epoch), told.bytes or 0
         elif event.event == "paused":
             self.status, self.pauses = "paused", self.pauses + 1
         elif event.event == "resumed":
             self._resume(event, objective)
         elif event.event in TERMINAL:
             self.status = cast("Status", event.event)
-            self.reason = event.data.get("reason")
+            end = event.told(Ended)
+            self.reason = end.reason
+            self._copy(end.copied_from)
             self.ended = event.time
             self.attempts = max(self.attempts, event.attempt)
-        self.copied_from = event.data.get("copied_from", self.copied_from)
+        elif event.event == "started":
+            self._copy(event.told(Started).copied_from)
+
+    def _copy(self, number: int | None) -> None:
+        self.copied_from = self.copied_from if number is None else number
 
     def _epoch(self, event: Event, objective: str) -> None:
-        epoch = event.data["epoch"]
+        told = event.told(EpochDone)
+        epoch = told.epoch
         if event.attempt < self.attempts:
             return
         if event.attempt > self.attempts:
@@ -113,10 +133,10 @@ class TrialRecord:
         self.epochs[epoch] = EpochRecord(
             epoch,
             event.attempt,
-            event.data["metrics"],
-            float(event.data.get("train_s") or 0.0),
+            told.metrics,
+            event.train_s,
             event.time,
-            event.data.get("num_params"),
+            told.num_params,
         )
         self._rank(self.epochs[epoch], objective)
 
@@ -124,7 +144,7 @@ class TrialRecord:
         if event.attempt <= self.attempts:
             raise DataError(f"trial {self.number}: attempt {event.attempt} resumed twice")
         self.attempts, self.status = event.attempt, "running"
-        kept = event.data["epoch"]
+        kept = event.told(Resumed).epoch
         self.epochs = {e: record for e, record in self.epochs.items() if e <= kept}
         self.best_epoch = self.best_value = self.best_metric = None
         for record in self.epochs.values():
@@ -169,7 +189,7 @@ class Trials:
                 raise DataError(f"trial {event.number} started twice")
             details = {key: value for key, value in event.data.items() if key != "config"}
             record = TrialRecord(
-                event.trial, event.number, dict(event.data["config"]), event.time, details
+                event.trial, event.number, dict(event.told(Started).config), event.time, details
             )
             record.attempts = event.attempt
             self.records[event.number] = record

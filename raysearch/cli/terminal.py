@@ -114,16 +114,16 @@ def show_outcome(console: Console, run: RunFolder, spec: SearchSpec, trials: Tri
 
 
 def _against_published(spec: SearchSpec, trials: Trials, best: TrialRecord) -> list[str]:
-    published = trials.records.get(0)
-    if not published or not published.details.get("published") or not published.best_epoch:
+    first = trials.records.get(0)
+    if not first or not first.published or not first.best_epoch:
         return []
     metric = trials.objective
     of = f" of {spec.published.epochs}" if spec.published.epochs else ""
-    value = figure(metric, published.best_metric)
-    line = f"published settings, our data, {published.last_epoch}{of} epochs: {value}"
-    if best.number == published.number:
+    value = figure(metric, first.best_metric)
+    line = f"published settings, our data, {first.last_epoch}{of} epochs: {value}"
+    if best.number == first.number:
         return [line + " (nothing searched was better)"]
-    gain = (best.best_metric or 0.0) - (published.best_metric or 0.0)
+    gain = (best.best_metric or 0.0) - (first.best_metric or 0.0)
     scale = metric_of(metric)
     return [
         line

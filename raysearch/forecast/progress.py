@@ -8,6 +8,7 @@ from raysearch.core_time import SlotSeconds
 from raysearch.forecast.course import Course
 from raysearch.forecast.gain import FURTHEST, Gain, forecast
 from raysearch.ledger import Event
+from raysearch.ledger_events import EpochDone
 from raysearch.spec import SearchSpec
 from raysearch.trial_records import Trials
 
@@ -59,7 +60,7 @@ class Progress:
         """Take one more event in."""
         self._seconds.take(event)
         if event.event == "epoch":
-            self._at[event.number, event.data["epoch"]] = self.core_s
+            self._at[event.number, event.told(EpochDone).epoch] = self.core_s
 
     def course(self, trials: Trials) -> Course:
         """The epochs that count in ``trials``, by core-seconds.

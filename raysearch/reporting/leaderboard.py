@@ -133,7 +133,7 @@ def _markdown(
 
 
 def _settings(spec: SearchSpec, record: TrialRecord) -> str:
-    published = bool(record.details.get("published"))
+    published = record.published
     if record.status == "failed":
         return f"{'**published settings** ' if published else ''}failed: {cell(record.reason)}"
     if published:

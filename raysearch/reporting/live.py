@@ -11,6 +11,7 @@ from rich.text import Text
 
 from raysearch.forecast.progress import Progress
 from raysearch.ledger import TERMINAL, Event
+from raysearch.ledger_events import EpochDone, Resumed
 from raysearch.reporting.prospects import in_short
 from raysearch.reporting.wording import figure, metric_name, one_line
 from raysearch.sparing import Sparing
@@ -111,12 +112,13 @@ class LiveTable:
         if event.event in TERMINAL or event.event == "paused":
             self._line(_ended(record, self._best(trials), self._objective, self._metric))
         elif event.event == "epoch" and time.time() - self._last_line >= PLAIN_EVERY_S:
-            value = figure(self._objective, event.data["metrics"].get(self._objective))
-            epochs = f"{event.data['epoch']}/{self._spec.training.epochs}"
+            told = event.told(EpochDone)
+            value = figure(self._objective, told.metrics.get(self._objective))
+            epochs = f"{told.epoch}/{self._spec.training.epochs}"
             self._line(f"trial {event.number:04d} epoch {epochs}  {self._metric} {value}")
         elif event.event == "resumed":
-            why = "promoted" if event.data.get("promoted") else "a new attempt"
-            epoch = event.data["epoch"]
+            resumed = event.told(Resumed)
+            why, epoch = "promoted" if resumed.promoted else "a new attempt", resumed.epoch
             self._line(f"trial {event.number:04d} goes on after epoch {epoch}, {why}")
 
     def _line(self, text: str) -> None:
@@ -192,7 +194,7 @@ class LiveTable:
         for record in ended[:NUM_BEST]:
             # The published settings are never stopped early: only a failure is worth a word.
             completed = record.status == "completed"
-            published = completed and record.details.get("published")
+            published = completed and record.published
             table.add_row(
                 f"{record.number:04d}",
                 "published" if published else record.status,
@@ -206,7 +208,7 @@ class LiveTable:
 
 def _ended(record: TrialRecord, best: TrialRecord | None, objective: str, metric: str) -> str:
     name = f"trial {record.number:04d}"
-    what = "published settings " if record.details.get("published") else ""
+    what = "published settings " if record.published else ""
     if record.status == "failed":
         return f"{name} {what}failed: {record.reason}"
     if record.copied_from is not None:

@@ -36,7 +36,7 @@ def model_card(
         first: whether it leads its search; else those before it left no weights.
     """
     of_which = "" if first else " of those whose weights were kept"
-    published = record.details.get("published")
+    published = record.published
     title = "Published settings that were rerun" if published else "Settings that were searched"
     settings = "\n".join(f"| {key} | {cell(value)} |" for key, value in record.config.items())
     lines = "\n".join(f"- {one_line(key)}: {one_line(value)}" for key, value in facts.items())

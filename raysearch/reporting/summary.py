@@ -43,7 +43,7 @@ def summarize(run: RunFolder, events: Sequence[Event], trials: Trials) -> dict[s
         "pretraining_s": _pretraining_s(run),
         "wall_s": sum(_wall(session, events) for session in sessions),
         "startup_s": _startup(sessions[-1], events) if sessions else None,
-        "train_compute_s": sum(_train_s(e) for e in events if e.event == "epoch"),
+        "train_compute_s": sum(e.train_s for e in events if e.event == "epoch"),
         "trial_overhead_s": statistics.fmean(overheads) if overheads else None,
         "trial_overhead_median_s": statistics.median(overheads) if overheads else None,
         "num_trials": len(trials.records),
@@ -84,16 +84,12 @@ def trial_overheads(events: Sequence[Event]) -> list[float]:
             continue
         slot = (event.fence, event.slot)
         if event.event == "epoch":
-            trained[slot] += _train_s(event)
+            trained[slot] += event.train_s
         elif event.event in TERMINAL or event.event == "paused":
             if slot in ends:
                 overheads.append(event.time - ends[slot] - trained[slot])
             ends[slot], trained[slot] = event.time, 0.0
     return overheads
-
-
-def _train_s(event: Event) -> float:
-    return float(event.data.get("train_s") or 0.0)  # as raysearch.trial_records counts it
 
 
 def _wall(session: dict[str, Any], events: Sequence[Event]) -> float:

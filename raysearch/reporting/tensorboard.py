@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from raysearch.ledger import TERMINAL, Event
+from raysearch.ledger_events import EpochDone, Resumed
 from raysearch.reporting.wording import cell
 from raysearch.trial_records import Trials
 
@@ -40,9 +41,10 @@ class TensorBoardObserver:
     def _write(self, trials: Trials, event: Event) -> None:
         if event.event == "epoch":
             writer = self._writer(event.number, trials)
-            for name, value in event.data["metrics"].items():
+            told = event.told(EpochDone)
+            for name, value in told.metrics.items():
                 if value is not None:
-                    writer.add_scalar(name, value, event.data["epoch"])
+                    writer.add_scalar(name, value, told.epoch)
             writer.flush()
         elif event.event in TERMINAL or event.event == "paused":
             self._close(event.number)
@@ -69,7 +71,7 @@ class TensorBoardObserver:
         """Hide the epochs that the attempt before had reached and this one repeats."""
         self._close(event.number)
         if self._path(event.number).exists():
-            self._writer(event.number, trials, purge_step=event.data["epoch"] + 1).flush()
+            self._writer(event.number, trials, purge_step=event.told(Resumed).epoch + 1).flush()
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:04d}"

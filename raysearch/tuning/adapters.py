@@ -11,7 +11,7 @@ out.
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
@@ -20,9 +20,15 @@ from raysearch.tuning.conductor import Conductor
 from raysearch.workers.epoch_report import EpochReport
 from raysearch.workers.pool import WorkerPool
 
+if TYPE_CHECKING:
+    from ray.tune.experiment import Trial
+
 __all__ = ["ConductorScheduler", "ConductorSearcher"]
 
 T = TypeVar("T")
+# A trial's config; None to be asked again; or ``Searcher.FINISHED``, a word.
+Suggestion = dict[str, object] | str | None
+FINISHED: Suggestion = Searcher.FINISHED
 
 
 class _Stateless:
@@ -62,18 +68,18 @@ class ConductorSearcher(_Stateless, Searcher):
         self._keep_slots = keep_slots
         self._numbers: dict[str, int] = {}
 
-    def suggest(self, trial_id: str) -> Any:
+    def suggest(self, trial_id: str) -> Suggestion:
         """The next trial's config, ``None`` to be asked again, or ``FINISHED``."""
-        return _guarded(self._conductor, lambda: self._suggest(trial_id), Searcher.FINISHED)
+        return _guarded(self._conductor, lambda: self._suggest(trial_id), FINISHED)
 
-    def _suggest(self, trial_id: str) -> Any:
+    def _suggest(self, trial_id: str) -> Suggestion:
         assignment = self._conductor.next_trial()
         if assignment is None:
             if not self._conductor.finished:
                 return None
             if not self._keep_slots:
                 self._pool.close_idle()
-            return Searcher.FINISHED if self._conductor.idle else None
+            return FINISHED if self._conductor.idle else None
         self._numbers[trial_id] = assignment.number
         return asdict(self._pool.assign(assignment.slot, assignment.task))
 
@@ -102,17 +108,21 @@ class ConductorScheduler(_Stateless, FIFOScheduler):
         self._conductor = conductor
         self.errors: dict[int, str] = {}
 
-    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+    def on_trial_result(
+        self, tune_controller: object, trial: "Trial", result: dict[str, Any]
+    ) -> str:
         """Pass on an epoch that is not the trial's last."""
         stops = self._take(result["report"])
         return str(TrialScheduler.STOP if stops else TrialScheduler.CONTINUE)
 
-    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
+    def on_trial_complete(
+        self, tune_controller: object, trial: "Trial", result: dict[str, Any]
+    ) -> None:
         """Pass on a last epoch; after a stop, too, which the conductor knows of already."""
         if "report" in result:
             self._take(result["report"])
 
-    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+    def on_trial_error(self, tune_controller: object, trial: "Trial") -> None:
         """Note why a trial's actor ended, before Tune tells the searcher that it gives it up."""
         lines = (trial.get_error() or "").strip().splitlines()
         if lines:

@@ -112,7 +112,7 @@ class Budgets:
         """Tell whether the published settings, which nothing else stops, have had their share."""
         limits = [self._seconds, self._core_s / max(1.0, self._slot_cpus) if self._core_s else None]
         most = min((s for s in limits if s is not None), default=math.inf)
-        return bool(record.details.get("published")) and record.train_s > MAX_PUBLISHED * most
+        return record.published and record.train_s > MAX_PUBLISHED * most
 
     def left_s(self) -> float | None:
         """Seconds of wall time until the first of the budgets is used up; ``None``: no limit."""

@@ -2,11 +2,21 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from raysearch.config.identity import seed_from
 from raysearch.errors import InfrastructureError, StorageRefusedError
 from raysearch.ledger import Event, LedgerStore
+from raysearch.ledger_events import (
+    Checkpointed,
+    Ended,
+    EpochDone,
+    EventData,
+    Paused,
+    Resumed,
+    Started,
+    line_of,
+)
 from raysearch.trial_records import TrialRecord, Trials
 from raysearch.tuning.proposals import Proposal
 from raysearch.workers.epoch_report import EpochReport
@@ -50,52 +60,63 @@ class Chronicle:
             trial=proposal.trial,
             number=number,
             attempt=1,
-            config=proposal.values,
-            seed=seed_from(proposal.trial),
-            published=proposal.published,
-            exempt=proposal.never_pruned,  # the word that ledgers have for it from the first on
+            data=Started(
+                proposal.values,
+                seed=seed_from(proposal.trial),
+                published=proposal.published,
+                exempt=proposal.never_pruned,  # the word that ledgers have for it from the first on
+            ),
         )
         return self._trials.records[number]
 
     def epoch(self, record: TrialRecord, report: EpochReport) -> None:
         """Write that the trial trained an epoch."""
-        told: dict[str, Any] = {"workers": report.workers} if report.workers else {}
-        if report.done:
-            told["done"] = True
-        self._tell(
-            "epoch",
-            record,
-            epoch=report.epoch,
-            metrics=report.metrics,
+        told = EpochDone(
+            report.epoch,
+            report.metrics,
             train_s=report.train_s,
             num_params=report.num_params,
-            **told,
+            workers=report.workers or None,
+            done=report.done or None,
         )
+        self._tell("epoch", record, told)
 
     def checkpoint(self, record: TrialRecord, path: str, epoch: int, size: int) -> None:
         """Write that the trial has a new checkpoint.
 
         It is synced to disk at once, as the checkpoint before is removed next.
         """
-        self._tell("checkpoint", record, sync=True, path=path, epoch=epoch, bytes=size)
+        self._tell("checkpoint", record, Checkpointed(path, epoch, size), sync=True)
 
     def paused(self, record: TrialRecord) -> None:
         """Write that the trial pauses, so that others can train."""
-        self._tell("paused", record, sync=True, epoch=record.last_epoch)
+        self._tell("paused", record, Paused(record.last_epoch), sync=True)
 
     def resumed(
         self, record: TrialRecord, attempt: int, epoch: int, *, promoted: bool = False
     ) -> None:
         """Write that ``attempt`` goes on from the end of ``epoch``, promoted or after a loss."""
-        told = {"promoted": True} if promoted else {}
-        self._tell("resumed", record, attempt=attempt, epoch=epoch, **told)
+        self._tell("resumed", record, Resumed(epoch, promoted or None), attempt=attempt)
 
-    def ended(self, record: TrialRecord, status: str, **data: Any) -> None:
+    def ended(
+        self,
+        record: TrialRecord,
+        status: str,
+        *,
+        reason: str | None = None,
+        copied_from: int | None = None,
+    ) -> None:
         """Write that the trial is over."""
-        self._tell(status, record, sync=True, **data)
+        self._tell(status, record, Ended(reason, copied_from), sync=True)
 
     def _tell(
-        self, event: str, record: TrialRecord, attempt: int | None = None, **data: Any
+        self,
+        event: str,
+        record: TrialRecord,
+        data: EventData,
+        *,
+        attempt: int | None = None,
+        sync: bool = False,
     ) -> None:
         slot = self._on_slot.get(record.number)
         self._write(
@@ -104,14 +125,33 @@ class Chronicle:
             number=record.number,
             attempt=attempt or record.attempts,
             slot=slot,
-            **data,
+            data=data,
+            sync=sync,
         )
 
-    def _write(self, event: str, *, sync: bool = False, **data: Any) -> None:
-        # What observers draw can be drawn again: a disk that is full for them ends no search.
-        written = self._ledger.append(event, sync=sync, **data)
+    def _write(
+        self,
+        event: str,
+        *,
+        trial: str,
+        number: int,
+        attempt: int,
+        data: EventData,
+        slot: int | None = None,
+        sync: bool = False,
+    ) -> None:
+        written = self._ledger.append(
+            event,
+            trial=trial,
+            number=number,
+            attempt=attempt,
+            slot=slot,
+            sync=sync,
+            **line_of(data),
+        )
         self._trials.apply(written)
         for observer in self._observers:
+            # What observers draw can be drawn again: a disk that is full for them ends no search.
             try:
                 observer.changed(self._trials, written)
             except (OSError, InfrastructureError, StorageRefusedError) as error:

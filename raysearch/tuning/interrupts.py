@@ -4,7 +4,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from types import FrameType
 
 from raysearch.errors import SearchInterruptedError
 
@@ -26,7 +26,7 @@ class Interrupt:
         """Have a first signal call ``stop`` with a reason, from now on."""
         self._stop = stop
 
-    def __call__(self, number: int, frame: Any) -> None:
+    def __call__(self, number: int, frame: FrameType | None) -> None:
         """Called with a signal's number; a second one raises SearchInterruptedError."""
         del frame
         if self.received or self._stop is None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from raysearch.config.metric_table import metric_of
 from raysearch.ledger import Event
+from raysearch.ledger_events import EpochDone
 from raysearch.trial_records import EpochRecord, Status, TrialRecord, Trials
 from raysearch.tuning.problem import Problem
 from raysearch.tuning.stop_rules import RuleSettings, stop_rule
@@ -125,17 +126,18 @@ class Judge:
             died between that decision and the word of it.
         """
         epochs = [event for event in events if event.event == "epoch"]
-        reached = {event.number: event.data["epoch"] for event in epochs}
+        reached = {event.number: event.told(EpochDone).epoch for event in epochs}
         decided = _decided(events)
         curves = {n: self.curve(trials.records[n], trials.records[n].last_epoch) for n in reached}
         ends: dict[int, Status | None] = {}
         for event in epochs:
-            record, epoch = trials.records[event.number], event.data["epoch"]
+            record, told = trials.records[event.number], event.told(EpochDone)
+            epoch = told.epoch
             if not _counts(event, record):
                 continue
             undecided = record.status == "running" and record.number not in decided
             if undecided and epoch == reached[record.number]:
-                ends[record.number] = self.end(record, epoch, done=bool(event.data.get("done")))
+                ends[record.number] = self.end(record, epoch, done=bool(told.done))
             else:  # the trial went on from there, or its end is known
                 value, warmup = curves[event.number][epoch], self._warmup_of(record)
                 self._rule.record(record.number, epoch, value, warmup=warmup)
@@ -163,7 +165,7 @@ def _decided(events: Sequence[Event]) -> set[int]:
 
 
 def _counts(event: Event, record: TrialRecord) -> bool:
-    epoch = event.data["epoch"]
+    epoch = event.told(EpochDone).epoch
     if record.copied_from is not None or epoch not in record.epochs:
         return False
     if record.status == "running" and epoch > resumed_from(record):

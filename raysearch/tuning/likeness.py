@@ -5,7 +5,6 @@ import json
 import math
 from collections.abc import Iterable
 from statistics import fmean
-from typing import Any
 
 from pydantic import Field, ValidationError
 
@@ -84,7 +83,7 @@ def _near(one: float | None, other: float | None) -> float | None:
     return None if one is None or other is None else 1 / (1 + abs(math.log(one / other)))
 
 
-def _labels(run: RunFolder) -> Any:
+def _labels(run: RunFolder) -> object:
     try:
         return json.loads((run.best / "labels.json").read_text(encoding="utf-8")) or None
     except (OSError, ValueError):

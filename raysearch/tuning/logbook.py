@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from raysearch.ledger import Event, LedgerStore
 from raysearch.trial_records import TrialRecord, Trials
@@ -141,13 +140,27 @@ class Logbook:
             self._close(record, "pruned", reason="not promoted before the search ended")
         self._keeper.discard(self.trials)
 
-    def _end(self, record: TrialRecord, status: str, **data: Any) -> None:
-        self._close(record, status, **data)
+    def _end(
+        self,
+        record: TrialRecord,
+        status: str,
+        *,
+        reason: str | None = None,
+        copied_from: int | None = None,
+    ) -> None:
+        self._close(record, status, reason=reason, copied_from=copied_from)
         self._leave(record)
         self._keeper.discard(self.trials)
 
-    def _close(self, record: TrialRecord, status: str, **data: Any) -> None:
-        self._chronicle.ended(record, status, **data)
+    def _close(
+        self,
+        record: TrialRecord,
+        status: str,
+        *,
+        reason: str | None = None,
+        copied_from: int | None = None,
+    ) -> None:
+        self._chronicle.ended(record, status, reason=reason, copied_from=copied_from)
         value = self._judge.value(record, record.last_epoch) if record.epochs else None
         self._study.finish(record.number, record.status, value)
 

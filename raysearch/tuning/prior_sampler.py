@@ -50,7 +50,7 @@ class PriorSampler(WholeSampler):
         self._priors = space.priors()
         self._rng = np.random.default_rng(seed)
 
-    def choose(self, study: Study, trial: FrozenTrial) -> Mapping[str, Any]:
+    def choose(self, study: Study, trial: FrozenTrial) -> Mapping[str, object]:
         """Choose all parameters of ``trial``."""
         num_ended = len(study.get_trials(deepcopy=False, states=_ENDED))
         if num_ended < self._num_startup:
@@ -63,11 +63,11 @@ class PriorSampler(WholeSampler):
         weights = np.exp(power * (ratios - ratios.max()))
         return drafts[self._rng.choice(count, p=weights / weights.sum())]
 
-    def _filled(self, draft: Draft) -> Mapping[str, Any]:
+    def _filled(self, draft: Draft) -> Mapping[str, object]:
         self._space.sample(draft)
         return draft.params
 
-    def _log_ratio(self, params: Mapping[str, Any]) -> float:
+    def _log_ratio(self, params: Mapping[str, object]) -> float:
         priors = self._priors.items()
         return math.fsum(prior.log_ratio(params[name]) for name, prior in priors if name in params)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from raysearch.config.search import SearchConfig
 from raysearch.config.space import Space
@@ -25,7 +25,7 @@ class Given:
     """Settings that no sampler has to choose, and what they are called."""
 
     label: str
-    values: dict[str, Any]
+    values: dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Setup:
     """
 
     label: str
-    config: Mapping[str, Any]
+    config: Mapping[str, object]
     data: TrialFeatures | None = None
 
 
@@ -64,22 +64,22 @@ class Problem(Protocol):
     def given(self) -> Sequence[Given]:
         """Return the settings that are tried before the sampler's, in this order."""
 
-    def proposed(self, sampled: Mapping[str, Any]) -> dict[str, Any]:
+    def proposed(self, sampled: Mapping[str, object]) -> dict[str, object]:
         """Return the values of a trial for which the sampler chose ``sampled``."""
 
-    def searched(self, values: Mapping[str, Any]) -> dict[str, Any]:
+    def searched(self, values: Mapping[str, object]) -> dict[str, object]:
         """Return ``values`` of every searched field, with what holds where it has none."""
 
-    def refused(self, values: Mapping[str, Any]) -> str | None:
+    def refused(self, values: Mapping[str, object]) -> str | None:
         """Say why no trial can have these values; None if one can."""
 
-    def identity(self, values: Mapping[str, Any]) -> str:
+    def identity(self, values: Mapping[str, object]) -> str:
         """Return 12 hex digits that name a trial by what determines its outcome."""
 
-    def warmup_epochs(self, values: Mapping[str, Any]) -> int:
+    def warmup_epochs(self, values: Mapping[str, object]) -> int:
         """Return the number of epochs in which such a trial does not learn at its full rate yet."""
 
-    def setup(self, values: Mapping[str, Any]) -> Setup:
+    def setup(self, values: Mapping[str, object]) -> Setup:
         """Return what such a trial's workers must know of its values."""
 
 
@@ -99,9 +99,9 @@ class SpecProblem:
     def __init__(
         self,
         spec: SearchSpec,
-        split_identity: Mapping[str, Any],
+        split_identity: Mapping[str, object],
         data: Callable[[TrialConfig], TrialFeatures | None],
-        common: Mapping[str, Any] | None = None,
+        common: Mapping[str, object] | None = None,
     ) -> None:
         self._spec, self._split_identity, self._data = spec, split_identity, data
         self._common = dict(common or {})
@@ -135,15 +135,15 @@ class SpecProblem:
         settings = warm.settings if warm else ()
         return [*given, *(Given("warm start", self.proposed(values)) for values in settings)]
 
-    def proposed(self, sampled: Mapping[str, Any]) -> dict[str, Any]:
+    def proposed(self, sampled: Mapping[str, object]) -> dict[str, object]:
         """Add to ``sampled`` what all trials have in common."""
         return {**sampled, **self._common}
 
-    def searched(self, values: Mapping[str, Any]) -> dict[str, Any]:
+    def searched(self, values: Mapping[str, object]) -> dict[str, object]:
         """Return ``values`` of every searched field, those of the sections where it has none."""
         return {name: values.get(name, self._fields[name]) for name in self._spec.space.fields}
 
-    def refused(self, values: Mapping[str, Any]) -> str | None:
+    def refused(self, values: Mapping[str, object]) -> str | None:
         """Say why the sections refuse ``values``: a space alone is checked in pairs of fields."""
         try:
             self._spec.resolve(values)
@@ -151,7 +151,7 @@ class SpecProblem:
             return str(error)
         return None
 
-    def identity(self, values: Mapping[str, Any]) -> str:
+    def identity(self, values: Mapping[str, object]) -> str:
         """Hash the resolved settings, the data, the workers and the seed."""
         search = self._spec.search
         if self.refused(values) is None:
@@ -160,11 +160,11 @@ class SpecProblem:
             config, data = self._spec.base, {"refused": dict(values)}
         return trial_identity(config, data, search.workers_of_identity, search.seed)
 
-    def warmup_epochs(self, values: Mapping[str, Any]) -> int:
+    def warmup_epochs(self, values: Mapping[str, object]) -> int:
         """Return the warm-up epochs of the ``training`` section, which may be searched."""
         return self._spec.resolve(values).training.used_warmup_epochs
 
-    def setup(self, values: Mapping[str, Any]) -> Setup:
+    def setup(self, values: Mapping[str, object]) -> Setup:
         """Return what the trial's workers must know; it is called by model and learning rate."""
         config = self._spec.resolve(values)
         label = f"{config.model.name} lr={config.training.learning_rate:.2g}"
@@ -197,7 +197,7 @@ def assignment(
         attempt=record.attempts,
         label=f"trial {number:04d} {setup.label}",
         config=setup.config,
-        seed=record.details["seed"],
+        seed=record.seed,
         objective=search.objective,
         data=setup.data,
         folder=str(folder / "checkpoints" / f"{number:04d}"),

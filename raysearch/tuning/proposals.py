@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from raysearch.trial_records import TrialRecord
 from raysearch.tuning.problem import OWN, PUBLISHED, Problem
@@ -23,7 +22,7 @@ class Proposal:
             ones and the space's own defaults.
     """
 
-    values: dict[str, Any]
+    values: dict[str, object]
     trial: str
     published: bool
     never_pruned: bool = False
@@ -60,7 +59,7 @@ class Proposals:
     def take_up(self, record: TrialRecord, curve: Mapping[int, float]) -> None:
         """Take over a trial that an earlier driver proposed, and its ``curve`` unless it runs."""
         label = OWN if record.never_pruned else None
-        label = PUBLISHED if record.details.get("published") else label
+        label = PUBLISHED if record.published else label
         values = self._problem.searched(record.config)
         if record.status == "running":
             self._study.enqueue(record.number, values, label=label)

@@ -88,7 +88,7 @@ class Study:
         self._trials: list[_Told] = []
         self._journal = StudyJournal(path, name) if path else None
 
-    def propose(self, number: int, held: Mapping[int, int] | None = None) -> dict[str, Any]:
+    def propose(self, number: int, held: Mapping[int, int] | None = None) -> Mapping[str, object]:
         """Choose values for trial ``number``, which must be the next one.
 
         TPE ranks whoever came further before the others. A trial that was let run to its end by
@@ -108,7 +108,7 @@ class Study:
         self.enqueue(number, values)
         return values
 
-    def enqueue(self, number: int, values: Mapping[str, Any], label: str | None = None) -> None:
+    def enqueue(self, number: int, values: Mapping[str, object], label: str | None = None) -> None:
         """Add trial ``number``, the next one, with given ``values`` of the searched fields.
 
         Those that lie in the space inform the sampler; the others cannot.
@@ -118,7 +118,7 @@ class Study:
     def add(
         self,
         number: int,
-        values: Mapping[str, Any],
+        values: Mapping[str, object],
         status: str,
         curve: Mapping[int, float],
         label: str | None = None,
@@ -137,7 +137,7 @@ class Study:
         assert number == len(self._trials), (
             f"the study is at trial {len(self._trials)}, not {number}"
         )
-        noted = _Noted(dict[str, Any](), {})
+        noted = _Noted(dict[str, object](), {})
         for name, distribution, value in self._parameters(values):
             noted.params[name] = value
             distribution.suggest(noted, name)
@@ -147,8 +147,8 @@ class Study:
         if self._journal:
             self._journal.add(told.frozen(_STATES[status], told.value, told.curve, attributes))
 
-    def _parameters(self, values: Mapping[str, Any]) -> Iterator[tuple[str, Distribution, Any]]:
-        known: dict[str, Any] = {}
+    def _parameters(self, values: Mapping[str, object]) -> Iterator[tuple[str, Distribution, Any]]:
+        known: dict[str, object] = {}
         for name in self._space.fields:
             parameter = self._space.parameter(name, known)
             if parameter and name in values and parameter[1].contains(values[name]):
@@ -196,7 +196,7 @@ class Study:
 class _Noted:
     """Stands in for an Optuna trial: answers with ``params``, and notes what was asked for."""
 
-    params: dict[str, Any]
+    params: dict[str, object]
     distributions: dict[str, optuna.distributions.BaseDistribution]
 
     def suggest_float(
@@ -268,7 +268,7 @@ class _Told:
         state: TrialState,
         value: float | None,
         curve: Mapping[int, float],
-        attributes: Mapping[str, Any] | None = None,
+        attributes: Mapping[str, object] | None = None,
     ) -> FrozenTrial:
         """As Optuna keeps trials."""
         return create_trial(
@@ -282,7 +282,7 @@ class _Told:
 
 
 @contextlib.contextmanager
-def _quiet() -> Any:
+def _quiet() -> Iterator[None]:
     """Optuna warns that these sampler options are experimental."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)

@@ -67,11 +67,8 @@ class WorkerPool:
         self.plan, self.limit = plan, plan.slots
         self._name = name
         self._scratch = scratch
-        self._limits = {
-            "max_attempts": max_attempts,
-            "rejoin_s": rejoin_s if elastic else None,
-            "deadlines": Deadlines(hang_s, 3 * hang_s),
-        }
+        self._max_attempts, self._rejoin_s = max_attempts, rejoin_s if elastic else None
+        self._deadlines = Deadlines(hang_s, 3 * hang_s)
         self.elastic = elastic
         self._losses, self._say, self._caches = 0, say, SlotCaches()
         self._lock = threading.RLock()
@@ -89,8 +86,7 @@ class WorkerPool:
             num_slots = min(num_slots, self.limit)
             staying = [slot for slot in self.slots if slot.staying]
             for index in range(len(self.slots), len(self.slots) + num_slots - len(staying)):
-                slot = Slot(index, self._name, self.plan, self._scratch, **self._limits)
-                self.slots.append(slot)
+                self.slots.append(self._opened(index))
             staying.sort(key=lambda slot: (slot.busy, slot.ready, -slot.index))
             for slot in staying[: max(0, len(staying) - num_slots)]:
                 slot.vacate("its share of the cluster became smaller")
@@ -279,6 +275,17 @@ class WorkerPool:
         deadline = time.monotonic() + timeout_s
         for slot in self.slots:
             slot.end(max(0.0, deadline - time.monotonic()))
+
+    def _opened(self, index: int) -> Slot:
+        return Slot(
+            index,
+            self._name,
+            self.plan,
+            self._scratch,
+            max_attempts=self._max_attempts,
+            rejoin_s=self._rejoin_s,
+            deadlines=self._deadlines,
+        )
 
     def _end_caches(self) -> None:
         """Let the caches go of nodes where no slot is left."""

@@ -7,7 +7,6 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import ray
 from ray.exceptions import RayActorError, RayError
@@ -15,6 +14,7 @@ from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raysearch.ray_cluster.resources import Plan
+from raysearch.workers.deadlines import Deadlines
 from raysearch.workers.group_fit import GroupFit, HostNotifier
 from raysearch.workers.host import WorkerGroupHost
 from raysearch.workers.hung_worker import end_worker
@@ -44,7 +44,7 @@ class Slot:
         pool: the pool's name.
         plan: what each worker gets.
         scratch: a folder of this machine, for what Ray Train insists on keeping.
-        limits: the host's own.
+        max_attempts, rejoin_s, deadlines: as the host takes them.
 
     Attributes:
         index: as given.
@@ -58,7 +58,17 @@ class Slot:
         workers: process ids by node, as they were last seen.
     """
 
-    def __init__(self, index: int, pool: str, plan: Plan, scratch: Path, **limits: Any) -> None:
+    def __init__(
+        self,
+        index: int,
+        pool: str,
+        plan: Plan,
+        scratch: Path,
+        *,
+        max_attempts: int,
+        rejoin_s: float | None,
+        deadlines: Deadlines,
+    ) -> None:
         self.index, self.host_name = index, f"{pool}-slot-{index}"
         self.opened = time.monotonic()
         self.busy = self.leaving = False
@@ -71,7 +81,11 @@ class Slot:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         # Beside the driver: a worker's node may go, and its host must not go with it.
         self.host = actor.options(name=self.host_name, scheduling_strategy=here).remote(
-            plan.workers, gauges=(pool, index), **limits
+            plan.workers,
+            max_attempts=max_attempts,
+            gauges=(pool, index),
+            rejoin_s=rejoin_s,
+            deadlines=deadlines,
         )
         self._joined = self.host.pids.remote()
         self._ready = False

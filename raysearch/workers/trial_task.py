@@ -6,7 +6,7 @@ are plain values, and the features a reference.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from raysearch.storage.publication import Publication
 
@@ -45,7 +45,7 @@ class TrialTask:
     trial: str
     attempt: int
     label: str
-    config: Mapping[str, Any]
+    config: Mapping[str, object]
     seed: int
     objective: str
     data: "TrialFeatures | ObjectRef | None"
