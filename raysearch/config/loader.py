@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from raysearch.config.base import Places
-from raysearch.errors import ConfigError, MissingPathError
+from raysearch.errors import ConfigError, MissingPathError, first_line
 
 __all__ = ["MAX_BYTES", "dump_yaml", "parse_yaml", "read_yaml"]
 
@@ -122,7 +122,7 @@ def parse_yaml(
         what = ", ".join(part for part in (error.context, error.problem) if part)
         raise ConfigError(f"{source}{line}: {what or 'not YAML'}") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"{source}: {str(error).splitlines()[0]}") from None
+        raise ConfigError(f"{source}: {first_line(error)}") from None
     except RecursionError:
         raise ConfigError(f"{source}: nested too deeply") from None
 

@@ -42,7 +42,7 @@ class Alternative:
 
     def to_dict(self) -> dict[str, Any]:
         """The YAML form."""
-        form = self.distribution.to_dict()
+        form: dict[str, Any] = {**self.distribution.to_dict()}
         if self.prior:
             form["prior"] = self.prior.to_dict()
         if self.when:

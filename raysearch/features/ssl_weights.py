@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from raysearch.errors import DataError, MissingPathError
+from raysearch.errors import DataError, MissingPathError, first_line
 from raysearch.features.ctranslate2_file import is_ctranslate2, read_ctranslate2
 from raysearch.features.ssl_formats import (
     LackingConfigError,
@@ -23,7 +23,7 @@ from raysearch.features.ssl_formats import (
 from raysearch.features.ssl_sizes import EncoderSizes
 from raysearch.features.whisper_formats import is_whisper, whisper_fields, whisper_tensors
 from raysearch.features.whisper_sizes import WhisperSizes
-from raysearch.weights_file import file_digest, first_line, read_saved
+from raysearch.weights_file import file_digest, read_saved
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

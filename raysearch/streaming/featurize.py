@@ -1,6 +1,5 @@
 """The task that turns one chunk of audio files into one published part; runs on Ray's workers."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from raysearch.features.audio import AudioError, read_audio
 from raysearch.features.extractor import Extractor
 from raysearch.features.extractor_table import build_extractor, feature_config
 from raysearch.features.waveform_augment import apply_cell
+from raysearch.files import sha256_of
 from raysearch.paths import why_not
 from raysearch.storage.corpora import fetch_file
 from raysearch.streaming.part_cache import PartCache
@@ -115,8 +115,7 @@ def _not_finite(extractor: Extractor, values_TF: np.ndarray) -> str:
 def _read(path: str, content_hash: str, cell: str, extractor: Extractor) -> Any:
     """The waveform after its cell, once the file is seen to be what its hash says."""
     try:
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = sha256_of(path)
     except OSError as error:
         raise RaysearchError(f"{path}: cannot be opened ({error.strerror})") from error
     if digest[: len(content_hash)] != content_hash:

@@ -8,7 +8,6 @@ an interrupted run loses only the part it was writing. Beside each part stands i
 
 import hashlib
 import json
-import os
 import re
 import uuid
 from collections.abc import Collection, Iterable, Sequence, Set
@@ -21,6 +20,7 @@ from raysearch.config.identity import canonical_json, stable_hash
 from raysearch.errors import DataError, InfrastructureError
 from raysearch.features.extractor import FeatureConfig, StreamKind
 from raysearch.features.extractor_table import build_extractor
+from raysearch.files import write_text
 from raysearch.storage.replica import Replica, open_storage, replica_of
 from raysearch.streaming.part_index import INDEX, index_name, part_of
 
@@ -37,8 +37,8 @@ __all__ = [
     "send_parts",
     "source_replica",
     "stored_names",
-    "write_json",
     "write_manifest",
+    "write_store_json",
 ]
 
 # Part of every store's name: raised when stored values or columns change their meaning.
@@ -201,7 +201,7 @@ def write_manifest(source: FeatureSource, parts: Sequence[tuple[str, int, int]])
     manifest = {"identity": json.loads(source.identity), "parts": listed}
     path = folder / MANIFEST
     if not path.exists() or _read_json(path) != manifest:
-        write_json(path, manifest)
+        write_store_json(path, manifest)
 
 
 def read_quarantine(source: FeatureSource) -> dict[str, str]:
@@ -213,19 +213,17 @@ def read_quarantine(source: FeatureSource) -> dict[str, str]:
     return {str(key): str(reason) for key, reason in data.items()}
 
 
-def write_json(path: Path, data: Any) -> None:
-    """Replaces ``path`` by ``data`` whole or not at all, synced."""
+def write_store_json(path: Path, data: object) -> None:
+    """Replace a file of a store, under a staged name that the next look into the store clears.
+
+    Raises:
+        InfrastructureError: it cannot be written.
+    """
     staged = path.with_name(f".staged-{uuid.uuid4().hex}")
     try:
-        with staged.open("w", encoding="utf-8") as file:
-            json.dump(data, file, indent=1, sort_keys=True)
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(path)
+        write_text(path, json.dumps(data, indent=1, sort_keys=True), staged=staged)
     except OSError as error:
         raise InfrastructureError(f"{path}: cannot be written ({error})") from error
-    finally:
-        staged.unlink(missing_ok=True)
 
 
 def check_manifest(folder: Path, identity: str) -> None:
