@@ -49,7 +49,7 @@ def read_saved(path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
     except Exception as error:  # a damaged file can make the readers raise anything
         reason = first_line(error)
         raise DataError(f"{path}: not weights that can be read safely ({reason})") from None
-    beside: dict[str, Any] = {}
+    beside: dict[str, object] = {}
     for key in NESTED:
         if isinstance(data, Mapping) and isinstance(data.get(key), Mapping):
             beside = {str(name): value for name, value in data.items() if name != key}

@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -86,7 +86,7 @@ class CorpusConfig(Config):
 
     @field_validator("name", "data", mode="before")
     @classmethod
-    def _join(cls, value: Any) -> Any:
+    def _join(cls, value: object) -> object:
         """A YAML list means the same as its parts with commas between."""
         if not isinstance(value, list | tuple):
             return value

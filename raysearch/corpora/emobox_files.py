@@ -96,7 +96,7 @@ def items(path: Path) -> Iterator[Item]:
         raise ConfigError(f"{path}: not UTF-8 (byte {error.start})") from None
 
 
-def _item(row: Any, place: str) -> Item:
+def _item(row: object, place: str) -> Item:
     if not isinstance(row, dict):
         raise ConfigError(f"{place}: expected an object with the keys key, dataset, wav, emo")
     row = {key: value for key, value in row.items() if value is not None}  # null: not given

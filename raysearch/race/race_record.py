@@ -142,7 +142,7 @@ class RaceState(_Part):
         return [s for s in out if places[s].verdict == "not judged"]
 
     def go_on(
-        self, asked: Mapping[str, Any], final: str | None, *, made_otherwise: bool = False
+        self, asked: Mapping[str, object], final: str | None, *, made_otherwise: bool = False
     ) -> None:
         """Take over what is asked anew on resumption.
 

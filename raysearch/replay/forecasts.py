@@ -3,7 +3,6 @@
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -73,7 +72,7 @@ class Kept:
     tables: Mapping[str, float]
     num_cases: int
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain data."""
         names = ("held", "interval", "mean_width", "ratios", "tables", "num_cases")
         return {"level": LEVEL, **{name: getattr(self, name) for name in names}}

@@ -1,7 +1,6 @@
 """A table of recorded curves, as the conductor sees it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from raysearch.config.search import SearchConfig
 from raysearch.config.space import Space
@@ -44,27 +43,27 @@ class RecordedProblem:
         given = self._table.given[: len(self._table.rows)]
         return [Given(one.label, dict(self._untried.take(one.values).config)) for one in given]
 
-    def proposed(self, sampled: Mapping[str, Any]) -> dict[str, Any]:
+    def proposed(self, sampled: Mapping[str, object]) -> dict[str, object]:
         """What was sampled, which is a row's already."""
         return dict(sampled)
 
-    def searched(self, values: Mapping[str, Any]) -> dict[str, Any]:
+    def searched(self, values: Mapping[str, object]) -> dict[str, object]:
         """All of a row's ``values`` are of searched fields."""
         return dict(values)
 
-    def refused(self, values: Mapping[str, Any]) -> str | None:
+    def refused(self, values: Mapping[str, object]) -> str | None:
         """None: what was recorded could run."""
         return None
 
-    def identity(self, values: Mapping[str, Any]) -> str:
+    def identity(self, values: Mapping[str, object]) -> str:
         """The number of the row that was last taken with these ``values``."""
         return f"{self._untried.number(values):012x}"
 
-    def warmup_epochs(self, values: Mapping[str, Any]) -> int:
+    def warmup_epochs(self, values: Mapping[str, object]) -> int:
         """As recorded."""
         return self._table.rows[self._untried.number(values)].warmup
 
-    def setup(self, values: Mapping[str, Any]) -> Setup:
+    def setup(self, values: Mapping[str, object]) -> Setup:
         """A trial is named by its table; nobody trains it."""
         return Setup(self._table.name, {})
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -31,7 +30,7 @@ UTTERANCES_AT_ONCE = 8
 
 
 def publish_chunk(
-    table: pa.Table, source: FeatureSource, config: dict[str, Any], audio: str
+    table: pa.Table, source: FeatureSource, config: dict[str, object], audio: str
 ) -> pa.Table:
     """Featurizes each chunk of ``table`` and publishes its part; one JSON report a chunk.
 
@@ -112,7 +111,7 @@ def _not_finite(extractor: Extractor, values_TF: np.ndarray) -> str:
     )
 
 
-def _read(path: str, content_hash: str, cell: str, extractor: Extractor) -> Any:
+def _read(path: str, content_hash: str, cell: str, extractor: Extractor) -> np.ndarray:
     """The waveform after its cell, once the file is seen to be what its hash says."""
     try:
         digest = sha256_of(path)

@@ -204,7 +204,7 @@ def _room(config: FeatureConfig) -> dict[str, Any]:
     """
     total, free = ray.cluster_resources().get("CPU", 0), ray.available_resources()
     held = total >= 1 > free.get("CPU", 0)
-    room: dict[str, Any] = {"num_cpus": 1}
+    room: dict[str, object] = {"num_cpus": 1}
     if held:
         room = {"num_cpus": 0, "tasks_at_once": TASKS_AT_ONCE}
     num_gpus = int(free.get("GPU", 0)) if build_extractor(config).wants_gpu else 0

@@ -14,7 +14,6 @@ from collections.abc import Collection, Iterable, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from raysearch.config.identity import canonical_json, stable_hash
 from raysearch.errors import DataError, InfrastructureError
@@ -87,7 +86,7 @@ class FeatureSource:
 
 def feature_source(store: Path, corpus: str, stream: str, config: FeatureConfig) -> FeatureSource:
     """The source that ``config`` stands for; nothing is read or written."""
-    identity: dict[str, Any] = {
+    identity: dict[str, object] = {
         "version": STORE_VERSION,
         "corpus": corpus,
         "stream": stream,
@@ -240,7 +239,7 @@ def check_manifest(folder: Path, identity: str) -> None:
         )
 
 
-def _read_json(path: Path) -> Any:
+def _read_json(path: Path) -> object:
     """The file's data, or None if it is oversized or not JSON: then it is written anew."""
     try:
         if path.stat().st_size > MAX_JSON_BYTES:

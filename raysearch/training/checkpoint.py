@@ -93,7 +93,7 @@ def former_of(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.former")
 
 
-def save_json(path: Path, value: Mapping[str, Any]) -> None:
+def save_json(path: Path, value: Mapping[str, object]) -> None:
     """Write ``value`` as JSON.
 
     Raises:
