@@ -231,7 +231,11 @@ def _scanned(parser: CorpusParser, root: Path) -> Corpus:
 
 
 def _looks_like(root: Path, asked: str) -> str | None:
-    """The other corpus whose names most of the first files below ``root`` have, if any has."""
+    """Return the published corpus that most of the first files below ``root`` are named like.
+
+    Returns:
+        Its name, or None if no corpus recognises any of them.
+    """
     files = (path for path in walk_audio(root) if isinstance(path, Path))
     some = list(islice(files, _NUM_NAMES_TO_HINT))
     counts = {

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from raysearch.trial_records import TrialRecord
 from raysearch.tuning.problem import OWN, PUBLISHED, Problem
@@ -23,7 +22,7 @@ class Proposal:
             ones and the space's own defaults.
     """
 
-    values: dict[str, Any]
+    values: dict[str, object]
     trial: str
     published: bool
     never_pruned: bool = False
