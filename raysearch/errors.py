@@ -35,6 +35,7 @@ __all__ = [
     "TrialError",
     "UnknownNameError",
     "UserError",
+    "first_line",
 ]
 
 
@@ -110,3 +111,9 @@ class SearchInterruptedError(RaysearchError):
     """Stopped by a signal; the run can be resumed."""
 
     exit_code = 130
+
+
+def first_line(error: object) -> str:
+    """Return the first line of what ``error`` says; its class's name if it says nothing."""
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

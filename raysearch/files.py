@@ -1,20 +1,36 @@
-"""Small files that are replaced whole or not at all."""
+"""Files as a whole: replaced at once or not at all, and known by their hash."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Any
 
-__all__ = ["write_json", "write_text"]
+__all__ = ["sha256_of", "write_json", "write_text"]
 
 
-def write_text(path: Path, text: str) -> None:
+def sha256_of(path: str | Path) -> str:
+    """Return the SHA-256 of a file's bytes, 64 hexadecimal digits.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_text(path: Path, text: str, *, staged: Path | None = None) -> None:
     """Replace ``path``; after a crash it holds what it held before, or all of ``text``.
+
+    Args:
+        path: the file.
+        text: what it is to hold.
+        staged: where the text is written first, in the same folder; by default a hidden name of
+            this process.
 
     Raises:
         OSError: it cannot be written; the error names ``path``, and nothing stays beside it.
     """
-    staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    staged = staged or path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with staged.open("w", encoding="utf-8") as file:
             file.write(text)
@@ -31,6 +47,6 @@ def write_text(path: Path, text: str) -> None:
         os.close(folder)
 
 
-def write_json(path: Path, data: Any) -> None:
+def write_json(path: Path, data: object) -> None:
     """Replace ``path`` with ``data`` as indented JSON; NaN and infinities are refused."""
     write_text(path, json.dumps(data, indent=2, allow_nan=False) + "\n")

@@ -100,7 +100,7 @@ class RunFolder:
         """Read ``run.json``; empty before it is written."""
         if not self.info_file.exists():
             return {}
-        data: dict[str, Any] = json.loads(self.info_file.read_text(encoding="utf-8"))
+        data: dict[str, object] = json.loads(self.info_file.read_text(encoding="utf-8"))
         return data
 
     def events(self) -> list[Event]:
@@ -148,7 +148,7 @@ class RunFolder:
         self.root.mkdir(parents=True, exist_ok=True)
         write_text(self.spec_file, spec.to_yaml())
 
-    def write_splits(self, rows: Iterable[Mapping[str, Any]]) -> None:
+    def write_splits(self, rows: Iterable[Mapping[str, object]]) -> None:
         """Note which utterance went where: each row's utterance, speaker, fold and split."""
         text = io.StringIO()
         names = ["utterance", "speaker", "fold", "split"]
@@ -157,7 +157,7 @@ class RunFolder:
         writer.writerows(rows)
         write_text(self.splits_file, text.getvalue())
 
-    def add_session(self, started: float, fence: int, facts: dict[str, Any]) -> None:
+    def add_session(self, started: float, fence: int, facts: dict[str, object]) -> None:
         """Note in ``run.json`` that a driver began; the first one's ``facts`` stay."""
         info = {**facts, **self.info()}
         sessions = [*info.get("sessions", []), {"started": started, "fence": fence}]

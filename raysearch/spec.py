@@ -158,7 +158,7 @@ class SearchSpec:
         """The trial that the dotted ``values`` stand for; raises ConfigError if refused."""
         return self.base.replace(values, places=Places(f"trial of {self.name}"))
 
-    def sample(self, trial: "Suggester") -> dict[str, Any]:
+    def sample(self, trial: "Suggester") -> dict[str, object]:
         """Ask ``trial`` for a value of every searched field that applies."""
         return dict(self.space.sample(trial))
 
@@ -189,14 +189,14 @@ class SearchSpec:
         ]
 
 
-def published_values(spec: SearchSpec) -> dict[str, Any]:
+def published_values(spec: SearchSpec) -> dict[str, object]:
     """The published settings that a rerun applies; its epochs stay those of the search."""
     return dict(spec.published.values())
 
 
-def own_values(spec: SearchSpec) -> dict[str, Any]:
+def own_values(spec: SearchSpec) -> dict[str, object]:
     """What the sections say of the fields that are searched and apply."""
-    fields, values = spec.base.fields(), dict[str, Any]()
+    fields, values = spec.base.fields(), dict[str, object]()
     for field in spec.space.fields:
         if spec.space.parameter(field, values):
             values[field] = fields[field]

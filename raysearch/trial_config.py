@@ -49,7 +49,7 @@ class TrialConfig:
         }
         return _with_streams(cls(features, **rest), places)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain data that JSON and YAML can hold."""
         return {
             "features": {name: c.model_dump(mode="json") for name, c in self.features.items()},
@@ -59,7 +59,7 @@ class TrialConfig:
             "training": self.training.model_dump(mode="json"),
         }
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """What decides the trial's outcome, as plain data: files by their content."""
         return {name: config.identity() for name, config in self.sections().items()}
 
@@ -100,7 +100,7 @@ class TrialConfig:
         places = places or Places()
         known = self.fields()
         sections = self.sections()
-        changed: dict[str, dict[str, Any]] = {}
+        changed: dict[str, dict[str, object]] = {}
         for field, value in values.items():
             if field not in known:
                 hint = did_you_mean(field, list(known))

@@ -1,6 +1,5 @@
 """Weights that were learned elsewhere: read without running the file, told apart by content."""
 
-import hashlib
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -8,12 +7,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raysearch.errors import DataError
+from raysearch.errors import DataError, first_line
+from raysearch.files import sha256_of
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["file_digest", "first_line", "read_saved", "read_weights"]
+__all__ = ["file_digest", "read_saved", "read_weights"]
 
 MAX_BYTES = 16 << 30
 # Under which a state dict lies in a larger file: Lightning's word, and OpenAI's.
@@ -49,7 +49,7 @@ def read_saved(path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
     except Exception as error:  # a damaged file can make the readers raise anything
         reason = first_line(error)
         raise DataError(f"{path}: not weights that can be read safely ({reason})") from None
-    beside: dict[str, Any] = {}
+    beside: dict[str, object] = {}
     for key in NESTED:
         if isinstance(data, Mapping) and isinstance(data.get(key), Mapping):
             beside = {str(name): value for name, value in data.items() if name != key}
@@ -63,11 +63,6 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file's content: two paths of one file are the same weights."""
     stat = path.stat()
     return _digest(path, stat.st_size, stat.st_mtime_ns)
-
-
-def first_line(error: Exception) -> str:
-    """Return what fits one line of ``error``."""
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _open(path: Path) -> Any:
@@ -85,5 +80,4 @@ def _open(path: Path) -> Any:
 @lru_cache(maxsize=64)
 def _digest(path: Path, num_bytes: int, changed: int) -> str:
     del num_bytes, changed  # they make a changed file another key
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(path)

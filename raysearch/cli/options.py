@@ -257,7 +257,7 @@ def names_several(space: str | None) -> bool:
     return space is not None and (space == AUTO or "," in space)
 
 
-def overrides(arguments: argparse.Namespace) -> dict[str, Any]:
+def overrides(arguments: argparse.Namespace) -> dict[str, object]:
     """The settings that the given options stand for, by dotted key."""
     given = {}
     for option, key in _SETTINGS.items():

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 from raysearch.errors import ConfigError
 
@@ -26,7 +27,7 @@ class Config(BaseModel):
         if callable(cls.__dict__.get("ready")):
             raise TypeError(f"{cls.__qualname__}.ready is called check_external_files: rename it")
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """What decides results, as plain data: a section with a file puts its content's hash."""
         return self.model_dump(mode="json")
 
@@ -73,7 +74,11 @@ def did_you_mean(name: str, choices: Sequence[str]) -> str:
 
 
 def build(
-    cls: type[ConfigT], data: Mapping[str, Any], *, prefix: str = "", places: Places | None = None
+    cls: type[ConfigT],
+    data: Mapping[str, object],
+    *,
+    prefix: str = "",
+    places: Places | None = None,
 ) -> ConfigT:
     """``cls`` from ``data``; ``prefix`` is the dotted key of the section.
 
@@ -88,7 +93,7 @@ def build(
         raise ConfigError("; ".join(dict.fromkeys(lines))) from None
 
 
-def _describe(cls: type[Config], item: Any, prefix: str, places: Places) -> str:
+def _describe(cls: type[Config], item: ErrorDetails, prefix: str, places: Places) -> str:
     location = [str(part) for part in item["loc"]]
     key = ".".join([prefix, *location] if prefix else location)
     place = places.of(key)

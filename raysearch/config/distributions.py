@@ -9,10 +9,10 @@ In YAML each is one key and its arguments::
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Protocol, TypeGuard
 
 from raysearch.config.base import did_you_mean
 
@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 Scalar = bool | int | float | str | None
+Form = dict[str, list[Scalar]]
 MAX_VALUES = 1000
 
 
@@ -46,21 +47,21 @@ class Suggester(Protocol):
         """An integer in [low, high]."""
         ...
 
-    def suggest_categorical(self, name: str, choices: Any) -> Any:
+    def suggest_categorical(self, name: str, choices: Sequence[Scalar]) -> Scalar:
         """One of ``choices``."""
         ...
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def same_value(a: Any, b: Any) -> bool:
+def same_value(a: object, b: object) -> bool:
     """Equality that keeps ``true`` and ``1`` apart but lets ``1`` equal ``1.0``."""
     return isinstance(a, bool) == isinstance(b, bool) and bool(a == b)
 
 
-def _check_bounds(low: Any, high: Any) -> None:
+def _check_bounds(low: object, high: object) -> None:
     if not (_is_number(low) and _is_number(high)):
         raise ValueError(f"bounds are finite numbers, not {low!r} and {high!r}")
     if not low < high:
@@ -68,8 +69,8 @@ def _check_bounds(low: Any, high: Any) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Uniform:
-    """A float, uniform in [low, high]."""
+class _Range:
+    """What lies between two bounds, both of them included."""
 
     low: float
     high: float
@@ -77,70 +78,58 @@ class Uniform:
     def __post_init__(self) -> None:
         _check_bounds(self.low, self.high)
 
-    def contains(self, value: Any) -> bool:
+    def contains(self, value: object) -> bool:
         """Whether ``value`` is a number within the bounds."""
         return _is_number(value) and self.low <= value <= self.high
 
-    def values(self) -> None:
-        """Return None: its values cannot be listed."""
-        return
+    def values(self) -> tuple[Scalar, ...] | None:
+        """Every value, ascending; None if they cannot be listed or are too many."""
+        return None
 
     def probes(self) -> tuple[Scalar, ...]:
         """The extreme values: what a validity check tries."""
         return (self.low, self.high)
 
+
+@dataclass(frozen=True, slots=True)
+class Uniform(_Range):
+    """A float, uniform in [low, high]."""
+
     def suggest(self, trial: Suggester, name: str) -> Scalar:
         """Ask ``trial`` for the parameter ``name``."""
         return trial.suggest_float(name, self.low, self.high)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Form:
         """The YAML form."""
         return {"uniform": [self.low, self.high]}
 
 
 @dataclass(frozen=True, slots=True)
-class LogUniform:
+class LogUniform(_Range):
     """A float whose logarithm is uniform in [log low, log high]; low > 0."""
-
-    low: float
-    high: float
 
     def __post_init__(self) -> None:
         _check_bounds(self.low, self.high)
         if self.low <= 0:
             raise ValueError(f"a loguniform's lower bound must be above 0, not {self.low!r}")
 
-    def contains(self, value: Any) -> bool:
-        """Whether ``value`` is a number within the bounds."""
-        return _is_number(value) and self.low <= value <= self.high
-
-    def values(self) -> None:
-        """Return None: its values cannot be listed."""
-        return
-
-    def probes(self) -> tuple[Scalar, ...]:
-        """The extreme values: what a validity check tries."""
-        return (self.low, self.high)
-
     def suggest(self, trial: Suggester, name: str) -> Scalar:
         """Ask ``trial`` for the parameter ``name``."""
         return trial.suggest_float(name, self.low, self.high, log=True)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Form:
         """The YAML form."""
         return {"loguniform": [self.low, self.high]}
 
 
 @dataclass(frozen=True, slots=True)
-class QUniform:
+class QUniform(_Range):
     """One of low, low + q, ..., high; q divides the width so that both bounds are reached.
 
     Values are clean decimals (0.15, never 0.15000000000000002), so that equal settings have
     equal identities.
     """
 
-    low: float
-    high: float
     q: float
 
     def __post_init__(self) -> None:
@@ -153,7 +142,7 @@ class QUniform:
         if width / Decimal(str(self.q)) >= MAX_VALUES:
             raise ValueError(f"a quniform has at most {MAX_VALUES} values")
 
-    def contains(self, value: Any) -> bool:
+    def contains(self, value: object) -> bool:
         """Whether ``value`` lies on the grid, floating-point dust aside."""
         if not _is_number(value):
             return False
@@ -181,13 +170,13 @@ class QUniform:
         """Ask ``trial`` for the parameter ``name``."""
         return self.snap(trial.suggest_float(name, self.low, self.high, step=self.q))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Form:
         """The YAML form."""
         return {"quniform": [self.low, self.high, self.q]}
 
 
 @dataclass(frozen=True, slots=True)
-class RandInt:
+class RandInt(_Range):
     """An integer in [low, high], both included (unlike ``random.randrange``)."""
 
     low: int
@@ -198,7 +187,7 @@ class RandInt:
         if not (isinstance(self.low, int) and isinstance(self.high, int)):
             raise ValueError(f"a randint's bounds are integers, not {self.low!r}, {self.high!r}")
 
-    def contains(self, value: Any) -> bool:
+    def contains(self, value: object) -> bool:
         """Whether ``value`` is an integer within the bounds."""
         return _is_number(value) and value == int(value) and self.low <= value <= self.high
 
@@ -207,15 +196,11 @@ class RandInt:
         listed = range(self.low, self.high + 1)
         return tuple(listed) if len(listed) <= MAX_VALUES else None
 
-    def probes(self) -> tuple[Scalar, ...]:
-        """The extreme values: what a validity check tries."""
-        return (self.low, self.high)
-
     def suggest(self, trial: Suggester, name: str) -> Scalar:
         """Ask ``trial`` for the parameter ``name``."""
         return trial.suggest_int(name, self.low, self.high)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Form:
         """The YAML form."""
         return {"randint": [self.low, self.high]}
 
@@ -235,7 +220,7 @@ class Choice:
             if any(same_value(option, earlier) for earlier in self.options[:i]):
                 raise ValueError(f"{option!r} is listed twice")
 
-    def contains(self, value: Any) -> bool:
+    def contains(self, value: object) -> bool:
         """Whether ``value`` is one of the options."""
         return any(same_value(value, option) for option in self.options)
 
@@ -249,10 +234,9 @@ class Choice:
 
     def suggest(self, trial: Suggester, name: str) -> Scalar:
         """Ask ``trial`` for the parameter ``name``."""
-        answer: Scalar = trial.suggest_categorical(name, self.options)
-        return answer
+        return trial.suggest_categorical(name, self.options)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Form:
         """The YAML form."""
         return {"choice": list(self.options)}
 
@@ -267,7 +251,7 @@ _FORMS: dict[str, tuple[type[Uniform | LogUniform | QUniform | RandInt], str]] =
 }
 
 
-def parse_distribution(data: Any) -> Distribution:
+def parse_distribution(data: object) -> Distribution:
     """Read a distribution from its YAML form.
 
     Raises:

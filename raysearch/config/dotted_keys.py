@@ -1,7 +1,6 @@
 """Dotted keys: nested settings as flat ones, and keys that had another name before."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from raysearch.config.base import Places
 from raysearch.errors import ConfigError
@@ -26,7 +25,7 @@ def current_key(key: str, places: Places, place: str) -> str:
     return _FORMER[key]
 
 
-def with_current_keys(data: Mapping[str, Any], places: Places) -> dict[str, Any]:
+def with_current_keys(data: Mapping[str, object], places: Places) -> dict[str, object]:
     """Return ``data`` with every former key under the name that it has now.
 
     Args:
@@ -52,7 +51,7 @@ def with_current_keys(data: Mapping[str, Any], places: Places) -> dict[str, Any]
     return found
 
 
-def flat(data: Any, prefix: str = "") -> dict[str, Any]:
+def flat(data: object, prefix: str = "") -> dict[str, object]:
     """Return the leaves of nested mappings by their dotted keys; an empty mapping is a leaf."""
     if not isinstance(data, dict) or not data:
         return {prefix: data}

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from raysearch.config.base import Places
-from raysearch.errors import ConfigError, MissingPathError
+from raysearch.errors import ConfigError, MissingPathError, first_line
 
 __all__ = ["MAX_BYTES", "dump_yaml", "parse_yaml", "read_yaml"]
 
@@ -41,7 +41,7 @@ def _install_patterns(cls: Any) -> None:
 class _Loader(yaml.SafeLoader):
     """Composes nodes; refuses aliases, which can blow a small file up."""
 
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.events.AliasEvent):
             event = self.peek_event()  # type: ignore[no-untyped-call]
             raise yaml.MarkedYAMLError(problem="aliases are refused", problem_mark=event.start_mark)
@@ -55,7 +55,7 @@ class _AliasLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: igno
 class _Dumper(yaml.SafeDumper):
     """Quotes exactly what ``_Loader`` would misread; never writes an alias."""
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, data: object) -> bool:
         return True
 
 
@@ -98,7 +98,7 @@ def read_yaml(
 
 def parse_yaml(
     text: str, source: str, places: Places | None = None, *, aliases: bool = False
-) -> Any:
+) -> object:
     """The plain value that ``text`` stands for; ``places`` receives ``source:line`` of each key.
 
     Aliases are refused, or followed as in ``read_yaml``.
@@ -122,7 +122,7 @@ def parse_yaml(
         what = ", ".join(part for part in (error.context, error.problem) if part)
         raise ConfigError(f"{source}{line}: {what or 'not YAML'}") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"{source}: {str(error).splitlines()[0]}") from None
+        raise ConfigError(f"{source}: {first_line(error)}") from None
     except RecursionError:
         raise ConfigError(f"{source}: nested too deeply") from None
 
@@ -165,7 +165,7 @@ def _parts(node: yaml.Node) -> list[yaml.Node]:
     return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
-def _plain(node: yaml.Node, key: str, source: str, places: Places | None) -> Any:
+def _plain(node: yaml.Node, key: str, source: str, places: Places | None) -> object:
     place = f"{source}:{node.start_mark.line + 1}"
     if isinstance(node, yaml.MappingNode) and node.tag == f"{_TAG}map":
         return _mapping(node, key, source, places)
@@ -179,7 +179,7 @@ def _plain(node: yaml.Node, key: str, source: str, places: Places | None) -> Any
     raise ConfigError(f"{place}: the tag {node.tag!r} is refused")
 
 
-def _item(node: yaml.Node, key: str, source: str, places: Places | None) -> Any:
+def _item(node: yaml.Node, key: str, source: str, places: Places | None) -> object:
     if places is not None:
         places.note(key, f"{source}:{node.start_mark.line + 1}")
     return _plain(node, key, source, places)
@@ -187,8 +187,8 @@ def _item(node: yaml.Node, key: str, source: str, places: Places | None) -> Any:
 
 def _mapping(
     node: yaml.MappingNode, key: str, source: str, places: Places | None
-) -> dict[str, Any]:
-    data: dict[str, Any] = {}
+) -> dict[str, object]:
+    data: dict[str, object] = {}
     for key_node, value_node in node.value:
         place = f"{source}:{key_node.start_mark.line + 1}"
         if not isinstance(key_node, yaml.ScalarNode):
@@ -203,7 +203,7 @@ def _mapping(
     return data
 
 
-def _scalar(node: yaml.ScalarNode, place: str) -> Any:
+def _scalar(node: yaml.ScalarNode, place: str) -> object:
     text, tag = str(node.value), node.tag.removeprefix(_TAG)
     if tag == "str":
         return text
@@ -221,6 +221,6 @@ def _scalar(node: yaml.ScalarNode, place: str) -> Any:
     raise ConfigError(f"{place}: the tag {node.tag!r} is refused")
 
 
-def dump_yaml(data: Any) -> str:
+def dump_yaml(data: object) -> str:
     """``data`` (plain values only) as YAML that ``parse_yaml`` reads back equal."""
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)

@@ -12,7 +12,7 @@ __all__ = ["Table"]
 
 
 class Table:
-    """What ``kind`` means by its names: built in, by entry point, or by ``module:attribute``.
+    """Maps names to objects: built-in names, installed entry points, or ``module:attribute``.
 
     Args:
         kind: the word for one entry, as messages use it: ``"corpus"``, ``"model"``.
@@ -42,7 +42,7 @@ class Table:
             raise ValueError(self._unknown(name))
 
     def load(self, name: str, *, place: str = "") -> Any:
-        """The object that ``name`` stands for.
+        """Import and return the object that ``name`` stands for.
 
         Args:
             name: a table's name, or ``package.module:attribute`` for the user's own.

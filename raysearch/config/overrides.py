@@ -15,7 +15,7 @@ __all__ = ["FLAT_SECTIONS", "apply_overrides", "parse_override"]
 FLAT_SECTIONS = ("space", "published.settings")
 
 
-def parse_override(text: str) -> tuple[str, Any]:
+def parse_override(text: str) -> tuple[str, object]:
     """``"key=value"`` as its key and its value, the value read as YAML.
 
     Raises:
@@ -29,7 +29,7 @@ def parse_override(text: str) -> tuple[str, Any]:
 
 
 def apply_overrides(
-    data: dict[str, Any], places: Places, overrides: Sequence[tuple[str, Any] | str]
+    data: dict[str, object], places: Places, overrides: Sequence[tuple[str, object] | str]
 ) -> list[str]:
     """Lay ``overrides`` over ``data`` in place, later ones last; the keys that were set.
 
@@ -41,7 +41,7 @@ def apply_overrides(
         ConfigError: a key that goes through a plain value.
     """
     keys = []
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     for item in overrides:
         written, value = parse_override(item) if isinstance(item, str) else item
         key = current_key(written, places, f"--set {written}")
@@ -81,7 +81,7 @@ def _set(data: dict[str, Any], parts: list[str], value: Any, key: str) -> None:
         data[last] = value
 
 
-def _fix(data: dict[str, Any], key: str) -> None:
+def _fix(data: dict[str, object], key: str) -> None:
     space, settings = data.get("space"), data.get("published")
     if isinstance(settings, dict):
         settings = settings.get("settings")
@@ -92,7 +92,7 @@ def _fix(data: dict[str, Any], key: str) -> None:
                     del mapping[field]
 
 
-def _settle(space: Any, key: str, value: Any) -> None:
+def _settle(space: object, key: str, value: object) -> None:
     """Conditions on ``key`` hold or do not, now that it has one value; they need no probing."""
     if not isinstance(space, dict):
         return
@@ -119,9 +119,9 @@ def _may_apply(item: Any, key: str, value: Any) -> bool:
     return True
 
 
-def _always(_: Any) -> bool:
+def _always(_: object) -> bool:
     return True
 
 
-def _is_assumed(setting: Any) -> bool:
+def _is_assumed(setting: object) -> bool:
     return isinstance(setting, dict) and setting.get("source") == "assumed"

@@ -99,7 +99,7 @@ class Prior:
         log_density -= math.log(bell.stdev * math.sqrt(2 * math.pi))
         return log_density + math.log((high - low) / (bell.cdf(high) - bell.cdf(low)))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The YAML form."""
         return {"mode": self.mode, "width": self.width}
 
@@ -129,7 +129,7 @@ def _scaled(distribution: _Range, value: Any) -> float:
     return math.log(value) if isinstance(distribution, LogUniform) else float(value)
 
 
-def parse_prior(data: Any, distribution: Distribution) -> Prior:
+def parse_prior(data: object, distribution: Distribution) -> Prior:
     """Read the prior of ``distribution`` from its YAML form.
 
     Raises:

@@ -1,7 +1,7 @@
 """How a search goes: its budgets, scheduler, objective and resources."""
 
 import re
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -66,7 +66,7 @@ class WarmStart(Config):
 
     @model_validator(mode="before")
     @classmethod
-    def _of_one_run(cls, data: Any) -> Any:
+    def _of_one_run(cls, data: object) -> object:
         """As runs had it that could name one origin only."""
         if not isinstance(data, dict) or "origin" not in data or "origins" in data:
             return data

@@ -40,9 +40,9 @@ class Alternative:
             for key, values in self.when.items()
         )
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The YAML form."""
-        form = self.distribution.to_dict()
+        form: dict[str, object] = {**self.distribution.to_dict()}
         if self.prior:
             form["prior"] = self.prior.to_dict()
         if self.when:
@@ -62,7 +62,7 @@ class Space:
     fields: Mapping[str, tuple[Alternative, ...]] = field(default_factory=dict)
     base: Mapping[str, Scalar] = field(default_factory=dict)
 
-    def parameter(self, name: str, values: Mapping[str, Any]) -> tuple[str, Distribution] | None:
+    def parameter(self, name: str, values: Mapping[str, object]) -> tuple[str, Distribution] | None:
         """The sampler's name and distribution of the field ``name``, given the fields before it.
 
         A field with several alternatives has one sampler parameter for each, as a sampler
@@ -102,7 +102,7 @@ class Space:
         Values beyond what is searched (published ones may be) are ignored.
         """
         found: dict[str, Scalar] = {}
-        known: dict[str, Any] = {}
+        known: dict[str, object] = {}
         for name in self.fields:
             parameter = self.parameter(name, known)
             if parameter is None:
@@ -141,7 +141,7 @@ class Space:
         for value in parameter[1].values() or ():
             yield from self._assign(order[1:], {**values, order[0]: value})
 
-    def check(self, build: Callable[[Mapping[str, Any], str], object]) -> None:
+    def check(self, build: Callable[[Mapping[str, object], str], object]) -> None:
         """Try every bound and choice, alone and with each other field of the same section.
 
         Args:
@@ -167,7 +167,7 @@ class Space:
             if _holds(a, values) and _holds(b, values):
                 build(values, name)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The YAML form."""
         return {
             name: items[0].to_dict() if len(items) == 1 else [a.to_dict() for a in items]
@@ -183,7 +183,7 @@ def _first(alternative: Alternative) -> dict[str, Scalar]:
     return {key: options[0] for key, options in alternative.when.items()}
 
 
-def _holds(alternative: Alternative, values: Mapping[str, Any]) -> bool:
+def _holds(alternative: Alternative, values: Mapping[str, object]) -> bool:
     return all(
         any(same_value(values[key], option) for option in options)
         for key, options in alternative.when.items()
@@ -191,7 +191,7 @@ def _holds(alternative: Alternative, values: Mapping[str, Any]) -> bool:
 
 
 def parse_space(
-    data: Any, lookup: Callable[[str, str], Scalar], *, places: Places | None = None
+    data: object, lookup: Callable[[str, str], Scalar], *, places: Places | None = None
 ) -> Space:
     """Read a space from its YAML form.
 
@@ -221,7 +221,7 @@ def parse_space(
     return Space({name: fields[name] for name in _ordered(fields, places)}, base)
 
 
-def _alternatives(name: str, data: Any, places: Places) -> tuple[Alternative, ...]:
+def _alternatives(name: str, data: object, places: Places) -> tuple[Alternative, ...]:
     key = f"space.{name}"
     items = data if isinstance(data, list | tuple) else [data]
     parsed = []
@@ -239,7 +239,7 @@ def _alternatives(name: str, data: Any, places: Places) -> tuple[Alternative, ..
     return tuple(parsed)
 
 
-def _alternative(data: Any) -> Alternative:
+def _alternative(data: object) -> Alternative:
     if not isinstance(data, Mapping):
         return Alternative(parse_distribution(data))
     form = {key: value for key, value in data.items() if key not in ("prior", "when")}

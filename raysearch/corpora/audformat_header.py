@@ -41,7 +41,7 @@ class Header:
     language: str | None
     _labels: Mapping[str, Mapping[str, Any]]
 
-    def labels(self, scheme: str) -> Mapping[str, Any]:
+    def labels(self, scheme: str) -> Mapping[str, object]:
         """The labels that ``scheme`` allows, each with what is known of it; empty if any is."""
         return self._labels.get(scheme, {})
 
@@ -94,7 +94,7 @@ def _section(data: dict[str, Any], places: Places, name: str) -> dict[str, dict[
 
 
 def _table(
-    name: str, table: dict[str, Any], splits: Mapping[str, str | None], places: Places
+    name: str, table: dict[str, object], splits: Mapping[str, str | None], places: Places
 ) -> TableInfo:
     columns = table.get("columns") or {}
     if not isinstance(columns, dict):
@@ -109,7 +109,7 @@ def _table(
     return TableInfo(name, table.get("type") == "filewise", split, schemes)
 
 
-def _labels(labels: Any) -> dict[str, Any]:
+def _labels(labels: object) -> dict[str, object]:
     # A plain string names a table of its own, which adds nothing that is needed here.
     if isinstance(labels, dict):
         return labels

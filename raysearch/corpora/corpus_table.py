@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -86,7 +86,7 @@ class CorpusConfig(Config):
 
     @field_validator("name", "data", mode="before")
     @classmethod
-    def _join(cls, value: Any) -> Any:
+    def _join(cls, value: object) -> object:
         """A YAML list means the same as its parts with commas between."""
         if not isinstance(value, list | tuple):
             return value
@@ -231,7 +231,11 @@ def _scanned(parser: CorpusParser, root: Path) -> Corpus:
 
 
 def _looks_like(root: Path, asked: str) -> str | None:
-    """The other corpus whose names most of the first files below ``root`` have, if any has."""
+    """Return the published corpus that most of the first files below ``root`` are named like.
+
+    Returns:
+        Its name, or None if no corpus recognises any of them.
+    """
     files = (path for path in walk_audio(root) if isinstance(path, Path))
     some = list(islice(files, _NUM_NAMES_TO_HINT))
     counts = {

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from raysearch.corpora.outside_tables import check_size
+from raysearch.corpora.sides import SIDES
 from raysearch.errors import ConfigError
 
 __all__ = ["Item", "Listing", "items", "label_map", "listings", "stm_speakers"]
 
-_SPLITS = {"train": "train", "valid": "validation", "test": "test"}
+# As EmoBox spells them.
+_SIDES = ("train", "valid", "test")
 _FOLD = re.compile(r"fold_(\d+)")
 _STM_ROW = re.compile(r"(\S+) .*?<[^<>]*\bspk=([^,<>]+)[^<>]*>")
 # Segments that cut no more than rounding are whole files.
@@ -52,7 +54,7 @@ def listings(root: Path) -> list[Listing]:
     if len(folds) > 1:
         return [one for folder in folds for one in _fold_lists(folder)]
     sides = _sides(folds[0] if folds else root)
-    return [Listing(path, split=_SPLITS[side]) for side, path in sides.items()]
+    return [Listing(path, split=SIDES[side]) for side, path in sides.items()]
 
 
 def _fold_lists(folder: Path) -> Iterator[Listing]:
@@ -66,7 +68,7 @@ def _fold_lists(folder: Path) -> Iterator[Listing]:
 def _sides(folder: Path) -> dict[str, Path]:
     """The list of each side; an older copy beside it (``..._fold1.jsonl``) is left alone."""
     sides = {}
-    for side in _SPLITS:
+    for side in _SIDES:
         number = folder.name.removeprefix("fold_")
         for ending in (f"_{side}_fold_{number}", f"_{side}_fold{number}", f"_{side}"):
             found = sorted(folder.glob(f"*{ending}.jsonl"))
@@ -94,7 +96,7 @@ def items(path: Path) -> Iterator[Item]:
         raise ConfigError(f"{path}: not UTF-8 (byte {error.start})") from None
 
 
-def _item(row: Any, place: str) -> Item:
+def _item(row: object, place: str) -> Item:
     if not isinstance(row, dict):
         raise ConfigError(f"{place}: expected an object with the keys key, dataset, wav, emo")
     row = {key: value for key, value in row.items() if value is not None}  # null: not given

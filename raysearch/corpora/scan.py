@@ -5,7 +5,6 @@ split), so nothing about a test speaker's audio can change which training rows e
 recording under two speakers is a leak for the audit to report, not a copy to drop here.
 """
 
-import hashlib
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -19,6 +18,7 @@ from raysearch.corpora.parser import CorpusParser, Entry
 from raysearch.corpora.reasons import commonest
 from raysearch.corpora.utterance import Corpus, Dropped, Utterance
 from raysearch.errors import EmptyCorpusError
+from raysearch.files import sha256_of
 
 __all__ = ["content_hash", "scan"]
 
@@ -68,8 +68,7 @@ def scan(parser: CorpusParser, root: Path) -> Corpus:
 
 def content_hash(path: str | Path) -> str:
     """The first 32 hex digits of the SHA-256 of the file's bytes."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:_HASH_DIGITS]
+    return sha256_of(path)[:_HASH_DIGITS]
 
 
 def _utterance(entry: Entry, corpus: str) -> Utterance | Dropped:

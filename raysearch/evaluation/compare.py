@@ -7,7 +7,6 @@ together. Without one the pair is a tie only if the 90% interval of the differen
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import pyarrow as pa
 
@@ -54,7 +53,7 @@ class Compared:
             return f"{names} are not distinguished: {gap} shows neither difference nor tie ({test})"
         return f"{self.first} is {found.verdict} than {self.second}: {gap} ({test})"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain data for JSON."""
         return {
             "first": self.first,

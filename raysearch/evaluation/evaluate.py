@@ -10,11 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from raysearch.errors import UserError
-from raysearch.evaluation.arm import NUM_SEEDS, Arm
+from raysearch.evaluation.arm import NUM_SEEDS, Arm, paper_arm
 from raysearch.evaluation.final_model import FinalModel, load_final
 from raysearch.evaluation.final_stage import single_model
 from raysearch.evaluation.other_models import cost_of, parts_of, score_parts
-from raysearch.evaluation.paper import paper_arm
 from raysearch.evaluation.predict import pooled
 from raysearch.evaluation.run_arms import run_arms
 from raysearch.evaluation.scores import score

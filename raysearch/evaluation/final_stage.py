@@ -10,7 +10,6 @@ that are there are used: the ensemble, or the winner's inner folds together.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from raysearch.errors import TrialError
 from raysearch.evaluation.arm import Arm
@@ -227,7 +226,7 @@ def _equal(ended: Ended, winner: TrialRecord, kept: Kept) -> int | None:
     return own.number
 
 
-def _judged(compared: Comparison | None) -> tuple[bool, str, dict[str, Any]]:
+def _judged(compared: Comparison | None) -> tuple[bool, str, dict[str, float]]:
     """Whether an ensemble pays, in words, and the figures."""
     if compared is None:
         return False, "one validation speaker cannot judge an ensemble", {}
@@ -244,7 +243,7 @@ def _judged(compared: Comparison | None) -> tuple[bool, str, dict[str, Any]]:
     return compared.pays, why, figures
 
 
-def _value_of(kept: Kept | None) -> dict[str, Any]:
+def _value_of(kept: Kept | None) -> dict[str, object]:
     """UA of the winner on all inner validation rows, each by the net that did not learn it."""
     if kept is None:
         return {}

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -42,7 +42,7 @@ class FeatureConfig(Config):
         """What makes a published system that reads this stream a variant; empty: nothing."""
         return ""
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """As ``Config.identity``, without fields of ``NEUTRAL`` that change nothing."""
         own = super().identity()
         return {k: v for k, v in own.items() if k not in self.NEUTRAL or v != self.NEUTRAL[k]}

@@ -1,7 +1,7 @@
 """The extractors by name, and the config and extractor that a stream's section stands for."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 from raysearch.config.base import Places, build
 from raysearch.config.name_table import Table
@@ -24,7 +24,7 @@ EXTRACTORS = Table(
 
 
 def feature_config(
-    data: Mapping[str, Any], *, prefix: str = "", places: Places | None = None
+    data: Mapping[str, object], *, prefix: str = "", places: Places | None = None
 ) -> FeatureConfig:
     """The config of ``{"extractor": "log_mel", ...}``; ``prefix`` is the section's dotted key.
 

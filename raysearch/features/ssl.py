@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
@@ -116,7 +116,7 @@ class SslConfig(FeatureConfig):
         name = NAMES[sizes.family]
         return f"{name} ({sizes.num_layers} layers of {sizes.width}) in HuBERT-base's place"
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """The settings, with the weights named by their content instead of their path."""
         own = super().identity()
         if self.weights is None:

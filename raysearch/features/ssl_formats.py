@@ -63,12 +63,12 @@ def canonical(tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
     return _join_attention(named) if _is_wavlm(named) else named
 
 
-def is_hugging_face(names: Mapping[str, Any]) -> bool:
+def is_hugging_face(names: Mapping[str, object]) -> bool:
     """Whether the names are those of a Hugging Face model."""
     return any(name.startswith("encoder.layers.") for name in _encoder_part(names))
 
 
-def size_fields(shapes: Shapes, config: Mapping[str, Any] | None) -> dict[str, Any]:
+def size_fields(shapes: Shapes, config: Mapping[str, object] | None) -> dict[str, object]:
     """``EncoderSizes``' fields, unchecked.
 
     Args:
@@ -111,7 +111,7 @@ def _from_hugging_face(name: str) -> str:
     return re.sub(r"^encoder\.", TRANSFORMER, name)
 
 
-def _is_wavlm(names: Mapping[str, Any]) -> bool:
+def _is_wavlm(names: Mapping[str, object]) -> bool:
     return f"{TRANSFORMER}layers.0.attention.gru_rel_pos_const" in names
 
 
@@ -143,7 +143,7 @@ def _transformer(shapes: Shapes) -> dict[str, Any]:
     numbers = {int(match[1]) for name in shapes if (match := layers.match(name))}
     positions = shapes[f"{TRANSFORMER}pos_conv_embed.conv.parametrizations.weight.original1"]
     width, per_group, kernel = positions
-    fields: dict[str, Any] = {
+    fields: dict[str, object] = {
         "family": "wavlm" if _is_wavlm(shapes) else "wav2vec2",
         "width": width,
         "num_layers": len(numbers),
@@ -157,7 +157,7 @@ def _transformer(shapes: Shapes) -> dict[str, Any]:
     return fields
 
 
-def _strides(kernels: tuple[int, ...], config: Mapping[str, Any]) -> list[Any]:
+def _strides(kernels: tuple[int, ...], config: Mapping[str, object]) -> list[object]:
     told = config.get("conv_stride")
     if told is None and isinstance(layers := config.get("extractor_conv_layer_config"), list):
         told = [layer[2] for layer in layers if isinstance(layer, list) and len(layer) == 3]
@@ -182,7 +182,7 @@ def _heads(width: int, config: Mapping[str, Any]) -> Any:
     return width // 64
 
 
-def _agree(config: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
+def _agree(config: Mapping[str, object], fields: Mapping[str, object]) -> None:
     for key, field in (("hidden_size", "width"), ("num_hidden_layers", "num_layers")):
         if config.get(key, fields[field]) != fields[field]:
             raise ValueError(f"its config has {key} {config[key]!r}, its tensors {fields[field]}")

@@ -8,11 +8,11 @@ Which it is, and which network it is of, is told by content.
 import json
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from raysearch.errors import DataError, MissingPathError
+from raysearch.errors import DataError, MissingPathError, first_line
 from raysearch.features.ctranslate2_file import is_ctranslate2, read_ctranslate2
 from raysearch.features.ssl_formats import (
     LackingConfigError,
@@ -23,7 +23,7 @@ from raysearch.features.ssl_formats import (
 from raysearch.features.ssl_sizes import EncoderSizes
 from raysearch.features.whisper_formats import is_whisper, whisper_fields, whisper_tensors
 from raysearch.features.whisper_sizes import WhisperSizes
-from raysearch.weights_file import file_digest, first_line, read_saved
+from raysearch.weights_file import file_digest, read_saved
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -163,7 +163,7 @@ def _check(file: Path, num_bytes: int, changed: int, config_changed: int) -> Non
             raise DataError(f"{file}: {name!r} holds NaN, infinite or whole numbers")
 
 
-def _read(file: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
+def _read(file: Path) -> "tuple[dict[str, Tensor], dict[str, object]]":
     """The tensors as the file names them, and the sizes that OpenAI's files tell beside them."""
     if is_ctranslate2(file):
         return read_ctranslate2(file, "WhisperSpec", "encoder/"), {}
@@ -184,7 +184,7 @@ def _meta(tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
     return {name: tensor.to("meta") for name, tensor in tensors.items()}
 
 
-def _read_config(path: Path | None) -> dict[str, Any] | None:
+def _read_config(path: Path | None) -> dict[str, object] | None:
     if path is None:
         return None
     try:

@@ -5,7 +5,7 @@ The names of ``WhisperNetwork`` are the reference. Decoders are left out.
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from raysearch.features.ssl_formats import LackingConfigError
 
@@ -63,7 +63,7 @@ TOLD = {
 HEAD_WIDTH = 64
 
 
-def is_whisper(names: Mapping[str, Any]) -> bool:
+def is_whisper(names: Mapping[str, object]) -> bool:
     """Whether the names are those of a Whisper model."""
     bare = {_bare(name) for name in names if ENCODER.match(name)}
     return bare.issuperset(STEMS)
@@ -87,8 +87,8 @@ def whisper_tensors(tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
 
 
 def whisper_fields(
-    tensors: "Mapping[str, Tensor]", shapes: Shapes, config: Mapping[str, Any]
-) -> dict[str, Any]:
+    tensors: "Mapping[str, Tensor]", shapes: Shapes, config: Mapping[str, object]
+) -> dict[str, object]:
     """``WhisperSizes``' fields, unchecked.
 
     Args:
@@ -105,7 +105,7 @@ def whisper_fields(
     numbers = {
         int(match[1]) for name in shapes if (match := re.match(r"layers\.(\d{1,4})\.", name))
     }
-    fields: dict[str, Any] = {
+    fields: dict[str, object] = {
         "n_mels": n_mels,
         "width": width,
         "num_layers": len(numbers),

@@ -13,14 +13,14 @@ __all__ = ["Course"]
 
 @dataclass(frozen=True)
 class Course:
-    """Every epoch of a search that counts, in the order in which compute was spent on them.
+    """The epochs of a search that count, in the order in which they were trained.
 
     Axis letter: E epoch of the search.
 
     Attributes:
-        spent_E: compute used when each was over, in any unit.
-        numbers_E: the trial of each.
-        values_E: the objective after each, higher is better; NaN where there is none.
+        spent_E: compute that the search had used when the epoch ended, in any unit.
+        numbers_E: the number of the epoch's trial.
+        values_E: the objective after the epoch, higher is better; NaN where there is none.
         ideal: the value that no model surpasses, higher is better.
     """
 
@@ -37,7 +37,14 @@ class Course:
         values: Sequence[float | None],
         metric: Metric,
     ) -> "Course":
-        """From the values of ``metric`` as a ledger holds them; None where there is none."""
+        """Build a course.
+
+        Args:
+            spent: compute used when each epoch ended.
+            numbers: the number of each epoch's trial.
+            values: of ``metric`` as the ledger holds them; None where there is none.
+            metric: what they are values of.
+        """
         told = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
         told[~np.isfinite(told)] = np.nan
         return cls(
@@ -49,22 +56,22 @@ class Course:
 
     @property
     def num_epochs(self) -> int:
-        """How many there are."""
+        """How many epochs there are."""
         return len(self.spent_E)
 
     def until(self, spent: float) -> "Course":
-        """The part by which no more than ``spent`` was used."""
+        """Return the epochs that had ended when ``spent`` compute was used."""
         # A sum of costs may miss what it amounts to by a rounding error.
         end = int(np.searchsorted(self.spent_E, spent * (1 + 1e-12), side="right"))
         return Course(self.spent_E[:end], self.numbers_E[:end], self.values_E[:end], self.ideal)
 
     def best(self) -> float | None:
-        """The best value; ``None`` if there is none."""
+        """Return the best value of all epochs; ``None`` if no epoch has a value."""
         told = self.values_E[~np.isnan(self.values_E)]
         return float(told.max()) if len(told) else None
 
     def bests(self) -> NDArray[np.float64]:
-        """The best value of each trial that has one, best first."""
+        """Return the best value of each trial that has one, the best trial first."""
         told = ~np.isnan(self.values_E)
         numbers, places = np.unique(self.numbers_E[told], return_inverse=True)
         found = np.full(len(numbers), -np.inf)

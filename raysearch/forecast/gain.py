@@ -78,12 +78,12 @@ class Yardstick:
     room: float
 
     def gain(self, times: float) -> Gain:
-        """From nothing to so many yardsticks, as far as there is room."""
+        """Return the gain from 0 to ``times`` yardsticks, or to ``room`` where that is less."""
         return Gain(0.0, min(times * self.length, self.room))
 
 
 def forecast(course: Course, ratio: float, max_epochs: int, scheduler: str) -> Gain | None:
-    """What ``ratio`` times the compute so far would bring on top.
+    """Forecast how much the best value gains from ``ratio`` times the compute spent so far.
 
     Args:
         course: the search so far.
@@ -102,7 +102,7 @@ def forecast(course: Course, ratio: float, max_epochs: int, scheduler: str) -> G
 
 
 def yardstick(course: Course, ratio: float, max_epochs: int) -> Yardstick | None:
-    """What gains of the next ``ratio`` of the compute are measured by; as ``forecast``."""
+    """Return the yardstick by which ``forecast`` measures gains; the arguments are its own."""
     if not 0 <= ratio <= FURTHEST:
         raise ValueError(f"{ratio} of the compute so far: no forecast reaches beyond {FURTHEST}")
     bests = course.bests()

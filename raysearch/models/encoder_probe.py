@@ -13,7 +13,7 @@ Axes: B batch, T frames, F values a frame, K emotions.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -115,7 +115,7 @@ class EncoderProbe(Model):
         if not isinstance(stream, SslConfig):
             return features
         # All layers' statistics are small: one set of them serves every depth.
-        change: dict[str, Any] = {"mode": "frozen", "pool": "mean_std", "layer": "weighted"}
+        change: dict[str, object] = {"mode": "frozen", "pool": "mean_std", "layer": "weighted"}
         if config.tune != "frozen" or config.pooling == "attentive":
             change["mode"] = "frozen" if config.tune == "frozen" else "tuned"
             change["pool"] = "none"

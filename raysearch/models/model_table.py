@@ -1,7 +1,6 @@
 """Names to architectures."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from raysearch.config.base import Places, build
 from raysearch.config.name_table import Table
@@ -28,7 +27,7 @@ MODELS = Table(
 
 
 def model_config(
-    data: Mapping[str, Any], *, prefix: str = "", places: Places | None = None
+    data: Mapping[str, object], *, prefix: str = "", places: Places | None = None
 ) -> ModelConfig:
     """The config of the architecture that ``data["name"]`` names.
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from raysearch.errors import DataError, MissingPathError
-from raysearch.weights_file import first_line
+from raysearch.errors import DataError, MissingPathError, first_line
 
 __all__ = [
     "check_weights",

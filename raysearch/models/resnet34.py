@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field, field_validator
@@ -107,7 +107,7 @@ class ResNet34Config(ModelConfig):
             " or train from scratch with --set model.pretrained=false"
         )
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """The weights by their content."""
         path = self.weights_file() if self.pretrained else None
         return {**super().identity(), "weights": file_digest(path) if path else None}

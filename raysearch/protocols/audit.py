@@ -22,7 +22,7 @@ are watched by ``check_siblings``.
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass
 from itertools import combinations
-from typing import Any, Literal
+from typing import Literal
 
 from raysearch.corpora.utterance import Utterance
 from raysearch.errors import LeakError
@@ -113,7 +113,7 @@ class Audit:
         found = [o.line() for o in self.overlaps if o.meaning != "reported"]
         return [f"audit of {self.protocol}: {self.verdict}{shared}", *found, *self.notes]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain data for JSON."""
         return {
             "protocol": self.protocol,

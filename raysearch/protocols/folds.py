@@ -25,6 +25,7 @@ from collections.abc import Callable, Sequence
 from importlib.resources import files
 from itertools import pairwise
 
+from raysearch.corpora.sides import SIDES
 from raysearch.corpora.utterance import Corpus, Utterance
 from raysearch.errors import DataError
 from raysearch.protocols.groups import dealt, hash_order, session_of, text_of
@@ -33,15 +34,6 @@ from raysearch.protocols.protocol_section import ProtocolConfig
 __all__ = ["ProtocolConfig", "hash_order", "outer_folds", "own_sides"]
 
 NUM_PAPER_FOLDS = 5
-
-SIDES = {
-    "train": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "dev": "validation",
-    "test": "test",
-}
 
 
 def outer_folds(corpus: Corpus, config: ProtocolConfig) -> list[frozenset[str]]:

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from raysearch.corpora.utterance import Corpus, Utterance
 from raysearch.errors import ConfigError, DataError
@@ -65,7 +64,7 @@ class Split:
         yield "validation", self.validation
         yield "test", self.test
 
-    def identity(self, *, speakers: bool = False) -> dict[str, Any]:
+    def identity(self, *, speakers: bool = False) -> dict[str, object]:
         """What the split gives a search: train and validation content, no test rows, no paths.
 
         Args:

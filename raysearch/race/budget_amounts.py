@@ -7,7 +7,6 @@ An amount maps a kind to a number: ``core_s`` seconds of one CPU, ``wall_s`` sec
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from raysearch.config.search import SearchConfig
 from raysearch.spec import SearchSpec
@@ -86,14 +85,14 @@ def share_of(cost: Amount, amount: Amount) -> float:
     return max(shares, default=0.0)
 
 
-def granted(search: SearchConfig, grant: Amount, used: Amount) -> dict[str, Any]:
+def granted(search: SearchConfig, grant: Amount, used: Amount) -> dict[str, object]:
     """Return the ``search`` fields that let a system spend ``grant`` beyond what it has ``used``.
 
     Core time, epochs and trials are counted over a search's whole life, wall time by each driver.
     An equal limit is a spent one. A search that has had nothing yet gets an epoch and a trial: it
     cannot be limited to less.
     """
-    fields: dict[str, Any] = {}
+    fields: dict[str, object] = {}
     if "core_s" in grant:
         fields["core_budget"] = _duration(used.get("core_s", 0.0) + grant["core_s"])
     if "wall_s" in grant:

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from raysearch.errors import SearchInterruptedError, TrialError
 from raysearch.evaluation.final_stage import FinalStage
@@ -260,7 +260,7 @@ class Race:
         round_: Round | None,
         system: str,
         turn: Turn,
-        fields: dict[str, Any],
+        fields: dict[str, object],
         until: Callable[[Trials], bool] | None,
     ) -> None:
         ground, run = self._ground, self._folder.run(system)

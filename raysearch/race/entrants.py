@@ -151,7 +151,7 @@ def _check_alike(first: SearchSpec, other: SearchSpec) -> None:
             )
 
 
-def _common_fields(spec: SearchSpec) -> dict[str, Any]:
+def _common_fields(spec: SearchSpec) -> dict[str, object]:
     search = {f"search.{name}": getattr(spec.search, name) for name in _ALIKE}
     return {"corpus": spec.corpus, "protocol": spec.protocol, **search}
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from raysearch.errors import UserError
+from raysearch.errors import UserError, first_line
 from raysearch.files import write_json
 from raysearch.race.budget_amounts import Amount
 from raysearch.race.verdicts import CHANCE_SHARE, Verdict, round_share
@@ -142,7 +142,7 @@ class RaceState(_Part):
         return [s for s in out if places[s].verdict == "not judged"]
 
     def go_on(
-        self, asked: Mapping[str, Any], final: str | None, *, made_otherwise: bool = False
+        self, asked: Mapping[str, object], final: str | None, *, made_otherwise: bool = False
     ) -> None:
         """Take over what is asked anew on resumption.
 
@@ -193,8 +193,8 @@ class RaceFolder:
         try:
             return RaceState.model_validate(json.loads(self.file.read_text(encoding="utf-8")))
         except (OSError, ValueError, ValidationError) as error:
-            first = str(error).splitlines()[0]
-            raise UserError(f"{self.file}: not a race's record: {first}") from None
+            reason = first_line(error)
+            raise UserError(f"{self.file}: not a race's record: {reason}") from None
 
     def save(self, state: RaceState) -> None:
         """Replace ``race.json``, whole or not at all."""

@@ -51,7 +51,7 @@ class Seen:
 
     @property
     def value(self) -> float | None:
-        """The value of its best trial, higher is better."""
+        """The value of its best trial, higher is better; None before the first score."""
         return self.best.best_value if self.best else None
 
     def standing(self, left: Amount) -> Standing:

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import ray
 
-from raysearch.errors import ConfigError, InfrastructureError
+from raysearch.errors import ConfigError, InfrastructureError, first_line
 from raysearch.proxies import speak_directly
 from raysearch.ray_cluster.local_ray import local_environment
 from raysearch.ray_cluster.orphans import kill_with_driver
@@ -149,7 +149,7 @@ def _one_line(error: Exception) -> str:
     text = str(error)
     if text.startswith("Version mismatch"):
         return " ".join(text.split())  # the versions come in the lines below
-    return text.strip().splitlines()[0] if text.strip() else type(error).__name__
+    return first_line(error)
 
 
 def _children() -> set[int]:

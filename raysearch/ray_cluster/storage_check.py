@@ -7,7 +7,7 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from raysearch.errors import InfrastructureError, RaysearchError
+from raysearch.errors import InfrastructureError, RaysearchError, first_line
 from raysearch.ray_cluster.slot_broker import living_nodes
 from raysearch.storage.replica import check_writable, open_storage, replica_of
 
@@ -48,7 +48,7 @@ def _answer(answer: "ray.ObjectRef[str]") -> str:
     except GetTimeoutError:
         return f"no answer within {TIMEOUT_S:g} s; see ray status"
     except RayError as error:
-        return f"cannot be asked: {str(error).splitlines()[0]}"
+        return f"cannot be asked: {first_line(error)}"
 
 
 def _look(probe: str, url: str) -> str:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 from raysearch.config.distributions import Choice, Distribution, LogUniform, same_value
 from raysearch.config.space import Space
@@ -13,13 +12,13 @@ __all__ = ["coordinates"]
 OPTION = math.sqrt(0.5)
 
 
-def coordinates(space: Space, values: Mapping[str, Any]) -> list[float]:
+def coordinates(space: Space, values: Mapping[str, object]) -> list[float]:
     """Where ``values`` lie, a range of ``space`` being as long as any other.
 
     A field has as many coordinates for each of its alternatives as that needs; they are 0 where it
     does not apply.
     """
-    point, known = list[float](), dict[str, Any]()
+    point, known = list[float](), dict[str, object]()
     for name, alternatives in space.fields.items():
         parameter = space.parameter(name, known)
         for alternative in alternatives:
@@ -31,10 +30,10 @@ def coordinates(space: Space, values: Mapping[str, Any]) -> list[float]:
     return point
 
 
-def _place(distribution: Distribution, value: Any) -> list[float]:
+def _place(distribution: Distribution, value: object) -> list[float]:
     if isinstance(distribution, Choice):
         return [OPTION * same_value(value, option) for option in distribution.options]
-    if isinstance(value, bool | str | None):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return _nowhere(distribution)
     low, high = distribution.low, distribution.high
     value = min(max(value, low), high)

@@ -101,11 +101,11 @@ class CurveTable:
         return (self.best - values) / (self.best - self.middling)
 
 
-def active(space: Space, values: Mapping[str, Any]) -> dict[str, Any] | None:
+def active(space: Space, values: Mapping[str, object]) -> dict[str, object] | None:
     """Those of ``values`` that ``space`` searches; None if they do not lie in it."""
     if space.parameters(values) is None:
         return None
-    known: dict[str, Any] = {}
+    known: dict[str, object] = {}
     for name in space.fields:
         if space.parameter(name, known):
             known[name] = values[name]

@@ -3,7 +3,6 @@
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -73,7 +72,7 @@ class Kept:
     tables: Mapping[str, float]
     num_cases: int
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain data."""
         names = ("held", "interval", "mean_width", "ratios", "tables", "num_cases")
         return {"level": LEVEL, **{name: getattr(self, name) for name in names}}
@@ -82,11 +81,17 @@ class Kept:
 def cases(
     course: simulation.Course, table: CurveTable, budget: float, scheduler: str
 ) -> Iterator[Case]:
-    """The forecasts that could be made in a search of ``table`` and be judged within ``budget``.
+    """Make forecasts at several moments of a replayed search, and compare them with what came.
 
-    ``scheduler`` is what stopped its trials.
+    Args:
+        course: the replayed search.
+        table: the curves that it was replayed from.
+        budget: the compute that the search had.
+        scheduler: the stop rule of the search.
 
-    There is none where the search was too young, or was over before.
+    Yields:
+        One case for each forecast whose end the search reached; none where the search was too
+        young to forecast.
     """
     whole = Course.of(course.spent, course.numbers, course.values, metric_of(table.objective))
     for moment in MOMENTS:

@@ -9,7 +9,6 @@ Trials that failed, were copied, or lie outside the space (published settings ma
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from raysearch.errors import DataError
 from raysearch.replay.curve_table import CurveTable, Row, active
@@ -74,7 +73,9 @@ def _whole(record: TrialRecord) -> bool:
     return told and record.status == "completed" and record.copied_from is None
 
 
-def _row(spec: SearchSpec, record: TrialRecord, config: Mapping[str, Any], epoch_s: float) -> Row:
+def _row(
+    spec: SearchSpec, record: TrialRecord, config: Mapping[str, object], epoch_s: float
+) -> Row:
     epochs = [record.epochs[epoch] for epoch in range(1, record.last_epoch + 1)]
     values = [epoch.metrics.get(spec.search.objective) for epoch in epochs]
     costs = [seconds / epoch_s if epoch_s else 1.0 for seconds in _seconds(record)]

@@ -59,7 +59,7 @@ class Measured:
     regret: Mapping[str, Estimate]
     epochs_to_present: Mapping[str, Estimate]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain data."""
         return asdict(self)
 

@@ -1,7 +1,6 @@
 """A ledger that nobody reads once its search is over."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from raysearch.ledger import Event
 
@@ -33,7 +32,7 @@ class MemoryLedger:
         attempt: int,
         slot: int | None = None,
         sync: bool = False,
-        **data: Any,
+        **data: object,
     ) -> Event:
         """Record an event; ``sync`` means nothing here."""
         seq = len(self._events) + 1

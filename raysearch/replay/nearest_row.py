@@ -19,7 +19,7 @@ class Untried:
         self._taken_R = np.zeros(len(table.rows), dtype=bool)
         self._numbers: dict[tuple[Any, ...], int] = {}
 
-    def take(self, values: Mapping[str, Any]) -> Row:
+    def take(self, values: Mapping[str, object]) -> Row:
         """The nearest row to ``values``, the first of equals; it is tried from now on."""
         point_D = np.array(coordinates(self._table.space, values))
         distances_R = ((self._table.points - point_D) ** 2).sum(axis=1)
@@ -30,10 +30,10 @@ class Untried:
         self._numbers[_key(row.config)] = number
         return row
 
-    def number(self, values: Mapping[str, Any]) -> int:
+    def number(self, values: Mapping[str, object]) -> int:
         """The row that was last taken of those with these very ``values``."""
         return self._numbers[_key(values)]
 
 
-def _key(values: Mapping[str, Any]) -> tuple[Any, ...]:
+def _key(values: Mapping[str, object]) -> tuple[object, ...]:
     return tuple(values.items())

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from raysearch.config.distributions import LogUniform, Uniform
 from raysearch.config.space import Alternative, Space
-from raysearch.errors import DataError
+from raysearch.errors import DataError, first_line
 from raysearch.replay.curve_table import CurveTable, Row
 
 __all__ = ["DIVERGED", "read_parquet"]
@@ -72,7 +72,7 @@ def _read(path: Path) -> pa.Table:
             raise DataError(f"{path}: no column {LOSSES}: that is a run's losses, epoch by epoch")
         table = file.read(columns=[*settings, LOSSES])
     except pa.ArrowException as error:
-        raise DataError(f"{path}: not a Parquet table: {str(error).splitlines()[0]}") from None
+        raise DataError(f"{path}: not a Parquet table: {first_line(error)}") from None
     if table.num_rows == 0:
         raise DataError(f"{path}: it has no rows")
     return table

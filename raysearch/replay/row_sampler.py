@@ -1,7 +1,6 @@
 """A sampler whose proposals are rows: Optuna is told of the settings that were really run."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from optuna.samplers import BaseSampler
 from optuna.study import Study
@@ -20,7 +19,7 @@ class RowSampler(WholeSampler):
     def __init__(self, inner: BaseSampler, space: Space, untried: Untried) -> None:
         self._inner, self._space, self._untried = inner, space, untried
 
-    def choose(self, study: Study, trial: FrozenTrial) -> Mapping[str, Any]:
+    def choose(self, study: Study, trial: FrozenTrial) -> Mapping[str, object]:
         """The row's parameters."""
         draft = Draft(self._inner, study, trial)
         row = self._untried.take(self._space.sample(draft))

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -84,7 +84,7 @@ class Comparison:
     num_epochs: int
     seconds: float
 
-    def to_dict(self, plan: Plan) -> dict[str, Any]:
+    def to_dict(self, plan: Plan) -> dict[str, object]:
         """Plain data, the same each time it is replayed."""
         return {
             "present": BASELINE,

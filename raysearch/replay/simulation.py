@@ -217,7 +217,7 @@ def replay(table: CurveTable, rule: Rule, conditions: Conditions, seed: int) -> 
 
 def _search(table: CurveTable, rule: Rule, conditions: Conditions, seed: int) -> SearchConfig:
     """The ``search`` section that a user with this budget would have written."""
-    told: dict[str, Any] = {
+    told: dict[str, object] = {
         "trials": len(table.rows),
         # Epochs of different length are limited by what they cost together.
         "epoch_budget": conditions.budget if table.epoch_s is None else None,

@@ -9,7 +9,6 @@ import math
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from raysearch.config.metric_table import metric_of
 from raysearch.errors import DataError
@@ -34,7 +33,7 @@ def write_best(
     spec: SearchSpec,
     trials: Trials,
     labels: Sequence[str],
-    facts: Mapping[str, Any],
+    facts: Mapping[str, object],
 ) -> Path | None:
     """Put the final model into ``best/``, whole or not at all; else the best trial with weights.
 

@@ -151,9 +151,9 @@ def _leaf(field: str) -> str:
     return field.rpartition(".")[2]
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return "" if value is None else str(value)

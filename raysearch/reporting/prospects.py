@@ -1,7 +1,5 @@
 """What is said of the gain that more of a search would bring."""
 
-from typing import Any
-
 from raysearch.config.metric_table import metric_of
 from raysearch.forecast.gain import LEAST_RUNS, LEAST_TRIALS, LEVEL
 from raysearch.forecast.progress import Outlook
@@ -38,7 +36,7 @@ def in_full(outlook: Outlook | None, objective: str, metric: str) -> str:
     return f"forecast: the best {metric} {change} {ahead}; {held}"
 
 
-def facts(outlook: Outlook | None) -> dict[str, Any] | None:
+def facts(outlook: Outlook | None) -> dict[str, object] | None:
     """Return the gain for ``summary.json``, in the objective's own unit, positive for better."""
     if outlook is None:
         return None

@@ -17,7 +17,7 @@ from raysearch.tuning.start_record import record_of
 __all__ = ["summarize", "trial_overheads", "write_summary"]
 
 
-def summarize(run: RunFolder, events: Sequence[Event], trials: Trials) -> dict[str, Any]:
+def summarize(run: RunFolder, events: Sequence[Event], trials: Trials) -> dict[str, object]:
     """Build the content of ``summary.json``.
 
     ``wall_s`` runs from the command to its end, summed over resumptions; ``startup_s`` from the
@@ -61,7 +61,7 @@ def _pretraining_s(run: RunFolder) -> float | None:
     return record.wall_s if record else None
 
 
-def write_summary(run: RunFolder, events: Sequence[Event], trials: Trials) -> dict[str, Any]:
+def write_summary(run: RunFolder, events: Sequence[Event], trials: Trials) -> dict[str, object]:
     """Replace ``summary.json``, and return its content."""
     summary = summarize(run, events, trials)
     write_json(run.root / "summary.json", summary)

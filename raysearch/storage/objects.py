@@ -26,7 +26,7 @@ from obstore.exceptions import (
 )
 from obstore.store import from_url
 
-from raysearch.errors import ConfigError, InfrastructureError, StorageRefusedError
+from raysearch.errors import ConfigError, InfrastructureError, StorageRefusedError, first_line
 
 if TYPE_CHECKING:
     from obstore import UpdateVersion
@@ -88,7 +88,7 @@ class ObjectStore:
                 self._store = from_url(self.url, **_options(scheme, PATIENCE_S))
                 self._hurried = from_url(self.url, **_options(scheme, HURRY_S))
             except ValueError as error:
-                raise ConfigError(f"{url!r}: no storage: {_first_line(error)}") from None
+                raise ConfigError(f"{url!r}: no storage: {first_line(error)}") from None
 
     def reach(self) -> None:
         """Ask for something small, and not for long.
@@ -189,11 +189,11 @@ class ObjectStore:
             yield
         except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
             raise StorageRefusedError(
-                f"{self.url}: may not be {what} with these credentials: {_first_line(error)}"
+                f"{self.url}: may not be {what} with these credentials: {first_line(error)}"
             ) from None
         except (BaseError, OSError) as error:
             raise InfrastructureError(
-                f"{self.url}: cannot be {what}: {_first_line(error)}"
+                f"{self.url}: cannot be {what}: {first_line(error)}"
             ) from None
 
 
@@ -218,7 +218,3 @@ def _options(scheme: str, patience_s: float) -> dict[str, Any]:
     retries = {"max_retries": 1000, "backoff": backoff, "retry_timeout": patience_s * second}
     client = {"allow_http": plain, "timeout": TIMEOUT}
     return {"client_options": client, "retry_config": retries}
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

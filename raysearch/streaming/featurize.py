@@ -1,10 +1,8 @@
 """The task that turns one chunk of audio files into one published part; runs on Ray's workers."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +14,7 @@ from raysearch.features.audio import AudioError, read_audio
 from raysearch.features.extractor import Extractor
 from raysearch.features.extractor_table import build_extractor, feature_config
 from raysearch.features.waveform_augment import apply_cell
+from raysearch.files import sha256_of
 from raysearch.paths import why_not
 from raysearch.storage.corpora import fetch_file
 from raysearch.streaming.part_cache import PartCache
@@ -31,7 +30,7 @@ UTTERANCES_AT_ONCE = 8
 
 
 def publish_chunk(
-    table: pa.Table, source: FeatureSource, config: dict[str, Any], audio: str
+    table: pa.Table, source: FeatureSource, config: dict[str, object], audio: str
 ) -> pa.Table:
     """Featurizes each chunk of ``table`` and publishes its part; one JSON report a chunk.
 
@@ -112,11 +111,10 @@ def _not_finite(extractor: Extractor, values_TF: np.ndarray) -> str:
     )
 
 
-def _read(path: str, content_hash: str, cell: str, extractor: Extractor) -> Any:
+def _read(path: str, content_hash: str, cell: str, extractor: Extractor) -> np.ndarray:
     """The waveform after its cell, once the file is seen to be what its hash says."""
     try:
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = sha256_of(path)
     except OSError as error:
         raise RaysearchError(f"{path}: cannot be opened ({error.strerror})") from error
     if digest[: len(content_hash)] != content_hash:

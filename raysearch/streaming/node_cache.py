@@ -28,7 +28,7 @@ __all__ = ["NodeCache", "SlotCaches", "cached_arrays", "host_budget", "node_cach
 
 DEFAULT_SHARE = 0.5
 # An actor ends with its creator's last handle: a cache that a worker made must outlive the trial.
-_MADE_HERE: dict[str, Any] = {}
+_MADE_HERE: dict[str, object] = {}
 
 
 class NodeCache:
@@ -42,14 +42,14 @@ class NodeCache:
         self._max_bytes = max_bytes
         self._entries: OrderedDict[str, tuple[Any, int]] = OrderedDict()
 
-    def get(self, key: str) -> list[Any] | None:
+    def get(self, key: str) -> list[object] | None:
         """A list holding the reference of the arrays of ``key``, or None if they are not here."""
         if key not in self._entries:
             return None
         self._entries.move_to_end(key)
         return [self._entries[key][0]]
 
-    def load(self, key: str, source: FeatureSource, keys: Sequence[str]) -> list[Any]:
+    def load(self, key: str, source: FeatureSource, keys: Sequence[str]) -> list[object]:
         """Return what ``get`` does, after reading the rows if no other group has."""
         if (found := self.get(key)) is not None:
             return found
@@ -77,9 +77,9 @@ class SlotCaches:
         make: gives a handle to the cache of a node.
     """
 
-    def __init__(self, make: Callable[[str], Any] | None = None) -> None:
+    def __init__(self, make: Callable[[str], object] | None = None) -> None:
         self._make = make or _make
-        self._handles: dict[str, Any] = {}
+        self._handles: dict[str, object] = {}
         self._nodes: dict[int, AbstractSet[str]] = {}
 
     def use(self, slot: int, nodes: AbstractSet[str]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import ray
 
@@ -59,7 +59,7 @@ class AuditedSplit:
     audit: Audit
     inner: tuple[Split, ...] = ()
 
-    def identity(self, spec: SearchSpec) -> dict[str, Any]:
+    def identity(self, spec: SearchSpec) -> dict[str, object]:
         """Return what of the data decides a search of ``spec``."""
         by_speaker = spec.training.by_speaker
         identity, *inner = (s.identity(speakers=by_speaker) for s in (self.split, *self.inner))

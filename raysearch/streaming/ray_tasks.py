@@ -21,9 +21,9 @@ _ERRORS = {kind.__name__: kind for kind in (DataError, InfrastructureError, Stor
 
 
 def run_tasks(
-    items: Sequence[Mapping[str, Any]],
+    items: Sequence[Mapping[str, object]],
     task: Callable[..., pa.Table],
-    kwargs: Mapping[str, Any],
+    kwargs: Mapping[str, object],
     *,
     num_cpus: float,
     num_gpus: float = 0,

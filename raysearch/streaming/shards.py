@@ -25,8 +25,8 @@ from raysearch.streaming.store import (
     read_quarantine,
     send_missing,
     send_parts,
-    write_json,
     write_manifest,
+    write_store_json,
 )
 from raysearch.streaming.store_index import scan
 
@@ -123,7 +123,7 @@ def ensure_features(
     if missing:
         reasons.update(_compute(missing, source, config, on_progress))
         fetch_store(source)  # what other machines have written
-        write_json(Path(source.folder) / QUARANTINE, reasons)
+        write_store_json(Path(source.folder) / QUARANTINE, reasons)
         send_parts(source, [QUARANTINE])
         index = scan(source, repair=True)
     send_missing(source, index.parts)
@@ -204,7 +204,7 @@ def _room(config: FeatureConfig) -> dict[str, Any]:
     """
     total, free = ray.cluster_resources().get("CPU", 0), ray.available_resources()
     held = total >= 1 > free.get("CPU", 0)
-    room: dict[str, Any] = {"num_cpus": 1}
+    room: dict[str, object] = {"num_cpus": 1}
     if held:
         room = {"num_cpus": 0, "tasks_at_once": TASKS_AT_ONCE}
     num_gpus = int(free.get("GPU", 0)) if build_extractor(config).wants_gpu else 0

@@ -8,19 +8,18 @@ an interrupted run loses only the part it was writing. Beside each part stands i
 
 import hashlib
 import json
-import os
 import re
 import uuid
 from collections.abc import Collection, Iterable, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from raysearch.config.identity import canonical_json, stable_hash
 from raysearch.errors import DataError, InfrastructureError
 from raysearch.features.extractor import FeatureConfig, StreamKind
 from raysearch.features.extractor_table import build_extractor
+from raysearch.files import write_text
 from raysearch.storage.replica import Replica, open_storage, replica_of
 from raysearch.streaming.part_index import INDEX, index_name, part_of
 
@@ -37,8 +36,8 @@ __all__ = [
     "send_parts",
     "source_replica",
     "stored_names",
-    "write_json",
     "write_manifest",
+    "write_store_json",
 ]
 
 # Part of every store's name: raised when stored values or columns change their meaning.
@@ -87,7 +86,7 @@ class FeatureSource:
 
 def feature_source(store: Path, corpus: str, stream: str, config: FeatureConfig) -> FeatureSource:
     """The source that ``config`` stands for; nothing is read or written."""
-    identity: dict[str, Any] = {
+    identity: dict[str, object] = {
         "version": STORE_VERSION,
         "corpus": corpus,
         "stream": stream,
@@ -201,7 +200,7 @@ def write_manifest(source: FeatureSource, parts: Sequence[tuple[str, int, int]])
     manifest = {"identity": json.loads(source.identity), "parts": listed}
     path = folder / MANIFEST
     if not path.exists() or _read_json(path) != manifest:
-        write_json(path, manifest)
+        write_store_json(path, manifest)
 
 
 def read_quarantine(source: FeatureSource) -> dict[str, str]:
@@ -213,19 +212,17 @@ def read_quarantine(source: FeatureSource) -> dict[str, str]:
     return {str(key): str(reason) for key, reason in data.items()}
 
 
-def write_json(path: Path, data: Any) -> None:
-    """Replaces ``path`` by ``data`` whole or not at all, synced."""
+def write_store_json(path: Path, data: object) -> None:
+    """Replace a file of a store, under a staged name that the next look into the store clears.
+
+    Raises:
+        InfrastructureError: it cannot be written.
+    """
     staged = path.with_name(f".staged-{uuid.uuid4().hex}")
     try:
-        with staged.open("w", encoding="utf-8") as file:
-            json.dump(data, file, indent=1, sort_keys=True)
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(path)
+        write_text(path, json.dumps(data, indent=1, sort_keys=True), staged=staged)
     except OSError as error:
         raise InfrastructureError(f"{path}: cannot be written ({error})") from error
-    finally:
-        staged.unlink(missing_ok=True)
 
 
 def check_manifest(folder: Path, identity: str) -> None:
@@ -242,7 +239,7 @@ def check_manifest(folder: Path, identity: str) -> None:
         )
 
 
-def _read_json(path: Path) -> Any:
+def _read_json(path: Path) -> object:
     """The file's data, or None if it is oversized or not JSON: then it is written anew."""
     try:
         if path.stat().st_size > MAX_JSON_BYTES:

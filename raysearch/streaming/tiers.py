@@ -1,7 +1,7 @@
 """Where a trial's features live while it trains, and the data opened there."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 
@@ -57,7 +57,7 @@ def open_trial_data(
     by_speaker: bool = False,
     tier: Tier = "host",
     device: torch.device | str = "cpu",
-    cache: Any = None,
+    cache: object = None,
     shuffle_rows: int = SHUFFLE_ROWS,
 ) -> SplitData:
     """The data of one trial for one rank; close it when the trial ends.
@@ -110,7 +110,7 @@ def _open(
     sources: Mapping[str, FeatureSource],
     tier: str,
     device: torch.device,
-    cache: Any,
+    cache: object,
     horizon: int,
 ) -> WindowReader:
     if tier == "stream":

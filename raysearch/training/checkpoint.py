@@ -6,7 +6,6 @@ safetensors and the rest JSON: nothing here is ever pickled.
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -20,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from raysearch.errors import DataError
+from raysearch.files import sha256_of
 from raysearch.models.base import Model
 from raysearch.paths import is_name
 
@@ -54,7 +54,7 @@ def publish(
     stage.mkdir()
     try:
         write(stage)
-        save_json(stage / MANIFEST, {path.name: _digest(path) for path in _files(stage)})
+        save_json(stage / MANIFEST, {path.name: sha256_of(path) for path in _files(stage)})
         for path in _files(stage):
             _sync(path)
         _sync(stage)
@@ -84,7 +84,7 @@ def verify(folder: Path) -> None:
         path = folder / name
         if not is_name(name) or not path.is_file():
             raise DataError(f"{folder}: checkpoint file {name!r} is missing")
-        if _digest(path) != digest:
+        if sha256_of(path) != digest:
             raise DataError(f"{path}: does not match its manifest; the checkpoint is damaged")
 
 
@@ -93,7 +93,7 @@ def former_of(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.former")
 
 
-def save_json(path: Path, value: Mapping[str, Any]) -> None:
+def save_json(path: Path, value: Mapping[str, object]) -> None:
     """Write ``value`` as JSON.
 
     Raises:
@@ -178,11 +178,6 @@ def _swap(stage: Path, folder: Path) -> None:
 
 def _files(folder: Path) -> list[Path]:
     return sorted(folder.iterdir())
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sync(path: Path) -> None:

@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -227,7 +226,7 @@ class Learner:
     def save(
         self,
         folder: Path,
-        extra: Mapping[str, Any] | None = None,
+        extra: Mapping[str, object] | None = None,
         *,
         guard: Callable[[], None] | None = None,
     ) -> None:
@@ -240,7 +239,9 @@ class Learner:
         """
         checkpoint.publish(folder, lambda stage: self.write(stage, extra), guard=guard)
 
-    def write(self, stage: Path, extra: Mapping[str, Any] | None = None, prefix: str = "") -> None:
+    def write(
+        self, stage: Path, extra: Mapping[str, object] | None = None, prefix: str = ""
+    ) -> None:
         """Write a checkpoint's files into ``stage``; arguments as ``save`` and ``TrialState``."""
         state = TrialState(
             epoch=self.epoch,
@@ -256,7 +257,7 @@ class Learner:
         if self._best_predictions is not None:
             self._best_predictions.save(stage / f"{prefix}{PREDICTIONS}")
 
-    def load(self, folder: Path, prefix: str = "") -> dict[str, Any]:
+    def load(self, folder: Path, prefix: str = "") -> dict[str, object]:
         """Continue from a checkpoint, and return what was stored as ``extra``.
 
         Raises:

@@ -1,6 +1,6 @@
 """The fields of training and of SpecAugment."""
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -97,7 +97,7 @@ class TrainingConfig(Config):
         "the search sets it (see pretrain)",
     )
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """As it is; a trial that uses no later field is what it was before there was one."""
         later = {"pretrained": None, "shuffle_rows": 8192}
         fields = super().identity()

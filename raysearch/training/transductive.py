@@ -7,7 +7,7 @@ ranks or refuses figures asks ``is_transductive``.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from raysearch.config.base import Places
 from raysearch.errors import ConfigError, UserError
@@ -45,7 +45,7 @@ def mark(transductive: bool) -> str:
 
 
 def check_unmixed(
-    settings: Settings, elsewhere: Mapping[str, Iterable[Any]], places: Places
+    settings: Settings, elsewhere: Mapping[str, Iterable[object]], places: Places
 ) -> None:
     """Refuse a search that would rank transductive trials with inductive ones.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field
 from torch import Tensor
@@ -30,7 +30,7 @@ class TrialState(Config):
     history: list[dict[str, float]] = Field(description="metrics of each epoch done")
     seed: int = Field(description="the trial's own seed")
     objective: str = Field(description="the metric that chose the best epoch")
-    extra: dict[str, Any] = Field(description="the caller's own values")
+    extra: dict[str, object] = Field(description="the caller's own values")
 
     def write(
         self,

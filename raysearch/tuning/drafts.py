@@ -28,7 +28,7 @@ class Draft:
         self._sampler, self._study, self._trial = sampler, study, trial
         space = sampler.infer_relative_search_space(study, trial)
         self._together = sampler.sample_relative(study, trial, space)
-        self.params: dict[str, Any] = {}
+        self.params: dict[str, object] = {}
 
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
@@ -75,7 +75,7 @@ class WholeSampler(BaseSampler):
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """Return nothing, as the relative space is empty."""
         return {}
 

@@ -8,7 +8,6 @@ import json
 import os
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
@@ -27,7 +26,7 @@ class UnsyncedJournal(JournalFileBackend):
         self._path, self._held = path, JournalFileSymlinkLock(path)
         super().__init__(path, lock_obj=self._held)
 
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+    def append_logs(self, logs: list[dict[str, object]]) -> None:
         """Write ``logs`` through to the operating system; a full disk is waited for.
 
         Raises:

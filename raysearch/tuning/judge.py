@@ -144,7 +144,7 @@ class Judge:
         return ends
 
     def _warmup_of(self, record: TrialRecord) -> int:
-        """The trial's own, for it may be searched."""
+        """Return the epochs of warm-up of the trial; they differ where they are searched."""
         if record.number not in self._warmups:
             self._warmups[record.number] = self._problem.warmup_epochs(record.config)
         return self._warmups[record.number]

@@ -4,7 +4,6 @@ import platform
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import ray
 
@@ -21,7 +20,7 @@ __all__ = ["session_facts"]
 
 def session_facts(
     spec: SearchSpec, audited: AuditedSplit, session: ClusterSession
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Gather versions, seed, data, audit, commit and machines for ``run.json``."""
     packages = ("raysearch", "ray", "torch", "torchaudio", "optuna", "numpy", "pyarrow")
     nodes = cluster_nodes(ray.nodes())

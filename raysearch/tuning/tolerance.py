@@ -48,7 +48,7 @@ class ValidationNoise:
         counts = tuple(tuple(int(n) for n in one) for one in data["counts"])
         return cls(counts, tuple(int(n) for n in data["speakers"]))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain data."""
         return asdict(self)
 

@@ -68,7 +68,7 @@ class GroupFit(DataParallelTrainer):
     """
 
     def __init__(
-        self, serve: Callable[[dict[str, Any]], None], config: dict[str, Any], **run: Any
+        self, serve: Callable[[dict[str, object]], None], config: dict[str, object], **run: Any
     ) -> None:
         super().__init__(serve, train_loop_config=config, backend_config=ProcessGroup(), **run)
         self._controller: Any = None

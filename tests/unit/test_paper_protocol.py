@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from raysearch.evaluation.arm import Arm
-from raysearch.evaluation.paper import paper_arm
+from raysearch.evaluation.arm import Arm, paper_arm
 from raysearch.spec import SearchSpec
 from raysearch.streaming.preparation import prepare_split
 

@@ -24,7 +24,7 @@ def bus_bandwidth(num_bytes: int, seconds: float, num_ranks: int) -> float:
 
 def measure(
     rank: int, world: int, host: str, port: int, backend: str, num_bytes: int, limit_s: int
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """The median seconds of an all-reduce of ``num_bytes`` of float32.
 
     Args:

@@ -11,13 +11,13 @@ from typing import Any
 __all__ = ["look"]
 
 
-def look() -> dict[str, Any]:
+def look() -> dict[str, object]:
     """Gather the facts of ``raysearch.service.doctor.facts.TorchFacts``."""
     try:
         import torch
     except Exception as error:
         return {"error": _line(error)}
-    found: dict[str, Any] = {"error": None, "audio_error": None, "cuda_warning": None}
+    found: dict[str, object] = {"error": None, "audio_error": None, "cuda_warning": None}
     try:
         import torchaudio  # noqa: F401
     except Exception as error:
@@ -34,7 +34,7 @@ def _usable(torch: Any) -> int:
     return int(torch.cuda.device_count()) if torch.cuda.is_available() else 0
 
 
-def _gpu(torch: Any, index: int) -> dict[str, Any]:
+def _gpu(torch: Any, index: int) -> dict[str, object]:
     device = torch.cuda.get_device_properties(index)
     found = {"name": device.name, "memory_gib": device.total_memory / 2**30, "error": None}
     try:
