@@ -16,9 +16,9 @@ class Limit:
 
 # A count that has come down takes its ceiling with it, to the target.
 STATIC = {
-    "signatures with Any, %": Limit(now=15.8, target=10),
-    "dict[str, Any]": Limit(now=231, target=60),
-    "imports inside functions": Limit(now=155, target=35),
+    "signatures with Any, %": Limit(now=13.4, target=10),
+    "dict[str, Any]": Limit(now=183, target=60),
+    "imports inside functions": Limit(now=114, target=35),
 }
 
 
