@@ -20,7 +20,7 @@ from raysearch.race.verdicts import Gap, Verdict, decide, num_rounds, order, ver
 from raysearch.run_folder import RunFolder
 from raysearch.searching.run_files import kept_files, note_data
 from raysearch.spec import SearchSpec
-from raysearch.storage.run_storage import RunSender, acquire_run
+from raysearch.storage.two_kinds import storage_of
 from raysearch.trial_records import Trials
 from raysearch.tuning.tuner import Sitting, Watcher, end_paused, search_part
 
@@ -68,9 +68,9 @@ class Race:
     ) -> None:
         self._folder, self.state, self._ground = folder, state, ground
         self._total, self._audience = total, audience
+        self._last, self._store = num_rounds(len(state.systems)), storage_of(folder.root)
         self._accounts = Accounts(folder, state, ground)
-        self._sender = RunSender(folder.root)
-        self._last = num_rounds(len(state.systems))
+        self._sender = self._store.sync(folder.root)
 
     @property
     def seen(self) -> Mapping[str, Seen]:
@@ -186,12 +186,12 @@ class Race:
     def _end_paused(self, system: str, num_paused: int) -> None:
         spec, run = self._ground.specs[system], self._folder.run(system)
         with (
-            acquire_run(run.root) as lease,
+            self._store.lease(run.root) as lease,
             self._audience.leaving(system, spec, run, num_paused) as told,
             kept_files(run, spec, self._ground.audited) as files,
         ):
             told = replace(told, observers=(*told.observers, *files))
-            sitting = Sitting(spec, run, lease, self._ground.audited, told)
+            sitting = Sitting(spec, run, lease, self._store, self._ground.audited, told)
             end_paused(sitting, "its system is out of the race")
         self._accounts.look_again(system)
 
@@ -268,13 +268,13 @@ class Race:
         expected = in_all_turns(own.search, self._total, len(self.state.systems))
         spec = replace(own, search=own.search.model_copy(update={**turn.limits, **fields}))
         try:
-            with acquire_run(run.root) as lease:
+            with self._store.lease(run.root) as lease:
                 run.open(_as_kept(spec, own, turn.grant), resume=True)
                 note_data(run, ground.audited)
                 files = kept_files(run, spec, ground.audited)
                 with self._audience.turn(round_, system, spec, run) as told, files as kept:
                     told = replace(told, observers=(clock, *told.observers, *kept))
-                    sitting = Sitting(spec, run, lease, ground.audited, told, expected)
+                    sitting = Sitting(spec, run, lease, self._store, ground.audited, told, expected)
                     final = FinalStage(run, spec, lease, ground.audited, told)
                     finish, bench = None if until else final, ground.bench(system)
                     search_part(sitting, ground.session, bench, until=until, finish=finish)

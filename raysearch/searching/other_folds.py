@@ -10,7 +10,7 @@ from raysearch.run_folder import RunFolder
 from raysearch.searching.run_files import note_data
 from raysearch.searching.whole_search import HeldSearch
 from raysearch.spec import SearchSpec
-from raysearch.storage.run_storage import acquire_run
+from raysearch.storage.two_kinds import storage_of
 from raysearch.tuning.start_record import learned_by
 from raysearch.tuning.tuner import Watcher
 
@@ -45,19 +45,20 @@ def _search(
     run: RunFolder,
     spec: SearchSpec,
     session: ClusterSession,
-    storage: Path,
+    features: Path,
     watcher: Watcher,
     started: float,
 ) -> None:
     fold = spec.protocol.fold
     inner = run.nested(fold)
-    with acquire_run(inner.root) as lease:
+    storage = storage_of(run.root)
+    with storage.lease(inner.root) as lease:
         inner.open(spec, resume=inner.spec_file.exists())
         if is_over(inner, spec):
             return
-        audited = split_of(run, spec, storage)
+        audited = split_of(run, spec, features)
         found = learned_by(run)
         note_data(inner, audited, found[1] if found else None)
         watcher.say(f"searching inside fold {fold}")
-        held = HeldSearch(inner, spec, lease, audited, session, storage, started)
+        held = HeldSearch(inner, spec, lease, audited, session, storage, features, started)
         held.conduct(watcher, begin=begin_as(run, inner) if spec.pretrain.wanted else None)

@@ -22,8 +22,9 @@ from raysearch.searching.observers import SearchObserver, Underway, watcher_of
 from raysearch.searching.results import Run
 from raysearch.searching.run_files import kept_files, note_data
 from raysearch.spec import SearchSpec
-from raysearch.storage.replica import check_writable, display_path, open_storage
-from raysearch.storage.run_storage import acquire_run, existing_run, fetch_run, fetch_specs
+from raysearch.storage.replica import check_writable, display_path
+from raysearch.storage.run_storage import existing_run, fetch_run, fetch_specs
+from raysearch.storage.two_kinds import Storage, storage_at
 from raysearch.streaming.preparation import AuditedSplit, prepare_split
 from raysearch.tuning.start_source import Source, find_source, fitted, outline
 from raysearch.tuning.tuner import Begun, Watcher, run_search
@@ -73,7 +74,8 @@ def search(
         SearchInterruptedError: a signal came; it can be resumed.
     """
     started = time.time() if started is None else started
-    place, told = open_storage(str(storage)), watcher_of(observers)
+    kept, told = storage_at(str(storage)), watcher_of(observers)
+    place = kept.root
     address = address or os.environ.get("RAY_ADDRESS")
     named = None if name is None else named_run(place, name)
     source = find_source(spec, place, named if resume else None)
@@ -93,13 +95,13 @@ def search(
         about.append(given.line())
     run.check(spec, resume=resume, of_space=of_space)
     with (
-        acquire_run(run.root, told.say if resume else None) as lease,
+        kept.lease(run.root, told.say if resume else None) as lease,
         cluster_session(address, run.logs) as session,
     ):
         if not session.local:
             check_shared(place)
         run.open(spec, resume=resume)
-        held = HeldSearch(run, spec, lease, audited, session, place, started)
+        held = HeldSearch(run, spec, lease, audited, session, kept, place, started)
         with _watched(observers, held) as found:
             note_data(run, audited, source.learned if source else None)
             _say_first(held, about, told.say)
@@ -117,7 +119,8 @@ class HeldSearch:
         lease: of the folder.
         audited: the data.
         session: the connected Ray.
-        storage: where features are kept.
+        storage: where the run is kept.
+        features: the folder in which the feature store lies.
         started: when the command began, in seconds since 1970.
     """
 
@@ -126,7 +129,8 @@ class HeldSearch:
     lease: Lease
     audited: AuditedSplit
     session: ClusterSession
-    storage: Path
+    storage: Storage
+    features: Path
     started: float
 
     def conduct(self, told: Watcher, begin: Callable[[WorkerPool], Begun] | None = None) -> None:
@@ -146,6 +150,7 @@ class HeldSearch:
                 self.session,
                 started=self.started,
                 storage=self.storage,
+                features=self.features,
                 watcher=told,
                 begin=begin,
                 finish=FinalStage(self.run, self.spec, self.lease, self.audited, told),
@@ -215,4 +220,4 @@ def _begin(
 ) -> Callable[[WorkerPool], Begun] | None:
     if source is None:
         return None
-    return PretrainStage(held.run, held.spec, held.lease, held.audited, source, held.storage, told)
+    return PretrainStage(held.run, held.spec, held.lease, held.audited, source, held.features, told)

@@ -21,7 +21,7 @@ from types import TracebackType
 from raysearch.errors import DataError, RaysearchError
 from raysearch.files import write_json
 from raysearch.patience import no_room, patiently
-from raysearch.storage.run_storage import RunSender
+from raysearch.storage.two_kinds import storage_of
 
 __all__ = ["Record", "recorded", "records"]
 
@@ -104,7 +104,7 @@ class _Beats:
     def __init__(self, run: Path, record: Record) -> None:
         self._record = record
         self._file = run / "jobs" / f"{record.submission}.json"
-        self._sender = RunSender(run)
+        self._sender = storage_of(run).sync(run)
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="job record", daemon=True)
 

@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 from raysearch.errors import RaysearchError
-from raysearch.storage.run_storage import RunSender
+from raysearch.storage.two_kinds import storage_of
 
 __all__ = ["BackgroundSender"]
 
@@ -26,7 +26,7 @@ class BackgroundSender:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._sender = RunSender(folder)
+        self._sender = storage_of(folder).sync(folder)
         self._sender.send()
         self._rung, self._done = threading.Event(), False
         self._thread = threading.Thread(target=self._serve, name="file sender", daemon=True)

@@ -15,7 +15,8 @@ from raysearch.patience import no_room, patiently
 from raysearch.run_folder import RunFolder
 from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec
-from raysearch.storage.run_storage import open_ledger, publication
+from raysearch.storage.run_storage import publication
+from raysearch.storage.two_kinds import Storage
 from raysearch.streaming.preparation import AuditedSplit, FeatureBank, Progress
 from raysearch.trial_records import Trials
 from raysearch.tuning.adapters import ConductorScheduler, ConductorSearcher
@@ -108,6 +109,7 @@ class Sitting:
         spec: the settings.
         run: the run's folder, opened for them.
         lease: of the folder.
+        storage: where the folder is kept.
         audited: the data.
         watcher: who is told.
         num_trials: that the search is to have in all its sittings; None: those of ``spec``.
@@ -117,6 +119,7 @@ class Sitting:
     spec: SearchSpec
     run: RunFolder
     lease: Lease
+    storage: Storage
     audited: AuditedSplit
     watcher: Watcher
     num_trials: int | None = None
@@ -186,7 +189,7 @@ def end_paused(sitting: Sitting, reason: str) -> None:
 @contextmanager
 def _ledger(sitting: Sitting) -> Iterator[LedgerStore]:
     """The run's ledger, all of it sent at the end; a second signal waits for nothing."""
-    ledger = open_ledger(sitting.run.ledger_file, sitting.lease.fence)
+    ledger = sitting.storage.ledger(sitting.run.root, sitting.lease.fence)
     if ledger.message:
         sitting.watcher.say(ledger.message)
     try:

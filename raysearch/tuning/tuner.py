@@ -12,7 +12,7 @@ from raysearch.ray_cluster.session import ClusterSession
 from raysearch.run_folder import RunFolder
 from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec
-from raysearch.storage.run_storage import RunSender
+from raysearch.storage.two_kinds import Storage
 from raysearch.streaming.preparation import AuditedSplit, FeatureBank, prepare_features
 from raysearch.streaming.speakers import speakers_of_one
 from raysearch.streaming.wanted_features import WantedFeatures
@@ -46,7 +46,8 @@ def run_search(
     session: ClusterSession,
     *,
     started: float,
-    storage: Path,
+    storage: Storage,
+    features: Path,
     watcher: Watcher,
     begin: Callable[[WorkerPool], Begun] | None = None,
     finish: Callable[[Ended], None] | None = None,
@@ -60,7 +61,8 @@ def run_search(
         audited: its data.
         session: the connected Ray.
         started: when the command began, in seconds since 1970.
-        storage: where the feature store lies.
+        storage: where the run is kept.
+        features: the folder in which the feature store lies.
         watcher: who is told.
         begin: makes what the trials start from, on slots that it waits for.
         finish: makes the final model of the trials; not called after an interruption.
@@ -73,9 +75,9 @@ def run_search(
         InfrastructureError: no slot is left, or none came up.
         DataError: the audio cannot be used, or changed since the run began.
     """
-    sitting = Sitting(spec, run, lease, audited, watcher)
+    sitting = Sitting(spec, run, lease, storage, audited, watcher)
     with _noted(sitting, session, started), signals() as interrupt:
-        bank = prepared_bank(spec, audited, storage, watcher)
+        bank = prepared_bank(spec, audited, features, watcher)
         with open_pool(spec, run, session, watcher.say) as pool:
             say_slots(pool, watcher.say)
             begun = begin(pool) if begin else Begun()
@@ -138,7 +140,7 @@ def _noted(sitting: Sitting, session: ClusterSession, started: float) -> Iterato
     facts = session_facts(spec, audited, session)
     facts["num_startup_trials"] = sitting.num_startup
     run.add_session(started, sitting.lease.fence, facts)
-    RunSender(run.root).send()
+    sitting.storage.sync(run.root).send()
     try:
         yield
     except SearchInterruptedError:

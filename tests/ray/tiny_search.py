@@ -12,6 +12,7 @@ from raysearch.ledger import TERMINAL, read
 from raysearch.run_folder import RunFolder
 from raysearch.run_lease import RunLease
 from raysearch.spec import SearchSpec
+from raysearch.storage.two_kinds import storage_of
 from raysearch.streaming.preparation import prepare_split
 from raysearch.tuning.start_source import find_source, fitted, write_learned
 from raysearch.tuning.tuner import Watcher, run_search
@@ -93,7 +94,8 @@ def search(
             audited,
             cluster,
             started=time.time(),
-            storage=storage,
+            storage=storage_of(storage),
+            features=storage,
             watcher=watcher,
             begin=begin,
             finish=finish if finals else None,

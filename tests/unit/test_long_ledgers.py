@@ -12,8 +12,9 @@ from raysearch.storage import segments as segments_module
 from raysearch.storage.mirror import fetch_changed
 from raysearch.storage.objects import ObjectStore
 from raysearch.storage.replica import open_storage
-from raysearch.storage.run_storage import RunSender, existing_run
+from raysearch.storage.run_storage import existing_run
 from raysearch.storage.segments import SegmentLedger, fetch_ledger
+from raysearch.storage.two_kinds import storage_of
 
 NUM_FLUSHES = 300
 
@@ -81,7 +82,7 @@ def test_what_became_of_a_long_search_is_read_by_few_requests(tmp_path, monkeypa
         curves = run.root / "tensorboard" / f"{number:04d}" / "events"
         curves.parent.mkdir(parents=True)
         curves.write_bytes(b"curves")
-    RunSender(run.root).send()
+    storage_of(run.root).sync(run.root).send()
     start(opened(ObjectStore(url), run.ledger_file), *range(NUM_FLUSHES))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "desk"))
     requests.clear()

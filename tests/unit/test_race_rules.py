@@ -181,9 +181,9 @@ def test_what_the_sampler_begins_with_is_of_the_whole_race_not_of_a_first_turn(
     spec = SearchSpec.load("cnn", ["search.trials=20"])
     assert in_all_turns(spec.search, total, 3) == expected
     turn = replace(spec, search=spec.search.model_copy(update={"trials": 1}))
-    sitting = Sitting(turn, None, None, None, Watcher(print, print), expected)
+    sitting = Sitting(turn, None, None, None, None, Watcher(print, print), expected)
     assert sitting.num_startup == startup
-    assert Sitting(spec, None, None, None, Watcher(print, print)).num_startup == 5
+    assert Sitting(spec, None, None, None, None, Watcher(print, print)).num_startup == 5
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from raysearch.errors import UserError
 from raysearch.race.entrants import entrants
 from raysearch.race.race_record import RaceFolder, RaceState
 from raysearch.storage.replica import display_path, open_storage
-from raysearch.storage.run_storage import RunSender, existing_run, fetched_run
+from raysearch.storage.run_storage import existing_run, fetched_run
+from raysearch.storage.two_kinds import storage_of
 
 ASKED = {"search.core_budget": "30m"}
 
@@ -24,7 +25,7 @@ def url(tmp_path, monkeypatch):
     for system, spec in specs.items():
         folder.run(system).open(spec, resume=False)
     folder.save(RaceState(systems=list(specs), left_out={}, asked=ASKED, final="auto"))
-    RunSender(folder.root).send()
+    storage_of(folder.root).sync(folder.root).send()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "desk"))
     return url
 

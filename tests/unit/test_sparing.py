@@ -7,8 +7,8 @@ import pytest
 from raysearch import sparing
 from raysearch.errors import StorageRefusedError
 from raysearch.sparing import Sparing
-from raysearch.storage.run_storage import RunSender
 from raysearch.storage.sending import BackgroundSender
+from raysearch.storage.small_files import RunSender
 
 
 @pytest.mark.parametrize("cost_s", [0.001, 0.26])

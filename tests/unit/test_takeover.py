@@ -19,8 +19,10 @@ from raysearch.storage.object_lease import ObjectLease
 from raysearch.storage.objects import ObjectStore
 from raysearch.storage.publication import Publication
 from raysearch.storage.replica import open_storage, replica_of
-from raysearch.storage.run_storage import RunSender, acquire_run, fetch_run, send_published
+from raysearch.storage.run_storage import acquire_run, fetch_run, send_published
 from raysearch.storage.segments import SegmentLedger, fetch_ledger
+from raysearch.storage.small_files import RunSender
+from raysearch.storage.two_kinds import storage_of
 from raysearch.streaming import store
 from raysearch.training.checkpoint import publish
 from raysearch.trial_records import Trials
@@ -56,7 +58,7 @@ def test_a_replaced_driver_sends_nothing_more(run, objects):
     holding = acquire_run(run)
     holding.__enter__()
     write(run, "summary.json", "ours")
-    RunSender(run).send()
+    storage_of(run).sync(run).send()
     replace_driver(objects)
     write(run, "summary.json", "stale")
     with pytest.raises(InfrastructureError, match="taken over"):
@@ -194,7 +196,7 @@ def test_lines_that_never_got_there_leave_no_gap(objects, tmp_path):
 def test_what_a_driver_here_is_writing_is_not_fetched_over(run):
     with acquire_run(run):
         write(run, "summary.json", "first")
-        RunSender(run).send()
+        storage_of(run).sync(run).send()
         write(run, "summary.json", "second")
         fetch_run(run)
         assert (run / "summary.json").read_text() == "second"
