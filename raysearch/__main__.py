@@ -1,11 +1,10 @@
 """``raysearch VERB ...``, also ``python -m raysearch VERB ...``.
 
-Nothing heavy is imported before an interruption, an ASCII locale and the working folder are dealt
-with.
+Nothing but Python's own modules is imported before an ASCII locale and the working folder are dealt
+with, and nothing heavy before an interruption is: hence the imports inside ``main``.
 """
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
 
@@ -22,11 +21,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         _set_up_process()
         argv = sys.argv[1:]
-    at_once = _end_at_once()
-    from raysearch.cli.main import run_command
+    from raysearch.cli.interruptions import ended_at_once
 
-    if at_once:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    with ended_at_once():
+        from raysearch.cli.main import run_command
     return run_command(argv)
 
 
@@ -52,26 +50,6 @@ def _working_folder_last() -> None:
         sys.path.pop(0)  # python -m
     if here not in sys.path:
         sys.path.append(here)
-
-
-def _end_at_once() -> bool:
-    """Let an interruption end the process while modules are imported: nothing is to be tidied up.
-
-    An import turns it into other errors, or tracebacks of its own. Returns whether it was set.
-    """
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        return False
-    try:
-        signal.signal(signal.SIGINT, _say_interrupted)
-    except ValueError:  # not in the main thread
-        return False
-    return True
-
-
-def _say_interrupted(number: int, frame: object) -> None:
-    del number, frame
-    os.write(2, b"raysearch: interrupted\n")
-    os._exit(130)
 
 
 if __name__ == "__main__":

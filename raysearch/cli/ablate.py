@@ -1,52 +1,32 @@
 """``raysearch ablate``: what a finished search's winner owes to each of its parts."""
 
-import argparse
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from raysearch.cli.options import add_cluster, add_run, run_at, storage_folder
+from raysearch.cli.evaluation_options import AblateOptions
 from raysearch.cli.terminal import ProgressLine, heading, plain_console
-from raysearch.run_folder import RunFolder
+from raysearch.evaluation.ablate import ablate, stored_ablations
+from raysearch.evaluation.named_ablations import check_names
+from raysearch.ray_cluster.session import cluster_session
 from raysearch.storage.replica import display_path
+from raysearch.storage.run_storage import acquire_run
 from raysearch.training.transductive import mark
+from raysearch.tuning.tuner import Watcher
 
-__all__ = ["add"]
-
-
-def add(verbs: Any) -> None:
-    """Add the verb to the parser."""
-    parser = verbs.add_parser(
-        "ablate", help="retrain a winner without its parts", description=__doc__
-    )
-    add_run(parser)
-    parser.add_argument(
-        "--only", metavar="A,B", help="augmentation, resolution-32, attention, prosody, ..."
-    )
-    parser.add_argument(
-        "--storage",
-        type=storage_folder,
-        metavar="DIR|URL",
-        help="where features are kept (default: by the run)",
-    )
-    add_cluster(parser)
-    parser.set_defaults(verb=ablate_run)
+__all__ = ["ablate_run"]
 
 
-def ablate_run(arguments: argparse.Namespace) -> int:
+def ablate_run(options: AblateOptions) -> int:
     """Carry the verb out."""
-    from raysearch.evaluation.ablate import stored_ablations
-    from raysearch.evaluation.named_ablations import check_names
-
-    run = run_at(arguments.run)
-    console = plain_console()
-    names = [name.strip() for name in arguments.only.split(",")] if arguments.only else []
+    run, names, console = options.run, options.names, plain_console()
     check_names(names)
     found = stored_ablations(run)
     done = {**found.get("ablations", {}), **found.get("skipped", {})}
     if not found or any(name not in done for name in names):
-        found = _ablate(arguments, run, names and [*done, *names], console)
+        found = _ablate(options, names and [*done, *names], console)
     else:
         console.print("ablated before; the stored figures:", highlight=False)
     _show(console, found)
@@ -55,25 +35,19 @@ def ablate_run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _ablate(
-    arguments: argparse.Namespace, run: RunFolder, names: list[str], console: Console
-) -> dict[str, Any]:
-    from raysearch.evaluation.ablate import ablate
-    from raysearch.ray_cluster.session import cluster_session
-    from raysearch.storage.run_storage import acquire_run
-    from raysearch.tuning.tuner import Watcher
-
+def _ablate(options: AblateOptions, names: Sequence[str], console: Console) -> dict[str, Any]:
+    run = options.run
     with (
         acquire_run(run.root) as lease,
         ProgressLine(console) as progress,
-        cluster_session(arguments.address, run.logs) as session,
+        cluster_session(options.address, run.logs) as session,
     ):
         return ablate(
             run,
             lease,
             session,
             names=list(dict.fromkeys(names)),
-            storage=arguments.storage or run.storage,
+            storage=options.storage,
             watcher=Watcher(progress.say, progress.update),
         )
 

@@ -1,47 +1,24 @@
 """``raysearch compare``: evaluated runs side by side, and what may be claimed of them."""
 
-import argparse
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 
-from raysearch.cli.options import add_run, run_at
+from raysearch.cli.evaluation_options import CompareOptions
 from raysearch.cli.terminal import heading, plain_console
+from raysearch.evaluation.compare import Compared, compare_all
+from raysearch.evaluation.stored_evaluations import System, load_systems
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from raysearch.evaluation.compare import Compared
-    from raysearch.evaluation.stored_evaluations import System
-
-__all__ = ["add"]
+__all__ = ["compare_runs"]
 
 
-def add(verbs: Any) -> None:
-    """Add the verb to the parser."""
-    parser = verbs.add_parser(
-        "compare", help="compare evaluated runs, each with the first", description=__doc__
-    )
-    add_run(parser, "first")
-    add_run(parser, "others", nargs="+")
-    parser.add_argument(
-        "--protocol", choices=["paper"], help="compare under the papers' own splits instead"
-    )
-    parser.add_argument("--json", action="store_true", help="machine-readable output")
-    parser.set_defaults(verb=compare_runs)
-
-
-def compare_runs(arguments: argparse.Namespace) -> int:
+def compare_runs(options: CompareOptions) -> int:
     """Carry the verb out."""
-    from raysearch.evaluation.compare import compare_all
-    from raysearch.evaluation.stored_evaluations import load_systems
-
-    runs = [run_at(text).root for text in (arguments.first, *arguments.others)]
-    systems = load_systems(runs, paper=arguments.protocol == "paper")
+    systems = load_systems([run.root for run in options.runs], paper=options.paper)
     found = compare_all({system.name: system.table for system in systems})
-    if arguments.json:
+    if options.json:
         kind = {"transductive": systems[0].transductive}
         print(json.dumps([{**one.to_dict(), **kind} for one in found], indent=2))
     else:
@@ -49,7 +26,7 @@ def compare_runs(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _show(console: Console, systems: "Sequence[System]", found: "Sequence[Compared]") -> None:
+def _show(console: Console, systems: Sequence[System], found: Sequence[Compared]) -> None:
     first = systems[0]
     heading(
         console,
@@ -76,7 +53,7 @@ def _show(console: Console, systems: "Sequence[System]", found: "Sequence[Compar
         console.print("settings saw these speakers", highlight=False)
 
 
-def _ua(system: "System") -> str:
+def _ua(system: System) -> str:
     entry = system.figures["ua"]
     bounds = entry["interval"]
     span = f" [{100 * bounds[0]:.1f}, {100 * bounds[1]:.1f}]" if bounds else ""

@@ -1,8 +1,8 @@
 """``raysearch corpus``: what a corpus holds, what was dropped, and whether its folds leak."""
 
-import argparse
 import json
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -11,57 +11,35 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from raysearch.cli.options import add_data, add_storage, overrides
+from raysearch.cli.inspection_options import CorpusOptions
+from raysearch.cli.options import Setting
 from raysearch.cli.terminal import heading, plain_console
 from raysearch.config.base import build
-from raysearch.config.overrides import parse_override
 from raysearch.corpora.corpus_table import CorpusConfig
 from raysearch.corpora.reasons import UNUSABLE, commonest, counted
 from raysearch.corpora.spelling import spelling_notes
 from raysearch.corpora.utterance import Corpus, Dropped, Utterance
-from raysearch.errors import ConfigError, EmptyCorpusError
+from raysearch.errors import EmptyCorpusError
 from raysearch.features.audio import AudioError, read_audio
 from raysearch.protocols.audit import Audit, audit
 from raysearch.protocols.folds import outer_folds
 from raysearch.protocols.splits import ProtocolConfig, Split, make_split
 from raysearch.storage.corpora import read_corpus
 
-__all__ = ["add"]
+__all__ = ["describe"]
 
 
-def add(verbs: Any) -> None:
-    """Add the verb to the parser."""
-    parser = verbs.add_parser(
-        "corpus", help="describe a corpus and audit its folds", description=__doc__
-    )
-    add_data(parser)
-    add_storage(parser)
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="a setting of corpus or protocol, as corpus.label_map=common",
-    )
-    parser.add_argument("--json", action="store_true", help="machine-readable output")
-    parser.set_defaults(verb=describe)
-
-
-def describe(arguments: argparse.Namespace) -> int:
+def describe(options: CorpusOptions) -> int:
     """Carry the verb out."""
-    settings = overrides(arguments) | dict(parse_override(text) for text in arguments.set)
-    for key in settings:
-        if not key.startswith(("corpus.", "protocol.")):
-            raise ConfigError(f"--set {key}: only corpus.* and protocol.* are settings here")
-    corpus_config = build(CorpusConfig, _section(settings, "corpus"), prefix="corpus")
-    protocol = build(ProtocolConfig, _section(settings, "protocol"), prefix="protocol")
-    console = plain_console(quiet=arguments.json)
-    corpus = _without_unusable(read_corpus(corpus_config, arguments.storage), console)
+    corpus_config = build(CorpusConfig, _section(options.settings, "corpus"), prefix="corpus")
+    protocol = build(ProtocolConfig, _section(options.settings, "protocol"), prefix="protocol")
+    console = plain_console(quiet=options.json)
+    corpus = _without_unusable(read_corpus(corpus_config, options.storage), console)
     num_folds = len(outer_folds(corpus, protocol))
-    wanted = range(num_folds) if arguments.fold is None else [protocol.fold]
+    wanted = [protocol.fold] if options.one_fold else range(num_folds)
     splits = [make_split(corpus, protocol.model_copy(update={"fold": k})) for k in wanted]
     audits = [audit(split) for split in splits]
-    if arguments.json:
+    if options.json:
         print(json.dumps(_facts(corpus, splits, audits), indent=2))
     else:
         _show(console, corpus, splits, audits)
@@ -70,9 +48,9 @@ def describe(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _section(settings: dict[str, Any], name: str) -> dict[str, Any]:
+def _section(settings: Sequence[Setting], name: str) -> dict[str, Any]:
     prefix = f"{name}."
-    return {k.removeprefix(prefix): v for k, v in settings.items() if k.startswith(prefix)}
+    return {k.removeprefix(prefix): v for k, v in settings if k.startswith(prefix)}
 
 
 def _without_unusable(corpus: Corpus, console: Console) -> Corpus:

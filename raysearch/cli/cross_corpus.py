@@ -1,79 +1,37 @@
 """``raysearch cross-corpus``: each run's winner on the other runs' corpora, and on further ones."""
 
-import argparse
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from raysearch.cli.options import add_cluster, add_run, add_storage, run_at
+from raysearch.cli.evaluation_options import CrossCorpusOptions
 from raysearch.cli.terminal import ProgressLine, plain_console
-from raysearch.config.base import build
-from raysearch.errors import UserError
+from raysearch.evaluation.cross_corpus import plan_matrix, score_matrix
 from raysearch.files import write_json
+from raysearch.ray_cluster.session import cluster_session
 from raysearch.storage.replica import display_path
 from raysearch.training.transductive import mark
+from raysearch.tuning.tuner import Watcher
 
-if TYPE_CHECKING:
-    from raysearch.corpora.corpus_table import CorpusConfig
-
-__all__ = ["add"]
+__all__ = ["score_across"]
 
 
-def add(verbs: Any) -> None:
-    """Add the verb to the parser."""
-    parser = verbs.add_parser(
-        "cross-corpus", help="score winners on each other's corpora", description=__doc__
-    )
-    add_run(parser, "runs", nargs="+")
-    parser.add_argument(
-        "--target",
-        action="append",
-        default=[],
-        metavar="CORPUS=PATH",
-        help="a further corpus to score on; once for each",
-    )
-    parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="where to write (default: the storage folder)"
-    )
-    add_storage(parser)
-    add_cluster(parser)
-    parser.set_defaults(verb=score_across)
-
-
-def score_across(arguments: argparse.Namespace) -> int:
+def score_across(options: CrossCorpusOptions) -> int:
     """Carry the verb out."""
-    from raysearch.evaluation.cross_corpus import plan_matrix, score_matrix
-    from raysearch.ray_cluster.session import cluster_session
-    from raysearch.tuning.tuner import Watcher
-
-    runs = [run_at(text) for text in arguments.runs]
-    targets = [_target(text) for text in arguments.target]
-    plan = plan_matrix(runs, targets, arguments.storage)
+    plan = plan_matrix(options.runs, options.targets, options.storage)
     console = plain_console()
     with (
         ProgressLine(console) as progress,
-        cluster_session(arguments.address, runs[0].logs),
+        cluster_session(options.address, options.runs[0].logs),
     ):
-        matrix = score_matrix(plan, arguments.storage, Watcher(progress.say, progress.update))
-    output = arguments.output or arguments.storage / "cross_corpus.json"
-    write_json(output, matrix)
+        matrix = score_matrix(plan, options.storage, Watcher(progress.say, progress.update))
+    write_json(options.output, matrix)
     _show(console, matrix)
     console.print(
-        f"written to {display_path(output)}", highlight=False, markup=False, soft_wrap=True
+        f"written to {display_path(options.output)}", highlight=False, markup=False, soft_wrap=True
     )
     return 0
-
-
-def _target(text: str) -> "CorpusConfig":
-    from raysearch.corpora.corpus_table import CorpusConfig
-
-    name, _, path = text.partition("=")
-    if not path and name != "demo":
-        raise UserError(f"--target {text}: write CORPUS=PATH, such as emodb=EMO-DB/")
-    data = str(Path(path).expanduser().absolute()) if path else None
-    return build(CorpusConfig, {"name": name, "data": data}, prefix="corpus")
 
 
 def _show(console: Console, matrix: dict[str, dict[str, Any]]) -> None:

@@ -1,76 +1,39 @@
 """``raysearch evaluate``: score a finished search on its test rows, honestly."""
 
-import argparse
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from raysearch.cli.options import add_cluster, add_run, run_at, storage_folder
+from raysearch.cli.evaluation_options import EvaluateOptions
 from raysearch.cli.terminal import ProgressLine, heading, plain_console
-from raysearch.run_folder import RunFolder
+from raysearch.evaluation.evaluate import best_record, evaluate
+from raysearch.evaluation.noise import noise_sweep, stored_noise
+from raysearch.evaluation.stored_evaluations import Mode, evaluation_file, stored_evaluations
+from raysearch.ray_cluster.session import cluster_session
+from raysearch.searching.other_folds import search_other_folds
 from raysearch.storage.replica import display_path
+from raysearch.storage.run_storage import acquire_run
 from raysearch.training.transductive import mark
 from raysearch.training.validation_metrics import confusion_metrics
+from raysearch.tuning.tuner import Watcher
 
-__all__ = ["add"]
-
-
-def add(verbs: Any) -> None:
-    """Add the verb to the parser."""
-    parser = verbs.add_parser(
-        "evaluate", help="score a finished search on test rows", description=__doc__
-    )
-    add_run(parser)
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument(
-        "--nested",
-        action="store_true",
-        help="repeat the search inside each outer fold and pool: the honest whole-corpus figure",
-    )
-    which.add_argument(
-        "--reuse-settings",
-        action="store_true",
-        help="train the winner's settings in the other folds (cheaper, and labelled)",
-    )
-    parser.add_argument(
-        "--protocol",
-        choices=["paper"],
-        help="train and score under the paper's own split beside it",
-    )
-    parser.add_argument(
-        "--noise", action="store_true", help="score the fold's test rows in rising noise, too"
-    )
-    parser.add_argument(
-        "--storage",
-        type=storage_folder,
-        metavar="DIR|URL",
-        help="where features are kept (default: by the run)",
-    )
-    add_cluster(parser)
-    parser.set_defaults(verb=evaluate_run)
+__all__ = ["evaluate_run"]
 
 
-def evaluate_run(arguments: argparse.Namespace) -> int:
+def evaluate_run(options: EvaluateOptions) -> int:
     """Carry the verb out."""
-    run = run_at(arguments.run)
-    console = plain_console()
-    wanted = "nested" if arguments.nested else "fold"
-    modes = ["reuse-settings" if arguments.reuse_settings else wanted]
-    modes += ["paper"] if arguments.protocol else []
-    # A sweep scores the weights that the searched fold's evaluation leaves.
-    modes += ["fold"] if arguments.noise and "fold" not in modes else []
-    from raysearch.evaluation.noise import stored_noise
-    from raysearch.evaluation.stored_evaluations import evaluation_file, stored_evaluations
-
+    run, console = options.run, plain_console()
+    modes = _modes(options)
     missing = [mode for mode in modes if mode not in stored_evaluations(run)]
-    if missing or (arguments.noise and not stored_noise(run)):
-        _evaluate(arguments, run, missing, console)
+    if missing or (options.noise and not stored_noise(run)):
+        _evaluate(options, missing, console)
     else:
         console.print("evaluated before; the stored figures:", highlight=False)
     for mode in modes:
-        _show(console, stored_evaluations(run)[mode])  # type: ignore[index]
-    if arguments.noise and (found := stored_noise(run)):
+        _show(console, stored_evaluations(run)[mode])
+    if options.noise and (found := stored_noise(run)):
         _show_noise(console, found["levels"])
     console.print(
         f"written to {display_path(evaluation_file(run))}",
@@ -81,36 +44,37 @@ def evaluate_run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _evaluate(
-    arguments: argparse.Namespace, run: RunFolder, modes: list[str], console: Console
-) -> None:
-    from raysearch.evaluation.evaluate import best_record, evaluate
-    from raysearch.evaluation.noise import noise_sweep
-    from raysearch.ray_cluster.session import cluster_session
-    from raysearch.searching.other_folds import search_other_folds
-    from raysearch.storage.run_storage import acquire_run
-    from raysearch.tuning.tuner import Watcher
+def _modes(options: EvaluateOptions) -> list[Mode]:
+    searched: Mode = "nested" if options.nested else "fold"
+    modes: list[Mode] = ["reuse-settings" if options.reuse_settings else searched]
+    if options.paper:
+        modes.append("paper")
+    if options.noise and "fold" not in modes:
+        modes.append("fold")  # a sweep scores the weights that this leaves
+    return modes
 
+
+def _evaluate(options: EvaluateOptions, modes: Sequence[Mode], console: Console) -> None:
+    run, storage = options.run, options.storage
     best_record(run)  # a run without a winner is refused before Ray is started
     with (
         acquire_run(run.root) as lease,
         ProgressLine(console) as progress,
-        cluster_session(arguments.address, run.logs) as session,
+        cluster_session(options.address, run.logs) as session,
     ):
-        storage = arguments.storage or run.storage
         watcher = Watcher(progress.say, progress.update)
         for mode in modes:
             if mode == "nested":
                 search_other_folds(run, session, storage=storage, watcher=watcher)
             evaluate(
                 run,
-                mode,  # type: ignore[arg-type]
+                mode,
                 session,
                 lease,
                 storage=storage,
                 watcher=watcher,
             )
-        if arguments.noise:
+        if options.noise:
             noise_sweep(run, storage, watcher)
 
 

@@ -6,16 +6,13 @@ be is the user's.
 
 import errno
 import os
-import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 from raysearch.errors import InfrastructureError, RaysearchError, UserError
 from raysearch.paths import shortened, why_not
 
-__all__ = ["interruptions_noted", "of_system", "output_failed", "tell"]
+__all__ = ["of_system", "output_failed", "tell"]
 
 _USERS = {
     errno.EACCES,
@@ -79,36 +76,3 @@ def output_failed(met: OSError | None = None) -> OSError | None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return error
     return None
-
-
-@contextmanager
-def interruptions_noted() -> Iterator[list[int]]:
-    """A list that an interruption (SIGINT) adds to, besides raising ``KeyboardInterrupt``.
-
-    Imports and libraries turn that into errors of their own, by which it would not be known.
-    """
-    noted: list[int] = []
-
-    def interrupted(number: int, frame: object) -> None:
-        noted.append(number)
-        raise KeyboardInterrupt
-
-    ours = (
-        threading.current_thread() is threading.main_thread()
-        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    )
-    if ours:
-        signal.signal(signal.SIGINT, interrupted)
-    before = sys.unraisablehook
-
-    def without_interruptions(args: "sys.UnraisableHookArgs") -> None:
-        if not (noted and issubclass(args.exc_type, KeyboardInterrupt)):
-            before(args)
-
-    sys.unraisablehook = without_interruptions
-    try:
-        yield noted
-    finally:
-        sys.unraisablehook = before
-        if ours and signal.getsignal(signal.SIGINT) is interrupted:
-            signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,29 +1,19 @@
 """``raysearch list``: the searches that were submitted to a cluster."""
 
-import argparse
 import time
-from typing import Any
 
-from raysearch.cli.options import add_cluster_dashboard
+from raysearch.cli.job_options import ListOptions
 from raysearch.cli.status import word_of
+from raysearch.service.jobs import Jobs, address_of
 
-__all__ = ["add"]
+__all__ = ["show"]
 
 _ROW = "{:<9}  {:<16}  {:>7}  {}"
 
 
-def add(verbs: Any) -> None:
-    """Add the verb to the parser."""
-    parser = verbs.add_parser("list", help="a cluster's submitted searches", description=__doc__)
-    add_cluster_dashboard(parser)
-    parser.set_defaults(verb=show)
-
-
-def show(arguments: argparse.Namespace) -> int:
+def show(options: ListOptions) -> int:
     """Carry the verb out."""
-    from raysearch.service.jobs import Jobs, address_of
-
-    jobs = Jobs(address_of(arguments.address))
+    jobs = Jobs(address_of(options.address))
     found = jobs.all()
     if not found:
         print(f"no search was submitted to {jobs.address}")

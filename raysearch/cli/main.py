@@ -1,32 +1,17 @@
 """The command line as a whole: its verbs, and what each kind of error ends with."""
 
 import argparse
+import inspect
 from collections.abc import Sequence
 
 from raysearch import __version__
-from raysearch.cli import (
-    ablate,
-    compare,
-    corpus,
-    cross_corpus,
-    doctor,
-    evaluate,
-    leak_study,
-    list_jobs,
-    logs,
-    replay,
-    resume,
-    run,
-    status,
-    stop,
-    submit,
-    systems,
-)
-from raysearch.cli.failures import interruptions_noted, of_system, output_failed, tell
+from raysearch.cli.failures import of_system, output_failed, tell
+from raysearch.cli.interruptions import interruptions_noted
+from raysearch.cli.verb_table import VERBS, Options
 from raysearch.errors import InfrastructureError, RaysearchError, SearchInterruptedError
 from raysearch.proxies import speak_directly
 
-__all__ = ["parser_of_all", "run_command"]
+__all__ = ["parsed", "run_command"]
 
 EXIT_CODES = (
     "exit codes: 0 done; 1 every trial failed; 2 something to correct; 3 bad data; "
@@ -54,8 +39,8 @@ def _carry_out(argv: Sequence[str], interruptions: Sequence[int]) -> int:
     """The exit code; what fails after an interruption is raised, whatever it is."""
     try:
         speak_directly()
-        arguments = parser_of_all().parse_args(argv)  # a storage is opened as it is read
-        code: int = arguments.verb(arguments)
+        name, options = parsed(argv)
+        code = VERBS[name].load_work()(options)
     except RaysearchError as error:
         if interruptions and not isinstance(error, SearchInterruptedError):
             raise
@@ -89,8 +74,25 @@ def _without_output(error: OSError) -> int:
     return 1
 
 
-def parser_of_all() -> argparse.ArgumentParser:
-    """Build the parser of the whole command: every verb and its options."""
+def parsed(argv: Sequence[str]) -> tuple[str, Options]:
+    """Read the command line: the verb's name, and its options.
+
+    Raises:
+        RaysearchError: what is named is not there, or a storage cannot be opened.
+        SystemExit: help was asked for, or the command line is wrong.
+    """
+    # Arguments of the whole command have no values: the first of another kind is the verb.
+    name = next((word for word in argv if not word.startswith("-")), "")
+    verb = VERBS.get(name)
+    options = verb.load_options() if verb else None
+    arguments = _parser(name, options).parse_args(argv)
+    if options is None:
+        raise AssertionError("the parser takes the verbs of the table alone")
+    return name, options.of(arguments)
+
+
+def _parser(chosen: str, options: type[Options] | None) -> argparse.ArgumentParser:
+    """The parser of the whole command, in which the chosen verb alone has its arguments."""
     parser = argparse.ArgumentParser(
         prog="raysearch",
         description="Find the best speech-emotion-recognition model for a corpus.",
@@ -98,9 +100,10 @@ def parser_of_all() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    for module in (
-        *(run, corpus, evaluate, ablate, compare, cross_corpus, leak_study, replay, systems),
-        *(submit, status, logs, stop, list_jobs, resume, doctor),
-    ):
-        module.add(verbs)
+    for name, verb in VERBS.items():
+        of_verb = verbs.add_parser(name, help=verb.help)
+        if name == chosen and options is not None:
+            about, _, _ = (inspect.getdoc(options) or "").partition("\n\nAttributes:")
+            of_verb.description = about
+            options.add(of_verb)
     return parser

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 from raysearch.config.metric_table import METRICS
+from raysearch.config.overrides import parse_override
 from raysearch.config.search import Final
 from raysearch.run_folder import RunFolder
 
 __all__ = [
     "AUTO",
+    "Setting",
     "add_cluster",
     "add_cluster_dashboard",
     "add_data",
@@ -22,12 +24,16 @@ __all__ = [
     "add_search",
     "add_storage",
     "folder_at",
+    "given_settings",
     "names_several",
     "overrides",
     "places_of",
     "run_at",
     "storage_folder",
 ]
+
+# A dotted key, and its value as a spec takes it.
+Setting = tuple[str, Any]
 
 # Not a space: all systems, of which the best for the data is found.
 AUTO = "auto"
@@ -266,6 +272,15 @@ def overrides(arguments: argparse.Namespace) -> dict[str, object]:
     if isinstance(workers := given.get("search.workers"), tuple):
         given["search.workers"], given["search.max_workers"] = workers
     return given
+
+
+def given_settings(arguments: argparse.Namespace) -> list[Setting]:
+    """The settings that the options stand for, then those of ``--set``, which are laid over them.
+
+    Raises:
+        ConfigError: a ``--set`` of no form.
+    """
+    return [*overrides(arguments).items(), *(parse_override(text) for text in arguments.set)]
 
 
 def _workers(text: str) -> int | tuple[int, int]:

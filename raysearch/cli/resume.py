@@ -1,48 +1,35 @@
 """``raysearch resume``: go on with a run, or a race, that was stopped or whose cluster is gone."""
 
-import argparse
-from typing import Any
-
 from raysearch.cli.options import folder_at
-from raysearch.cli.submit import add_sending, send
+from raysearch.cli.sending_options import ResumeOptions
+from raysearch.cli.submit import send
 from raysearch.errors import MissingPathError, UserError
 from raysearch.race.race_record import RaceFolder
 from raysearch.run_folder import RACE, RunFolder
+from raysearch.service.jobs import Jobs, address_of
 from raysearch.spec import SearchSpec
 
-__all__ = ["add", "specs_of"]
+__all__ = ["resume", "specs_of"]
 
 
-def add(verbs: Any) -> None:
-    """Add the verb to the parser."""
-    parser = verbs.add_parser(
-        "resume", help="go on with a run on this or another cluster", description=__doc__
-    )
-    parser.add_argument(
-        "run", metavar="RUN", help="STORAGE/NAME, or the name alone where this cluster knows it"
-    )
-    parser.add_argument(
-        "--trials", type=int, metavar="N", help="trials in all, if more than so far"
-    )
-    add_sending(parser)
-    parser.set_defaults(verb=resume)
-
-
-def resume(arguments: argparse.Namespace) -> int:
+def resume(options: ResumeOptions) -> int:
     """Carry the verb out."""
-    arguments.storage, _, name = arguments.run.rstrip("/").rpartition("/")
-    if not arguments.storage:
-        from raysearch.service.jobs import Jobs, address_of
-
-        job = Jobs(address_of(arguments.address)).find(name)
-        if not job.over:
-            raise UserError(f"{name}: it is {job.state.lower()}; there is nothing to resume")
-        arguments.storage = job.storage
-    options = ["--resume"]
-    if arguments.trials:
-        options += ["--trials", str(arguments.trials)]
-    send(arguments, name, options, specs_of(f"{arguments.storage}/{name}"), resumed=True)
+    name = options.name
+    storage = options.storage or _known_storage(name, options.sending.address)
+    arguments = ["--resume"]
+    if options.trials:
+        arguments += ["--trials", str(options.trials)]
+    specs = specs_of(f"{storage}/{name}")
+    send(options.sending, storage, name, arguments, specs, resumed=True)
     return 0
+
+
+def _known_storage(name: str, address: str | None) -> str:
+    """Where the cluster knows the run to be kept; raises UserError if it is still at work."""
+    job = Jobs(address_of(address)).find(name)
+    if not job.over:
+        raise UserError(f"{name}: it is {job.state.lower()}; there is nothing to resume")
+    return job.storage
 
 
 def specs_of(place: str) -> list[SearchSpec]:

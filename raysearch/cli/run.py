@@ -1,31 +1,21 @@
 """``raysearch run``: a search, from nothing to the best model."""
 
-import argparse
-from typing import Any
-
 import psutil
 from rich.console import Console
 
-from raysearch.cli.run_options import RunOptions, add_options
+from raysearch.cli.run_options import RunOptions
 from raysearch.cli.terminal import ProgressLine, plain_console
 from raysearch.errors import UserError
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 
-__all__ = ["add"]
+__all__ = ["run"]
 
 
-def add(verbs: Any) -> None:
-    """Add the verb to the parser."""
-    parser = verbs.add_parser("run", help="search for the best model", description=__doc__)
-    add_options(parser)
-    parser.set_defaults(verb=run)
-
-
-def run(arguments: argparse.Namespace) -> int:
+def run(options: RunOptions) -> int:
     """Carry the verb out."""
     started = psutil.Process().create_time()
-    options, console = RunOptions.of(arguments), plain_console()
+    console = plain_console()
     named = _named(options) if options.resume else None
     if options.is_race(named):
         from raysearch.cli.race import race

@@ -1,38 +1,26 @@
-"""The options of ``raysearch run`` as values: what is searched, where, and how."""
+"""The options of ``raysearch run``: what is searched, where, and how."""
 
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from raysearch.cli.options import (
+    Setting,
     add_cluster,
     add_resume,
     add_search,
     add_storage,
+    given_settings,
     names_several,
-    overrides,
     places_of,
 )
-from raysearch.config.overrides import parse_override
 from raysearch.errors import UserError
 from raysearch.run_folder import RACE, RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.replica import display_path
 
-__all__ = ["RunOptions", "SearchOptions", "add_options"]
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the verb to its parser."""
-    add_search(parser)
-    add_storage(parser)
-    add_cluster(parser)
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and stop")
-    add_resume(parser)
-    parser.add_argument("--job", help=argparse.SUPPRESS)  # this process is a submitted job's
-    parser.add_argument("--quiet", action="store_true", help="only the outcome")
+__all__ = ["RunOptions", "SearchOptions"]
 
 
 @dataclass(frozen=True)
@@ -46,14 +34,14 @@ class SearchOptions:
     """
 
     space: str | None
-    settings: Sequence[tuple[str, Any]]
+    settings: Sequence[Setting]
     warm_start: Sequence[str]
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> "SearchOptions":
         """Read them from the parsed command line; raises ConfigError for a ``--set`` of no form."""
-        given = [*overrides(arguments).items(), *(parse_override(text) for text in arguments.set)]
-        return cls(arguments.space, given, places_of(arguments.warm_start or ()))
+        settings = given_settings(arguments)
+        return cls(arguments.space, settings, places_of(arguments.warm_start or ()))
 
     def spec(self, run: RunFolder | None = None) -> SearchSpec:
         """Build the settings of the search, or take those of ``run`` if no space is named.
@@ -75,7 +63,7 @@ class SearchOptions:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a search is run.
+    """``raysearch run``: a search, from nothing to the best model.
 
     Attributes:
         search: what is searched.
@@ -98,6 +86,19 @@ class RunOptions:
     quiet: bool
     job: str | None
     without_gpus: bool
+
+    @classmethod
+    def add(cls, parser: argparse.ArgumentParser) -> None:
+        """Add the verb's arguments to its parser."""
+        add_search(parser)
+        add_storage(parser)
+        add_cluster(parser)
+        parser.add_argument(
+            "--dry-run", action="store_true", help="say what would be done, and stop"
+        )
+        add_resume(parser)
+        parser.add_argument("--job", help=argparse.SUPPRESS)  # this process is a submitted job's
+        parser.add_argument("--quiet", action="store_true", help="only the outcome")
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> "RunOptions":

@@ -1,12 +1,11 @@
 """``raysearch status``: what a submitted search is doing, or how it ended."""
 
-import argparse
 import shlex
 import time
-from typing import TYPE_CHECKING, Any
 
+from raysearch.cli.job_options import StatusOptions
 from raysearch.cli.known_job import kept, known
-from raysearch.cli.options import add_cluster_dashboard, add_job, run_at
+from raysearch.cli.options import run_at
 from raysearch.config.metric_table import metric_of
 from raysearch.errors import RaysearchError
 from raysearch.forecast.progress import outlook_of
@@ -15,13 +14,11 @@ from raysearch.race.race_record import RaceFolder
 from raysearch.reporting.prospects import in_full
 from raysearch.reporting.wording import figure
 from raysearch.run_folder import RunFolder
+from raysearch.service.jobs import Job
 from raysearch.training.transductive import is_transductive, mark
 from raysearch.trial_records import Trials
 
-if TYPE_CHECKING:
-    from raysearch.service.jobs import Job
-
-__all__ = ["add", "word_of"]
+__all__ = ["status", "word_of"]
 
 NUM_LINES = 5
 _WORDS = {
@@ -33,27 +30,19 @@ _WORDS = {
 }
 
 
-def add(verbs: Any) -> None:
-    """Add the verb to the parser."""
-    parser = verbs.add_parser("status", help="what a submitted search does", description=__doc__)
-    add_job(parser)
-    add_cluster_dashboard(parser)
-    parser.set_defaults(verb=status)
-
-
-def status(arguments: argparse.Namespace) -> int:
+def status(options: StatusOptions) -> int:
     """Carry the verb out."""
-    found = known(arguments)
+    found = known(options.run, options.address)
     if found is None:
-        run, record = kept(arguments.run)
-        _show(arguments.run, record.state, record.started, record.ended, record.log(run))
+        run, record = kept(options.run)
+        _show(options.run, record.state, record.started, record.ended, record.log(run))
         return 0
     jobs, job = found
     _show(job.place, word_of(job), job.started, job.ended, jobs.log(job))
     return 0
 
 
-def word_of(job: "Job") -> str:
+def word_of(job: Job) -> str:
     """Name the state of a job in one word."""
     return "stopped" if job.exit_code == 130 else _WORDS[job.state]
 

@@ -1,37 +1,25 @@
 """``raysearch stop``: a submitted search finishes its epochs, checkpoints and ends, resumable."""
 
-import argparse
 import shlex
 import time
-from typing import Any
 
-from raysearch.cli.options import add_cluster_dashboard, add_job
+from raysearch.cli.job_options import StopOptions
+from raysearch.service.jobs import Jobs, address_of
 
-__all__ = ["add"]
+__all__ = ["stop"]
 
 POLL_S = 1.0
 
 
-def add(verbs: Any) -> None:
-    """Add the verb to the parser."""
-    parser = verbs.add_parser("stop", help="end a submitted search", description=__doc__)
-    add_job(parser)
-    add_cluster_dashboard(parser)
-    parser.add_argument("--no-wait", action="store_true", help="do not wait for its end")
-    parser.set_defaults(verb=stop)
-
-
-def stop(arguments: argparse.Namespace) -> int:
+def stop(options: StopOptions) -> int:
     """Carry the verb out."""
-    from raysearch.service.jobs import Jobs, address_of
-
-    jobs = Jobs(address_of(arguments.address))
-    job = jobs.find(arguments.run)
+    jobs = Jobs(address_of(options.address))
+    job = jobs.find(options.run)
     if job.over:
         print(f"{job.run}: it has ended before ({job.state.lower()})")
         return 0
     jobs.stop(job)
-    if arguments.no_wait:
+    if not options.wait:
         print(f"{job.run}: asked to stop")
         return 0
     print(f"{job.run}: asked to stop; it finishes its epochs and checkpoints ...", flush=True)

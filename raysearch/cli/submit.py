@@ -1,77 +1,44 @@
 """``raysearch submit``: a search as a job of a cluster; this machine may go away meanwhile."""
 
-import argparse
 import re
 import shlex
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from raysearch.cli.options import add_cluster_dashboard, add_search, names_several
-from raysearch.cli.run_options import SearchOptions
+from raysearch.cli.sending_options import SendingOptions, SubmitOptions, storage_of_nodes
 from raysearch.errors import InfrastructureError, RaysearchError, UserError
 from raysearch.run_folder import new_name
+from raysearch.service.bundle import pack
+from raysearch.service.jobs import Job, Jobs, address_of
 from raysearch.spec import SearchSpec
 
-if TYPE_CHECKING:
-    from raysearch.service.jobs import Job, Jobs
-
-__all__ = ["add", "send"]
+__all__ = ["send", "submit"]
 
 POLL_S = 0.5
 # What the search prints once its settings, data and storage are accepted and the run is its own.
 ACCEPTED = "run: "
 
 
-def add(verbs: Any) -> None:
-    """Add the verb to the parser."""
-    parser = verbs.add_parser("submit", help="a search as a job of a cluster", description=__doc__)
-    add_search(parser)
-    parser.add_argument(
-        "--storage",
-        required=True,
-        metavar="DIR|URL",
-        help="where every node keeps runs and features: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, "
-        "or the absolute path of a folder that all nodes share",
-    )
-    add_sending(parser)
-    parser.set_defaults(verb=submit)
-
-
-def add_sending(parser: argparse.ArgumentParser) -> None:
-    """Add the options of every verb that sends a job to a cluster."""
-    add_cluster_dashboard(parser)
-    parser.add_argument(
-        "--env", action="append", default=[], metavar="NAME=VALUE", help="a variable of the search"
-    )
-    parser.add_argument(
-        "--wait",
-        type=float,
-        default=120.0,
-        metavar="SECONDS",
-        help="how long to wait for the cluster's word that it takes the search (default: 120)",
-    )
-
-
-def submit(arguments: argparse.Namespace) -> int:
+def submit(options: SubmitOptions) -> int:
     """Carry the verb out."""
-    spec = _checked(arguments)
-    name = arguments.name or new_name(spec)
+    spec = options.search.spec()
+    name = options.name or new_name(spec)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         raise UserError(f"--name {name}: letters, digits, and _ . - between them")
-    options = ["--space", "space.yaml"]
-    for runs in arguments.warm_start or ():
-        options += ["--warm-start", runs]
-    send(arguments, name, options, [spec], resumed=False)
+    arguments = ["--space", "space.yaml"]
+    for run in options.search.warm_start:
+        arguments += ["--warm-start", run]
+    send(options.sending, options.storage, name, arguments, [spec], resumed=False)
     return 0
 
 
 def send(
-    arguments: argparse.Namespace,
+    options: SendingOptions,
+    storage: str,
     name: str,
-    options: Sequence[str],
+    arguments: Sequence[str],
     specs: Sequence[SearchSpec],
     *,
     resumed: bool,
@@ -79,9 +46,10 @@ def send(
     """Submit ``raysearch run`` and wait until the cluster has taken it.
 
     Args:
-        arguments: ``storage``, ``address``, ``env`` and ``wait``.
+        options: how it is sent.
+        storage: where the run is kept, as every node names it.
         name: of the run.
-        options: of ``raysearch run``.
+        arguments: of ``raysearch run`` besides those two.
         specs: the search, of a race every system's; none for a resumption whose run cannot be
             read from here.
         resumed: whether the run is there already.
@@ -89,17 +57,13 @@ def send(
     Raises:
         RaysearchError: it was refused, here or there; no job is left.
     """
-    from raysearch.service.bundle import pack
-    from raysearch.service.jobs import Jobs, address_of
-
-    environment = _environment(arguments.env)
-    storage = _storage(arguments.storage)
+    storage = storage_of_nodes(storage)
     with tempfile.TemporaryDirectory(prefix="raysearch-submit-") as folder:
         sent = pack(Path(folder), specs, resumed=resumed)
-        jobs = Jobs(address_of(arguments.address))
-        job = jobs.submit(name, storage, options, sent, environment)
+        jobs = Jobs(address_of(options.address))
+        job = jobs.submit(name, storage, arguments, sent, options.environment)
         print(f"submitted {job.submission} to {jobs.address}", flush=True)
-        accepted = _wait(jobs, job, arguments.wait)
+        accepted = _wait(jobs, job, options.wait_s)
     again = f"raysearch resume {shlex.quote(job.place)}"
     print(f"run: {job.place}" + ("" if accepted else " (still being looked at)"))
     print(f"  raysearch status {name}         what it is doing")
@@ -107,45 +71,7 @@ def send(
     print(f"  raysearch stop {name}           checkpoint and end; {again}")
 
 
-def _checked(arguments: argparse.Namespace) -> SearchSpec:
-    if names_several(arguments.space):
-        raise UserError(
-            f"--space {arguments.space}: a race of systems is not sent as a job; start it from a "
-            "node of the cluster, raysearch run --address auto, or submit one system, --space NAME"
-        )
-    for option in ("data", "pretrain_data", "pretrained"):
-        for path in (getattr(arguments, option) or "").split(","):
-            if path and not Path(path).is_absolute() and "://" not in path:
-                raise UserError(
-                    f"--{option.replace('_', '-')} {path}: name it as every node does: an absolute "
-                    "path of a folder that they share, or a URL"
-                )
-    return SearchOptions.of(arguments).spec()
-
-
-def _storage(text: str) -> str:
-    text = text.removeprefix("file://")
-    if "://" in text:
-        from raysearch.storage.objects import ObjectStore
-
-        return ObjectStore(text).url
-    if not Path(text).is_absolute():
-        raise UserError(
-            f"--storage {text}: name it as every node does: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX "
-            "or the absolute path of a folder that they share"
-        )
-    return text.rstrip("/") or "/"
-
-
-def _environment(given: Sequence[str]) -> dict[str, str]:
-    pairs = [text.partition("=") for text in given]
-    for name, equals, _ in pairs:
-        if not equals or not name.isidentifier():
-            raise UserError(f"--env {name}: write NAME=VALUE")
-    return {name: value for name, _, value in pairs}
-
-
-def _wait(jobs: "Jobs", job: "Job", seconds: float) -> bool:
+def _wait(jobs: Jobs, job: Job, seconds: float) -> bool:
     """Whether it was taken; raises what refused it, and leaves no trace of that."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -159,7 +85,7 @@ def _wait(jobs: "Jobs", job: "Job", seconds: float) -> bool:
     return False
 
 
-def _refused(job: "Job", log: str) -> RaysearchError:
+def _refused(job: Job, log: str) -> RaysearchError:
     lines = [line for line in log.splitlines() if line.strip()]
     said = [line for line in lines if line.startswith("raysearch: ")] or lines or ["no word of it"]
     kind = UserError if job.exit_code in (2, 3) else InfrastructureError

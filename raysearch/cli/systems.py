@@ -1,21 +1,24 @@
 """``raysearch systems``: what is built in, where it was published, and what it needs."""
 
-import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 
+from raysearch.cli.inspection_options import SystemsOptions
 from raysearch.config.base import Config
 from raysearch.config.shipped_spaces import shipped_spaces
 from raysearch.errors import UserError
+from raysearch.features.extractor_table import build_extractor
+from raysearch.models.base import SolvedModel
+from raysearch.models.model_table import build_model
 from raysearch.prerequisites import check_prerequisites
 from raysearch.spec import SearchSpec
 
-__all__ = ["add"]
+__all__ = ["show"]
 
 NUM_CLASSES = 7
 _FINE = ("found", "not needed")
@@ -38,22 +41,12 @@ class _System:
     variant: str
 
 
-def add(verbs: Any) -> None:
-    """Add the verb to the parser."""
-    parser = verbs.add_parser("systems", help="list the built-in systems", description=__doc__)
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="as in run: weights' paths"
-    )
-    parser.add_argument("--json", action="store_true", help="machine-readable output")
-    parser.set_defaults(verb=show)
-
-
-def show(arguments: argparse.Namespace) -> int:
+def show(options: SystemsOptions) -> int:
     """Carry the verb out."""
     # A hyphen marks another space of the system that stands before it.
     names = [name for name in sorted(shipped_spaces()) if "-" not in name]
-    systems = [_describe(name, arguments.set) for name in names]
-    if arguments.json:
+    systems = [_describe(name, options.settings) for name in names]
+    if options.json:
         print(json.dumps([asdict(system) for system in systems], indent=1))
         return 0
     _show(Console(), systems)
@@ -82,11 +75,7 @@ def _show(console: Console, systems: list[_System]) -> None:
     )
 
 
-def _describe(name: str, settings: list[str]) -> _System:
-    from raysearch.features.extractor_table import build_extractor
-    from raysearch.models.base import SolvedModel
-    from raysearch.models.model_table import build_model
-
+def _describe(name: str, settings: Sequence[str]) -> _System:
     spec = SearchSpec.load(name, _applicable(name, settings))
     base = spec.base
     shapes = {
@@ -111,7 +100,7 @@ def _describe(name: str, settings: list[str]) -> _System:
     )
 
 
-def _applicable(name: str, settings: list[str]) -> list[str]:
+def _applicable(name: str, settings: Sequence[str]) -> list[str]:
     """Those of ``settings`` whose section this space has: a weights' path belongs to one system."""
     known = SearchSpec.load(name).base.fields()
     return [text for text in settings if text.partition("=")[0] in known]

@@ -13,7 +13,7 @@ import yaml
 from packaging.requirements import Requirement
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-from raysearch.cli.main import parser_of_all
+from raysearch.cli.main import parsed
 
 ROOT = Path(__file__).parents[2]
 CLUSTER = ROOT / "cluster"
@@ -203,7 +203,7 @@ def test_kuberay_job_and_cluster_describe_the_same_cluster():
     assert job["ttlSecondsAfterFinished"] > 0
     command = shlex.split(job["entrypoint"])
     assert command[:4] == ["exec", "python", "-m", "raysearch.run"]
-    options = parser_of_all().parse_args(["run", *command[4:]])
+    _, options = parsed(["run", *command[4:]])
     assert (options.resume, options.name) == ("auto", "search")
     assert str(options.storage).startswith("/storage/")
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from packaging.requirements import Requirement
 
 from raysearch.cli import doctor
+from raysearch.cli.inspection_options import DoctorOptions
 from raysearch.errors import ConfigError, UserError
 from raysearch.service.doctor import all_reduce, node_probe
 from raysearch.service.doctor.all_reduce import bus_bandwidth
@@ -73,9 +74,8 @@ def levels(findings):
 
 def run_doctor(*arguments):
     parser = argparse.ArgumentParser()
-    doctor.add(parser.add_subparsers())
-    given = parser.parse_args(["doctor", *map(str, arguments)])
-    return given.verb(given)
+    DoctorOptions.add(parser)
+    return doctor.examine(DoctorOptions.of(parser.parse_args([*map(str, arguments)])))
 
 
 def test_equal_versions_are_one_line():

@@ -62,7 +62,7 @@ def test_an_interruption_while_modules_are_imported_is_one_line(tmp_path):
     ready = tmp_path / "ready"
     path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
     process = subprocess.Popen(
-        [*COMMAND, "--version"],
+        [*COMMAND, "systems"],
         env={**os.environ, "PYTHONPATH": path, "READY": str(ready)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -2,8 +2,7 @@
 
 import pytest
 
-from raysearch.cli.main import parser_of_all, run_command
-from raysearch.cli.run_options import RunOptions
+from raysearch.cli.main import parsed, run_command
 from raysearch.config.shipped_spaces import shipped_spaces
 from raysearch.errors import MissingPathError, UserError
 from raysearch.race.entrants import chosen_spaces, entrants, laid_over, num_given
@@ -152,10 +151,10 @@ def test_a_race_stands_for_its_winner_s_run(tmp_path):
 
 def test_a_race_is_asked_for_or_resumed(tmp_path):
     def options(*arguments):
-        return parser_of_all().parse_args(["run", *arguments])
+        return parsed(["run", *arguments])[1]
 
     def is_race(given, named):
-        return RunOptions.of(given).is_race(named)
+        return given.is_race(named)
 
     folder = RaceFolder(tmp_path / "race")
     folder.root.mkdir()

@@ -3,10 +3,9 @@
 import pytest
 
 from raysearch.cli.known_job import kept
-from raysearch.cli.main import parser_of_all
+from raysearch.cli.main import parsed
 from raysearch.cli.race_asked import planned
 from raysearch.cli.resume import specs_of
-from raysearch.cli.run_options import RunOptions
 from raysearch.errors import MissingPathError
 from raysearch.race.race_record import Place, RaceFolder, RaceState, Round, Turn
 from raysearch.race.rounds import next_grant
@@ -140,8 +139,8 @@ def begun(root, record, **limits):
 
 
 def plan(folder, *arguments):
-    options = parser_of_all().parse_args(["run", "--resume", *arguments])
-    return planned(RunOptions.of(options), RunFolder(folder.root))
+    _, options = parsed(["run", "--resume", *arguments])
+    return planned(options, RunFolder(folder.root))
 
 
 def test_slots_are_for_the_trials_of_the_race_not_of_its_last_turn(tmp_path):

@@ -1,10 +1,11 @@
 """A race whose storage is a URL: found, read and resumed from another machine."""
 
+from dataclasses import replace
+
 import pytest
 
-from raysearch.cli.main import parser_of_all
+from raysearch.cli.main import parsed
 from raysearch.cli.race_asked import planned
-from raysearch.cli.run_options import RunOptions
 from raysearch.errors import UserError
 from raysearch.race.entrants import entrants
 from raysearch.race.race_record import RaceFolder, RaceState
@@ -31,9 +32,8 @@ def url(tmp_path, monkeypatch):
 
 
 def asked(url, *options):
-    given = parser_of_all().parse_args(["run", f"--storage={url}", "--space=cnn,svm", *options])
-    given.storage = open_storage(url)
-    return planned(RunOptions.of(given), None)
+    _, given = parsed(["run", f"--storage={url}", "--space=cnn,svm", *options])
+    return planned(replace(given, storage=open_storage(url)), None)
 
 
 def test_a_system_s_run_is_in_the_storage_of_its_race(url):

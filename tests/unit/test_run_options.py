@@ -2,20 +2,22 @@
 
 import pytest
 
-from raysearch.cli.main import parser_of_all, run_command
-from raysearch.cli.options import overrides
-from raysearch.cli.run_options import SearchOptions
+from raysearch.cli.main import parsed, run_command
 from raysearch.errors import ConfigError, UserError
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 
 
 def options(*arguments):
-    return parser_of_all().parse_args(["run", *arguments])
+    return parsed(["run", *arguments])[1]
 
 
 def spec_from_arguments(arguments, run=None):
-    return SearchOptions.of(arguments).spec(run)
+    return arguments.search.spec(run)
+
+
+def overrides(arguments):
+    return dict(arguments.search.settings)
 
 
 def test_workers_may_be_a_range():

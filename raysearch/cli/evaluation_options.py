@@ -1,0 +1,277 @@
+"""The options of the verbs that evaluate finished searches."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from raysearch.cli.options import (
+    Setting,
+    add_cluster,
+    add_data,
+    add_resources,
+    add_run,
+    add_storage,
+    given_settings,
+    run_at,
+    storage_folder,
+)
+from raysearch.config.base import build
+from raysearch.corpora.corpus_table import CorpusConfig
+from raysearch.errors import UserError
+from raysearch.run_folder import RunFolder
+
+__all__ = [
+    "AblateOptions",
+    "CompareOptions",
+    "CrossCorpusOptions",
+    "EvaluateOptions",
+    "LeakStudyOptions",
+]
+
+
+def _add_features(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--storage",
+        type=storage_folder,
+        metavar="DIR|URL",
+        help="where features are kept (default: by the run)",
+    )
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """``raysearch evaluate``: score a finished search on its test rows, honestly.
+
+    Attributes:
+        run: what was searched.
+        nested: whether the search is repeated inside each outer fold.
+        reuse_settings: whether the winner's settings are trained in the other folds.
+        paper: whether it is scored under the paper's own split, too.
+        noise: whether it is scored in rising noise, too.
+        storage: where features are kept.
+        address: of a running Ray cluster, if there is one.
+    """
+
+    run: RunFolder
+    nested: bool
+    reuse_settings: bool
+    paper: bool
+    noise: bool
+    storage: Path
+    address: str | None
+
+    @classmethod
+    def add(cls, parser: argparse.ArgumentParser) -> None:
+        """Add the verb's arguments to its parser."""
+        add_run(parser)
+        which = parser.add_mutually_exclusive_group()
+        which.add_argument(
+            "--nested",
+            action="store_true",
+            help="repeat the search inside each outer fold and pool: the honest whole-corpus"
+            " figure",
+        )
+        which.add_argument(
+            "--reuse-settings",
+            action="store_true",
+            help="train the winner's settings in the other folds (cheaper, and labelled)",
+        )
+        parser.add_argument(
+            "--protocol",
+            choices=["paper"],
+            help="train and score under the paper's own split beside it",
+        )
+        parser.add_argument(
+            "--noise",
+            action="store_true",
+            help="score the fold's test rows in rising noise, too",
+        )
+        _add_features(parser)
+        add_cluster(parser)
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> Self:
+        """Read what was parsed; raises MissingPathError if there is no such run."""
+        run = run_at(arguments.run)
+        return cls(
+            run=run,
+            nested=arguments.nested,
+            reuse_settings=arguments.reuse_settings,
+            paper=arguments.protocol is not None,
+            noise=arguments.noise,
+            storage=arguments.storage or run.storage,
+            address=arguments.address,
+        )
+
+
+@dataclass(frozen=True)
+class AblateOptions:
+    """``raysearch ablate``: what a finished search's winner owes to each of its parts.
+
+    Attributes:
+        run: what was searched.
+        names: which ablations; none: all.
+        storage: where features are kept.
+        address: of a running Ray cluster, if there is one.
+    """
+
+    run: RunFolder
+    names: Sequence[str]
+    storage: Path
+    address: str | None
+
+    @classmethod
+    def add(cls, parser: argparse.ArgumentParser) -> None:
+        """Add the verb's arguments to its parser."""
+        add_run(parser)
+        parser.add_argument(
+            "--only", metavar="A,B", help="augmentation, resolution-32, attention, prosody, ..."
+        )
+        _add_features(parser)
+        add_cluster(parser)
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> Self:
+        """Read what was parsed; raises MissingPathError if there is no such run."""
+        run, only = run_at(arguments.run), arguments.only
+        return cls(
+            run=run,
+            names=[name.strip() for name in only.split(",")] if only else [],
+            storage=arguments.storage or run.storage,
+            address=arguments.address,
+        )
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """``raysearch compare``: evaluated runs side by side, and what may be claimed of them.
+
+    Attributes:
+        runs: the first is the one that each of the others is compared with.
+        paper: whether they are compared under the papers' own splits.
+        json: whether the output is for a machine.
+    """
+
+    runs: Sequence[RunFolder]
+    paper: bool
+    json: bool
+
+    @classmethod
+    def add(cls, parser: argparse.ArgumentParser) -> None:
+        """Add the verb's arguments to its parser."""
+        add_run(parser, "first")
+        add_run(parser, "others", nargs="+")
+        parser.add_argument(
+            "--protocol", choices=["paper"], help="compare under the papers' own splits instead"
+        )
+        parser.add_argument("--json", action="store_true", help="machine-readable output")
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> Self:
+        """Read what was parsed; raises MissingPathError if there is no such run."""
+        runs = [run_at(text) for text in (arguments.first, *arguments.others)]
+        return cls(runs, arguments.protocol is not None, arguments.json)
+
+
+@dataclass(frozen=True)
+class CrossCorpusOptions:
+    """``raysearch cross-corpus``: each run's winner on the other runs' corpora, and further ones.
+
+    Attributes:
+        runs: what was searched.
+        targets: the further corpora.
+        output: the file to write.
+        storage: where features are kept.
+        address: of a running Ray cluster, if there is one.
+    """
+
+    runs: Sequence[RunFolder]
+    targets: Sequence[CorpusConfig]
+    output: Path
+    storage: Path
+    address: str | None
+
+    @classmethod
+    def add(cls, parser: argparse.ArgumentParser) -> None:
+        """Add the verb's arguments to its parser."""
+        add_run(parser, "runs", nargs="+")
+        parser.add_argument(
+            "--target",
+            action="append",
+            default=[],
+            metavar="CORPUS=PATH",
+            help="a further corpus to score on; once for each",
+        )
+        parser.add_argument(
+            "--output",
+            type=Path,
+            metavar="FILE",
+            help="where to write (default: the storage folder)",
+        )
+        add_storage(parser)
+        add_cluster(parser)
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> Self:
+        """Read what was parsed; raises UserError if a run or a target cannot be meant."""
+        storage = arguments.storage
+        return cls(
+            runs=[run_at(text) for text in arguments.runs],
+            targets=[_target(text) for text in arguments.target],
+            output=arguments.output or storage / "cross_corpus.json",
+            storage=storage,
+            address=arguments.address,
+        )
+
+
+def _target(text: str) -> CorpusConfig:
+    name, _, path = text.partition("=")
+    if not path and name != "demo":
+        raise UserError(f"--target {text}: write CORPUS=PATH, such as emodb=EMO-DB/")
+    data = str(Path(path).expanduser().absolute()) if path else None
+    return build(CorpusConfig, {"name": name, "data": data}, prefix="corpus")
+
+
+@dataclass(frozen=True)
+class LeakStudyOptions:
+    """``raysearch leak-study``: how much of a figure is leakage, in four arms.
+
+    Attributes:
+        space: what is trained: a name or a path.
+        settings: what is laid over it.
+        name: of the study's folder, if one is given.
+        storage: where it and features are kept.
+        address: of a running Ray cluster, if there is one.
+    """
+
+    space: str
+    settings: Sequence[Setting]
+    name: str | None
+    storage: Path
+    address: str | None
+
+    @classmethod
+    def add(cls, parser: argparse.ArgumentParser) -> None:
+        """Add the verb's arguments to its parser."""
+        parser.add_argument("--space", default="cnn1d_attention", metavar="NAME|PATH")
+        add_data(parser)
+        add_storage(parser)
+        parser.add_argument("--name", metavar="STUDY", help="the study's folder")
+        parser.add_argument("--max-epochs", type=int, metavar="N", help="epochs of each arm")
+        parser.add_argument("--seed", type=int, metavar="S")
+        parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+        add_resources(parser)
+        add_cluster(parser)
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> Self:
+        """Read what was parsed; raises ConfigError for a ``--set`` of no form."""
+        return cls(
+            space=arguments.space,
+            settings=given_settings(arguments),
+            name=arguments.name,
+            storage=arguments.storage,
+            address=arguments.address,
+        )
