@@ -34,7 +34,7 @@ def run_page(page: Page, folder: Path) -> None:
 
 def check_options(text: str) -> None:
     """Refuse a command that does not exist, or an option or a file of the project that does not."""
-    program, *arguments = shlex.split(text, comments=True)
+    program, *arguments = shlex.split(text.replace("\\\n", " "), comments=True)
     if program == "sbatch":  # its script takes what ``run`` takes
         parser_of_all().parse_args(["run", *arguments[1:]])
     elif program == "raysearch":
