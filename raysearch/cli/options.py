@@ -10,6 +10,7 @@ from raysearch.config.metric_table import METRICS
 from raysearch.config.overrides import parse_override
 from raysearch.config.search import Final
 from raysearch.run_folder import RunFolder
+from raysearch.storage.replica import open_storage
 
 __all__ = [
     "AUTO",
@@ -193,11 +194,9 @@ def add_storage(parser: argparse.ArgumentParser) -> None:
 
 
 def storage_folder(text: str) -> Path:
-    """The folder to work in for ``--storage``; obstore is imported for a URL alone."""
+    """The folder to work in for ``--storage``."""
     if "://" not in text:
         return Path(text)
-    from raysearch.storage.replica import open_storage
-
     return open_storage(text.removeprefix("file://"))
 
 
@@ -222,6 +221,7 @@ def folder_at(text: str) -> Path:
         path = Path(text)
         # The run is known by its folder's name, which "." and ".." do not say.
         return path if path.name not in ("", "..") else path.resolve()
+    # Imports torch, for which an option need not wait.
     from raysearch.storage.run_storage import fetched_run
 
     return fetched_run(text)

@@ -1,4 +1,8 @@
-"""``raysearch run``: a search, from nothing to the best model."""
+"""``raysearch run``: a search, from nothing to the best model.
+
+What is imported inside functions brings Ray and torch, for which settings that are refused need not
+wait.
+"""
 
 import psutil
 from rich.console import Console

@@ -8,8 +8,9 @@ from raysearch.config.base import did_you_mean
 from raysearch.config.overrides import FLAT_SECTIONS
 from raysearch.config.shipped_spaces import shipped_spaces
 from raysearch.errors import ConfigError, UserError
+from raysearch.features.extractor_table import build_extractor
 from raysearch.models.base import SolvedModel
-from raysearch.models.model_table import MODELS
+from raysearch.models.model_table import MODELS, build_model
 from raysearch.prerequisites import check_prerequisites
 from raysearch.spec import SearchSpec
 
@@ -178,9 +179,6 @@ def _is_common(key: str) -> bool:
 
 def _size(item: tuple[str, SearchSpec]) -> tuple[int, str]:
     """Parameters of the model with its own settings, as a guess of what a trial costs."""
-    from raysearch.features.extractor_table import build_extractor
-    from raysearch.models.model_table import build_model
-
     name, spec = item
     shapes = {
         stream: build_extractor(feature).shape(spec.training.clip_s)

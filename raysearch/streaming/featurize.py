@@ -1,5 +1,6 @@
 """The task that turns one chunk of audio files into one published part; runs on Ray's workers."""
 
+import gc
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -135,8 +136,6 @@ def _gpu() -> str:
 
 def _free_gpu() -> None:
     """Give back what torch would keep: Ray keeps this process, and training wants the memory."""
-    import gc
-
     import torch
 
     gc.collect()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from packaging.requirements import Requirement
 
 from raysearch.ray_cluster.session import ClusterSession, cluster_session
 from raysearch.ray_cluster.token_check import GCS_METHOD, RAYLET_METHOD, Answer, ask
@@ -186,8 +187,6 @@ def _store_clock(facts: StoreFacts) -> Iterator[Finding]:
 
 
 def _installed(requirements: Sequence[str]) -> Mapping[str, str | None]:
-    from packaging.requirements import Requirement
-
     found: dict[str, str | None] = {}
     for name in {Requirement(text).name for text in requirements}:
         try:
