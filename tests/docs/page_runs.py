@@ -1,5 +1,6 @@
 """Carries out what a page of docs/ says, in a folder of its own."""
 
+import argparse
 import os
 import shlex
 import subprocess
@@ -10,7 +11,7 @@ import yaml
 from page_blocks import DOCS, Block, Command, Page, pattern_of
 from ray.scripts.scripts import cli as ray_cli
 
-from raysearch.cli.main import parser_of_all
+from raysearch.cli.verb_table import VERBS
 
 __all__ = ["check_options", "run_page"]
 
@@ -36,9 +37,9 @@ def check_options(text: str) -> None:
     """Refuse a command that does not exist, or an option or a file of the project that does not."""
     program, *arguments = shlex.split(text.replace("\\\n", " "), comments=True)
     if program == "sbatch":  # its script takes what ``run`` takes
-        parser_of_all().parse_args(["run", *arguments[1:]])
+        _check_verb("run", arguments[1:])
     elif program == "raysearch":
-        parser_of_all().parse_args(arguments)
+        _check_verb(arguments[0], arguments[1:])
     elif program == "ray":
         command = ray_cli.get_command(None, arguments[0])
         assert command is not None, text
@@ -48,6 +49,13 @@ def check_options(text: str) -> None:
             assert (PROJECT / word).is_file(), word
             if word.endswith(".yaml"):
                 assert list(yaml.compose_all((PROJECT / word).read_text(encoding="utf-8")))
+
+
+def _check_verb(name: str, arguments: list[str]) -> None:
+    assert name in VERBS, f"no verb {name}"
+    parser = argparse.ArgumentParser(prog=f"raysearch {name}")
+    VERBS[name].load_options().add(parser)
+    parser.parse_args(arguments)
 
 
 def _write(path: Path, block: Block) -> None:
