@@ -14,6 +14,7 @@ from raysearch.cli import (
     leak_study,
     list_jobs,
     logs,
+    model_verbs,
     replay,
     resume,
     run,
@@ -100,6 +101,7 @@ def parser_of_all() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     for module in (
         *(run, corpus, evaluate, ablate, compare, cross_corpus, leak_study, replay, systems),
+        model_verbs,
         *(submit, status, logs, stop, list_jobs, resume, doctor),
     ):
         module.add(verbs)

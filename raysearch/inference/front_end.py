@@ -47,6 +47,7 @@ class FrontEnd:
     def _as_stored(self, values_TF: np.ndarray) -> np.ndarray:
         """What the store keeps in half precision has lost its last bits when a net reads it."""
         if not self._extractor.half:
-            return values_TF.astype(np.float32, copy=False)
+            return np.asarray(values_TF, dtype=np.float32)
         halved = np.clip(values_TF, -_LARGEST_HALF, _LARGEST_HALF).astype(np.float16)
-        return halved.astype(np.float32)
+        values: np.ndarray = halved.astype(np.float32)
+        return values

@@ -113,7 +113,8 @@ def test_neither_ray_nor_tune_is_loaded(finished):
     run, test, _ = finished
     code = (
         "import sys, soundfile, raysearch; assert 'torch' not in sys.modules;"
-        f" model = raysearch.load({str(run.best)!r}); model.predict(*soundfile.read({str(test[0])!r}));"
+        f" model = raysearch.load({str(run.best)!r});"
+        f" model.predict(*soundfile.read({str(test[0])!r}));"
         " sys.exit(', '.join({'ray', 'optuna', 'pandas'} & sys.modules.keys()) or 0)"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
