@@ -4,14 +4,15 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, get_args
+from typing import Literal, Self, get_args
 
 from raysearch.errors import UserError
 from raysearch.reporting.prediction_format import SUFFIXES, PredictionFormat
 
-__all__ = ["PredictOptions"]
+__all__ = ["ExportFormat", "ExportOptions", "PredictOptions"]
 
 WINDOW_S = 3.0
+ExportFormat = Literal["onnx", "torch"]
 
 PREDICT_EXAMPLES = """examples:
   raysearch predict results/my-run speech.wav           a table on the terminal
@@ -19,6 +20,11 @@ PREDICT_EXAMPLES = """examples:
   raysearch predict best/ calls.csv --format jsonl      a manifest with the column path
   find . -name '*.flac' | raysearch predict best/ -     names of files, one a line
   raysearch predict best/ talk.mp3 --timeline --plot talk.png
+"""
+
+EXPORT_EXAMPLES = """examples:
+  raysearch export results/my-run --format onnx              model.onnx and model.json
+  raysearch export best/ --audio recordings/ --output a.pt2  compared on your own recordings
 """
 
 
@@ -123,3 +129,54 @@ def _by_name(output: Path) -> PredictionFormat:
     if kind is None:
         raise UserError(f"--output {output}: give --format, or one of {', '.join(SUFFIXES)}")
     return kind
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """``raysearch export``: the whole final model as one file for onnxruntime or torch alone.
+
+    Attributes:
+        model: a run's folder, or its ``best/``.
+        format: which runtime it is for.
+        output: the file; its description stands beside it as ``.json``.
+        audio: recordings on which it is compared with the model; of a run, by default its corpus'.
+    """
+
+    model: str
+    format: ExportFormat
+    output: Path
+    audio: str | None
+
+    @classmethod
+    def add(cls, parser: argparse.ArgumentParser) -> None:
+        """Add the verb's arguments to its parser."""
+        parser.formatter_class = argparse.RawDescriptionHelpFormatter
+        parser.epilog = EXPORT_EXAMPLES
+        parser.add_argument("model", metavar="RUN|best/", help="results/<run>, URL/<run> or best/")
+        parser.add_argument(
+            "--format",
+            choices=get_args(ExportFormat),
+            help="onnx runs in onnxruntime, torch (.pt2) in torch without raysearch"
+            " (default: by the ending of --output, else onnx)",
+        )
+        parser.add_argument(
+            "--output", type=Path, metavar="FILE", help="default: model.onnx or model.pt2"
+        )
+        parser.add_argument(
+            "--audio",
+            metavar="FILE|FOLDER|MANIFEST",
+            help="real speech on which it is compared with the model before it is written"
+            " (default: the first recordings of the run's corpus)",
+        )
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> Self:
+        """Read what was parsed."""
+        output = arguments.output
+        torch_by_name = output is not None and output.suffix == ".pt2"
+        by_name: ExportFormat = "torch" if torch_by_name else "onnx"
+        kind: ExportFormat = arguments.format or by_name
+        output = output or Path("model.pt2" if kind == "torch" else "model.onnx")
+        if output.suffix == ".json":
+            raise UserError(f"--output {output}: .json is its description's; name it otherwise")
+        return cls(arguments.model, kind, output, arguments.audio)

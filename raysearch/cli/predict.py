@@ -8,19 +8,17 @@ from rich.console import Console
 
 from raysearch.cli.failures import tell
 from raysearch.cli.model_options import PredictOptions
-from raysearch.cli.options import folder_at
+from raysearch.cli.named_model import model_at
 from raysearch.cli.terminal import ProgressLine, plain_console
 from raysearch.errors import DataError, UserError
 from raysearch.files import write_text
-from raysearch.inference.emotion_model import EmotionModel, load
+from raysearch.inference.emotion_model import EmotionModel
 from raysearch.inference.recordings import Recording, find_recordings
 from raysearch.inference.scoring import Scored, Skipped, score_recordings, score_timelines
-from raysearch.inference.stored_model import ENSEMBLE
 from raysearch.reporting.prediction_table import as_text, shown, write_parquet
 from raysearch.reporting.timeline_plot import check_plotting, draw_timeline
-from raysearch.run_folder import RunFolder
 
-__all__ = ["model_at", "predict"]
+__all__ = ["predict"]
 
 
 def predict(options: PredictOptions) -> int:
@@ -39,19 +37,6 @@ def predict(options: PredictOptions) -> int:
     if options.plot is not None:
         draw_timeline(scored, model.labels, options.plot)
     return 0
-
-
-def model_at(text: str) -> EmotionModel:
-    """The model at ``text``: ``best/`` itself, or that of a run or race, which may be at a URL.
-
-    Raises:
-        MissingPathError: there is none.
-        DataError: it is damaged, or of an earlier version.
-    """
-    folder = folder_at(text)
-    if (folder / ENSEMBLE).is_file() or (folder / "best").exists():
-        return load(folder)
-    return load(RunFolder.existing(folder).root)
 
 
 def _scored(

@@ -22,7 +22,7 @@ from raysearch.inference.prediction import Prediction
 from raysearch.inference.stored_model import StoredModel, best_folder, read_stored_model
 from raysearch.training.transductive import is_transductive
 
-__all__ = ["EmotionModel", "load"]
+__all__ = ["EmotionModel", "front_end_key", "load"]
 
 
 def load(path: str | Path) -> "EmotionModel":
@@ -100,7 +100,7 @@ class EmotionModel:
         ]
 
     def features(self, waveform: Waveform) -> dict[str, np.ndarray]:
-        """Every stream's (T, F) that a net reads, by what ``_key`` makes of its settings.
+        """Every stream's (T, F) that a net reads, by what ``front_end_key`` makes of its settings.
 
         Raises:
             AudioError: the recording cannot be used.
@@ -121,7 +121,7 @@ class EmotionModel:
         numbers_N = _numbered(speakers) if speakers and self.by_speaker else None
         total_NK = np.zeros((len(features), len(self.labels)))
         for net in self.nets:
-            keys = {stream: _key(stream, config) for stream, config in net.streams.items()}
+            keys = {stream: front_end_key(stream, config) for stream, config in net.streams.items()}
             rows = {stream: [row[key] for row in features] for stream, key in keys.items()}
             floors = {stream: self._front_ends[key].floor for stream, key in keys.items()}
             own_N = numbers_N if is_transductive(net.config) else None
@@ -129,6 +129,10 @@ class EmotionModel:
         mean_NK = total_NK / sum(net.share for net in self.nets)
         probs_NK: np.ndarray = scipy.special.softmax(mean_NK, axis=1)
         return probs_NK
+
+    def front_end(self, key: str) -> FrontEnd:
+        """What computes the features called ``key``."""
+        return self._front_ends[key]
 
     def check_speakers(self, speakers: Sequence[str] | None) -> None:
         """Refuse, before anything is computed, recordings without the speakers it needs.
@@ -147,10 +151,13 @@ class EmotionModel:
     def _front_ends(self) -> dict[str, FrontEnd]:
         """One for each stream and settings that a net reads."""
         used = [net.streams for net in self.nets]
-        return {_key(s, config): FrontEnd(config) for one in used for s, config in one.items()}
+        return {
+            front_end_key(s, config): FrontEnd(config) for one in used for s, config in one.items()
+        }
 
 
-def _key(stream: str, config: FeatureConfig) -> str:
+def front_end_key(stream: str, config: FeatureConfig) -> str:
+    """What the features of a stream under these settings are called."""
     return f"{stream} {canonical_json(config)}"
 
 

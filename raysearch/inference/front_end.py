@@ -29,6 +29,16 @@ class FrontEnd:
         """The value of silence, for padding."""
         return self._extractor.floor
 
+    @property
+    def num_bins(self) -> int:
+        """F."""
+        return self._extractor.num_bins
+
+    @property
+    def half(self) -> bool:
+        """Whether values are rounded to half precision, as the store keeps them."""
+        return self._extractor.half
+
     def __call__(self, waveforms: Sequence[Waveform]) -> list[np.ndarray]:
         """Float32 (T, F) of each waveform.
 

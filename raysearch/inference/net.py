@@ -22,7 +22,7 @@ from raysearch.training.inputs import load_inputs
 from raysearch.training.normalise import Normaliser
 from raysearch.training.scoring import score_batches
 
-__all__ = ["LoadedNet"]
+__all__ = ["LoadedNet", "as_stored"]
 
 _CPU = torch.device("cpu")
 
@@ -61,7 +61,7 @@ class LoadedNet:
             floors: of each stream, the value of silence.
             speakers_N: whose each is, counted from 0, where speakers are normalised by.
         """
-        arrays = {stream: _arrays(rows) for stream, rows in features.items()}
+        arrays = {stream: as_stored(rows) for stream, rows in features.items()}
         statistics = self.statistics
         if speakers_N is not None:
             statistics = {
@@ -71,7 +71,7 @@ class LoadedNet:
         kind = self.config.training.normalise
         scores = score_batches(
             self.model,
-            self._batches(arrays, floors, speakers_N),
+            self.batches(arrays, floors, speakers_N),
             Normaliser(kind, statistics, self.shapes, _CPU),
             self.num_classes,
             contextlib.nullcontext(),
@@ -79,12 +79,13 @@ class LoadedNet:
         log_probs_NK: np.ndarray = scores.log_probs.numpy()
         return log_probs_NK
 
-    def _batches(
+    def batches(
         self,
         arrays: Mapping[str, FeatureArrays],
         floors: Mapping[str, float],
         speakers_N: np.ndarray | None,
     ) -> Iterator[Batch]:
+        """Every recording's overlapping windows; one recording's are in one batch."""
         frames = {stream: item.stats.num_frames for stream, item in arrays.items()}
         clips = {stream: self.shapes[stream].num_frames for stream in arrays}
         rows_N = np.arange(len(next(iter(frames.values()))))
@@ -102,7 +103,7 @@ class LoadedNet:
             )
 
 
-def _arrays(rows: Sequence[np.ndarray]) -> FeatureArrays:
+def as_stored(rows: Sequence[np.ndarray]) -> FeatureArrays:
     """As the store gives them: all frames after each other, and each row's sums."""
     return FeatureArrays(
         np.concatenate(rows),

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -61,8 +62,9 @@ def write_parquet(scored: Sequence[Scored], path: Path) -> None:
 def shown(scored: Sequence[Scored], labels: Sequence[str]) -> Table:
     """A table for the terminal, probabilities in percent."""
     timed = any(one.span is not None for one in scored)
+    below = _common_folder([one.recording.name for one in scored])
     table = Table(box=None)
-    table.add_column("file", overflow="fold")
+    table.add_column("file", overflow="fold", min_width=12)
     if timed:
         table.add_column("from", justify="right", no_wrap=True)
         table.add_column("to", justify="right", no_wrap=True)
@@ -70,9 +72,17 @@ def shown(scored: Sequence[Scored], labels: Sequence[str]) -> Table:
     for name in labels:
         table.add_column(name, justify="right", overflow="ellipsis", no_wrap=True)
     for one in scored:
-        cells = [one.recording.name]
+        cells = [one.recording.name.removeprefix(below)]
         if one.span is not None:
             cells += [f"{one.span.start_s:.1f} s", f"{one.span.end_s:.1f} s"]
         percent = (f"{100 * one.prediction.probabilities[name]:.0f}%" for name in labels)
         table.add_row(*cells, one.prediction.label, *percent)
     return table
+
+
+def _common_folder(names: Sequence[str]) -> str:
+    """The folder that all lie in, with its slash, which a narrow terminal has no room for."""
+    folders = [os.path.dirname(name) for name in names]
+    rooted = [os.path.isabs(folder) for folder in folders]
+    common = os.path.commonpath(folders) if all(rooted) or not any(rooted) else ""
+    return f"{common}/" if common not in ("", "/") else ""
