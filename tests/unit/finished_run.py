@@ -82,6 +82,8 @@ def _publish(folder, config, paths, seed):
     for stream, settings in config.used_features.items():
         extractor = build_extractor(settings)
         rows = extractor([read_audio(path, settings.sample_rate) for path in paths])
+        if extractor.half:
+            rows = [x.astype(np.float16).astype(np.float32) for x in rows]
         sums = [np.stack([(x.astype(np.float64) ** p).sum(axis=0) for x in rows]) for p in (1, 2)]
         frames = np.array([len(x) for x in rows])
         arrays[stream] = FeatureArrays(np.concatenate(rows), RowStats(frames, *sums))
@@ -93,6 +95,7 @@ def _publish(folder, config, paths, seed):
             extractor.floor,
             extractor.frames_per_second,
             kind=extractor.kind,
+            num_layers=extractor.num_layers,
         )
     reader = HostReader(arrays, {stream: one.floor for stream, one in sources.items()})
     training = config.training

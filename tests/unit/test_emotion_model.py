@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 from finished_run import LABELS, NUM_TEST, finished_run, speakers
+from tiny_encoder import write_file
 
 import raysearch
 from raysearch.errors import DataError, MissingPathError, UserError
@@ -66,6 +67,25 @@ def test_speakers_own_statistics_normalise(tmp_path):
     assert np.array_equal(values(model.predict_many(waves, speakers(NUM_TEST))), expected_NK)
     with pytest.raises(UserError, match="several recordings of each speaker"):
         model.predict(waves[0].samples, waves[0].sample_rate)
+
+
+@pytest.mark.parametrize("pooling", ["mean_std", "attentive"])
+def test_best_holds_the_encoder_that_was_read(tmp_path, pooling):
+    """Its statistics, or its frames, which are stored in half precision."""
+    (tmp_path / "encoder").mkdir()
+    weights = write_file(tmp_path / "encoder")
+    settings = {"features.ssl.weights": str(weights), "model.pooling": pooling}
+    run, test, expected_NK = finished_run(tmp_path, models=[("ssl", settings)])
+    copy = run.best.rename(tmp_path / "copy")
+    shutil.rmtree(tmp_path / "encoder")
+    waves = [read_waveform(path) for path in test]
+    assert np.array_equal(values(raysearch.load(copy).predict_many(waves)), expected_NK)
+    described = json.loads((copy / "ensemble.json").read_text())
+    assert list(described.pop("encoders").values()) == ["encoder-1.pth"]
+    (copy / "ensemble.json").write_text(json.dumps(described))
+    (copy / "manifest.json").write_text("{}")
+    with pytest.raises(MissingPathError, match="left the encoder's weights out"):
+        raysearch.load(copy)
 
 
 @pytest.mark.parametrize(
