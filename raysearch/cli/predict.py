@@ -33,7 +33,7 @@ def predict(options: PredictOptions) -> int:
     if not scored:
         tell(f"none of {len(recordings)} recordings could be used")
         return DataError.exit_code
-    _write(model, scored, options)
+    _write(scored, options)
     if options.plot is not None:
         draw_timeline(scored, model.labels, options.plot)
     return 0
@@ -64,23 +64,23 @@ def _scored(
     return scored
 
 
-def _write(model: EmotionModel, scored: Sequence[Scored], options: PredictOptions) -> None:
+def _write(scored: Sequence[Scored], options: PredictOptions) -> None:
     kind = options.format or ("table" if sys.stdout.isatty() else "csv")
     if kind == "parquet":
         assert options.output is not None
         write_parquet(scored, options.output)
     elif kind == "table":
-        _show(model, scored, options.output)
+        _show(scored, options.output)
     elif options.output is None:
         sys.stdout.write(as_text(scored, kind))
     else:
         write_text(options.output, as_text(scored, kind))
 
 
-def _show(model: EmotionModel, scored: Sequence[Scored], output: Path | None) -> None:
+def _show(scored: Sequence[Scored], output: Path | None) -> None:
     if output is None:
-        plain_console().print(shown(scored, model.labels))
+        plain_console().print(shown(scored))
         return
     with output.open("w", encoding="utf-8") as file:
         console = Console(file=file, markup=False, emoji=False, highlight=False, width=160)
-        console.print(shown(scored, model.labels))
+        console.print(shown(scored))

@@ -59,24 +59,24 @@ def write_parquet(scored: Sequence[Scored], path: Path) -> None:
         staged.unlink(missing_ok=True)
 
 
-def shown(scored: Sequence[Scored], labels: Sequence[str]) -> Table:
-    """A table for the terminal, probabilities in percent."""
-    timed = any(one.span is not None for one in scored)
+def shown(scored: Sequence[Scored]) -> Table:
+    """A table for the terminal: the emotion, and what else it may be; 80 columns hold it."""
     below = _common_folder([one.recording.name for one in scored])
+    timed = any(one.span is not None for one in scored)
     table = Table(box=None)
-    table.add_column("file", overflow="fold", min_width=12)
-    if timed:
-        table.add_column("from", justify="right", no_wrap=True)
-        table.add_column("to", justify="right", no_wrap=True)
+    table.add_column("file", overflow="fold")
+    for name in ("from", "to") if timed else ():
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_column("emotion", style="bold", no_wrap=True)
-    for name in labels:
-        table.add_column(name, justify="right", overflow="ellipsis", no_wrap=True)
+    table.add_column("", justify="right", no_wrap=True)
+    table.add_column("else", no_wrap=True)
     for one in scored:
         cells = [one.recording.name.removeprefix(below)]
         if one.span is not None:
             cells += [f"{one.span.start_s:.1f} s", f"{one.span.end_s:.1f} s"]
-        percent = (f"{100 * one.prediction.probabilities[name]:.0f}%" for name in labels)
-        table.add_row(*cells, one.prediction.label, *percent)
+        first, *others = sorted(one.prediction.probabilities.items(), key=lambda item: -item[1])
+        rest = ", ".join(f"{name} {100 * value:.0f}%" for name, value in others[:2])
+        table.add_row(*cells, first[0], f"{100 * first[1]:.0f}%", rest)
     return table
 
 

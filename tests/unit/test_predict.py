@@ -154,9 +154,13 @@ def test_what_cannot_be_meant_is_told(finished, capsys, arguments, said):
     assert said in err
 
 
-def test_a_table_is_for_reading(finished, capsys):
-    done, test, _ = finished
-    code, out, _ = run(capsys, done.root, test[0], "--format", "table")
-    assert code == 0
-    assert "emotion" in out
-    assert "%" in out
+def test_a_table_is_for_reading(finished, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    done, test, expected_NK = finished
+    code, out, _ = run(capsys, done.root, test[0].parent, "--format", "table")
+    lines = out.splitlines()
+    assert (code, len(lines)) == (0, 1 + len(test))
+    for path, probs_K, line in zip(test, expected_NK, lines[1:], strict=True):
+        name, label, percent = line.split()[:3]
+        assert (name, label) == (path.name, LABELS[probs_K.argmax()])
+        assert percent == f"{100 * probs_K.max():.0f}%"
