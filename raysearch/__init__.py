@@ -1,7 +1,8 @@
 """raysearch: finds the best speech-emotion-recognition model for a corpus, honestly measured.
 
-``search(load_space("emohrnet"))`` is what ``raysearch run --space emohrnet`` does. Nothing is
-imported before it is used: ``import raysearch`` alone loads neither Ray nor torch.
+``search(load_space("emohrnet"))`` is what ``raysearch run --space emohrnet`` does, and
+``load("results/my-run")`` gives the model that it ended with. Nothing is imported before it is
+used: ``import raysearch`` alone loads neither Ray nor torch.
 """
 
 from importlib import import_module
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from raysearch.errors import RaysearchError
+    from raysearch.inference.emotion_model import load
     from raysearch.searching.named_space import load_space
     from raysearch.searching.observers import SearchObserver
     from raysearch.searching.results import Run
@@ -25,6 +27,7 @@ __all__ = [
     "TrialConfig",
     "TrialRecord",
     "Trials",
+    "load",
     "load_space",
     "search",
 ]
@@ -40,6 +43,7 @@ _MODULES = {
     "TrialConfig": "raysearch.trial_config",
     "TrialRecord": "raysearch.trial_records",
     "Trials": "raysearch.trial_records",
+    "load": "raysearch.inference.emotion_model",
     "load_space": "raysearch.searching.named_space",
     "search": "raysearch.searching.whole_search",
 }

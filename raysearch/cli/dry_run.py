@@ -15,7 +15,7 @@ from raysearch.ray_cluster.resources import local_node
 from raysearch.spec import SearchSpec, TrialConfig
 from raysearch.streaming.preparation import prepare_split
 from raysearch.tuning.start_source import Source, outline
-from raysearch.tuning.stop_rules import rule_class
+from raysearch.tuning.stop_rules import check_named, rule_class
 from raysearch.workers.open_pool import plan_for
 
 __all__ = ["epoch_seconds", "explain"]
@@ -59,6 +59,7 @@ def explain(
             say(line)
     say(f"feature sets: {len(sets)}")
     search, epochs = spec.search, spec.training.epochs
+    check_named(search.objective, search.scheduler)
     say(f"trials: {search.trials} of at most {epochs} epochs, scheduler {search.scheduler}")
     budgets = {
         "epochs": search.epoch_budget,

@@ -25,6 +25,7 @@ from raysearch.storage.replica import check_writable, display_path
 from raysearch.storage.run_storage import acquire_run
 from raysearch.streaming.preparation import AuditedSplit, prepare_split
 from raysearch.tuning.interrupts import signals
+from raysearch.tuning.stop_rules import check_named
 from raysearch.tuning.tuner import Watcher, prepared_bank, say_slots
 from raysearch.workers.open_pool import open_pool, plan_for
 
@@ -53,6 +54,8 @@ def _race(options: RunOptions, plan: Plan, console: Console, progress: ProgressL
     if not options.address:
         plan_for(first, [local_node()])  # what can never fit is refused before anything starts
     check_writable(options.storage)
+    for spec in plan.specs.values():
+        check_named(spec.search.objective, spec.search.scheduler)
     audited = prepare_split(first, options.storage)
     folder = plan.folder
     with (

@@ -104,6 +104,16 @@ VERBS = {
         "raysearch.cli.replay_options:ReplayOptions",
         "raysearch.cli.replay:replay_tables",
     ),
+    "predict": Verb(
+        "the emotion in recordings",
+        "raysearch.cli.model_options:PredictOptions",
+        "raysearch.cli.predict:predict",
+    ),
+    "export": Verb(
+        "the model for other runtimes",
+        "raysearch.cli.model_options:ExportOptions",
+        "raysearch.cli.export:export",
+    ),
     "systems": Verb(
         "list the built-in systems",
         "raysearch.cli.inspection_options:SystemsOptions",

@@ -4,6 +4,7 @@ To add one, write a subclass of ``Metric`` and give it a row in ``METRICS``; a m
 named ``package.module:Class`` and needs no row.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ class EpochScores:
     """
 
     loss: float
-    confusion_KK: "NDArray[np.int64]"
+    confusion_KK: "NDArray[np.float64]"
     history: Sequence[Mapping[str, float]] = ()
 
 
@@ -67,7 +68,7 @@ class Metric(ABC):
 
     @abstractmethod
     def compute(self, scores: EpochScores) -> float:
-        """Return the metric of one epoch; NaN where there is nothing to compute it from."""
+        """Return the metric of one epoch: a number, whatever was predicted."""
 
     def signed(self, value: float) -> float:
         """Return ``value`` so that higher is better; applied twice, as it was."""
@@ -91,13 +92,13 @@ class Metric(ABC):
             value: higher is better.
             counts: rows of each class that has some.
         """
-        p = min(max(value, 0.0), 1.0)
+        p = min(max(self.signed(value), 0.0), 1.0)
         return p * (1 - p) * sum(1 / number for number in counts) / len(counts) ** 2
 
     @property
     def in_words(self) -> str:
         """The heading as it stands in a sentence: ``validation UA``."""
-        return self.heading.replace("val", "validation")
+        return re.sub(r"\bval\b", "validation", self.heading)
 
 
 @cache

@@ -38,6 +38,7 @@ class Audformat(CorpusParser):
     """The rows of a database's tables of whole files."""
 
     name = "audformat"
+    distributed = False
     expects = "an audformat database: a folder with db.yaml and tables as CSV or Parquet"
     source = "its publisher (public ones: the package audb), under the licence in its header"
 

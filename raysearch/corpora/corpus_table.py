@@ -30,9 +30,9 @@ __all__ = [
     "CorpusConfig",
     "corpora_of_fixed_ids",
     "corpus_parser",
+    "distributed_parsers",
     "licence_of",
     "load_corpus",
-    "published_parsers",
 ]
 
 CORPORA = Table(
@@ -160,10 +160,10 @@ def corpus_parser(name: str) -> CorpusParser:
 
 
 @cache
-def published_parsers() -> tuple[CorpusParser, ...]:
+def distributed_parsers() -> tuple[CorpusParser, ...]:
     """A parser of each corpus of the table that somebody distributes."""
     parsers = (corpus_parser(name) for name in CORPORA.built_in)
-    return tuple(parser for parser in parsers if parser.published)
+    return tuple(parser for parser in parsers if parser.distributed)
 
 
 @cache
@@ -240,7 +240,7 @@ def _looks_like(root: Path, asked: str) -> str | None:
     some = list(islice(files, _NUM_NAMES_TO_HINT))
     counts = {
         parser.name: sum(parser.recognises(path) for path in some)
-        for parser in published_parsers()
+        for parser in distributed_parsers()
         if parser.name != asked
     }
     best = max(counts, key=lambda name: counts[name])

@@ -111,7 +111,7 @@ class Demo(Ravdess):
 
     name = "demo"
     licence = "Demo corpus: synthesised by espeak-ng; a caricature, of no use on real speech."
-    published = False
+    distributed = False
     original_rate = None
 
     def locate(self, data: str | None, storage: Path) -> Path:

@@ -34,6 +34,7 @@ class EmoBox(CorpusParser):
     """Rows of EmoBox's lists, with audio from wherever the corpora were put."""
 
     name = "emobox"
+    distributed = False
     expects = "EmoBox lists such as data/savee/fold_1/savee_train_fold_1.jsonl"
     source = (
         "https://github.com/emo-box/EmoBox (its lists; the audio comes from each corpus'"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from raysearch.corpora.corpus_table import published_parsers
+from raysearch.corpora.corpus_table import distributed_parsers
 from raysearch.corpora.parser import Entry
 
 __all__ = ["named_entry"]
@@ -13,7 +13,7 @@ def named_entry(dataset: str, path: Path) -> Entry | None:
 
     EmoBox writes the names of corpora without hyphens and underscores.
     """
-    for parser in published_parsers():
+    for parser in distributed_parsers():
         if _plain(parser.name) == _plain(dataset):
             return parser.labels_of_name(path)
     return None

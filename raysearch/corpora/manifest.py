@@ -35,6 +35,7 @@ class Manifest(CorpusParser):
     """The rows of one CSV, TSV or Parquet file."""
 
     name = "manifest"
+    distributed = False
     expects = "rows with the columns path, emotion, speaker"
 
     def locate(self, data: str | None, storage: Path) -> Path:

@@ -64,7 +64,7 @@ class CorpusParser(ABC):
     """What a model card says of the licence; empty: that nobody here knows it."""
     fixed_ids: ClassVar[bool] = False
     """Whether its publisher names its utterances, so that a name is one recording everywhere."""
-    published: ClassVar[bool] = True
+    distributed: ClassVar[bool] = True
     """Whether somebody distributes it, so that its files may lie in any folder."""
     original_rate: ClassVar[int | None] = None
     """Hz of the published recordings: of several copies, the one at this rate is kept."""

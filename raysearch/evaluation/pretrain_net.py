@@ -118,7 +118,7 @@ class NetTraining:
             if enough:  # it was let go, and this is all that is left to tell
                 continue
             now = time.monotonic()
-            enough, last = tick(now - last) and not report.done, now
+            enough, last = not report.failed and tick(now - last) and not report.done, now
             if kept := report.checkpoint:
                 # Not the last by name: one that could not be read may have gone further.
                 self.forget([path for path in self.checkpoints() if path != Path(kept)])

@@ -1,5 +1,6 @@
 """Reads one audio file that nobody vouches for as a mono float32 waveform."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import soxr
 from raysearch.corpora.header import HeaderError, read_header
 from raysearch.errors import DataError
 
-__all__ = ["AudioError", "read_audio", "resample"]
+__all__ = ["AudioError", "Waveform", "read_audio", "read_waveform", "resample"]
 
 
 # The largest sample of a float file that was written without scaling, full scale being 1: 32 bits.
@@ -31,8 +32,55 @@ class AudioError(DataError):
         return AudioError, (self.path, self.reason)
 
 
+@dataclass(frozen=True, eq=False)
+class Waveform:
+    """One channel of float32 samples (N,), N >= 1, at its own rate; ``name`` is for messages."""
+
+    name: str
+    samples: np.ndarray
+    sample_rate: int
+
+    @classmethod
+    def of(cls, wave: np.ndarray, sample_rate: int, name: str = "the waveform") -> "Waveform":
+        """From samples (N,) or (N, channels), floats of full scale 1 or integers of any width.
+
+        Raises:
+            AudioError: of another shape or kind, empty, or not finite.
+        """
+        samples = np.asarray(wave)
+        if samples.ndim not in (1, 2):
+            raise AudioError(name, f"samples of shape {samples.shape}: (N,) or (N, channels)")
+        if sample_rate <= 0:
+            raise AudioError(name, f"a sample rate of {sample_rate} Hz")
+        if samples.dtype.kind == "i":
+            samples = samples / -float(np.iinfo(samples.dtype).min)
+        elif samples.dtype.kind != "f":
+            raise AudioError(name, f"samples of type {samples.dtype}: floats or signed integers")
+        return cls(name, _mono(name, samples.astype(np.float32)), int(sample_rate))
+
+    def at(self, sample_rate: int) -> np.ndarray:
+        """Samples (N,) at ``sample_rate`` Hz.
+
+        Raises:
+            AudioError: shorter than one sample there.
+        """
+        waveform_N = resample(self.samples, self.sample_rate, sample_rate)
+        if waveform_N.size == 0:
+            raise AudioError(self.name, f"shorter than one sample at {sample_rate} Hz")
+        return waveform_N
+
+
 def read_audio(path: str | Path, sample_rate: int) -> np.ndarray:
     """The file's channels averaged, at ``sample_rate`` Hz, as float32 of shape (N,), N >= 1.
+
+    Raises:
+        AudioError: as ``read_waveform``, or shorter than one sample at that rate.
+    """
+    return read_waveform(path).at(sample_rate)
+
+
+def read_waveform(path: str | Path) -> Waveform:
+    """The file's channels averaged, at its own rate.
 
     The header's bounds on format, bytes, frames and channels are checked before any sample is
     decoded. Silence is kept: CREMA-D has one silent utterance, which still has a label.
@@ -55,17 +103,21 @@ def read_audio(path: str | Path, sample_rate: int) -> np.ndarray:
             )
     except (soundfile.SoundFileError, OSError, ValueError) as error:
         raise AudioError(name, f"cannot be decoded ({type(error).__name__})") from error
-    if samples_NC.shape[0] == 0:
+    return Waveform(name, _mono(name, samples_NC), int(rate))
+
+
+def _mono(name: str, samples: np.ndarray) -> np.ndarray:
+    """The mean of the channels of float32 (N,) or (N, C), once the samples are seen to be sane."""
+    if samples.shape[0] == 0 or samples.size == 0:
         raise AudioError(name, "no samples")
-    if not np.isfinite(samples_NC).all():
+    if not np.isfinite(samples).all():
         raise AudioError(name, "NaN or infinite samples")
-    if (peak := float(np.abs(samples_NC).max())) > MAX_SAMPLE:
+    if (peak := float(np.abs(samples).max())) > MAX_SAMPLE:
         raise AudioError(name, f"samples of up to {peak:.0e}, where full scale is 1")
-    mono_N = samples_NC.mean(axis=1, dtype=np.float32)
-    waveform_N = resample(mono_N, int(rate), sample_rate)
-    if waveform_N.size == 0:
-        raise AudioError(name, f"shorter than one sample at {sample_rate} Hz")
-    return waveform_N
+    if samples.ndim == 1:
+        return samples
+    mono_N: np.ndarray = samples.mean(axis=1, dtype=np.float32)
+    return mono_N
 
 
 def resample(waveform_N: np.ndarray, rate: int, target: int) -> np.ndarray:

@@ -30,7 +30,14 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["HOW_TO_GET", "check_weights", "inspect_weights", "load_weights", "weights_digest"]
+__all__ = [
+    "HOW_TO_GET",
+    "check_weights",
+    "copy_of_weights",
+    "inspect_weights",
+    "load_weights",
+    "weights_digest",
+]
 
 Sizes = EncoderSizes | WhisperSizes
 
@@ -85,6 +92,19 @@ def weights_digest(path: Path) -> str:
         MissingPathError: no weights there.
     """
     return file_digest(_file(path))
+
+
+def copy_of_weights(path: Path) -> list[tuple[Path, str]]:
+    """The files that a copy needs, tensors first, each with the suffix that its copy must have.
+
+    The copies stand in one folder under one name: ``encoder-1.bin`` and ``encoder-1.json``.
+
+    Raises:
+        MissingPathError: no weights there.
+    """
+    file = _file(path)
+    config = _config_beside(file)
+    return [(file, file.suffix), *([(config, ".json")] if config else [])]
 
 
 def _file(path: Path) -> Path:

@@ -51,7 +51,7 @@ class Course:
             np.array(spent, dtype=np.float64),
             np.array(numbers, dtype=np.int64),
             -told if metric.lower_is_better else told,
-            metric.ideal,
+            metric.signed(metric.ideal),
         )
 
     @property

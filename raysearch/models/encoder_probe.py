@@ -154,7 +154,7 @@ class EncoderProbe(Model):
             x_BTF = functional.layer_norm(x_BTF, x_BTF.shape[2:])
         if self.pool is None:
             # Of each layer that is kept its mean, then its deviation.
-            x_BL2W = x_BTF.reshape(len(x_BTF), self.frames.num_blocks, 2, -1)
+            x_BL2W = x_BTF.reshape(x_BTF.shape[0], self.frames.num_blocks, 2, -1)
             kept = 1 if self.config.pooling == "mean" else 2
             pooled_BF = x_BL2W[:, :, :kept].flatten(1)
         else:

@@ -121,7 +121,7 @@ class Lstm(Model):
     def _pool(self, h_BTC: Tensor, lengths_B: Tensor) -> Tensor:
         if self.config.pooling == "last":
             # The direction from the end has read everything at the first frame.
-            rows_B = torch.arange(len(h_BTC), device=h_BTC.device)
+            rows_B = torch.arange(h_BTC.shape[0], device=h_BTC.device)
             onward_BC = h_BTC[rows_B, lengths_B - 1, : self.config.hidden]
             return torch.cat([onward_BC, h_BTC[:, 0, self.config.hidden :]], dim=1)
         if self.config.pooling == "mean_std":

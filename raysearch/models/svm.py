@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Svm", "SvmConfig"]
 
+ALWAYS_MM = "use_mm_for_euclid_dist"
+
 
 class SvmConfig(DescribedConfig):
     """Which statistics the machine reads, and its two constants."""
@@ -83,7 +85,7 @@ class Svm(DescribedModel):
         """Votes of the pairs, ties broken by their margins, as scikit-learn's ``ovr`` function."""
         margin_BP = self._kernel(self.scaled(x_BD)) @ self.weights_PS.T + self.bias_P
         first_P, second_P = self.classes_P2.T
-        shape = (len(x_BD), self._num_classes)
+        shape = (x_BD.shape[0], self._num_classes)
         votes_BK = torch.zeros(shape, device=x_BD.device)
         sums_BK = torch.zeros(shape, device=x_BD.device)
         for classes_P, sign in ((first_P, 1.0), (second_P, -1.0)):
@@ -99,7 +101,11 @@ class Svm(DescribedModel):
     def _kernel(self, x_BC: Tensor) -> Tensor:
         if self.config.kernel == "linear":
             return x_BC @ self.support_SC.T
-        return torch.exp(-self.config.gamma * torch.cdist(x_BC, self.support_SC).square())
+        # What cdist would choose for so many support vectors, without a look at the batch's size,
+        # which an exported graph leaves open.
+        mode = ALWAYS_MM if len(self.support_SC) > 25 else f"{ALWAYS_MM}_if_necessary"
+        distance_BS = torch.cdist(x_BC, self.support_SC, compute_mode=mode)
+        return torch.exp(-self.config.gamma * distance_BS.square())
 
 
 def _pairs(machine: "SVC") -> tuple[np.ndarray, np.ndarray, np.ndarray]:

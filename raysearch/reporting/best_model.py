@@ -1,6 +1,7 @@
 """``best/``: the final model, with everything that is needed to use it.
 
-``ensemble.json`` names the nets, their settings and their shares; a search that was cut off before
+``ensemble.json`` names the nets, their settings and their shares, and the files here of pretrained
+encoders that they read by the paths in those settings; a search that was cut off before
 its final model was made leaves its best trial there.
 """
 
@@ -13,6 +14,7 @@ from pathlib import Path
 from raysearch.config.metric_table import metric_of
 from raysearch.errors import DataError
 from raysearch.evaluation.final_model import FinalModel, Net, load_final
+from raysearch.features.ssl_weights import copy_of_weights
 from raysearch.protocols.learned import LEARNED_FROM
 from raysearch.reporting.model_card import model_card
 from raysearch.run_folder import RunFolder
@@ -60,7 +62,7 @@ def write_best(
         net = Net(record.number, spec.resolve(record.config), source.parent)
         model = FinalModel("single", record.trial, (net,))
     texts = {
-        **_texts(spec, record, epoch, labels, model),
+        **_texts(spec, record, epoch, labels, model, _encoders(model)),
         "model_card.md": model_card(spec, record, epoch, labels, facts, model, first=first),
     }
 
@@ -69,6 +71,9 @@ def write_best(
             shutil.copyfile(net.weights, stage / name)
             if net.inputs.is_file():  # a checkpoint of an earlier version has none
                 shutil.copyfile(net.inputs, stage / _inputs(name))
+        for weights, name in _encoders(model).items():
+            for source, suffix in copy_of_weights(Path(weights)):
+                shutil.copyfile(source, (stage / name).with_suffix(suffix))
         if (record_of := run.root / LEARNED_FROM).is_file():
             shutil.copyfile(record_of, stage / LEARNED_FROM)
         for name, text in texts.items():
@@ -87,6 +92,16 @@ def _names(model: FinalModel) -> list[str]:
 
 def _inputs(weights: str) -> str:
     return weights.replace(".safetensors", ".inputs.safetensors")
+
+
+def _encoders(model: FinalModel) -> dict[str, str]:
+    """The pretrained encoders' weights that a net reads, and each one's file in ``best/``."""
+    streams = [one for net in model.nets for one in net.config.used_features.values()]
+    paths = dict.fromkeys(path for one in streams if (path := getattr(one, "weights", None)))
+    return {
+        path: f"encoder-{number}{copy_of_weights(Path(path))[0][1]}"
+        for number, path in enumerate(paths, start=1)
+    }
 
 
 def _candidates(trials: Trials) -> list[tuple[TrialRecord, EpochRecord]]:
@@ -128,6 +143,7 @@ def _texts(
     epoch: EpochRecord,
     labels: Sequence[str],
     model: FinalModel,
+    encoders: Mapping[str, str],
 ) -> dict[str, str]:
     config = spec.resolve(record.config).to_dict()
     metrics = {
@@ -154,6 +170,7 @@ def _texts(
             "size": len(nets),
             "reason": model.reason,
             "validation": dict(model.validation),
+            "encoders": dict(encoders),
             "nets": nets,
         },
         "config.json": config,

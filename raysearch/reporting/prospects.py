@@ -7,7 +7,7 @@ from raysearch.forecast.progress import Outlook
 __all__ = ["facts", "in_full", "in_short"]
 
 _NONE = (
-    "forecast: none of what more of this search would bring, as that takes "
+    "forecast: none of what more of this search would bring, as that takes a built-in stop rule, "
     f"{LEAST_TRIALS} trials and the epochs of {LEAST_RUNS} whole runs"
 )
 

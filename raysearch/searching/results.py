@@ -35,7 +35,7 @@ class Run:
         trials, best = self.trials, self.winner
         found = f"{len(trials.records)} trials"
         if best is not None:
-            value = figure(trials.objective, best.best_value)
+            value = figure(trials.objective, best.best_metric)
             found += f", best {best.number:04d} with {metric_name(trials.objective)} {value}"
         return f"Run({display_path(self.folder)!r}: {found})"
 

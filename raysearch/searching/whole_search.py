@@ -22,11 +22,12 @@ from raysearch.searching.observers import SearchObserver, Underway, watcher_of
 from raysearch.searching.results import Run
 from raysearch.searching.run_files import kept_files, note_data
 from raysearch.spec import SearchSpec
-from raysearch.storage.replica import check_writable, display_path
+from raysearch.storage.replica import check_writable, display_path, open_storage
 from raysearch.storage.run_storage import existing_run, fetch_run, fetch_specs
-from raysearch.storage.two_kinds import Storage, storage_at
+from raysearch.storage.two_kinds import Storage, storage_of
 from raysearch.streaming.preparation import AuditedSplit, prepare_split
 from raysearch.tuning.start_source import Source, find_source, fitted, outline
+from raysearch.tuning.stop_rules import check_named
 from raysearch.tuning.tuner import Begun, Watcher, run_search
 from raysearch.tuning.warm_start import run_name
 from raysearch.tuning.warm_start import warm_start as settings_of
@@ -74,8 +75,9 @@ def search(
         SearchInterruptedError: a signal came; it can be resumed.
     """
     started = time.time() if started is None else started
-    kept, told = storage_at(str(storage)), watcher_of(observers)
-    place = kept.root
+    check_named(spec.search.objective, spec.search.scheduler)
+    place, told = open_storage(str(storage).removeprefix("file://")), watcher_of(observers)
+    kept = storage_of(place)
     address = address or os.environ.get("RAY_ADDRESS")
     named = None if name is None else named_run(place, name)
     source = find_source(spec, place, named if resume else None)

@@ -50,11 +50,15 @@ def pack(folder: Path, specs: Sequence[SearchSpec], *, resumed: bool = False) ->
     return folder
 
 
+# The keys whose values may be ``module:Class``.
+NAMING = ("name", "extractor", "on", "objective", "scheduler")
+
+
 def _dotted(data: Any) -> Iterator[str]:
     """The values ``package.module:Class`` of the settings that name something to load."""
     if isinstance(data, dict):
         for key, value in data.items():
-            if key in ("name", "extractor", "on") and isinstance(value, str) and ":" in value:
+            if key in NAMING and isinstance(value, str) and ":" in value:
                 yield value
             else:
                 yield from _dotted(value)

@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from raysearch.errors import DataError, MissingPathError
-from raysearch.ledger import LedgerStore
 from raysearch.run_folder import RACE, RunFolder
 from raysearch.run_lease import Lease, check_fence, is_held
 from raysearch.storage.folders import forget_folders, sweep_folders
@@ -26,7 +25,6 @@ __all__ = [
     "fetch_specs",
     "fetched_run",
     "forget_published",
-    "open_ledger",
     "publication",
     "published_below",
     "send_published",
@@ -118,11 +116,6 @@ def publication(folder: Path, lease: Lease) -> Publication:
     replica = replica_of(folder)
     url = replica.objects.url if replica else None
     return Publication(str(folder.absolute()), lease.fence, url, socket.gethostname())
-
-
-def open_ledger(path: Path, fence: int) -> LedgerStore:
-    """The ledger at ``path``, kept in its storage as well."""
-    return storage_of(path).ledger(path.parent, fence)
 
 
 def send_published(folder: Path) -> None:

@@ -1,7 +1,8 @@
 """Where runs last, behind one interface: a folder, or an object store with a folder before it.
 
-Whoever conducts a search is given its storage and asks it alone. A run is named by its folder on
-this machine, which lies below the storage's.
+A search is given its storage and asks it alone; evaluations, reports and workers still ask
+``storage_of`` a path, as ``run_storage`` does for them. A run is named by its folder on this
+machine, which lies below the storage's.
 """
 
 import contextlib
@@ -17,11 +18,11 @@ from raysearch.patience import patiently
 from raysearch.run_lease import Lease, RunLease
 from raysearch.storage.folders import fetch_folder, send_folder
 from raysearch.storage.object_lease import ObjectLease
-from raysearch.storage.replica import Replica, open_storage, replica_of
+from raysearch.storage.replica import Replica, replica_of
 from raysearch.storage.segments import SegmentLedger
 from raysearch.storage.small_files import RunSender, fetch_small
 
-__all__ = ["LocalStorage", "ObjectStorage", "Storage", "storage_at", "storage_of"]
+__all__ = ["LocalStorage", "ObjectStorage", "Storage", "storage_of"]
 
 LEDGER = "trials.jsonl"
 
@@ -150,15 +151,6 @@ class ObjectStorage:
         # A replaced driver's files are older than its successor's.
         patiently(lease.check, _is_refusal)
         patiently(self.sync(run).send, _is_refusal)
-
-
-def storage_at(text: str) -> Storage:
-    """Return the storage at ``text``: a folder, ``s3://BUCKET/PREFIX`` or ``gs://BUCKET/PREFIX``.
-
-    Raises:
-        ConfigError: no storage has such a URL.
-    """
-    return storage_of(open_storage(text))
 
 
 def storage_of(path: Path) -> Storage:

@@ -112,12 +112,18 @@ def validation_metrics(
         totals: of all ranks, summed.
         history: the metrics of the epochs before, oldest first.
         objective: a metric of the user's own that is computed, too.
+
+    Raises:
+        ValueError: the user's own metric is not a finite number.
     """
     num_classes = round((len(totals) - 2) ** 0.5)
     confusion_KK = totals[2:].cpu().numpy().reshape(num_classes, num_classes)
     scores = EpochScores(float(totals[0] / totals[1]), confusion_KK, history)
     names = dict.fromkeys([*METRICS.built_in, *([objective] if objective else [])])
-    return {name: metric_of(name).compute(scores) for name in names}
+    found = {name: metric_of(name).compute(scores) for name in names}
+    if objective not in METRICS.built_in and not np.isfinite(found.get(objective, 0.0)):
+        raise ValueError(f"{objective}: an epoch's value is {found[objective]}, no finite number")
+    return found
 
 
 def objective_value(values: Mapping[str, float], objective: str) -> float:

@@ -8,13 +8,23 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
+from raysearch.config.metric_table import metric_of
 from raysearch.config.stop_rule_table import STOP_RULES
 from raysearch.errors import UnknownNameError
 from raysearch.tuning.extrapolation import Extrapolation
 from raysearch.tuning.halving import PAUSE_SHARE, STOP_SHARE, Halving, Tolerance, first_rung
 from raysearch.tuning.promotion import Promotion
 
-__all__ = ["Asha", "Never", "Promote", "RuleSettings", "StopRule", "rule_class", "stop_rule"]
+__all__ = [
+    "Asha",
+    "Never",
+    "Promote",
+    "RuleSettings",
+    "StopRule",
+    "check_named",
+    "rule_class",
+    "stop_rule",
+]
 
 
 def _no_difference(value: float, other: float) -> float:
@@ -161,6 +171,16 @@ class Never(StopRule):
     def take(self, number: int, epoch: int, value: float) -> bool:
         """Stop nobody."""
         return False
+
+
+def check_named(objective: str, scheduler: str) -> None:
+    """Load the metric and the stop rule that a search names, before anything starts.
+
+    Raises:
+        UnknownNameError: there is none of that name, or it is of another kind.
+    """
+    metric_of(objective)
+    rule_class(scheduler)
 
 
 def rule_class(name: str) -> type[StopRule]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import ray
+from ray.exceptions import RayActorError
 
 from raysearch.workers.epoch_report import EpochReport
 
@@ -40,7 +41,10 @@ class BookedTrial:
         Raises:
             RayActorError: the slot's host is dead.
         """
-        host = ray.get_actor(self.host)
+        try:
+            host = ray.get_actor(self.host)
+        except ValueError:  # the name of an actor that died is free
+            raise RayActorError from None
         report: EpochReport = ray.get(host.begin.remote(self.booking))
         # It ends, or fails with the reason, as the trial does: the dashboard's list is of these.
         named_task = host.trial.options(name=self.label).remote(self.number)

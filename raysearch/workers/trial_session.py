@@ -115,13 +115,13 @@ class TrialSession:
             workers=self._world_size if self._task.elastic else 0,
             done=learner.finished,
         )
-        return self.published(report) if learner.finished or due else report
+        return self.publish(report) if learner.finished or due else report
 
     def finish(self) -> EpochReport:
         """Publish what was trained; the report tells of nothing else."""
-        return self.published(EpochReport(self._task.number, attempt=self._task.attempt))
+        return self.publish(EpochReport(self._task.number, attempt=self._task.attempt))
 
-    def published(self, report: EpochReport) -> EpochReport:
+    def publish(self, report: EpochReport) -> EpochReport:
         """Write this trial's checkpoint, whole or not at all; rank 0 only.
 
         Returns:

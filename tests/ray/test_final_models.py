@@ -4,6 +4,7 @@ import json
 import shutil
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from tiny_search import search, small_spec
 
@@ -11,6 +12,8 @@ from raysearch.evaluation.evaluate import evaluate, final_arm
 from raysearch.evaluation.final_model import ALL_ROWS, FINAL, load_final
 from raysearch.evaluation.other_models import OWN
 from raysearch.evaluation.predict import mean_probabilities, row_table
+from raysearch.features.audio import read_waveform
+from raysearch.inference.emotion_model import load
 from raysearch.reporting.best_model import write_best
 from raysearch.reporting.leaderboard import leaderboard_rows
 from raysearch.run_lease import RunLease
@@ -115,3 +118,17 @@ def test_a_refit_is_evaluated_as_the_mean_of_its_nets(run, cluster, storage):
     np.testing.assert_allclose(
         together, expected / expected.sum(axis=1, keepdims=True), rtol=1e-5, atol=1e-9
     )
+
+
+def test_the_model_in_hand_says_what_the_evaluation_stored(run, cluster, storage):
+    use(run, "refit")
+    with RunLease.acquire(run.root) as lease:
+        evaluate(run, "fold", cluster, lease, storage=storage, watcher=QUIET)
+    stored = pq.read_table(run.root / "predictions-fold.parquet").to_pylist()
+    split = final_arm(run, run.spec(), storage).audited.split
+    write_best(run, run.spec(), run.trials(), split.labels, {})
+    places = {utterance.id: utterance.path for utterance in split.test}
+    waveforms = [read_waveform(places[row["utterance"]]) for row in stored]
+    for row, found in zip(stored, load(run.root).predict_many(waveforms), strict=True):
+        assert found.label == row["predicted"]
+        assert dict(found.probabilities) == {name: row[f"p_{name}"] for name in split.labels}

@@ -8,7 +8,7 @@ from raysearch.config.identity import stable_hash
 from raysearch.ledger import TERMINAL, read
 from raysearch.spec import SearchSpec
 from raysearch.storage.publication import Publication
-from raysearch.storage.run_storage import open_ledger
+from raysearch.storage.two_kinds import storage_of
 from raysearch.tuning.conductor import Conductor
 from raysearch.tuning.problem import SpecProblem
 from raysearch.tuning.study import Study, num_startup_trials
@@ -202,7 +202,7 @@ class FakeSearch:
         self.folder, self.spec = folder, spec
         folder.mkdir(parents=True, exist_ok=True)
         self.slots = FakeSlots(**slots)
-        self.ledger = open_ledger(folder / "trials.jsonl", fence)
+        self.ledger = storage_of(folder).ledger(folder, fence)
         self.study = Study(
             folder / "study.journal",
             study_name,

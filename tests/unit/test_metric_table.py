@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+import raysearch
 from raysearch.config.metric_table import METRICS, EpochScores, metric_of
 from raysearch.config.search import SearchConfig
-from raysearch.errors import UnknownNameError
+from raysearch.errors import UnknownNameError, UserError
 from raysearch.reporting.leaderboard import COLUMNS
 from raysearch.training.scoring import objective_value, validation_metrics
 from raysearch.training.validation_metrics import ConfusionMetric
@@ -81,3 +82,33 @@ def test_leaderboards_have_those_that_are_listed():
     assert [name for name in COLUMNS if name.startswith("val_")] == [
         name for name in METRICS.built_in if metric_of(name).listed
     ]
+
+
+class Distance(ConfusionMetric):
+    """A share, of which less is better, as an equal error rate."""
+
+    key, heading, label = "eer", "val EER of valence", "EER of valence"
+    lower_is_better, ideal = True, 0.0
+
+    def of(self, confusion):
+        return np.float64("nan") if np.trace(confusion) == 0 else 1 - np.trace(confusion) / 10
+
+
+def test_a_share_of_which_less_is_better_varies_by_chance_too():
+    metric = metric_of("test_metric_table:Distance")
+    assert metric.variance(metric.signed(0.3), (5, 5)) == pytest.approx(0.3 * 0.7 * 0.4 / 4)
+    assert metric.in_words == "validation EER of valence"
+
+
+def test_a_value_that_is_no_number_fails_with_its_metrics_name():
+    wrong = torch.tensor([6.0, 10.0, 0, 5, 5, 0]).double()
+    with pytest.raises(ValueError, match=r"test_metric_table:Distance: an epoch's value is nan"):
+        validation_metrics(wrong, objective="test_metric_table:Distance")
+
+
+def test_what_a_search_names_is_loaded_before_anything_starts(tmp_path):
+    for key in ("search.objective", "search.scheduler"):
+        spec = raysearch.load_space("lstm", {key: "no_such_module:Thing"})
+        with pytest.raises(UserError, match="no_such_module"):
+            raysearch.search(spec, storage=tmp_path / "results")
+    assert not (tmp_path / "results").exists()

@@ -86,6 +86,12 @@ def test_a_module_of_the_users_own_goes_along(tmp_path, own_module, monkeypatch)
         pack(tmp_path / "again", [spec_of_own()])
 
 
+@pytest.mark.parametrize("key", ["search.objective", "search.scheduler"])
+def test_a_metric_and_a_stop_rule_of_the_users_own_go_along(tmp_path, own_module, key):
+    spec = SearchSpec.load("lstm", [(key, "my_models.small:Mine")])
+    assert "my_models/small.py" in names(pack(tmp_path, [spec]))
+
+
 def test_a_resumption_takes_the_modules_along_and_no_space(tmp_path, own_module):
     sent = names(pack(tmp_path, [spec_of_own()], resumed=True))
     assert "my_models/small.py" in sent

@@ -1,9 +1,11 @@
 """The trial as Tune drives it: what of it may block, and what must not."""
 
 import pytest
+from ray.exceptions import RayActorError
 
 from raysearch.tuning.trial_proxy import TrialProxy
 from raysearch.workers import booked_trial
+from raysearch.workers.booked_trial import BookedTrial
 from raysearch.workers.epoch_report import EpochReport
 
 CONFIG = {"number": 3, "host": "slot-0", "booking": 5, "label": "trial 0003"}
@@ -29,6 +31,17 @@ class Host:
 
     def __getattr__(self, name):
         return Call(self, name)
+
+
+def test_a_host_that_is_dead_is_told_as_one(monkeypatch):
+    """Its name is free by then: whoever drives the trial hears of a lost slot all the same."""
+
+    def gone(name):
+        raise ValueError(f"no actor {name}")
+
+    monkeypatch.setattr(booked_trial.ray, "get_actor", gone)
+    with pytest.raises(RayActorError):
+        next(BookedTrial(3, "trial 0003", "slot-0", 5).run())
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""A finished model in use: recordings to emotions, without Ray and without the search."""

@@ -1,0 +1,24 @@
+"""What a model says of one recording, or of one stretch of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["Prediction"]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One emotion, and how probable each is.
+
+    Attributes:
+        label: the most probable emotion.
+        probabilities: each emotion's, in the order of the model's labels; they sum to 1.
+    """
+
+    label: str
+    probabilities: Mapping[str, float]
+
+    @property
+    def probability(self) -> float:
+        """That of ``label``."""
+        return self.probabilities[self.label]
