@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from raysearch.config.search import SearchConfig
+from raysearch.features.extractor_table import build_extractor
 from raysearch.spec import SearchSpec
 from raysearch.trial_config import TrialConfig
 
@@ -41,8 +42,6 @@ def partner_of(search: SearchConfig, config: TrialConfig) -> TrialConfig | None:
 
 def _with_encoder(partner: TrialConfig, searched: TrialConfig) -> TrialConfig:
     """``partner``, reading the encoder's statistics too if ``searched`` does."""
-    from raysearch.features.extractor_table import build_extractor
-
     stream = searched.used_features.get("ssl")
     if stream is None or build_extractor(stream).kind != "vector":
         return partner

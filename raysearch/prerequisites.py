@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from raysearch.config.base import Places
 from raysearch.config.identity import canonical_json
 from raysearch.errors import ConfigError
+from raysearch.models.model_table import MODELS
 from raysearch.trial_config import TrialConfig
 
 if TYPE_CHECKING:
@@ -72,8 +73,6 @@ def _place(spec: "SearchSpec") -> Places:
 
 def _variants(spec: "SearchSpec", places: Places) -> Iterator[TrialConfig]:
     """Every combination of the fields that choose what is computed or read before training."""
-    from raysearch.models.model_table import MODELS
-
     model = MODELS.load(spec.model.name)
     chosen = {f"model.{name}" for name in (*model.stream_fields, *model.outside_fields)}
 

@@ -16,6 +16,7 @@ from raysearch.config.space import Space, parse_space
 from raysearch.corpora.corpus_table import CorpusConfig
 from raysearch.corpora.pretrain_section import PretrainConfig
 from raysearch.errors import ConfigError
+from raysearch.models.model_table import MODELS
 from raysearch.prerequisites import feature_sets
 from raysearch.protocols.splits import ProtocolConfig
 from raysearch.training.transductive import FIELD, check_unmixed
@@ -247,8 +248,8 @@ def _check(spec: SearchSpec, places: Places) -> None:
 
 def _check_start(spec: SearchSpec, places: Places) -> None:
     """Refuse a start where nothing could be taken over, and a digest that was not learned."""
+    # Here, not above: only an architecture itself needs torch.
     from raysearch.models.base import SolvedModel
-    from raysearch.models.model_table import MODELS
 
     if spec.training.pretrained is not None:
         raise ConfigError(

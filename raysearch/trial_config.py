@@ -8,6 +8,7 @@ from raysearch.config.base import Config, Places, build, did_you_mean
 from raysearch.errors import ConfigError
 from raysearch.features.extractor_table import feature_config
 from raysearch.features.waveform_augment import WaveformAugmentConfig
+from raysearch.models.model_table import MODELS, model_config
 from raysearch.training.training_sections import SpecAugmentConfig, TrainingConfig
 
 if TYPE_CHECKING:
@@ -66,8 +67,6 @@ class TrialConfig:
     @property
     def used_features(self) -> dict[str, "FeatureConfig"]:
         """The streams that the model reads under these settings, as it wants them."""
-        from raysearch.models.model_table import MODELS
-
         model = MODELS.load(self.model.name)
         settings = model.stream_settings(self.model, self.features)
         return {name: settings[name] for name in sorted(model.required_streams(self.model))}
@@ -113,8 +112,6 @@ class TrialConfig:
 
 
 def _with_streams(config: TrialConfig, places: Places) -> TrialConfig:
-    from raysearch.models.model_table import MODELS
-
     model = MODELS.load(config.model.name)
     for stream in model.required_streams(config.model):
         if stream not in config.features:
@@ -133,8 +130,6 @@ def _build(section: str, data: Mapping[str, Any], places: Places) -> Any:
     if section.startswith("features."):
         return feature_config(data, prefix=section, places=places)
     if section == "model":
-        from raysearch.models.model_table import model_config  # torch: only once it is needed
-
         return model_config(data, prefix=section, places=places)
     if section == "training":
         return build(TrainingConfig, data, prefix=section, places=places)

@@ -1,7 +1,6 @@
 """``raysearch ablate``: what a finished search's winner owes to each of its parts."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -9,6 +8,7 @@ from rich.table import Table
 from raysearch.cli.evaluation_options import AblateOptions
 from raysearch.cli.terminal import ProgressLine, heading, plain_console
 from raysearch.evaluation.ablate import ablate, stored_ablations
+from raysearch.evaluation.figures import Ablations
 from raysearch.evaluation.named_ablations import check_names
 from raysearch.ray_cluster.session import cluster_session
 from raysearch.storage.replica import display_path
@@ -24,8 +24,8 @@ def ablate_run(options: AblateOptions) -> int:
     run, names, console = options.run, options.names, plain_console()
     check_names(names)
     found = stored_ablations(run)
-    done = {**found.get("ablations", {}), **found.get("skipped", {})}
-    if not found or any(name not in done for name in names):
+    done = [*found["ablations"], *found["skipped"]] if found else []
+    if found is None or any(name not in done for name in names):
         found = _ablate(options, names and [*done, *names], console)
     else:
         console.print("ablated before; the stored figures:", highlight=False)
@@ -35,7 +35,7 @@ def ablate_run(options: AblateOptions) -> int:
     return 0
 
 
-def _ablate(options: AblateOptions, names: Sequence[str], console: Console) -> dict[str, Any]:
+def _ablate(options: AblateOptions, names: Sequence[str], console: Console) -> Ablations:
     run = options.run
     with (
         acquire_run(run.root) as lease,
@@ -52,7 +52,7 @@ def _ablate(options: AblateOptions, names: Sequence[str], console: Console) -> d
         )
 
 
-def _show(console: Console, found: dict[str, Any]) -> None:
+def _show(console: Console, found: Ablations) -> None:
     winner = found["winner"]
     heading(
         console,

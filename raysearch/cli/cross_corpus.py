@@ -1,13 +1,12 @@
 """``raysearch cross-corpus``: each run's winner on the other runs' corpora, and on further ones."""
 
-from typing import Any
-
 from rich.console import Console
 from rich.table import Table
 
 from raysearch.cli.evaluation_options import CrossCorpusOptions
 from raysearch.cli.terminal import ProgressLine, plain_console
-from raysearch.evaluation.cross_corpus import plan_matrix, score_matrix
+from raysearch.evaluation.cross_corpus import Matrix, plan_matrix, score_matrix
+from raysearch.evaluation.figures import Figures
 from raysearch.files import write_json
 from raysearch.ray_cluster.session import cluster_session
 from raysearch.storage.replica import display_path
@@ -34,7 +33,7 @@ def score_across(options: CrossCorpusOptions) -> int:
     return 0
 
 
-def _show(console: Console, matrix: dict[str, dict[str, Any]]) -> None:
+def _show(console: Console, matrix: Matrix) -> None:
     transductive = any(one.get("transductive") for row in matrix.values() for one in row.values())
     title = f"UA{mark(transductive)} (classes), tested across; own: the run's own test speakers"
     table = Table("trained on", title=title, title_justify="left", box=None)
@@ -50,12 +49,12 @@ def _show(console: Console, matrix: dict[str, dict[str, Any]]) -> None:
                 _show_crossing(console, f"{source} -> {target}", row[target])
 
 
-def _cell(figures: dict[str, Any], own: bool) -> str:
+def _cell(figures: Figures, own: bool) -> str:
     classes = f"{len(figures['labels'])}" + (", own" if own else "")
     return f"{100 * figures['ua']['mean']:.1f}% ({classes})"
 
 
-def _show_crossing(console: Console, pair: str, figures: dict[str, Any]) -> None:
+def _show_crossing(console: Console, pair: str, figures: Figures) -> None:
     bounds = figures["ua"]["interval"]
     span = f", 95% {100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}" if bounds else ""
     console.print(

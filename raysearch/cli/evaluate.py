@@ -1,7 +1,6 @@
 """``raysearch evaluate``: score a finished search on its test rows, honestly."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -9,8 +8,16 @@ from rich.table import Table
 from raysearch.cli.evaluation_options import EvaluateOptions
 from raysearch.cli.terminal import ProgressLine, heading, plain_console
 from raysearch.evaluation.evaluate import best_record, evaluate
+from raysearch.evaluation.figures import (
+    EvaluationFigures,
+    Figures,
+    Mode,
+    NoiseLevel,
+    mean_of_part,
+    of_metric,
+)
 from raysearch.evaluation.noise import noise_sweep, stored_noise
-from raysearch.evaluation.stored_evaluations import Mode, evaluation_file, stored_evaluations
+from raysearch.evaluation.stored_evaluations import evaluation_file, stored_evaluations
 from raysearch.ray_cluster.session import cluster_session
 from raysearch.searching.other_folds import search_other_folds
 from raysearch.storage.replica import display_path
@@ -86,7 +93,7 @@ _TITLES = {
 }
 
 
-def _show(console: Console, figures: dict[str, Any]) -> None:
+def _show(console: Console, figures: EvaluationFigures) -> None:
     where = f"fold {figures['fold']}" if "fold" in figures else "all folds"
     note = _TITLES[figures["mode"]]
     note += "" if figures.get("valid", True) else ", invalid"
@@ -95,7 +102,7 @@ def _show(console: Console, figures: dict[str, Any]) -> None:
     heading(console, "\ntest", rest)
     table = Table("", "mean", "each seed", "95% interval", box=None)
     for key, metric in confusion_metrics().items():
-        name, entry = metric.label, figures[key]
+        name, entry = metric.label, of_metric(figures, key)
         seeds = "  ".join(f"{100 * value:.1f}" for value in entry["per_seed"])
         bounds = entry["interval"]
         span = f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}" if bounds else "-"
@@ -111,7 +118,7 @@ def _show(console: Console, figures: dict[str, Any]) -> None:
         console.print(f"  note: {note}", highlight=False, soft_wrap=True)
 
 
-def _show_parts(console: Console, figures: dict[str, Any]) -> None:
+def _show_parts(console: Console, figures: EvaluationFigures) -> None:
     """What the final model is made of and measured by, on the same test rows."""
     parts = figures.get("parts", {})
     if not parts:
@@ -119,24 +126,24 @@ def _show_parts(console: Console, figures: dict[str, Any]) -> None:
     labels = [metric.label for metric in confusion_metrics().values()]
     table = Table("beside it", *labels, "final model above it, by fold", box=None)
     for name, part in parts.items():
-        values = [f"{100 * part[key]:.1f}%" for key in confusion_metrics()]
+        values = [f"{100 * mean_of_part(part, key):.1f}%" for key in confusion_metrics()]
         gains = part.get("gain_by_fold", {})
         shown = "  ".join(f"{100 * gain:+.1f}" for _, gain in sorted(gains.items()))
         table.add_row(name, *values, shown)
     console.print(table)
 
 
-def _show_noise(console: Console, levels: list[dict[str, Any]]) -> None:
+def _show_noise(console: Console, levels: list[NoiseLevel]) -> None:
     title = f"white noise{mark(levels[0].get('transductive', False))}"
     labels = [metric.label for metric in confusion_metrics().values()]
     table = Table("SNR", *labels, title=title, title_justify="left", box=None)
     for level in levels:
-        values = [f"{100 * level[key]['mean']:.1f}%" for key in confusion_metrics()]
+        values = [f"{100 * of_metric(level, key)['mean']:.1f}%" for key in confusion_metrics()]
         table.add_row("clean" if level["snr_db"] is None else f"{level['snr_db']} dB", *values)
     console.print(table)
 
 
-def _show_confusion(console: Console, figures: dict[str, Any]) -> None:
+def _show_confusion(console: Console, figures: Figures) -> None:
     labels = figures["labels"]
     table = Table("true", title="confusion, predicted across", title_justify="left", box=None)
     for label in [*labels, "recall"]:

@@ -1,7 +1,7 @@
 """``raysearch leak-study``: how much of a figure is leakage, in four arms."""
 
 import time
-from typing import Any
+from typing import cast
 
 from rich.console import Console
 from rich.table import Table
@@ -9,6 +9,7 @@ from rich.table import Table
 from raysearch.cli.evaluation_options import LeakStudyOptions
 from raysearch.cli.terminal import ProgressLine, heading, plain_console
 from raysearch.errors import UserError
+from raysearch.evaluation.figures import LeakStudy
 from raysearch.evaluation.leak_study import MEANINGS, check_spec, leak_study, sentence
 from raysearch.ray_cluster.session import cluster_session
 from raysearch.run_folder import RunFolder
@@ -34,7 +35,7 @@ def study(options: LeakStudyOptions) -> int:
     if path.exists():
         run.check(spec, resume=True)  # figures of other settings are not these
         console.print("studied before; the stored figures:", highlight=False)
-        found = load_json(path)
+        found = cast("LeakStudy", load_json(path))
     else:
         found = _study(options, spec, run, console)
     _show(console, found)
@@ -44,7 +45,7 @@ def study(options: LeakStudyOptions) -> int:
 
 def _study(
     options: LeakStudyOptions, spec: SearchSpec, run: RunFolder, console: Console
-) -> dict[str, Any]:
+) -> LeakStudy:
     if spec.pretrain.wanted:
         raise UserError("a leak study's arms start from nothing: leave pretrain out")
     audited = prepare_split(spec, options.storage)
@@ -67,7 +68,7 @@ def _study(
             )
 
 
-def _show(console: Console, found: dict[str, Any]) -> None:
+def _show(console: Console, found: LeakStudy) -> None:
     heading(
         console,
         "leak study",

@@ -5,13 +5,11 @@ wait.
 """
 
 import psutil
-from rich.console import Console
 
 from raysearch.cli.run_options import RunOptions
-from raysearch.cli.terminal import ProgressLine, plain_console
+from raysearch.cli.terminal import plain_console
 from raysearch.errors import UserError
 from raysearch.run_folder import RunFolder
-from raysearch.spec import SearchSpec
 
 __all__ = ["run"]
 
@@ -31,9 +29,12 @@ def run(options: RunOptions) -> int:
     if options.resume == "auto" and named is not None:
         resume = named.spec_file.is_file()
     spec = options.search.spec(named if resume else None)
+
+    from raysearch.cli.search_start import estimate_search, start_search
+
     if options.dry_run:
-        return _explain(options, spec, named if resume else None, console)
-    _search(options, spec, console, started, resume=resume)
+        return estimate_search(options, spec, named if resume else None, console)
+    start_search(options, spec, console, started, resume=resume)
     return 0
 
 
@@ -42,35 +43,3 @@ def _named(options: RunOptions) -> RunFolder | None:
     from raysearch.searching.whole_search import named_run
 
     return None if options.name is None else named_run(options.storage, options.name)
-
-
-def _explain(
-    options: RunOptions, spec: SearchSpec, resumed: RunFolder | None, console: Console
-) -> int:
-    from raysearch.cli.dry_run import explain
-    from raysearch.tuning.start_source import find_source, fitted
-
-    source = find_source(spec, options.storage, resumed)
-    spec, settings = fitted(spec, source)
-    local = not options.address
-    return explain(spec, options.storage, console, local=local, start=(source, settings))
-
-
-def _search(
-    options: RunOptions, spec: SearchSpec, console: Console, started: float, *, resume: bool
-) -> None:
-    from raysearch.cli.search_view import SearchView
-    from raysearch.searching.whole_search import search
-
-    with ProgressLine(console, quiet=options.quiet) as progress:
-        search(
-            spec,
-            storage=options.storage,
-            name=options.name,
-            address=options.address,
-            resume=resume,
-            warm_start=options.search.warm_start,
-            observers=[SearchView(console, progress, quiet=options.quiet, job=options.job)],
-            of_space=bool(options.search.space),
-            started=started,
-        )

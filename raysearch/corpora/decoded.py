@@ -8,6 +8,8 @@ import os
 import struct
 from typing import BinaryIO
 
+import soundfile
+
 from raysearch.errors import DataError
 
 __all__ = ["UndecodableError", "container", "decoded_header", "id3_bytes"]
@@ -78,8 +80,6 @@ def decoded_header(file: BinaryIO) -> tuple[int, int, int, int]:
     Raises:
         UndecodableError: libsndfile refuses it, or its encoding is none of those allowed.
     """
-    import soundfile
-
     file.seek(0)
     head = file.read(_CAF_BYTES)
     if _REFUSED_CODE in (head if head[:4] == b"caff" else _aiff_codes(file, head)):

@@ -8,7 +8,7 @@ beside the winner. A difference is claimed as ``compare`` allows.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import pyarrow as pa
 
@@ -16,6 +16,7 @@ from raysearch.errors import ConfigError, UserError
 from raysearch.evaluation.arm import Arm
 from raysearch.evaluation.compare import compare_all
 from raysearch.evaluation.evaluate import best_record, winner_arm
+from raysearch.evaluation.figures import Ablations, Where
 from raysearch.evaluation.markdown import markdown_table, percent
 from raysearch.evaluation.named_ablations import ABLATIONS, Changes, check_names
 from raysearch.evaluation.run_arms import run_arms
@@ -34,11 +35,11 @@ from raysearch.tuning.tuner import Watcher
 __all__ = ["ablate", "stored_ablations"]
 
 
-def stored_ablations(run: RunFolder) -> dict[str, Any]:
-    """What was found before; nothing if nothing was, or if a resumed search has a new winner."""
+def stored_ablations(run: RunFolder) -> Ablations | None:
+    """What was found before; None if nothing was, or if a resumed search has a new winner."""
     path = run.root / "ablations.json"
-    found: dict[str, Any] = load_json(path) if path.exists() else {}
-    return found if found.get("trial") == best_record(run).trial else {}
+    found = load_json(path) if path.exists() else {}
+    return cast("Ablations", found) if found.get("trial") == best_record(run).trial else None
 
 
 def ablate(
@@ -49,7 +50,7 @@ def ablate(
     names: Sequence[str] = (),
     storage: Path,
     watcher: Watcher,
-) -> dict[str, Any]:
+) -> Ablations:
     """Retrain and score the winner without each part; what is stored is not done again.
 
     Args:
@@ -86,7 +87,7 @@ def ablate(
     )
     tables = {name: table for name, (table, _) in zip(arms, results, strict=True)}
     changes = {name: change for name, (change, _) in changed.items()}
-    found = {**_found(arms, tables, changes), "skipped": skipped}
+    found = _found(arms, tables, changes, skipped)
     write_json(run.root / "ablations.json", found)
     write_text(run.root / "ablations.md", _markdown(run.root.name, found))
     return found
@@ -130,10 +131,13 @@ def _arm(run: RunFolder, own: Arm, name: str, config: TrialConfig) -> Arm:
 
 
 def _found(
-    arms: Mapping[str, Arm], tables: Mapping[str, pa.Table], changes: Mapping[str, Changes]
-) -> dict[str, Any]:
+    arms: Mapping[str, Arm],
+    tables: Mapping[str, pa.Table],
+    changes: Mapping[str, Changes],
+    skipped: dict[str, str],
+) -> Ablations:
     own = arms["winner"]
-    where = {"fold": own.audited.split.fold, "transductive": is_transductive(own.config)}
+    where: Where = {"fold": own.audited.split.fold, "transductive": is_transductive(own.config)}
     figures = {
         name: score(
             table,
@@ -151,10 +155,11 @@ def _found(
             name: {"changes": change, "figures": figures[name], "comparison": compared[name]}
             for name, change in changes.items()
         },
+        "skipped": skipped,
     }
 
 
-def _markdown(name: str, found: Mapping[str, Any]) -> str:
+def _markdown(name: str, found: Ablations) -> str:
     winner = found["winner"]
     rows = [("(the winner)", "", percent(winner["ua"]["mean"]), "", "")]
     for ablation, entry in found["ablations"].items():

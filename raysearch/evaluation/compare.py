@@ -7,11 +7,13 @@ together. Without one the pair is a tie only if the 90% interval of the differen
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import cast
 
 import pyarrow as pa
 
 from raysearch.errors import UserError
 from raysearch.evaluation import statistics
+from raysearch.evaluation.figures import ComparedFigures
 from raysearch.evaluation.statistics import Comparison, Floats, Interval
 from raysearch.training.metrics import uar
 
@@ -53,15 +55,16 @@ class Compared:
             return f"{names} are not distinguished: {gap} shows neither difference nor tie ({test})"
         return f"{self.first} is {found.verdict} than {self.second}: {gap} ({test})"
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> ComparedFigures:
         """Plain data for JSON."""
-        return {
+        found = {
             "first": self.first,
             "second": self.second,
             **asdict(self.comparison),
             "per_speaker_ua_difference": dict(self.speakers),
             "sentence": self.sentence(),
         }
+        return cast("ComparedFigures", found)
 
     def _range(self) -> str:
         values = sorted(self.speakers.values())

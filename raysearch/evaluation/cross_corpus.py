@@ -10,7 +10,6 @@ figure, of speakers it never met.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +20,7 @@ from raysearch.corpora.utterance import Corpus, Utterance
 from raysearch.errors import DataError, LeakError, UserError
 from raysearch.evaluation.arm import Arm
 from raysearch.evaluation.evaluate import final_arm
+from raysearch.evaluation.figures import Figures, Where
 from raysearch.evaluation.predict import (
     mean_probabilities,
     prediction_table,
@@ -39,9 +39,9 @@ from raysearch.training.transductive import is_transductive
 from raysearch.tuning.start_record import learned_by
 from raysearch.tuning.tuner import Watcher
 
-__all__ = ["Crossing", "Plan", "among", "crossing", "plan_matrix", "score_matrix"]
+__all__ = ["Crossing", "Matrix", "Plan", "among", "crossing", "plan_matrix", "score_matrix"]
 
-Matrix = dict[str, dict[str, dict[str, Any]]]
+Matrix = dict[str, dict[str, Figures]]
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Plan:
     """
 
     arms: Mapping[str, Arm]
-    own: Mapping[str, Mapping[str, Any]]
+    own: Mapping[str, Figures]
     crossings: Mapping[tuple[str, str], Crossing]
 
 
@@ -173,7 +173,7 @@ def score_matrix(plan: Plan, storage: Path, watcher: Watcher) -> Matrix:
         storage: where features are kept.
         watcher: who is told.
     """
-    matrix: Matrix = {source: {source: dict(own)} for source, own in plan.own.items()}
+    matrix: Matrix = {source: {source: own} for source, own in plan.own.items()}
     for source, arm in plan.arms.items():
         ready = arm.prepared(storage)
         for (asked, target), one in plan.crossings.items():
@@ -183,7 +183,7 @@ def score_matrix(plan: Plan, storage: Path, watcher: Watcher) -> Matrix:
     return matrix
 
 
-def _score(arm: Arm, one: Crossing, storage: Path, watcher: Watcher) -> dict[str, Any]:
+def _score(arm: Arm, one: Crossing, storage: Path, watcher: Watcher) -> Figures:
     usable, num_unusable = _features(arm, one.rows, storage, watcher)
     assert arm.bank is not None
     parts = []
@@ -193,7 +193,7 @@ def _score(arm: Arm, one: Crossing, storage: Path, watcher: Watcher) -> dict[str
     notes = [f"classes of both corpora: {', '.join(one.classes)}"]
     notes += [f"{num_unusable} utterance(s) unusable"] if num_unusable else []
     notes += transductive_notes(arm.config, [pa.concat_tables(parts)])
-    where = {"transductive": is_transductive(arm.config)}
+    where: Where = {"transductive": is_transductive(arm.config)}
     return score(pa.concat_tables(parts), protocol="cross-corpus", where=where, notes=notes)
 
 

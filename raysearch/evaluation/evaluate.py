@@ -4,13 +4,13 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from raysearch.errors import UserError
 from raysearch.evaluation.arm import NUM_SEEDS, Arm, paper_arm
+from raysearch.evaluation.figures import EvaluationFigures, Mode, Where
 from raysearch.evaluation.final_model import FinalModel, load_final
 from raysearch.evaluation.final_stage import single_model
 from raysearch.evaluation.other_models import cost_of, parts_of, score_parts
@@ -18,7 +18,7 @@ from raysearch.evaluation.predict import pooled
 from raysearch.evaluation.run_arms import run_arms
 from raysearch.evaluation.scores import score
 from raysearch.evaluation.starting_point import check_start, start_notes
-from raysearch.evaluation.stored_evaluations import Mode, evaluation_file, stored_evaluations
+from raysearch.evaluation.stored_evaluations import evaluation_file, stored_evaluations
 from raysearch.evaluation.transductive_notes import transductive_notes
 from raysearch.files import write_json
 from raysearch.protocols.folds import outer_folds
@@ -65,7 +65,7 @@ def evaluate(
     *,
     storage: Path,
     watcher: Watcher,
-) -> dict[str, Any]:
+) -> EvaluationFigures:
     """Score the final model on test rows, and what it was made of beside it; write the figures.
 
     A single net or a bag is retrained with other seeds, whose mean is the figure; a refit and an
@@ -105,7 +105,7 @@ def evaluate(
         watcher=watcher,
     )
     table = pooled([table for table, _ in results])
-    figures = {
+    figures: EvaluationFigures = {
         "mode": mode,
         "trial": own.identity,
         "final": [arm.method for arm in arms],
@@ -229,12 +229,12 @@ def _in_order(arms: Sequence[Arm]) -> list[Arm]:
     return sorted(arms, key=lambda arm: arm.spec.protocol.fold)
 
 
-def _where(mode: Mode, arms: Sequence[Arm]) -> dict[str, Any]:
+def _where(mode: Mode, arms: Sequence[Arm]) -> Where:
     if mode == "nested":
         return {"nested": len(arms)}
     if mode == "reuse-settings":
         return {"folds": len(arms)}
-    fold = {"fold": arms[0].audited.split.fold}
+    fold: Where = {"fold": arms[0].audited.split.fold}
     if mode == "paper":
         return {**fold, "valid": arms[0].spec.published.epoch_from != "test"}
     return fold
@@ -278,7 +278,7 @@ def _notes(
     return notes
 
 
-def _write(run: RunFolder, mode: Mode, figures: dict[str, Any], table: pa.Table) -> None:
+def _write(run: RunFolder, mode: Mode, figures: EvaluationFigures, table: pa.Table) -> None:
     predictions = run.root / f"predictions-{mode}.parquet"
     staged = predictions.with_name(f".{predictions.name}.tmp")
     pq.write_table(table.drop_columns(["sex"]), staged)

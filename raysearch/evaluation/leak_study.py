@@ -6,10 +6,10 @@ steps and are scored on clean originals, arm A on its augmented test rows, too. 
 siblings give, B - C what sharing speakers gives.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 import ray
@@ -18,6 +18,7 @@ import scipy.special
 from raysearch.config.identity import seed_from
 from raysearch.errors import UserError
 from raysearch.evaluation.arm import NUM_SEEDS, is_trained
+from raysearch.evaluation.figures import ArmFigures, Figures, LeakStudy
 from raysearch.evaluation.leak_arms import LeakArm, LeakRow, arms_of
 from raysearch.evaluation.markdown import markdown_table, percent
 from raysearch.evaluation.predict import log_probabilities, prediction_table
@@ -78,7 +79,7 @@ def leak_study(
     cells: Sequence[str] = CELLS,
     storage: Path,
     watcher: Watcher,
-) -> dict[str, Any]:
+) -> LeakStudy:
     """Train each arm with three seeds at the published settings, and score it.
 
     Args:
@@ -121,8 +122,7 @@ def leak_study(
         arm.name: _figures(arm, config, tables[arm.name], features, labels, run) for arm in arms
     }
     ua = {name: figures["ua"]["mean"] for name, figures in found.items()}
-    gaps = {"siblings": ua["A"] - ua["B"], "speakers": ua["B"] - ua["C"]}
-    study = {
+    study: LeakStudy = {
         "space": spec.name,
         "corpus": spec.corpus.name,
         "protocol": spec.protocol.name,
@@ -131,14 +131,15 @@ def leak_study(
         "num_train_rows": len(arms[0].train),
         "epochs": config.training.epochs,
         "arms": found,
-        **gaps,
+        "siblings": ua["A"] - ua["B"],
+        "speakers": ua["B"] - ua["C"],
     }
     write_json(run.root / "leak_study.json", study)
     write_text(run.root / "leak_study.md", _markdown(study))
     return study
 
 
-def sentence(study: Mapping[str, Any]) -> str:
+def sentence(study: LeakStudy) -> str:
     """Say in one sentence what the study shows."""
     arms = study["arms"]
     own = percent(arms["A"]["augmented_test"]["ua"]["mean"])
@@ -151,7 +152,7 @@ def sentence(study: Mapping[str, Any]) -> str:
     )
 
 
-def _markdown(study: Mapping[str, Any]) -> str:
+def _markdown(study: LeakStudy) -> str:
     rows = []
     for name, figures in study["arms"].items():
         seeds = ", ".join(percent(value) for value in figures["ua"]["per_seed"])
@@ -278,8 +279,8 @@ def _figures(
     features: _Features,
     labels: tuple[str, ...],
     run: RunFolder,
-) -> dict[str, Any]:
-    def scored(test: Sequence[LeakRow]) -> dict[str, Any]:
+) -> ArmFigures:
+    def scored(test: Sequence[LeakRow]) -> Figures:
         beside = replace(rows, validation=_table(test, labels))
         parts = []
         for seed in range(NUM_SEEDS):
@@ -294,7 +295,8 @@ def _figures(
         notes = [] if arm.valid else ["invalid: this arm leaks, or its labels are shuffled"]
         return score(pa.concat_tables(parts), protocol=f"arm {arm.name}", where={}, notes=notes)
 
-    figures = {**scored(arm.test), "valid": arm.valid}
+    figures = cast("ArmFigures", scored(arm.test))
+    figures["valid"] = arm.valid
     if arm.augmented_test:
         figures["augmented_test"] = scored(arm.augmented_test)
     return figures

@@ -9,7 +9,7 @@ from raysearch.errors import UserError
 
 __all__ = ["ABLATIONS", "Ablation", "Changes", "check_names"]
 
-Changes = dict[str, Any]
+Changes = dict[str, object]
 LOW_RESOLUTION = 32
 _OF_STATISTICS = ("logistic", "svm")
 _OF_CLIPS: Changes = {
@@ -94,7 +94,7 @@ def _pretrained(fields: Mapping[str, Any]) -> Changes | str:
 
 
 def _attention(fields: Mapping[str, Any]) -> Changes | str:
-    off = {"model.fuse_attention": "none", "model.attention": "none"}
+    off: Changes = {"model.fuse_attention": "none", "model.attention": "none"}
     changed = {name: v for name, v in off.items() if fields.get(name, v) != v}
     if fields.get("model.pooling") == "attention":
         changed["model.pooling"] = "mean"

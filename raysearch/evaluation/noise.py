@@ -1,12 +1,13 @@
 """How a finished search's weights bear noise: the test rows again at falling SNRs."""
 
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import pyarrow as pa
 
 from raysearch.evaluation.arm import Arm
 from raysearch.evaluation.evaluate import final_arm
+from raysearch.evaluation.figures import Figures, NoiseLevel, NoiseSweep, Where
 from raysearch.evaluation.predict import predict_arm
 from raysearch.evaluation.scores import score
 from raysearch.evaluation.transductive_notes import transductive_notes
@@ -21,13 +22,13 @@ __all__ = ["SNRS_DB", "noise_sweep", "stored_noise"]
 SNRS_DB = (20, 10, 5, 0)
 
 
-def stored_noise(run: RunFolder) -> dict[str, Any] | None:
+def stored_noise(run: RunFolder) -> NoiseSweep | None:
     """Read what an earlier sweep over noise levels found; None if there was none."""
     path = run.root / "noise.json"
-    return load_json(path) if path.exists() else None
+    return cast("NoiseSweep", load_json(path)) if path.exists() else None
 
 
-def noise_sweep(run: RunFolder, storage: Path, watcher: Watcher) -> dict[str, Any]:
+def noise_sweep(run: RunFolder, storage: Path, watcher: Watcher) -> NoiseSweep:
     """Score every seed's weights on clean and on noisy test rows; nothing is retrained.
 
     The noise is white, at each SNR the same for every system: seeded by the recording. By speaker,
@@ -47,12 +48,12 @@ def noise_sweep(run: RunFolder, storage: Path, watcher: Watcher) -> dict[str, An
     arm = final_arm(run, run.spec(), storage)
     arm.check_weights()
     arm = arm.prepared(storage)
-    levels = []
+    levels: list[NoiseLevel] = []
     for snr_db in (None, *SNRS_DB):
         table, unusable = predict_arm(arm, storage, watcher.progress, cell=_cell(snr_db))
         levels.append({"snr_db": snr_db, **_figures(arm, table), "num_unusable": len(unusable)})
         watcher.say(f"scored at {'no noise' if snr_db is None else f'{snr_db} dB'}")
-    found = {"trial": arm.identity, "levels": levels}
+    found: NoiseSweep = {"trial": arm.identity, "levels": levels}
     write_json(run.root / "noise.json", found)
     return found
 
@@ -61,7 +62,7 @@ def _cell(snr_db: int | None) -> str:
     return "" if snr_db is None else f"noise:{snr_db}"
 
 
-def _figures(arm: Arm, table: pa.Table) -> dict[str, Any]:
-    where = {"fold": arm.audited.split.fold, "transductive": is_transductive(arm.config)}
+def _figures(arm: Arm, table: pa.Table) -> Figures:
+    where: Where = {"fold": arm.audited.split.fold, "transductive": is_transductive(arm.config)}
     notes = transductive_notes(arm.config, [table])
     return score(table, protocol=arm.spec.protocol.name, where=where, notes=notes)

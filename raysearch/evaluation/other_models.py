@@ -5,16 +5,17 @@ same test rows, fold by fold. Nothing is trained for it.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
 
 from raysearch.evaluation.arm import Arm
 from raysearch.evaluation.candidates import own_record
+from raysearch.evaluation.figures import Cost, PartFigures, of_metric
 from raysearch.evaluation.final_model import FinalModel, Net
 from raysearch.evaluation.final_stage import single_model
 from raysearch.evaluation.predict import (
@@ -40,7 +41,7 @@ def parts_of(run: RunFolder, spec: SearchSpec, model: FinalModel) -> dict[str, t
     return parts
 
 
-def cost_of(arm: Arm) -> dict[str, Any]:
+def cost_of(arm: Arm) -> Cost:
     """What using the model takes: nets, MiB of weights, and milliseconds an utterance.
 
     Timed on validation rows in one process, features apart; an indication, not a benchmark.
@@ -59,7 +60,7 @@ def cost_of(arm: Arm) -> dict[str, Any]:
     }
 
 
-def score_parts(arms: Sequence[Arm], table: pa.Table, storage: Path) -> dict[str, Any]:
+def score_parts(arms: Sequence[Arm], table: pa.Table, storage: Path) -> dict[str, PartFigures]:
     """Figures of the parts, pooled over ``arms`` as the final model's own are.
 
     Args:
@@ -71,7 +72,7 @@ def score_parts(arms: Sequence[Arm], table: pa.Table, storage: Path) -> dict[str
         By name ``ua``, ``wa``, ``macro_f1`` and ``per_fold_ua``; for the space's own settings
         also ``gain_by_fold``, what the final model has above them.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, PartFigures] = {}
     if len(set(table["seed"].to_pylist())) > 1:
         found[TOGETHER] = _figures(_together(table))
     for name in dict.fromkeys(name for arm in arms for name in arm.parts):
@@ -94,10 +95,10 @@ def _predictions(arms: Sequence[Arm], nets: Sequence[tuple[Net, ...]], storage: 
     return pa.concat_tables(tables, promote_options="default")
 
 
-def _figures(table: pa.Table) -> dict[str, Any]:
+def _figures(table: pa.Table) -> PartFigures:
     figures = score(table, protocol="", where={}, notes=[])
-    means: Mapping[str, Any] = {name: figures[name]["mean"] for name in METRICS}
-    return {**means, "per_fold_ua": figures["per_fold_ua"]}
+    means = {name: of_metric(figures, name)["mean"] for name in METRICS}
+    return cast("PartFigures", {**means, "per_fold_ua": figures["per_fold_ua"]})
 
 
 def _together(table: pa.Table) -> pa.Table:

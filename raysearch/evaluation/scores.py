@@ -1,11 +1,12 @@
 """From predictions to the figures of ``evaluation.json``, by the rules of honest reporting."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
 
+from raysearch.evaluation.figures import Figures, MetricFigures, Where
 from raysearch.evaluation.predict import probability_column
 from raysearch.evaluation.statistics import (
     METRICS,
@@ -22,9 +23,7 @@ __all__ = ["score"]
 NUM_BINS = 10
 
 
-def score(
-    table: pa.Table, *, protocol: str, where: Mapping[str, Any], notes: Sequence[str]
-) -> dict[str, Any]:
+def score(table: pa.Table, *, protocol: str, where: Where, notes: Sequence[str]) -> Figures:
     """Compute the figures of one evaluation protocol.
 
     Args:
@@ -46,7 +45,7 @@ def score(
     per_seed = {seed: _confusions(table, labels, seed) for seed in seeds}
     names = per_seed[seeds[0]][0]
     pooled_SKK = np.sum([confusions for _, confusions in per_seed.values()], axis=0)
-    figures = {}
+    figures: dict[str, MetricFigures] = {}
     for name, metric in METRICS.items():
         values = [float(metric(confusions.sum(axis=0))) for _, confusions in per_seed.values()]
         bounds = interval(pooled_SKK, metric)
@@ -56,7 +55,7 @@ def score(
             "interval": [bounds.low, bounds.high] if bounds else None,
         }
     confusion_KK = pooled_SKK.sum(axis=0)
-    return {
+    found = {
         "protocol": protocol,
         **where,
         "num_speakers": len(names),
@@ -70,6 +69,7 @@ def score(
         "ece": _calibration_error(table),
         "notes": [*notes, *_rules(names, pooled_SKK, confusion_KK, len(seeds))],
     }
+    return cast("Figures", found)  # the metrics' keys are those of their table
 
 
 def _labels(table: pa.Table) -> list[str]:

@@ -4,19 +4,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from raysearch.errors import UserError
+from raysearch.evaluation.figures import EvaluationFigures, Mode
 from raysearch.evaluation.transductive_notes import check_alike
 from raysearch.run_folder import RunFolder
 from raysearch.storage.replica import pasted
 
-__all__ = ["Mode", "System", "evaluation_file", "load_systems", "stored_evaluations"]
-
-Mode = Literal["fold", "nested", "reuse-settings", "paper"]
+__all__ = ["System", "evaluation_file", "load_systems", "stored_evaluations"]
 
 # In the order in which they are believed; the random split is compared only on request.
 _HONEST: tuple[Mode, ...] = ("nested", "fold", "reuse-settings")
@@ -37,7 +36,7 @@ class System:
     name: str
     mode: str
     protocol: str
-    figures: dict[str, Any]
+    figures: EvaluationFigures
     table: pa.Table
 
     @property
@@ -51,7 +50,7 @@ def evaluation_file(run: RunFolder) -> Path:
     return run.root / "evaluation.json"
 
 
-def stored_evaluations(run: RunFolder) -> dict[Mode, dict[str, Any]]:
+def stored_evaluations(run: RunFolder) -> dict[Mode, EvaluationFigures]:
     """What was found before: asking again trains and scores nothing, so nobody can shop.
 
     Raises:
@@ -67,7 +66,7 @@ def stored_evaluations(run: RunFolder) -> dict[Mode, dict[str, Any]]:
             figures["protocol"], figures["ua"]["mean"], figures["ua"]["interval"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: not an evaluation ({error!r}); evaluate anew") from None
-    return found
+    return cast("dict[Mode, EvaluationFigures]", found)
 
 
 def load_systems(runs: Sequence[Path], *, paper: bool = False) -> list[System]:
@@ -97,14 +96,14 @@ def load_systems(runs: Sequence[Path], *, paper: bool = False) -> list[System]:
     return systems
 
 
-def _evaluated(run: Path) -> dict[Mode, dict[str, Any]]:
+def _evaluated(run: Path) -> dict[Mode, EvaluationFigures]:
     found = stored_evaluations(RunFolder(run))
     if not found:
         raise UserError(f"{run}: not evaluated yet: raysearch evaluate {pasted(run)}")
     return found
 
 
-def _system(run: Path, mode: str, figures: dict[str, Any]) -> System:
+def _system(run: Path, mode: str, figures: EvaluationFigures) -> System:
     path = run / f"predictions-{mode}.parquet"
     try:
         table = pq.read_table(path)

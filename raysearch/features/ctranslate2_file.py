@@ -102,6 +102,7 @@ class _Reader:
         return name, self._tensor(name, shape, DTYPES[kind], num_bytes)
 
     def _tensor(self, name: str, shape: list[int], kind: str, num_bytes: int) -> "Tensor":
+        # Here, not above: settings are read in processes that must start without torch.
         import torch
 
         dtype: torch.dtype = getattr(torch, kind)

@@ -15,7 +15,7 @@ from raysearch.features.derivatives import with_deltas
 from raysearch.features.extractor import Extractor, FeatureConfig
 
 if TYPE_CHECKING:
-    import torch
+    from raysearch.features.log_mel_frames import MelFrames
 
 __all__ = ["LogMel", "LogMelConfig"]
 
@@ -108,45 +108,15 @@ class LogMel(Extractor):
 
         T is 1 + (N - W) // hop; a waveform shorter than a window is zero padded to one frame.
         """
-        import torch
-
-        with torch.inference_mode():
-            found = [self._one(torch.tensor(w, dtype=torch.float32)).numpy() for w in waveforms]
+        found = [self._frames(waveform_N) for waveform_N in waveforms]
         return [with_deltas(x_TF, self.config.deltas) for x_TF in found]
 
-    def _one(self, x_N: "torch.Tensor") -> "torch.Tensor":
-        import torch
-
-        window_W, filters_KF = self._weights
-        missing = self.config.window_samples - x_N.shape[0]
-        if self.config.pre_emphasis:
-            before_N = torch.nn.functional.pad(x_N[:-1], (1, 0))
-            x_N = x_N - self.config.pre_emphasis * before_N
-        if missing > 0:
-            x_N = torch.nn.functional.pad(x_N, (0, missing))
-        frames_TW = x_N.unfold(0, self.config.window_samples, self.config.hop_samples) * window_W
-        power_TK = torch.fft.rfft(frames_TW, n=self.config.n_fft).abs().square()
-        x_TF: torch.Tensor = (power_TK @ filters_KF).clamp(min=POWER_FLOOR).log()
-        return x_TF
-
     @cached_property
-    def _weights(self) -> tuple["torch.Tensor", "torch.Tensor"]:
-        """The Hann window (W,) and the mel filters (K, F)."""
+    def _frames(self) -> "MelFrames":
         # Here, not above: a config is read in processes that must start without torch.
-        import torch
-        from torchaudio.functional import melscale_fbanks
+        from raysearch.features.log_mel_frames import MelFrames
 
-        config = self.config
-        filters_KF = melscale_fbanks(
-            n_freqs=config.n_fft // 2 + 1,
-            f_min=config.f_min,
-            f_max=config.high_hz,
-            n_mels=config.n_mels,
-            sample_rate=config.sample_rate,
-            norm="slaney",
-            mel_scale="slaney",
-        )
-        return torch.hann_window(config.window_samples), filters_KF
+        return MelFrames(self.config)
 
 
 def _num_empty_filters(config: LogMelConfig) -> int:

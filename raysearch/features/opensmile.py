@@ -67,6 +67,7 @@ class Egemaps(Extractor):
     @cached_property
     def _smile(self) -> Any:
         self.config.check_external_files()
+        # Here, not above: it is optional, and costs a second.
         import opensmile
 
         return opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.Functionals)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+import librosa
 import numpy as np
 from pydantic import Field, model_validator
 
@@ -121,8 +122,6 @@ class Curves:
 
 def pitch_curves(waveform_N: np.ndarray, config: PitchConfig) -> Curves:
     """The curves of a waveform at the config's rate; a short one is padded to one frame."""
-    import librosa
-
     hop, window = config.hop_samples, config.window_samples
     x_N = np.pad(waveform_N, (0, max(0, window - len(waveform_N))))
     hz_T, voiced_T, share_T = librosa.pyin(

@@ -11,6 +11,7 @@ Axis letters: T frames, V voiced frames, W window samples, K frequencies, D desc
 
 from itertools import pairwise
 
+import librosa
 import numpy as np
 
 __all__ = ["SHAPE_FUNCTIONALS", "shape_functionals"]
@@ -54,8 +55,6 @@ def shape_functionals(frames_TW: np.ndarray, voiced_T: np.ndarray, sample_rate: 
 
 def _descriptors(power_TK: np.ndarray, sample_rate: int) -> np.ndarray:
     """``_DESCRIPTORS`` of every frame, (T, D)."""
-    import librosa
-
     hz_K = np.linspace(0, sample_rate / 2, power_TK.shape[1])
     total_T1 = np.maximum(power_TK.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
     share_TK = np.maximum(power_TK / total_T1, FLOOR)

@@ -5,8 +5,7 @@ model runs the encoder and learns it, too. Axis letters: N samples, T frames, F 
 """
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -27,14 +26,10 @@ from raysearch.features.ssl_weights import (
 )
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from raysearch.features.ssl_encoder import SslEncoder
+    from raysearch.features.ssl_frames import SslFrames
 
 __all__ = ["Ssl", "SslConfig"]
 
-# Attention's memory grows with the square of the length: longer audio is encoded in pieces.
-PIECE_S = 30
 NAMES = {"wav2vec2": "a HuBERT or wav2vec2 of other sizes", "wavlm": "WavLM", "whisper": "Whisper"}
 
 
@@ -164,60 +159,12 @@ class Ssl(Extractor):
         """
         if self.config.mode == "tuned":
             return [np.asarray(w, dtype=np.float32).reshape(-1, 1) for w in waveforms]
-        import torch
-
-        with torch.inference_mode(), _full_precision():
-            frames = [
-                self._one(torch.tensor(w, dtype=torch.float32, device=self.device))
-                for w in waveforms
-            ]
-        if self.config.pool == "mean_std":
-            frames = [_statistics(x_TF, self.num_layers) for x_TF in frames]
-        return [x_TF.cpu().numpy() for x_TF in frames]
-
-    def _one(self, x_N: "Tensor") -> "Tensor":
-        """Frames (T, F); pieces overlap so that no frame is lost between them."""
-        import torch
-
-        sizes = self._plan.sizes
-        step = PIECE_S * SAMPLE_RATE // sizes.hop * sizes.hop
-        total = sizes.num_frames(len(x_N)) * sizes.hop
-        pieces = [
-            self._encoder(x_N[None, start : start + step + sizes.receptive - sizes.hop])[0][0]
-            for start in range(0, total, step)
-        ]
-        return torch.cat(pieces)
+        pooled = self.config.pool == "mean_std"
+        return [self._frames(waveform_N, pooled=pooled) for waveform_N in waveforms]
 
     @cached_property
-    def _encoder(self) -> "SslEncoder":
+    def _frames(self) -> "SslFrames":
         # Here, not above: a config is read in processes that must start without torch.
-        from raysearch.features.ssl_encoder import SslEncoder
+        from raysearch.features.ssl_frames import SslFrames
 
-        encoder = SslEncoder(self._plan).eval().requires_grad_(False)
-        encoder.load(load_weights(self.config.path))
-        return encoder.to(self.device)
-
-
-@contextmanager
-def _full_precision() -> Iterator[None]:
-    """Convolutions in float32: features are stored, and a GPU's are to be those of a CPU.
-
-    By default cuDNN takes TF32, with 10 bits of each factor: Whisper's frames then differ by 9e-4
-    of the largest, where half precision, in which they are stored, rounds by 4e-4.
-    """
-    from torch.backends import cudnn
-
-    before, cudnn.allow_tf32 = cudnn.allow_tf32, False
-    try:
-        yield
-    finally:
-        cudnn.allow_tf32 = before
-
-
-def _statistics(x_TF: "Tensor", num_layers: int) -> "Tensor":
-    """Mean and deviation over time of each layer's values, (1, 2F)."""
-    import torch
-
-    x_TLW = x_TF.reshape(len(x_TF), num_layers, -1)
-    parts_L2W = torch.stack([x_TLW.mean(dim=0), x_TLW.std(dim=0, correction=0)], dim=1)
-    return parts_L2W.reshape(1, -1)
+        return SslFrames(self._plan, load_weights(self.config.path), self.device)

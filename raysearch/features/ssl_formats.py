@@ -117,6 +117,7 @@ def _is_wavlm(names: Mapping[str, object]) -> bool:
 
 def _join_attention(tensors: "dict[str, Tensor]") -> "dict[str, Tensor]":
     """Hugging Face's three projections of WavLM as the one tensor of torchaudio."""
+    # Here, not above: settings are read in processes that must start without torch.
     import torch
 
     joined = dict(tensors)

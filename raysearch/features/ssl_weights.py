@@ -23,7 +23,7 @@ from raysearch.features.ssl_formats import (
 from raysearch.features.ssl_sizes import EncoderSizes
 from raysearch.features.whisper_formats import is_whisper, whisper_fields, whisper_tensors
 from raysearch.features.whisper_sizes import WhisperSizes
-from raysearch.weights_file import file_digest, read_saved
+from raysearch.weights_file import file_digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -166,6 +166,7 @@ def _inspect(file: Path, num_bytes: int, changed: int, config_changed: int) -> S
 
 @lru_cache(maxsize=8)
 def _check(file: Path, num_bytes: int, changed: int, config_changed: int) -> None:
+    # Here, not above, as in ``_read``.
     from raysearch.features.ssl_encoder import expected_shapes
 
     expected = expected_shapes(_inspect(file, num_bytes, changed, config_changed))
@@ -187,6 +188,9 @@ def _read(file: Path) -> "tuple[dict[str, Tensor], dict[str, object]]":
     """The tensors as the file names them, and the sizes that OpenAI's files tell beside them."""
     if is_ctranslate2(file):
         return read_ctranslate2(file, "WhisperSpec", "encoder/"), {}
+    # Here, not above: settings are read in processes that must start without torch.
+    from raysearch.saved_tensors import read_saved
+
     tensors, beside = read_saved(file)
     told = beside.get("dims")
     return tensors, told if isinstance(told, dict) else {}

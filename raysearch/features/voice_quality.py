@@ -57,9 +57,10 @@ def voice_functionals(
         f_max: highest pitch, Hz.
     """
     check_praat()
+    # Optional, and half a second: loaded where recordings are measured.
     import parselmouth
-    from parselmouth.praat import call
 
+    call = parselmouth.praat.call
     missing = max(0, round(_MIN_PERIODS / f_min * sample_rate) - len(waveform_N))
     sound = parselmouth.Sound(np.pad(waveform_N, (0, missing)).astype(np.float64), sample_rate)
     pulses = call(sound, "To PointProcess (periodic, cc)", f_min, f_max)

@@ -14,6 +14,7 @@ no better than resampling (1.27); 8 ms for 2.4 s.
 import math
 from dataclasses import dataclass
 
+import librosa
 import numpy as np
 from pydantic import Field, model_validator
 
@@ -158,8 +159,6 @@ def _active_power(x_N: np.ndarray, sample_rate: int) -> float:
 
 def _vocoded(x_N: np.ndarray, sample_rate: int, kind: str, value: float) -> np.ndarray:
     """``x_N`` at another pitch or tempo; what is shorter than a window is padded with silence."""
-    import librosa
-
     n_fft = 1 << max(4, round(math.log2(WINDOW_S * sample_rate)))
     num_samples = len(x_N)
     # A stretch to twice the tempo leaves half the samples, which must still fill a window.

@@ -3,6 +3,7 @@
 Axes: B batch, N samples, K frequency bins, M mel bins, T mel frames.
 """
 
+import librosa
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -52,6 +53,4 @@ class WhisperMel(nn.Module):
 
 def _filters(n_mels: int) -> Tensor:
     """Triangles of Slaney's scale and area, (M, K)."""
-    from librosa.filters import mel
-
-    return torch.from_numpy(mel(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=n_mels))
+    return torch.from_numpy(librosa.filters.mel(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=n_mels))

@@ -114,15 +114,17 @@ class DescribedModel(SolvedModel):
 
     def fit_scale(self, x_ND: np.ndarray) -> np.ndarray:
         """Learn and apply standardisation and PCA; gives x_NC, float64."""
-        from sklearn.decomposition import PCA
-        from sklearn.preprocessing import StandardScaler
+        # Here, not above: scikit-learn takes seconds, and most models need none of it.
+        from sklearn import decomposition, preprocessing
 
-        scaler = StandardScaler().fit(x_ND)
+        scaler = preprocessing.StandardScaler().fit(x_ND)
         x_NC: np.ndarray = scaler.transform(x_ND)
         components_CD = np.zeros((0, x_ND.shape[1]))
         if self.config.pca is not None:
             # Standardised rows have mean 0, so projecting is all that PCA does.
-            components_CD = PCA(self.config.pca, svd_solver="full").fit(x_NC).components_
+            components_CD = (
+                decomposition.PCA(self.config.pca, svd_solver="full").fit(x_NC).components_
+            )
             x_NC = x_NC @ components_CD.T
         self.keep(mean_D=scaler.mean_, scale_D=scaler.scale_, components_CD=components_CD)
         return x_NC

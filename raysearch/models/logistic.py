@@ -56,6 +56,7 @@ class Logistic(DescribedModel):
     ) -> None:
         """As ``SolvedModel.solve``; the optimum is unique, so ``seed`` is not used."""
         del seed
+        # Here, not above: scikit-learn takes seconds, which reading settings need not wait for.
         from sklearn.linear_model import LogisticRegression
 
         x_NC = self.fit_scale(x_ND)

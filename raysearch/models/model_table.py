@@ -1,12 +1,15 @@
 """Names to architectures."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from raysearch.config.base import Places, build
 from raysearch.config.name_table import Table
 from raysearch.errors import ConfigError
 from raysearch.features.extractor import StreamShape
-from raysearch.models.base import Model, ModelConfig
+
+if TYPE_CHECKING:
+    from raysearch.models.base import Model, ModelConfig
 
 __all__ = ["MODELS", "build_model", "model_config"]
 
@@ -28,13 +31,16 @@ MODELS = Table(
 
 def model_config(
     data: Mapping[str, object], *, prefix: str = "", places: Places | None = None
-) -> ModelConfig:
+) -> "ModelConfig":
     """The config of the architecture that ``data["name"]`` names.
 
     Raises:
         ConfigError: no name, a class that is no model, or a field that its config refuses.
         UnknownNameError: no such architecture.
     """
+    # Here, not above: only an architecture itself needs torch.
+    from raysearch.models.base import Model
+
     places = places or Places()
     key = f"{prefix}.name" if prefix else "name"
     name = data.get("name")
@@ -47,7 +53,9 @@ def model_config(
     return build(cls.Config, data, prefix=prefix, places=places)
 
 
-def build_model(config: ModelConfig, shapes: Mapping[str, StreamShape], num_classes: int) -> Model:
+def build_model(
+    config: "ModelConfig", shapes: Mapping[str, StreamShape], num_classes: int
+) -> "Model":
     """The architecture that ``config`` describes, initialised from torch's default generator.
 
     Args:

@@ -33,7 +33,8 @@ from raysearch.models.pretrained import (
     find_in_hub,
     hub_folder,
 )
-from raysearch.weights_file import file_digest, read_weights
+from raysearch.saved_tensors import read_weights
+from raysearch.weights_file import file_digest
 
 __all__ = ["ResNet34", "ResNet34Config"]
 

@@ -64,6 +64,7 @@ class Svm(DescribedModel):
     ) -> None:
         """As ``SolvedModel.solve``; a class without rows is never predicted, ``seed`` not used."""
         del seed
+        # Here, not above: scikit-learn takes seconds, which reading settings need not wait for.
         from sklearn.svm import SVC
 
         x_NC = self.fit_scale(x_ND)

@@ -13,6 +13,7 @@ from raysearch.models.base import SolvedModel
 from raysearch.models.model_table import MODELS, build_model
 from raysearch.prerequisites import check_prerequisites
 from raysearch.spec import SearchSpec
+from raysearch.tuning.problem import SpecProblem
 
 __all__ = ["Entrants", "chosen_spaces", "entrants", "laid_over", "num_given"]
 
@@ -127,8 +128,6 @@ def laid_over(space: str, given: Sequence[Override]) -> tuple[SearchSpec, list[s
 
 def num_given(spec: SearchSpec) -> int:
     """Count trials whose settings nobody samples: its own, and the published if asked for."""
-    from raysearch.tuning.problem import SpecProblem
-
     return len(SpecProblem(spec, {}, lambda config: None).given())
 
 

@@ -67,6 +67,7 @@ class _OwnDevice(nullcontext[None]):
     """Makes the worker's card, if it has one, the one that CUDA calls go to."""
 
     def __enter__(self) -> None:
+        # In the workers alone, here and below: see the module's first lines.
         import torch
         from ray.train.torch import get_device
 
@@ -99,8 +100,8 @@ def _join(backend: str, address: str, port: int) -> None:
 
 def _leave() -> None:
     import torch
-    import torch.distributed as dist
 
+    dist = torch.distributed
     if dist.is_initialized() and dist.get_world_size() > 1:
         dist.destroy_process_group()
     if torch.cuda.is_available():

@@ -130,6 +130,7 @@ def kuberay_resource(namespace: str, name: str) -> Mapping[str, Any]:
 
 def kuberay_settings(resource: Mapping[str, Any]) -> Mapping[str, Any]:
     """A RayCluster as KubeRay's autoscaler understands it, in the words of a launcher's file."""
+    # As above.
     from ray.autoscaler._private.kuberay import autoscaling_config
 
     settings: Mapping[str, Any] = autoscaling_config._derive_autoscaling_config_from_ray_cr(
@@ -143,6 +144,7 @@ def placement_groups() -> list[Any]:
 
     ``ray.util.placement_group_table`` does not say which actor made a group.
     """
+    # Protocol buffers, which few processes ask for.
     from ray.core.generated import gcs_pb2
 
     table = ray_state._connect_and_get_accessor().get_placement_group_table()
@@ -158,6 +160,7 @@ def actor_id(handle: Any) -> bytes:
 
 def controller_environment() -> dict[str, str]:
     """The variables that Ray Train itself gives to a controller's process."""
+    # Ray Train's, which a process that trains nothing must not pay for.
     from ray._common.constants import RAY_WARN_BLOCKING_GET_INSIDE_ASYNC_ENV_VAR
     from ray.train.v2._internal.constants import (
         DEFAULT_RAY_WARN_BLOCKING_GET_INSIDE_ASYNC_VALUE,

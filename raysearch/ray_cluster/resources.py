@@ -61,6 +61,7 @@ class Plan:
 
 def local_node() -> Node:
     """Return this machine as Ray counts it: the CPUs of this process, and CUDA devices."""
+    # Here, not above: the slot broker reads this module, and has no torch.
     import torch
 
     return Node(float(len(os.sched_getaffinity(0))), float(torch.cuda.device_count()))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import ray
+import torch
 
 from raysearch.config.identity import seed_from
 from raysearch.errors import InfrastructureError, RaysearchError
@@ -129,21 +130,15 @@ def _read(path: str, content_hash: str, cell: str, extractor: Extractor) -> np.n
 
 def _gpu() -> str:
     """The task's GPU, if torch can use it."""
-    import torch
-
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _free_gpu() -> None:
     """Give back what torch would keep: Ray keeps this process, and training wants the memory."""
-    import torch
-
     gc.collect()
     torch.cuda.empty_cache()
 
 
 def _one_thread() -> None:
     """Tasks share the cores already; threads inside each would only contend."""
-    import torch
-
     torch.set_num_threads(1)

@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 __all__ = ["NodeProbe"]
 
 PACKAGES = ("ray", "torch", "torchaudio", "numpy", "pyarrow", "optuna")
@@ -106,6 +108,7 @@ class NodeProbe:
         found: dict[str, Any] = {"error": None, "seen": False, "locked_out": None}
         try:
             if "://" in place:
+                # A node may lack raysearch, which is then this question's answer alone.
                 from raysearch.storage.objects import ObjectStore
 
                 store = ObjectStore(place)
@@ -220,8 +223,6 @@ def _nvidia_driver() -> str | None:
 
 def _environment() -> dict[str, str]:
     """Ours with the GPUs of the whole node: Ray hides them from a process that asked for none."""
-    import psutil
-
     environment = dict(os.environ)
     raylet = next((p for p in psutil.Process().parents() if p.name() == "raylet"), None)
     if raylet is not None:
@@ -236,8 +237,6 @@ def _environment() -> dict[str, str]:
 
 
 def _listeners(session: str) -> Iterator[tuple[str, str, int]]:
-    import psutil
-
     ours: dict[int, Any] = {}
     for process in psutil.process_iter():
         try:

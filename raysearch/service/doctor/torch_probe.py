@@ -14,7 +14,7 @@ __all__ = ["look"]
 def look() -> dict[str, object]:
     """Gather the facts of ``raysearch.service.doctor.facts.TorchFacts``."""
     try:
-        import torch
+        import torch  # whether it can be is what is asked
     except Exception as error:
         return {"error": _line(error)}
     found: dict[str, object] = {"error": None, "audio_error": None, "cuda_warning": None}

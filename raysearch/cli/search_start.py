@@ -1,0 +1,42 @@
+"""What ``raysearch run`` does once its settings are accepted: a search, or an estimate of one."""
+
+from rich.console import Console
+
+from raysearch.cli.dry_run import explain
+from raysearch.cli.run_options import RunOptions
+from raysearch.cli.search_view import SearchView
+from raysearch.cli.terminal import ProgressLine
+from raysearch.run_folder import RunFolder
+from raysearch.searching.whole_search import search
+from raysearch.spec import SearchSpec
+from raysearch.tuning.start_source import find_source, fitted
+
+__all__ = ["estimate_search", "start_search"]
+
+
+def estimate_search(
+    options: RunOptions, spec: SearchSpec, resumed: RunFolder | None, console: Console
+) -> int:
+    """Print what the search would take; the exit code. ``resumed`` is the run it would go on."""
+    source = find_source(spec, options.storage, resumed)
+    spec, settings = fitted(spec, source)
+    local = not options.address
+    return explain(spec, options.storage, console, local=local, start=(source, settings))
+
+
+def start_search(
+    options: RunOptions, spec: SearchSpec, console: Console, started: float, *, resume: bool
+) -> None:
+    """Search, telling the terminal; ``started`` is when the process began, since the epoch."""
+    with ProgressLine(console, quiet=options.quiet) as progress:
+        search(
+            spec,
+            storage=options.storage,
+            name=options.name,
+            address=options.address,
+            resume=resume,
+            warm_start=options.search.warm_start,
+            observers=[SearchView(console, progress, quiet=options.quiet, job=options.job)],
+            of_space=bool(options.search.space),
+            started=started,
+        )

@@ -1,0 +1,176 @@
+"""The figures that evaluations write as JSON, and read again: what each file holds, key by key.
+
+Each kind is written by one module and shown by one verb. They are dicts as they stand in the
+files, so that what an earlier version wrote is read as it is: keys that it lacked are
+``NotRequired``.
+"""
+
+from typing import Literal, NotRequired, TypedDict, cast
+
+from raysearch.evaluation.statistics import Verdict
+
+__all__ = [
+    "AblationFigures",
+    "Ablations",
+    "ArmFigures",
+    "ComparedFigures",
+    "Cost",
+    "EvaluationFigures",
+    "Figures",
+    "LeakStudy",
+    "MetricFigures",
+    "Mode",
+    "NoiseLevel",
+    "NoiseSweep",
+    "PartFigures",
+    "Where",
+    "mean_of_part",
+    "of_metric",
+]
+
+Mode = Literal["fold", "nested", "reuse-settings", "paper"]
+
+
+class MetricFigures(TypedDict):
+    """One metric: its mean over the seeds, each seed's value, and a 95% interval or None."""
+
+    mean: float
+    per_seed: list[float]
+    interval: list[float] | None
+
+
+class Where(TypedDict, total=False):
+    """On which folds a score was made, and whether it may be believed."""
+
+    fold: int
+    nested: int
+    folds: int
+    valid: bool
+    transductive: bool
+
+
+class Figures(Where):
+    """What ``raysearch.evaluation.scores.score`` finds in predictions.
+
+    Each metric of the table of metrics stands under its own key; ``of_metric`` reads one that is
+    not named here.
+    """
+
+    protocol: str
+    num_speakers: int
+    ua: MetricFigures
+    wa: MetricFigures
+    macro_f1: MetricFigures
+    confusion: list[list[int]]
+    labels: list[str]
+    per_class_recall: dict[str, float | None]
+    per_speaker_ua: dict[str, float]
+    per_sex_ua: dict[str, float]
+    per_fold_ua: dict[str, float]
+    ece: float
+    notes: list[str]
+
+
+class Cost(TypedDict):
+    """What using a model takes."""
+
+    nets: int
+    mebibytes: float
+    ms_per_utterance: float
+
+
+class PartFigures(TypedDict):
+    """Means of each metric, and UA by fold, of what a final model is compared with."""
+
+    ua: float
+    wa: float
+    macro_f1: float
+    per_fold_ua: dict[str, float]
+    gain_by_fold: NotRequired[dict[str, float]]
+
+
+class EvaluationFigures(Figures):
+    """One kind of evaluation, as ``evaluation.json`` holds it."""
+
+    mode: Mode
+    trial: str
+    final: NotRequired[list[str]]
+    cost: NotRequired[Cost]
+    parts: NotRequired[dict[str, PartFigures]]
+
+
+class NoiseLevel(Figures):
+    """The figures at one SNR in dB; None is without noise."""
+
+    snr_db: int | None
+    num_unusable: int
+
+
+class NoiseSweep(TypedDict):
+    """``noise.json``: of one winner, the figures at each level."""
+
+    trial: str
+    levels: list[NoiseLevel]
+
+
+class ComparedFigures(TypedDict):
+    """Two systems compared, as ``raysearch.evaluation.compare.Compared`` tells them."""
+
+    first: str
+    second: str
+    num_speakers: int
+    difference: float
+    p: float | None
+    p_holm: float | None
+    interval: dict[str, float] | None
+    verdict: Verdict
+    per_speaker_ua_difference: dict[str, float]
+    sentence: str
+
+
+class AblationFigures(TypedDict):
+    """The winner without one of its parts: what was changed, its figures, and the comparison."""
+
+    changes: dict[str, object]
+    figures: Figures
+    comparison: ComparedFigures
+
+
+class Ablations(TypedDict):
+    """``ablations.json``: the winner, what it is without each part, and why some do not apply."""
+
+    trial: str
+    winner: Figures
+    ablations: dict[str, AblationFigures]
+    skipped: dict[str, str]
+
+
+class ArmFigures(Figures):
+    """One arm of a leak study; an arm that leaks is scored on its augmented test rows, too."""
+
+    augmented_test: NotRequired[Figures]
+
+
+class LeakStudy(TypedDict):
+    """``leak_study.json``; ``siblings`` and ``speakers`` are A - B and B - C in UA."""
+
+    space: str
+    corpus: str
+    protocol: str
+    fold: int
+    cells: list[str]
+    num_train_rows: int
+    epochs: int
+    arms: dict[str, ArmFigures]
+    siblings: float
+    speakers: float
+
+
+def of_metric(figures: Figures, key: str) -> MetricFigures:
+    """The figures of the metric that the table of metrics calls ``key``."""
+    return cast("MetricFigures", cast("dict[str, object]", figures)[key])
+
+
+def mean_of_part(part: PartFigures, key: str) -> float:
+    """A part's mean of the metric that the table of metrics calls ``key``."""
+    return cast("float", cast("dict[str, object]", part)[key])
