@@ -7,12 +7,14 @@ its final model was made leaves its best trial there.
 
 import json
 import math
+import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from raysearch.config.metric_table import metric_of
-from raysearch.errors import DataError
+from raysearch.errors import DataError, MissingPathError
 from raysearch.evaluation.final_model import FinalModel, Net, load_final
 from raysearch.features.ssl_weights import copy_of_weights
 from raysearch.protocols.learned import LEARNED_FROM
@@ -73,7 +75,7 @@ def write_best(
                 shutil.copyfile(net.inputs, stage / _inputs(name))
         for weights, name in _encoders(model).items():
             for source, suffix in copy_of_weights(Path(weights)):
-                shutil.copyfile(source, (stage / name).with_suffix(suffix))
+                _link_or_copy(source, (stage / name).with_suffix(suffix))
         if (record_of := run.root / LEARNED_FROM).is_file():
             shutil.copyfile(record_of, stage / LEARNED_FROM)
         for name, text in texts.items():
@@ -95,13 +97,25 @@ def _inputs(weights: str) -> str:
 
 
 def _encoders(model: FinalModel) -> dict[str, str]:
-    """The pretrained encoders' weights that a net reads, and each one's file in ``best/``."""
+    """The pretrained encoders' weights that a net reads, and each one's file in ``best/``.
+
+    One that has gone meanwhile is left out: the search must not fail for it at its end.
+    """
     streams = [one for net in model.nets for one in net.config.used_features.values()]
     paths = dict.fromkeys(path for one in streams if (path := getattr(one, "weights", None)))
-    return {
-        path: f"encoder-{number}{copy_of_weights(Path(path))[0][1]}"
-        for number, path in enumerate(paths, start=1)
-    }
+    found = {}
+    for number, path in enumerate(paths, start=1):
+        with suppress(MissingPathError):
+            found[path] = f"encoder-{number}{copy_of_weights(Path(path))[0][1]}"
+    return found
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    """The same file once more: encoders are large, and every fold has its own ``best/``."""
+    try:
+        os.link(source.resolve(), target)
+    except OSError:  # another disk, or one without links
+        shutil.copyfile(source, target)
 
 
 def _candidates(trials: Trials) -> list[tuple[TrialRecord, EpochRecord]]:

@@ -1,6 +1,7 @@
 """``best/`` holds the winner's weights and what is needed to use them, whole or not at all."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ import torch
 from raysearch.features.extractor import StreamShape
 from raysearch.ledger import Ledger
 from raysearch.models.model_table import build_model
+from raysearch.reporting import best_model
 from raysearch.reporting.best_model import WEIGHTS, write_best
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec, TrialConfig
@@ -201,3 +203,12 @@ def test_words_from_outside_cannot_break_the_card(run):
     facts = {"train speakers": "a\n# Free for all"}
     card = (write_best(run, run.spec(), run.trials(), LABELS, facts) / "model_card.md").read_text()
     assert "- train speakers: a # Free for all" in card
+
+
+def test_an_encoder_that_has_gone_is_left_out(tmp_path):
+    """It is the last thing that a search does, and must not fail for a file that was moved."""
+    stream = SimpleNamespace(weights=str(tmp_path / "moved.pt"))
+    net = SimpleNamespace(config=SimpleNamespace(used_features={"ssl": stream, "mel": object()}))
+    assert best_model._encoders(SimpleNamespace(nets=[net])) == {}
+    (tmp_path / "moved.pt").write_bytes(b"1")
+    assert best_model._encoders(SimpleNamespace(nets=[net])) == {stream.weights: "encoder-1.pt"}
