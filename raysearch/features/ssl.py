@@ -26,7 +26,7 @@ from raysearch.features.ssl_weights import (
 )
 
 if TYPE_CHECKING:
-    from raysearch.features.ssl_frames import SslFrames
+    from raysearch.features.ssl_encoding import SslFrames
 
 __all__ = ["Ssl", "SslConfig"]
 
@@ -165,6 +165,6 @@ class Ssl(Extractor):
     @cached_property
     def _frames(self) -> "SslFrames":
         # Here, not above: a config is read in processes that must start without torch.
-        from raysearch.features.ssl_frames import SslFrames
+        from raysearch.features.ssl_encoding import SslFrames
 
         return SslFrames(self._plan, load_weights(self.config.path), self.device)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.table import Table
 
-from raysearch.inference.scoring import Scored
+from raysearch.inference.recognition import Scored
 from raysearch.reporting.prediction_format import TextFormat
 
 __all__ = ["as_text", "shown", "write_parquet"]

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from raysearch.errors import UserError
-from raysearch.inference.scoring import Scored
+from raysearch.inference.recognition import Scored
 
 __all__ = ["check_plotting", "draw_timeline"]
 

@@ -14,7 +14,7 @@ from finished_run import LABELS, finished_run, speakers
 import raysearch
 from raysearch.__main__ import main
 from raysearch.features.audio import Waveform
-from raysearch.inference.scoring import windows
+from raysearch.inference.recognition import windows
 
 
 @pytest.fixture(scope="module")
