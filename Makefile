@@ -41,7 +41,8 @@ demo: $(STAMP)
 	@$(BIN)/raysearch evaluate results/$(DEMO_NAME)
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest --durations=20 -m "not benchmark and not gpu and not slow and (not fault or ci)"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+	@$(BIN)/python -m pytest --durations=20 -m "(ray or fault) and not gpu and not slow and (not fault or ci)"
 
 fault: $(STAMP)
 	@$(BIN)/python -m pytest -m "fault or slow"

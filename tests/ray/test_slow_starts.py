@@ -7,8 +7,12 @@ import pytest
 import ray
 
 from raysearch.run_folder import RunFolder
+from raysearch.storage.publication import Publication
 from raysearch.tuning.sitting import _let_tune_run
+from raysearch.workers.booked_trial import BookedTrial
+from raysearch.workers.epoch_report import EpochReport
 from raysearch.workers.trial_order import Assignment
+from raysearch.workers.trial_task import TrialTask
 
 pytestmark = pytest.mark.ray
 
@@ -29,13 +33,29 @@ class SlowHost:
         if self._hangs:
             await asyncio.wait_for(self._freed.wait(), HUNG_S)
         await asyncio.sleep(SLOW_S)
-        return {"attempt": 1}
+        return EpochReport(0, attempt=1)
 
     async def step(self, booking, index):
-        return {"attempt": 1, "epoch": 1, "value": 0.5, "done": True}
+        return EpochReport(0, attempt=1, epoch=1, value=0.5, done=True)
 
     async def trial(self, number):
         pass
+
+
+def task_of(number):
+    """An order of which Tune reads the number and the label."""
+    return TrialTask(
+        number=number,
+        trial=f"{number:012x}",
+        attempt=1,
+        label=f"trial {number}",
+        config={},
+        seed=0,
+        objective="val_uar",
+        data=None,
+        folder="",
+        publication=Publication("", 1, None, ""),
+    )
 
 
 class Slots:
@@ -59,10 +79,11 @@ class Slots:
         if not self._waiting:
             return None
         slot = len(self._hosts) - len(self._waiting)
-        return Assignment(slot, slot, f"trial {slot}", {"host": self._waiting.pop(0)})
+        self._waiting.pop(0)
+        return Assignment(slot, task_of(slot))
 
     def assign(self, slot, task):
-        return {**task, "booking": 0}
+        return BookedTrial(task.number, task.label, self._hosts[slot], 0)
 
     def close_idle(self):
         pass
