@@ -13,8 +13,8 @@ from raysearch.cli.terminal import ProgressLine, plain_console
 from raysearch.errors import DataError, UserError
 from raysearch.files import write_text
 from raysearch.inference.emotion_model import EmotionModel
-from raysearch.inference.recordings import Recording, find_recordings
 from raysearch.inference.recognition import Scored, Skipped, score_recordings, score_timelines
+from raysearch.inference.recordings import Recording, find_recordings
 from raysearch.reporting.prediction_table import as_text, shown, write_parquet
 from raysearch.reporting.timeline_plot import check_plotting, draw_timeline
 

@@ -12,6 +12,7 @@ import logging
 import os
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
+from types import ModuleType
 from typing import Any
 
 import ray
@@ -63,23 +64,26 @@ class _Ranks(Backend):
             logger.warning("the ranks did not leave their group within %g s", LEAVE_S)
 
 
+def _torch() -> ModuleType:
+    """In the workers alone: see this module's first lines."""
+    import torch
+
+    return torch
+
+
 class _OwnDevice(nullcontext[None]):
     """Makes the worker's card, if it has one, the one that CUDA calls go to."""
 
     def __enter__(self) -> None:
-        # In the workers alone, here and below: see the module's first lines.
-        import torch
-        from ray.train.torch import get_device
+        from ray.train.torch import get_device  # which imports torch, too
 
         device = get_device()
         if device.type == "cuda":
-            torch.cuda.set_device(device)
+            _torch().cuda.set_device(device)
 
 
 def _join(backend: str, address: str, port: int) -> None:
     """Meet the other ranks; called in every worker at once."""
-    import torch.distributed as dist
-
     context = ray.train.get_context()
     rank, world_size = context.get_world_rank(), context.get_world_size()
     os.environ |= {
@@ -95,12 +99,13 @@ def _join(backend: str, address: str, port: int) -> None:
     if "TORCH_NCCL_BLOCKING_WAIT" not in os.environ:
         os.environ.setdefault("TORCH_NCCL_ASYNC_ERROR_HANDLING", "1")
     timeout = timedelta(seconds=COLLECTIVE_S)
-    dist.init_process_group(backend, rank=rank, world_size=world_size, timeout=timeout)
+    _torch().distributed.init_process_group(
+        backend, rank=rank, world_size=world_size, timeout=timeout
+    )
 
 
 def _leave() -> None:
-    import torch
-
+    torch = _torch()
     dist = torch.distributed
     if dist.is_initialized() and dist.get_world_size() > 1:
         dist.destroy_process_group()

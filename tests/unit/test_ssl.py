@@ -17,7 +17,7 @@ from tiny_encoder import (
     write_file,
 )
 
-from raysearch.features import ssl_frames
+from raysearch.features import ssl_encoding
 from raysearch.features.ssl import Ssl, SslConfig
 from raysearch.features.ssl_encoder import SslEncoder
 from raysearch.features.ssl_sizes import EncoderPlan
@@ -127,7 +127,7 @@ def test_a_row_of_frames_does_not_depend_on_its_batch(tmp_path, style):
 
 def test_long_audio_is_encoded_in_pieces_without_losing_a_frame(tmp_path, monkeypatch):
     path = write_file(tmp_path)
-    monkeypatch.setattr(ssl_frames, "PIECE_S", 1)
+    monkeypatch.setattr(ssl_encoding, "PIECE_S", 1)
     whole = inspect_weights(path)
     for num_samples in (15_999, 16_000, 16_079, 16_080, 32_400, 50_000):
         found = frames(path, noise(num_samples))

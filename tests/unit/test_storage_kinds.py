@@ -5,7 +5,8 @@ import shutil
 import pytest
 
 from raysearch.errors import RunExistsError
-from raysearch.storage.two_kinds import LocalStorage, ObjectStorage, storage_at, storage_of
+from raysearch.storage.replica import open_storage
+from raysearch.storage.two_kinds import LocalStorage, ObjectStorage, storage_of
 from raysearch.training.checkpoint import publish
 
 START = {"trial": "abc", "number": 0, "attempt": 1, "config": {}}
@@ -15,8 +16,8 @@ START = {"trial": "abc", "number": 0, "attempt": 1, "config": {}}
 def storage(request, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     if request.param == "folder":
-        return storage_at(str(tmp_path / "results"))
-    return storage_at(f"{request.getfixturevalue('bucket')}/{tmp_path.name}")
+        return storage_of(tmp_path / "results")
+    return storage_of(open_storage(f"{request.getfixturevalue('bucket')}/{tmp_path.name}"))
 
 
 def test_a_run_is_held_once_and_its_fence_rises(storage):
