@@ -140,7 +140,8 @@ def test_all_streams_of_a_row_are_shifted_alike(seconds: list[float], seed: int)
         first_B = kept_BT.long().argmax(dim=1)
         second_B = out[stream][..., 0].gather(1, first_B[:, None])[:, 0] - 1
         moved[stream] = first_B / FRAMES_A_SECOND[stream] - second_B
-    for stream, gap in (("prosody", 0.021), ("ssl", 0.021), ("wave", 0.011)):
+    # Each shift is rounded to a frame, and is 0.3 of a length that is rounded, too.
+    for stream, gap in (("prosody", 0.027), ("ssl", 0.027), ("wave", 0.014)):
         assert (moved[stream] - moved["mel"]).abs().max() <= gap
     assert torch.equal(moved["prosody"], moved["ssl"])
 
