@@ -94,7 +94,7 @@ def train_trial(task: dict, report) -> float:
     torch.set_num_threads(1)
     config = TrialConfig.from_dict(task["config"])
     data = open_trial_data(
-        ray.get(task["data"].rows),
+        ray.get(task["data"].rows)[0],
         task["data"].sources,
         clip_s=config.training.clip_s,
         batch_size=config.training.batch_size,

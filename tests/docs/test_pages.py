@@ -31,6 +31,7 @@ def _marked(page):
     before = page.goes_on_from
     starts = page.starts_ray or (before is not None and before.starts_ray)
     marks = [pytest.mark.ray] if starts else []
+    marks += [pytest.mark.slow] if starts and before is not None else []  # `make fault` runs it
     return pytest.param(page, marks=marks, id=page.path.stem)
 
 

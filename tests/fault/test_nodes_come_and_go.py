@@ -90,7 +90,6 @@ def test_a_drained_node_s_trial_publishes_and_moves(cluster, tmp_path):
     check_whole(driver)
 
 
-@pytest.mark.ci
 def test_a_dead_node_s_trial_goes_on_elsewhere(cluster, tmp_path):
     driver = started(cluster, tmp_path)
     node = add_node(cluster)

@@ -129,6 +129,6 @@ def test_the_model_in_hand_says_what_the_evaluation_stored(run, cluster, storage
     write_best(run, run.spec(), run.trials(), split.labels, {})
     places = {utterance.id: utterance.path for utterance in split.test}
     waveforms = [read_waveform(places[row["utterance"]]) for row in stored]
-    for row, found in zip(stored, load(run.root).predict_many(waveforms), strict=True):
+    for row, found in zip(stored, load(run.best).predict_many(waveforms), strict=True):
         assert found.label == row["predicted"]
         assert dict(found.probabilities) == {name: row[f"p_{name}"] for name in split.labels}

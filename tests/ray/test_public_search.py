@@ -52,6 +52,7 @@ def test_a_script_searches_and_reads_what_was_found(storage, pytestconfig):
     assert ended.stdout.strip() == f"run: {folder}|over: finished|{num_events}|0|True"
 
 
+@pytest.mark.slow
 def test_a_nested_search_leaves_what_every_search_leaves(storage, cluster):
     settings = {"search__trials": 1, "training__epochs": 1, "protocol__num_folds": 2}
     run, _ = search(small_spec(**settings), storage, "outer", cluster, finals=("single",))
