@@ -7,8 +7,8 @@ from raysearch.forecast.progress import Outlook
 __all__ = ["facts", "in_full", "in_short"]
 
 _NONE = (
-    "forecast: none of what more of this search would bring, as that takes a built-in stop rule, "
-    f"{LEAST_TRIALS} trials and the epochs of {LEAST_RUNS} whole runs"
+    "forecast: none of what more of this search would bring, as that takes "
+    f"{LEAST_TRIALS} trials, the epochs of {LEAST_RUNS} whole runs, and a built-in stop rule"
 )
 
 
