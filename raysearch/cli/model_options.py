@@ -55,9 +55,7 @@ class PredictOptions:
     @classmethod
     def add(cls, parser: argparse.ArgumentParser) -> None:
         """Add the verb's arguments to its parser."""
-        parser.formatter_class = argparse.RawDescriptionHelpFormatter
-        parser.epilog = PREDICT_EXAMPLES
-        parser.add_argument("model", metavar="RUN|best/", help="results/<run>, URL/<run> or best/")
+        _add_model(parser, PREDICT_EXAMPLES)
         parser.add_argument(
             "recordings",
             nargs="+",
@@ -150,9 +148,7 @@ class ExportOptions:
     @classmethod
     def add(cls, parser: argparse.ArgumentParser) -> None:
         """Add the verb's arguments to its parser."""
-        parser.formatter_class = argparse.RawDescriptionHelpFormatter
-        parser.epilog = EXPORT_EXAMPLES
-        parser.add_argument("model", metavar="RUN|best/", help="results/<run>, URL/<run> or best/")
+        _add_model(parser, EXPORT_EXAMPLES)
         parser.add_argument(
             "--format",
             choices=get_args(ExportFormat),
@@ -180,3 +176,10 @@ class ExportOptions:
         if output.suffix == ".json":
             raise UserError(f"--output {output}: .json is its description's; name it otherwise")
         return cls(arguments.model, kind, output, arguments.audio)
+
+
+def _add_model(parser: argparse.ArgumentParser, examples: str) -> None:
+    """Add what both verbs begin with, the model, and end with, the examples."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = examples
+    parser.add_argument("model", metavar="RUN|best/", help="results/<run>, URL/<run> or best/")

@@ -260,11 +260,6 @@ class WorkerPool:
             self.limit = sum(slot.busy for slot in self.slots)
             self.resize(min(self.num_open(), self.limit))
 
-    def worker_pids(self, slot: int) -> dict[int, int]:
-        """Return the process ids of a slot's workers by rank."""
-        pids: dict[int, int] = ray.get(self.slots[slot].host.pids.remote())
-        return pids
-
     def close(self, timeout_s: float = 20.0) -> None:
         """Let all workers go, wait for the fits to return, and end the hosts."""
         with self._lock:
