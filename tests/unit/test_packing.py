@@ -1,6 +1,7 @@
 """Packed trials equal trials by themselves; the parts are those of the packing benchmark."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,14 @@ def all_draws(work: Work) -> Draws:
     return draw(MEMBERS * work.batch, work.settings(0)[1], work.shape.kind, CPU)
 
 
+@pytest.fixture
+def double_precision() -> Iterator[None]:
+    """Single precision leaves to each processor how far a few steps of a deep net come apart."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
 @pytest.mark.parametrize(
     ("system", "matrices"),
     [
@@ -37,13 +46,15 @@ def all_draws(work: Work) -> Draws:
         ("ssl", False),
     ],
 )
-def test_packed_members_learn_what_they_learn_alone(system: str, matrices: bool) -> None:
+def test_packed_members_learn_what_they_learn_alone(
+    system: str, matrices: bool, double_precision: None
+) -> None:
     found = deviation(system, CPU, small=True, matrices=matrices)
-    assert found["losses"] < 1e-5
-    # As near as a rounding of the first weights leaves a trial to itself.
-    assert found["weights"] < 4 * found["rounding"]
-    assert found["rounding"] < 5e-3
-    assert found["buffers"] < 2e-4
+    assert found["losses"] < 1e-12
+    assert found["weights"] < 1e-12
+    assert found["buffers"] < 1e-12
+    # Another beginning is seen, though it differs by float32's rounding only.
+    assert found["rounding"] > 1e-7
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
