@@ -1,7 +1,7 @@
 """Where everything of one run lies, and what may be read of it without a search.
 
 spec.yaml  run.json  summary.json  trials.jsonl  leaderboard.csv  leaderboard.md
-study.journal  splits.csv  evaluation.json  predictions.parquet
+study.journal  splits.csv  data.json  evaluation.json  predictions.parquet
 checkpoints/NUMBER/epoch-E-attempt-A/  best/  tensorboard/  logs/  nested/fold-K/
 """
 
@@ -21,10 +21,11 @@ from raysearch.ledger import Event, read
 from raysearch.spec import SearchSpec
 from raysearch.trial_records import Trials
 
-__all__ = ["RACE", "RunFolder", "new_name", "newest_equal_run"]
+__all__ = ["RACE", "SPLIT_COLUMNS", "RunFolder", "new_name", "newest_equal_run"]
 
 # In a folder that holds a race of several systems instead, each of them a run.
 RACE = "race.json"
+SPLIT_COLUMNS = ("utterance", "speaker", "fold", "split", "emotion", "duration_s", "path")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,11 @@ class RunFolder:
     def splits_file(self) -> Path:
         """The path of ``splits.csv``: which utterance is on which side."""
         return self.root / "splits.csv"
+
+    @property
+    def data_file(self) -> Path:
+        """The path of ``data.json``: what was read of the corpus, and what was dropped and why."""
+        return self.root / "data.json"
 
     @property
     def best(self) -> Path:
@@ -149,10 +155,9 @@ class RunFolder:
         write_text(self.spec_file, spec.to_yaml())
 
     def write_splits(self, rows: Iterable[Mapping[str, object]]) -> None:
-        """Note which utterance went where: each row's utterance, speaker, fold and split."""
+        """Note which utterance went where, by the keys of SPLIT_COLUMNS; others stay empty."""
         text = io.StringIO()
-        names = ["utterance", "speaker", "fold", "split"]
-        writer = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore")
+        writer = csv.DictWriter(text, SPLIT_COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         write_text(self.splits_file, text.getvalue())

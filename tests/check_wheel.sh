@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The built wheel, over the environment of $PYTHON but without its editable raysearch, from an
-# empty folder: the package must carry its search spaces and fold tables with it.
+# empty folder: the package must carry its search spaces, fold tables and page with it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
@@ -24,4 +24,6 @@ raysearch="$work/venv/bin/raysearch"
   --set features.mel.n_mels=40 --set features.mel.hop_ms=20 --set model.blocks=1 \
   --set model.stem_stride=4 --set search.published_first=false
 test -s results/wheel/best/ensemble.json
+"$raysearch" report results/wheel
+grep -q echarts results/wheel/report.html
 echo "the wheel works from an empty folder"

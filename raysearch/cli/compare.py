@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -10,6 +11,11 @@ from raysearch.cli.evaluation_options import CompareOptions
 from raysearch.cli.terminal import heading, plain_console
 from raysearch.evaluation.compare import Compared, compare_all
 from raysearch.evaluation.stored_evaluations import System, load_systems
+from raysearch.files import write_text
+from raysearch.page.comparison import comparison_of
+from raysearch.page.document import run_document
+from raysearch.page.html import page_html
+from raysearch.searching.results import Run
 
 __all__ = ["compare_runs"]
 
@@ -18,12 +24,22 @@ def compare_runs(options: CompareOptions) -> int:
     """Carry the verb out."""
     systems = load_systems([run.root for run in options.runs], paper=options.paper)
     found = compare_all({system.name: system.table for system in systems})
+    if options.html is not None:
+        _draw(options.html, systems, found)
     if options.json:
         kind = {"transductive": systems[0].transductive}
         print(json.dumps([{**one.to_dict(), **kind} for one in found], indent=2))
     else:
-        _show(plain_console(), systems, found)
+        console = plain_console()
+        _show(console, systems, found)
+        if options.html is not None:
+            console.print(f"page: {options.html}", soft_wrap=True)
     return 0
+
+
+def _draw(path: Path, systems: Sequence[System], found: Sequence[Compared]) -> None:
+    documents = [run_document(Run(system.name), audio=False) for system in systems]
+    write_text(path, page_html(documents, comparison_of(systems, found, _notes(systems))))
 
 
 def _show(console: Console, systems: Sequence[System], found: Sequence[Compared]) -> None:
@@ -45,12 +61,20 @@ def _show(console: Console, systems: Sequence[System], found: Sequence[Compared]
     console.print(table)
     for pair in found:
         console.print(pair.sentence(), highlight=False, markup=False, soft_wrap=True)
+    for note in _notes(systems):
+        console.print(note, highlight=False)
+
+
+def _notes(systems: Sequence[System]) -> list[str]:
+    """Why these figures may not be believed as they stand."""
+    notes, first = list[str](), systems[0]
     if first.protocol == "paper":
         valid = all(system.figures.get("valid", True) for system in systems)
         why = "optimistic: test speakers occur in training"
-        console.print(why if valid else "invalid: test rows chose an epoch", highlight=False)
+        notes.append(why if valid else "invalid: test rows chose an epoch")
     if first.mode == "reuse-settings":
-        console.print("settings saw these speakers", highlight=False)
+        notes.append("settings saw these speakers")
+    return notes
 
 
 def _ua(system: System) -> str:

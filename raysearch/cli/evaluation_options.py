@@ -152,11 +152,13 @@ class CompareOptions:
         runs: the first is the one that each of the others is compared with.
         paper: whether they are compared under the papers' own splits.
         json: whether the output is for a machine.
+        html: the file of a page that draws all of them, if one is wanted.
     """
 
     runs: Sequence[RunFolder]
     paper: bool
     json: bool
+    html: Path | None
 
     @classmethod
     def add(cls, parser: argparse.ArgumentParser) -> None:
@@ -166,13 +168,16 @@ class CompareOptions:
         parser.add_argument(
             "--protocol", choices=["paper"], help="compare under the papers' own splits instead"
         )
+        parser.add_argument(
+            "--html", type=Path, metavar="FILE", help="draw all runs on one page, too"
+        )
         parser.add_argument("--json", action="store_true", help="machine-readable output")
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Self:
         """Read what was parsed; raises MissingPathError if there is no such run."""
         runs = [run_at(text) for text in (arguments.first, *arguments.others)]
-        return cls(runs, arguments.protocol is not None, arguments.json)
+        return cls(runs, arguments.protocol is not None, arguments.json, arguments.html)
 
 
 @dataclass(frozen=True)

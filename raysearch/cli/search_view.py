@@ -2,15 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 
 from raysearch.cli.terminal import ProgressLine, show_outcome
 from raysearch.ledger import Event
+from raysearch.page.document import run_document
+from raysearch.page.live_page import LivePage, served
 from raysearch.reporting.live import LiveTable
 from raysearch.searching.observers import SearchObserver, Underway
 from raysearch.searching.results import Run
 from raysearch.service.job_record import recorded
+from raysearch.storage.replica import pasted
 from raysearch.trial_records import Trials
 
 __all__ = ["SearchView"]
@@ -42,10 +46,20 @@ class SearchView(SearchObserver):
 
     @contextmanager
     def watch(self, underway: Underway) -> Iterator[None]:
-        """Around the search: the job's record, and in it the live table."""
+        """Around the search: the job's record, and in it the page and the live table."""
         run = underway.run
         table = LiveTable(underway.spec, self._console, quiet=self._quiet, past=run.events)
-        with recorded(run.root, self._job), table as self._live:
+        with recorded(run.root, self._job), self._page(run.root), table as self._live:
+            yield
+
+    @contextmanager
+    def _page(self, folder: Path) -> Iterator[None]:
+        """Around the search: its page on loopback; a job's would be on the cluster's head."""
+        if self._quiet or self._job is not None:
+            yield
+            return
+        with served(LivePage(lambda: run_document(Run(folder)))) as address:
+            self.say(f"page: {address} while it runs; later: raysearch report {pasted(folder)}")
             yield
 
     def changed(self, trials: Trials, event: Event) -> None:

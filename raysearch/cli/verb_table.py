@@ -114,6 +114,16 @@ VERBS = {
         "raysearch.cli.model_options:ExportOptions",
         "raysearch.cli.export:export",
     ),
+    "report": Verb(
+        "a run as one page that opens offline",
+        "raysearch.cli.page_options:ReportOptions",
+        "raysearch.cli.report:report",
+    ),
+    "watch": Verb(
+        "a run's page, live",
+        "raysearch.cli.page_options:WatchOptions",
+        "raysearch.cli.watch:watch",
+    ),
     "systems": Verb(
         "list the built-in systems",
         "raysearch.cli.inspection_options:SystemsOptions",

@@ -18,7 +18,11 @@ from raysearch.evaluation.predict import pooled
 from raysearch.evaluation.run_arms import run_arms
 from raysearch.evaluation.scores import score
 from raysearch.evaluation.starting_point import check_start, start_notes
-from raysearch.evaluation.stored_evaluations import evaluation_file, stored_evaluations
+from raysearch.evaluation.stored_evaluations import (
+    evaluation_file,
+    predictions_file,
+    stored_evaluations,
+)
 from raysearch.evaluation.transductive_notes import transductive_notes
 from raysearch.files import write_json
 from raysearch.protocols.folds import outer_folds
@@ -279,13 +283,13 @@ def _notes(
 
 
 def _write(run: RunFolder, mode: Mode, figures: EvaluationFigures, table: pa.Table) -> None:
-    predictions = run.root / f"predictions-{mode}.parquet"
+    predictions = predictions_file(run, mode)
     staged = predictions.with_name(f".{predictions.name}.tmp")
     pq.write_table(table.drop_columns(["sex"]), staged)
     staged.replace(predictions)
     stored = {**stored_evaluations(run), mode: figures}
     leading = next(name for name in _LEADING if name in stored)
     beside = {name: stored[name] for name in _LEADING if name in stored and name != leading}
-    shutil.copyfile(run.root / f"predictions-{leading}.parquet", staged)
+    shutil.copyfile(predictions_file(run, leading), staged)
     staged.replace(run.root / "predictions.parquet")
     write_json(evaluation_file(run), {**stored[leading], "beside": beside})

@@ -16,6 +16,7 @@ from raysearch.corpora.utterance import Dropped
 from raysearch.errors import EmptyCorpusError
 from raysearch.evaluation.arm import Arm
 from raysearch.evaluation.final_model import ALL_ROWS, Net
+from raysearch.evaluation.probability_columns import probability_column
 from raysearch.models.model_table import build_model
 from raysearch.streaming.preparation import FeatureBank, Progress, feature_store
 from raysearch.streaming.shards import ensure_features
@@ -37,15 +38,9 @@ __all__ = [
     "pooled",
     "predict_arm",
     "prediction_table",
-    "probability_column",
     "row_table",
     "used_streams",
 ]
-
-
-def probability_column(label: str) -> str:
-    """Name the column that holds an emotion's probability."""
-    return f"p_{label}"
 
 
 def predict_arm(

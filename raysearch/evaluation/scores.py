@@ -6,8 +6,9 @@ from typing import cast
 import numpy as np
 import pyarrow as pa
 
+from raysearch.evaluation.calibration import calibration_error
 from raysearch.evaluation.figures import Figures, MetricFigures, Where
-from raysearch.evaluation.predict import probability_column
+from raysearch.evaluation.probability_columns import known_emotions
 from raysearch.evaluation.statistics import (
     METRICS,
     Floats,
@@ -19,8 +20,6 @@ from raysearch.evaluation.statistics import (
 from raysearch.training.metrics import recalls, uar
 
 __all__ = ["score"]
-
-NUM_BINS = 10
 
 
 def score(table: pa.Table, *, protocol: str, where: Where, notes: Sequence[str]) -> Figures:
@@ -66,7 +65,7 @@ def score(table: pa.Table, *, protocol: str, where: Where, notes: Sequence[str])
         "per_speaker_ua": speaker_values(names, pooled_SKK),
         "per_sex_ua": _by_value(table, labels, "sex"),
         "per_fold_ua": _by_value(table, labels, "fold"),
-        "ece": _calibration_error(table),
+        "ece": calibration_error(table),
         "notes": [*notes, *_rules(names, pooled_SKK, confusion_KK, len(seeds))],
     }
     return cast("Figures", found)  # the metrics' keys are those of their table
@@ -74,12 +73,9 @@ def score(table: pa.Table, *, protocol: str, where: Where, notes: Sequence[str])
 
 def _labels(table: pa.Table) -> list[str]:
     """Every emotion that was predicted or true; some of a test set may be unknown to training."""
-    return sorted({*table["emotion"].to_pylist(), *table["predicted"].to_pylist()} | _known(table))
-
-
-def _known(table: pa.Table) -> set[str]:
-    prefix = probability_column("")
-    return {name.removeprefix(prefix) for name in table.column_names if name.startswith(prefix)}
+    return sorted(
+        {*table["emotion"].to_pylist(), *table["predicted"].to_pylist()} | {*known_emotions(table)}
+    )
 
 
 def _confusions(table: pa.Table, labels: list[str], seed: int) -> tuple[list[str], Floats]:
@@ -103,25 +99,6 @@ def _by_value(table: pa.Table, labels: list[str], column: str) -> dict[str, floa
             uar(np.sum([_confusions(part, labels, s)[1].sum(axis=0) for s in seeds], axis=0))
         )
     return values
-
-
-def _calibration_error(table: pa.Table) -> float:
-    """Expected calibration error over ten equal bins (Guo et al. 2017, arXiv 1706.04599)."""
-    columns = [
-        np.nan_to_num(table[name].to_numpy())
-        for name in table.column_names
-        if name.startswith(probability_column(""))
-    ]
-    confidence_N = np.max(columns, axis=0)
-    correct_N = np.asarray(table["emotion"].to_pylist()) == np.asarray(
-        table["predicted"].to_pylist()
-    )
-    bin_N = np.minimum((confidence_N * NUM_BINS).astype(int), NUM_BINS - 1)
-    gaps = [
-        abs(correct_N[bin_N == b].mean() - confidence_N[bin_N == b].mean()) * (bin_N == b).mean()
-        for b in np.unique(bin_N)
-    ]
-    return float(np.sum(gaps))
 
 
 def _named(labels: list[str], values: Floats) -> dict[str, float | None]:

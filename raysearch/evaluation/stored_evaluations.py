@@ -15,7 +15,7 @@ from raysearch.evaluation.transductive_notes import check_alike
 from raysearch.run_folder import RunFolder
 from raysearch.storage.replica import pasted
 
-__all__ = ["System", "evaluation_file", "load_systems", "stored_evaluations"]
+__all__ = ["System", "evaluation_file", "load_systems", "predictions_file", "stored_evaluations"]
 
 # In the order in which they are believed; the random split is compared only on request.
 _HONEST: tuple[Mode, ...] = ("nested", "fold", "reuse-settings")
@@ -48,6 +48,11 @@ class System:
 def evaluation_file(run: RunFolder) -> Path:
     """Return the path of the file that holds a run's figures."""
     return run.root / "evaluation.json"
+
+
+def predictions_file(run: RunFolder, mode: str) -> Path:
+    """Return the path of the predictions that figures of one kind were computed from."""
+    return run.root / f"predictions-{mode}.parquet"
 
 
 def stored_evaluations(run: RunFolder) -> dict[Mode, EvaluationFigures]:
@@ -104,7 +109,7 @@ def _evaluated(run: Path) -> dict[Mode, EvaluationFigures]:
 
 
 def _system(run: Path, mode: str, figures: EvaluationFigures) -> System:
-    path = run / f"predictions-{mode}.parquet"
+    path = predictions_file(RunFolder(run), mode)
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:

@@ -81,10 +81,18 @@ class Split:
             identity["speakers"] = [row.speaker for row in (*self.train, *self.validation)]
         return identity
 
-    def rows(self) -> list[dict[str, str | int]]:
-        """The lines of ``splits.csv``: utterance, speaker, fold, split; ``left out`` comes last."""
+    def rows(self) -> list[dict[str, str | int | float | None]]:
+        """The lines of ``splits.csv``: an utterance each; those ``left out`` come last."""
         return [
-            {"utterance": row.id, "speaker": row.speaker, "fold": self.fold, "split": side}
+            {
+                "utterance": row.id,
+                "speaker": row.speaker,
+                "fold": self.fold,
+                "split": side,
+                "emotion": row.emotion,
+                "duration_s": None if row.duration_s is None else round(row.duration_s, 3),
+                "path": row.path,
+            }
             for side, members in (*self.sides(), ("left out", self.left_out))
             for row in members
         ]

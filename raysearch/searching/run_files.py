@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
+from raysearch.corpora.reasons import counted
 from raysearch.errors import RaysearchError
+from raysearch.files import write_json
 from raysearch.ledger import TERMINAL, Event, read
 from raysearch.patience import no_room, patiently
 from raysearch.protocols.learned import Learned
@@ -33,6 +36,7 @@ def note_data(run: RunFolder, audited: AuditedSplit, learned: Learned | None = N
         learned: what its trials start from has learned from.
     """
     run.write_splits(audited.split.rows())
+    write_json(run.data_file, _data_record(audited))
     write_learned(run, audited.split, learned)
 
 
@@ -90,6 +94,20 @@ class _FilesObserver:
 
     def close(self) -> None:
         self._sender.close()
+
+
+def _data_record(audited: AuditedSplit) -> dict[str, object]:
+    """Tell what ``data.json`` holds: the corpus, its audit, and how much was dropped and why."""
+    corpus = audited.corpus
+    return {
+        "corpus": corpus.name,
+        "num_utterances": len(corpus.utterances),
+        "audit": audited.audit.brief(),
+        "dropped": [
+            {"reason": reason, "count": count, "example": Path(example.path).name}
+            for reason, count, example in counted(corpus.dropped)
+        ],
+    }
 
 
 def _start_fact(run: RunFolder) -> dict[str, str]:

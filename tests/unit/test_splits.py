@@ -15,6 +15,7 @@ from raysearch.errors import ConfigError, DataError
 from raysearch.protocols.audit import audit
 from raysearch.protocols.folds import outer_folds
 from raysearch.protocols.splits import ProtocolConfig, make_split
+from raysearch.run_folder import SPLIT_COLUMNS
 
 PROTOCOLS = st.sampled_from(
     [
@@ -100,7 +101,8 @@ def test_rows_for_the_splits_file():
     split = make_split(regular(6), ProtocolConfig(fold=2))
     rows = split.rows()
     assert len(rows) == 96
-    assert list(rows[0]) == ["utterance", "speaker", "fold", "split"]
+    assert tuple(rows[0]) == SPLIT_COLUMNS
+    assert rows[0]["emotion"] == split.train[0].emotion
     assert {one["fold"] for one in rows} == {2}
     assert Counter(one["split"] for one in rows)["test"] == len(split.test)
 

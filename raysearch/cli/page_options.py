@@ -1,0 +1,87 @@
+"""The options of the verbs that draw a run's page."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from raysearch.errors import UserError
+
+__all__ = ["ReportOptions", "WatchOptions"]
+
+REPORT_EXAMPLES = """examples:
+  raysearch report results/my-run                    report.html in the run's folder
+  raysearch report s3://bucket/runs/my-run           my-run.html here
+  raysearch report results/my-run --output a.html    one file, to be sent around
+"""
+
+WATCH_EXAMPLES = """examples:
+  raysearch watch results/my-run            while it is searched, or after
+  raysearch watch s3://bucket/runs/my-run   a run that a cluster keeps in a bucket
+"""
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """``raysearch report``: everything that is known of a run as one page, which opens offline.
+
+    Attributes:
+        run: its folder, or ``URL/name``.
+        output: the file to write.
+        audio: whether the worst mistakes bring their recordings.
+    """
+
+    run: str
+    output: Path | None
+    audio: bool
+
+    @classmethod
+    def add(cls, parser: argparse.ArgumentParser) -> None:
+        """Add the verb's arguments to its parser."""
+        _add_run(parser, REPORT_EXAMPLES)
+        parser.add_argument(
+            "--output",
+            type=Path,
+            metavar="FILE",
+            help="default: report.html in the run's folder; NAME.html here for a run in a bucket",
+        )
+        parser.add_argument(
+            "--no-audio", action="store_true", help="leave the recordings of the mistakes out"
+        )
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> Self:
+        """Read what was parsed."""
+        return cls(arguments.run, arguments.output, not arguments.no_audio)
+
+
+@dataclass(frozen=True)
+class WatchOptions:
+    """``raysearch watch``: a run's page, live, on this machine alone.
+
+    Attributes:
+        run: its folder, or ``URL/name``.
+        port: where it is served; 0 for any that is free.
+    """
+
+    run: str
+    port: int
+
+    @classmethod
+    def add(cls, parser: argparse.ArgumentParser) -> None:
+        """Add the verb's arguments to its parser."""
+        _add_run(parser, WATCH_EXAMPLES)
+        parser.add_argument("--port", type=int, default=0, help="default: any that is free")
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> Self:
+        """Read what was parsed; raises UserError for what is no port."""
+        if not 0 <= arguments.port < 65536:
+            raise UserError(f"--port {arguments.port}: from 0 to 65535")
+        return cls(arguments.run, arguments.port)
+
+
+def _add_run(parser: argparse.ArgumentParser, examples: str) -> None:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = examples
+    parser.add_argument("run", metavar="RUN", help="results/<run> or URL/<run>")

@@ -1,0 +1,51 @@
+"use strict";
+// Small helpers: elements, numbers as text, tables.
+
+/** Make an element; children are elements or texts, null ones are left out. */
+function el(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+    else made.setAttribute(key, value === true ? "" : value);
+  }
+  made.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return made;
+}
+
+const percent = (value, digits = 1) => (value === null || value === undefined
+  ? "–" : `${(100 * value).toFixed(digits)}%`);
+
+/** A value of the objective for a reader. */
+function told(objective, value) {
+  if (value === null || value === undefined) return "–";
+  return objective.is_share ? percent(value) : value.toPrecision(4);
+}
+
+/** Seconds for a reader: 42 s, 12.5 min, 3.2 h. */
+function duration(seconds) {
+  if (seconds < 90) return `${seconds.toFixed(0)} s`;
+  if (seconds < 5400) return `${(seconds / 60).toFixed(1)} min`;
+  return `${(seconds / 3600).toFixed(1)} h`;
+}
+
+/** A setting for a reader. */
+function setting(value) {
+  if (typeof value === "number" && !Number.isInteger(value)) return String(+value.toPrecision(4));
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+const number = (n) => String(n).padStart(4, "0");
+
+/** A table; a column is {head, numeric}, a cell an element or a text. */
+function table(columns, rows, caption) {
+  return el("div", { class: "scroll" }, el("table", {},
+    caption ? el("caption", { class: "soft" }, caption) : null,
+    el("thead", {}, el("tr", {}, columns.map((one) => el("th", { scope: "col", class: one.numeric ? "n" : null }, one.head)))),
+    el("tbody", {}, rows.map((cells) => el("tr", {}, cells.map((cell, i) => el("td", { class: columns[i].numeric ? "n" : null }, cell)))))));
+}
+
+/** A part of the page with its heading. */
+function part(id, title, ...children) {
+  return el("section", { id, "aria-labelledby": `${id}-title` }, el("h2", { id: `${id}-title` }, title), ...children);
+}

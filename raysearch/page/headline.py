@@ -1,0 +1,192 @@
+"""What a page says first: how good the model is, by which protocol, and what it cost."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from raysearch.config.metric_table import metric_of
+from raysearch.evaluation.figures import EvaluationFigures, Mode, PartFigures
+from raysearch.forecast.progress import outlook_of
+from raysearch.ledger import Event
+from raysearch.reporting.prospects import in_full
+from raysearch.run_lease import is_held
+from raysearch.searching.results import Run
+from raysearch.spec import SearchSpec
+from raysearch.training.transductive import is_transductive, mark
+from raysearch.trial_records import Trials
+
+__all__ = ["Cost", "Headline", "TestFigure", "ValidationFigure", "headline", "state_of"]
+
+_KINDS: dict[Mode, str] = {
+    "nested": "all folds, each searched on its own",
+    "fold": "one fold",
+    "reuse-settings": "all folds, settings of one",
+    "paper": "the paper's own split",
+}
+# A driver on another machine says something at least as often.
+SILENT_S = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class TestFigure:
+    """UA on test rows, of the final model or of what it is compared with.
+
+    Attributes:
+        label: whose.
+        kind: on which rows, in words.
+        is_honest: whether no test row or speaker had a part in what is scored.
+        is_final: whether it is the final model's.
+    """
+
+    label: str
+    kind: str
+    protocol: str
+    ua: float
+    interval: list[float] | None
+    per_seed: list[float]
+    num_speakers: int
+    is_honest: bool
+    is_final: bool
+    notes: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationFigure:
+    """The objective of one notable trial by validation, which flatters."""
+
+    label: str
+    number: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What the search took.
+
+    Attributes:
+        wall_s: from the command to its end, over all sittings.
+        core_s: CPUs of the slots times the seconds for which they were held.
+    """
+
+    wall_s: float
+    core_s: float
+    trials: int
+    epochs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The first part of the page.
+
+    Attributes:
+        state: one word or two: ``running``, ``finished``, ``core budget``, ``interrupted`` ...
+        forecast: what more of the search would bring, in a sentence.
+    """
+
+    name: str
+    system: str
+    corpus: str
+    state: str
+    updated: float
+    test: list[TestFigure]
+    validation: list[ValidationFigure]
+    cost: Cost
+    forecast: str
+
+
+def headline(
+    run: Run,
+    spec: SearchSpec,
+    events: Sequence[Event],
+    trials: Trials,
+    core_s: float,
+    stored: Mapping[Mode, EvaluationFigures],
+) -> Headline:
+    """Gather it.
+
+    Args:
+        run: whose page it is.
+        spec: its settings.
+        events: its ledger.
+        trials: what that amounts to.
+        core_s: that the trials have used.
+        stored: its evaluations.
+    """
+    words = metric_of(trials.objective).in_words + mark(is_transductive(spec))
+    return Headline(
+        name=run.name,
+        system=spec.name,
+        corpus=spec.corpus.name,
+        state=state_of(run, events),
+        updated=events[-1].time if events else time.time(),
+        test=[figure for mode, one in stored.items() for figure in _test(mode, one)],
+        validation=_validation(spec, trials),
+        cost=Cost(_wall_s(run, events), core_s, len(trials.records), trials.num_epochs),
+        forecast=in_full(outlook_of(spec, events, trials), trials.objective, words),
+    )
+
+
+def state_of(run: Run, events: Sequence[Event]) -> str:
+    """Say how the search stands: how its last sitting ended, or whether anybody goes on with it."""
+    if run.outcome is not None:
+        return run.outcome
+    heard = events[-1].time if events else _begun(run)
+    under_way = is_held(run.folder) or time.time() - heard < SILENT_S
+    return "running" if under_way else "lost: its process is gone; resume it"
+
+
+def _begun(run: Run) -> float:
+    sessions = run.files.info().get("sessions", [])
+    return float(sessions[-1]["started"]) if sessions else 0.0
+
+
+def _wall_s(run: Run, events: Sequence[Event]) -> float:
+    last: dict[int, float] = {}
+    for event in events:
+        last[event.fence] = event.time
+    spans = (
+        session.get("ended", last.get(session["fence"], session["started"])) - session["started"]
+        for session in run.files.info().get("sessions", [])
+    )
+    return float(sum(spans))
+
+
+def _test(mode: Mode, figures: EvaluationFigures) -> list[TestFigure]:
+    honest = mode in ("nested", "fold")
+    ua, speakers = figures["ua"], figures["num_speakers"]
+
+    def figure(label: str, value: float, *, final: bool) -> TestFigure:
+        return TestFigure(
+            label,
+            _KINDS[mode],
+            figures["protocol"],
+            value,
+            ua["interval"] if final else None,
+            ua["per_seed"] if final else [],
+            speakers,
+            honest and figures.get("valid", True),
+            final,
+            figures["notes"] if final else [],
+        )
+
+    parts: Mapping[str, PartFigures] = figures.get("parts", {})
+    return [
+        figure("the final model" if honest else "the winner", ua["mean"], final=True),
+        *(figure(name, part["ua"], final=False) for name, part in parts.items()),
+    ]
+
+
+def _validation(spec: SearchSpec, trials: Trials) -> list[ValidationFigure]:
+    ranked = trials.ranked()
+
+    planned = f" of {spec.published.epochs}" if spec.published.epochs else ""
+    notable = {
+        f"published settings, our data, {{}}{planned} epochs": [r for r in ranked if r.published],
+        "the space's own settings, {} epochs": [r for r in ranked if r.is_own],
+        "the best trial, {} epochs": ranked,
+    }
+    return [
+        ValidationFigure(label.format(found[0].last_epoch), found[0].number, value)
+        for label, found in notable.items()
+        if found and (value := found[0].best_metric) is not None
+    ]

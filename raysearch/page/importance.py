@@ -1,0 +1,69 @@
+"""How much each searched field mattered, by PED-ANOVA (Watanabe et al. 2023, arXiv 2304.10255)."""
+
+import logging
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.importance import PedAnovaImportanceEvaluator
+from optuna.trial import FixedTrial, create_trial
+
+from raysearch.config.space import Space
+from raysearch.trial_records import Trials
+
+__all__ = ["MIN_TRIALS", "Importance", "importances"]
+
+# With fewer the shares are those of chance.
+MIN_TRIALS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Importance:
+    """A searched field and its share of what all of them explain; all shares sum to 1."""
+
+    field: str
+    share: float
+
+
+def importances(space: Space, trials: Trials) -> list[Importance]:
+    """Which fields told the better trials from the others, the most important first.
+
+    Args:
+        space: what was searched.
+        trials: those that lie in the space and have a value count, each at its best epoch. A field
+            counts if every one of them has it: one that applies under a condition does not.
+
+    Returns:
+        None of them below ``MIN_TRIALS`` trials.
+    """
+    complete = [
+        create_trial(
+            params=asked.params, distributions=asked.distributions, value=record.best_value
+        )
+        for record in trials.records.values()
+        if record.best_value is not None
+        and record.copied_from is None
+        and (asked := _asked(space, record.config))
+    ]
+    if len(complete) < MIN_TRIALS:
+        return []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        optuna.logging.set_verbosity(logging.ERROR)
+        study = optuna.create_study(direction="maximize")
+        study.add_trials(complete)
+        evaluator = PedAnovaImportanceEvaluator()
+        found = optuna.importance.get_param_importances(study, evaluator=evaluator)
+    return [Importance(name, round(share, 4)) for name, share in found.items()]
+
+
+def _asked(space: Space, config: Mapping[str, object]) -> FixedTrial | None:
+    """Ask for the settings again, for the distributions they came from; None if they are others."""
+    values = space.parameters(config)
+    if not values:
+        return None
+    asked = FixedTrial(values)
+    space.sample(asked)
+    return asked

@@ -1,0 +1,131 @@
+"""The page of a run served on loopback: it asks for newer values, and redraws without reloading."""
+
+import contextlib
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from raysearch.errors import InfrastructureError, RaysearchError
+from raysearch.page.document import RunDocument, to_json
+from raysearch.page.html import page_html
+from raysearch.sparing import Sparing
+
+__all__ = ["LivePage", "served"]
+
+HOST = "127.0.0.1"
+# Reading a run anew may take this share of the time at most: a search may run in this process.
+MOST_SHARE = 0.05
+_NAMES = (HOST, "localhost")
+
+
+class LivePage:
+    """A run's page as it is now, read anew no oftener than it may cost.
+
+    Args:
+        read: reads the run.
+        every_s: seconds between two questions of the page.
+    """
+
+    def __init__(self, read: Callable[[], RunDocument], every_s: float = 2.0) -> None:
+        self._read, self._every_s = read, every_s
+        self._lock, self._sparing = threading.Lock(), Sparing(MOST_SHARE)
+        self._documents: list[RunDocument] = []
+
+    def html(self) -> bytes:
+        """Return the whole page; raises RaysearchError as reading the run does."""
+        with self._lock:
+            self._look_again()
+            return page_html(self._documents, live_s=self._every_s).encode()
+
+    def json(self) -> tuple[str, bytes]:
+        """Return what the page draws, and the tag that it has for as long as it stays the same.
+
+        Raises:
+            RaysearchError: as reading the run does.
+        """
+        with self._lock:
+            self._look_again()
+            return self._tag, self._text
+
+    def _look_again(self) -> None:
+        if self._documents:
+            self._sparing(self._look)
+        else:
+            self._look()
+
+    def _look(self) -> None:
+        self._documents = [self._read()]
+        self._text = to_json(self._documents, live_s=self._every_s).encode()
+        self._tag = f'"{hashlib.sha256(self._text).hexdigest()[:16]}"'
+
+
+@contextlib.contextmanager
+def served(page: LivePage, port: int = 0) -> Iterator[str]:
+    """Serve ``page`` on loopback for the duration of a ``with``.
+
+    Args:
+        page: what is served.
+        port: where; 0 for any that is free.
+
+    Returns:
+        Its address.
+
+    Raises:
+        InfrastructureError: the port is taken.
+    """
+    try:
+        server = ThreadingHTTPServer((HOST, port), _handler(page))
+    except OSError as error:
+        raise InfrastructureError(
+            f"--port {port}: cannot be listened on ({error.strerror}); choose another, or 0"
+        ) from error
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, name="live page", daemon=True)
+    thread.start()
+    try:
+        yield f"http://{HOST}:{server.server_port}/"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _handler(page: LivePage) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        """Answers with the page and with what it draws; there is nothing else to ask for."""
+
+        def do_GET(self) -> None:
+            # Another site's page in the same browser can reach loopback under a name of its own.
+            if self.headers.get("Host", "").rpartition(":")[0] not in _NAMES:
+                return self._answer(403, "text/plain", b"ask by 127.0.0.1\n")
+            try:
+                self._found(self.path.partition("?")[0])
+            except RaysearchError as error:
+                self._answer(500, "text/plain", f"{error}\n".encode())
+
+        def _found(self, path: str) -> None:
+            if path == "/":
+                return self._answer(200, "text/html", page.html())
+            if path != "/document.json":
+                return self._answer(404, "text/plain", b"there is / and /document.json\n")
+            tag, text = page.json()
+            if self.headers.get("If-None-Match") == tag:
+                return self._answer(304, "application/json", b"", tag)
+            return self._answer(200, "application/json", text, tag)
+
+        def _answer(self, code: int, kind: str, body: bytes, tag: str = "") -> None:
+            self.send_response(code)
+            self.send_header("Content-Type", f"{kind}; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Cache-Control", "no-store")
+            if tag:
+                self.send_header("ETag", tag)
+            self.end_headers()
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                self.wfile.write(body)
+
+        def log_message(self, *values: object) -> None:
+            """Write nothing: the terminal shows the search."""
+
+    return Handler

@@ -1,0 +1,304 @@
+"""What the page says of the search itself: its trials, its slots, what it reached and when."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from raysearch.config.distributions import Choice, LogUniform, Scalar
+from raysearch.config.metric_table import metric_of
+from raysearch.forecast.progress import Progress
+from raysearch.ledger import TERMINAL, Event
+from raysearch.ledger_events import EpochDone
+from raysearch.page.importance import Importance, importances
+from raysearch.spec import SearchSpec
+from raysearch.trial_records import TrialRecord, Trials
+
+__all__ = ["Field", "Objective", "SearchPart", "Span", "Step", "TrialRow", "search_part"]
+
+# Significant enough for a picture, and half the bytes of a double.
+DIGITS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """The metric by which trials are compared.
+
+    Attributes:
+        name: as a search's settings name it.
+        heading: as a column's heading.
+        is_share: whether it is shown in percent.
+        lower_is_better: which way is up.
+    """
+
+    name: str
+    heading: str
+    is_share: bool
+    lower_is_better: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A searched field: what it may be.
+
+    Attributes:
+        name: its dotted name.
+        is_log: whether its values are spread by their logarithm.
+        low, high: its bounds; None where it is a choice.
+        choices: its values as text; none where it is a number.
+    """
+
+    name: str
+    is_log: bool
+    low: float | None
+    high: float | None
+    choices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRow:
+    """One trial.
+
+    Attributes:
+        kind: ``published``, ``own`` (the space's own settings) or ``searched``.
+        status: as the ledger has it; ``running`` while it is under way.
+        best: its best value of the objective.
+        curve: the objective after each epoch, as pairs of epoch and value.
+        losses: the training loss after each epoch, as such pairs.
+        share: of the final model's decision; None if it has none.
+        core_s: core-seconds of training.
+    """
+
+    number: int
+    kind: str
+    status: str
+    best: float | None
+    best_epoch: int | None
+    epochs: int
+    curve: list[tuple[int, float]]
+    losses: list[tuple[int, float]]
+    pauses: int
+    attempts: int
+    reason: str | None
+    copied_from: int | None
+    share: float | None
+    params: int | None
+    core_s: float
+    config: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What a slot did without a break: one trial, from epoch to epoch.
+
+    Attributes:
+        slot: the slot's number, over all sittings of the search.
+        sitting: which driver's.
+        start, end: in seconds since the search began, without those between sittings.
+        outcome: how it ended: a status, or ``lost`` where nothing was told.
+    """
+
+    slot: int
+    sitting: int
+    number: int
+    start: float
+    end: float
+    epochs: int
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The best value so far rose: at so many core-seconds and epochs, by this trial."""
+
+    core_s: float
+    epochs: int
+    value: float
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPart:
+    """Everything that the page draws of the search.
+
+    Attributes:
+        best_first: numbers of the trials that have a value.
+        steps: the best value so far, at each rise; the last one repeated at the search's end.
+    """
+
+    objective: Objective
+    max_epochs: int
+    planned_trials: int
+    rule: str
+    core_s: float
+    fields: list[Field]
+    trials: list[TrialRow]
+    best_first: list[int]
+    spans: list[Span]
+    steps: list[Step]
+    importances: list[Importance]
+
+
+def search_part(
+    spec: SearchSpec, events: Sequence[Event], trials: Trials, shares: Mapping[int, float]
+) -> SearchPart:
+    """Gather what the ledger says of the search of ``spec``.
+
+    Args:
+        spec: the search.
+        events: its ledger.
+        trials: what that amounts to.
+        shares: of each trial in the final model, by number.
+    """
+    progress, steps = _course(spec, events, trials.objective)
+    slot_cpus = spec.search.workers * spec.search.cpus_per_worker
+    return SearchPart(
+        objective=_objective(trials.objective),
+        max_epochs=spec.training.epochs,
+        planned_trials=spec.search.trials,
+        rule=spec.search.scheduler,
+        core_s=round(progress.core_s, 1),
+        fields=[_field(spec, name) for name in spec.space.fields],
+        trials=[
+            _row(record, trials.objective, shares.get(number), slot_cpus)
+            for number, record in sorted(trials.records.items())
+        ],
+        best_first=[record.number for record in trials.ranked()],
+        spans=_spans(events),
+        steps=steps,
+        importances=importances(spec.space, trials),
+    )
+
+
+def _objective(name: str) -> Objective:
+    metric = metric_of(name)
+    return Objective(name, metric.heading, metric.text(0.5).endswith("%"), metric.lower_is_better)
+
+
+def _field(spec: SearchSpec, name: str) -> Field:
+    """The field over all its alternatives: a choice if any of them is one."""
+    forms = [one.distribution for one in spec.space.fields[name]]
+    bounds = [(one.low, one.high) for one in forms if not isinstance(one, Choice)]
+    if len(bounds) < len(forms):
+        values = [value for one in forms for value in one.probes()]
+        return Field(name, False, None, None, tuple(dict.fromkeys(map(_text, values))))
+    is_log = all(isinstance(one, LogUniform) for one in forms)
+    return Field(name, is_log, min(low for low, _ in bounds), max(high for _, high in bounds), ())
+
+
+def _text(value: Scalar) -> str:
+    """Write a value of a choice as JSON does, which is how the page writes a trial's."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _row(record: TrialRecord, objective: str, share: float | None, cpus: float) -> TrialRow:
+    best = record.epochs.get(record.best_epoch or 0)
+    kind = "published" if record.published else "own" if record.is_own else "searched"
+    copied = record.copied_from is not None
+    return TrialRow(
+        number=record.number,
+        kind=kind,
+        status=record.status,
+        best=_rounded(record.best_metric),
+        best_epoch=record.best_epoch,
+        epochs=record.last_epoch,
+        curve=[] if copied else _curve(record, objective),
+        losses=[] if copied else _curve(record, "train_loss"),
+        pauses=record.pauses,
+        attempts=record.attempts,
+        reason=record.reason,
+        copied_from=record.copied_from,
+        share=_rounded(share),
+        params=best.num_params if best else None,
+        core_s=0.0 if copied else round(record.train_s * cpus, 1),
+        config=record.config,
+    )
+
+
+def _curve(record: TrialRecord, metric: str) -> list[tuple[int, float]]:
+    told = ((epoch, one.metrics.get(metric)) for epoch, one in sorted(record.epochs.items()))
+    return [(epoch, round(value, DIGITS)) for epoch, value in told if value is not None]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, DIGITS)
+
+
+def _course(
+    spec: SearchSpec, events: Iterable[Event], objective: str
+) -> tuple[Progress, list[Step]]:
+    """Follow the ledger as it was written: an epoch that was trained again counts twice."""
+    progress, metric = Progress(spec), metric_of(objective)
+    steps: list[Step] = []
+    epochs, number = 0, 0
+    for event in events:
+        progress.take(event)
+        if event.event != "epoch":
+            continue
+        epochs, number = epochs + 1, event.number
+        value = event.told(EpochDone).metrics.get(objective)
+        if value is None:
+            continue
+        if not steps or metric.signed(value) > metric.signed(steps[-1].value):
+            steps.append(Step(round(progress.core_s, 1), epochs, round(value, DIGITS), number))
+    if steps and steps[-1].epochs < epochs:
+        last = steps[-1]
+        steps.append(Step(round(progress.core_s, 1), epochs, last.value, last.number))
+    return progress, steps
+
+
+class _Open:
+    """A span that may go on."""
+
+    def __init__(self, event: Event, start: float) -> None:
+        self.event, self.start, self.end = event, start, start
+        self.epochs = 0
+
+    def closed(self, sitting: "_Sitting", outcome: str) -> Span:
+        start, end = (round(at - sitting.offset, 2) for at in (self.start, self.end))
+        assert self.event.slot is not None
+        slot, number = self.event.slot, self.event.number
+        return Span(slot, sitting.number, number, start, end, self.epochs, outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sitting:
+    """One driver's part of the search; ``offset`` is subtracted from its times."""
+
+    number: int
+    offset: float
+
+
+def _sittings(events: Sequence[Event]) -> dict[int, _Sitting]:
+    """Every sitting by its fence, each beginning where the one before it ended."""
+    found: dict[int, _Sitting] = {}
+    spent = 0.0
+    for number, fence in enumerate(dict.fromkeys(event.fence for event in events)):
+        own = [event for event in events if event.fence == fence]
+        began = min(event.time - event.train_s for event in own)
+        found[fence] = _Sitting(number, began - spent)
+        spent += max(event.time for event in own) - began
+    return found
+
+
+def _spans(events: Sequence[Event]) -> list[Span]:
+    """What each slot did, in the order in which it ended."""
+    spans: list[Span] = []
+    open_: dict[tuple[int, int], _Open] = {}
+    sittings = _sittings(events)
+    for event in events:
+        if event.slot is None:
+            continue
+        slot, sitting = (event.fence, event.slot), sittings[event.fence]
+        span = open_.get(slot)
+        if span is not None and span.event.number != event.number:
+            spans.append(open_.pop(slot).closed(sitting, "lost"))
+            span = None
+        if span is None:
+            span = open_[slot] = _Open(event, event.time - event.train_s)
+        span.end, span.epochs = event.time, span.epochs + (event.event == "epoch")
+        if event.event in TERMINAL or event.event == "paused":
+            spans.append(open_.pop(slot).closed(sitting, event.event))
+    newest = max(sittings, default=0)
+    for (fence, _), one in open_.items():
+        spans.append(one.closed(sittings[fence], "running" if fence == newest else "lost"))
+    return spans

@@ -1,0 +1,194 @@
+"""The page as a browser shows it: offline and live, of one run and of two, wide and narrow."""
+
+import json
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from chromium import browser, find_chromium
+from paged_run import evaluated, recorded_run, with_data
+
+from raysearch.evaluation.compare import compare_all
+from raysearch.evaluation.stored_evaluations import load_systems
+from raysearch.page.comparison import comparison_of
+from raysearch.page.document import run_document
+from raysearch.page.html import page_html
+from raysearch.page.live_page import LivePage, served
+from raysearch.run_folder import RunFolder
+from raysearch.searching.results import Run
+
+SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+UNDRAWN = "[...drawn.values()].filter(one => !one.chart).length"
+EMPTY = "[...document.querySelectorAll('.chart')].filter(one => !one.querySelector('path')).length"
+WORDLESS = (
+    "[...document.querySelectorAll('.chart')].filter(one => one.ariaLabel.trim().length < 8).length"
+)
+ROWS = "[...document.querySelectorAll('#trial-table tbody tr')].map(row => row.id)"
+
+
+@pytest.fixture(scope="module")
+def look():
+    program = find_chromium()
+    if program is None:
+        pytest.skip("there is no Chromium")
+    with browser(program) as page:
+        yield page
+
+
+@pytest.fixture
+def complaints(look):
+    """What a page complained of: nothing, when a test ends."""
+    look.complaints.clear()
+    look.requests.clear()
+    yield look.complaints
+    assert look.complaints == []
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return evaluated(with_data(recorded_run(tmp_path_factory.mktemp("page") / "run")))
+
+
+@pytest.fixture(scope="module")
+def report(run):
+    path = run.root / "report.html"
+    path.write_text(page_html([run_document(Run(run.root))]))
+    return path.as_uri()
+
+
+def many_trials(folder: Path, number: int) -> RunFolder:
+    """A search of so many trials: one that was recorded, over and over with other numbers."""
+    run = recorded_run(folder, "cnn")
+    lines = [json.loads(line) for line in run.ledger_file.read_text().splitlines()]
+    per_copy, last = 1 + max(line["number"] for line in lines), max(line["seq"] for line in lines)
+    text, copy = [], 0
+    while copy * per_copy < number:
+        for line in lines:
+            if line["number"] + copy * per_copy < number:
+                own = {**line, "number": line["number"] + copy * per_copy}
+                own |= {"seq": line["seq"] + copy * last, "trial": f"{own['number']:012x}"}
+                own["time"] += copy * 10
+                if line.get("copied_from") is not None:
+                    own["copied_from"] = line["copied_from"] + copy * per_copy
+                text.append(json.dumps(own))
+        copy += 1
+    run.ledger_file.write_text("\n".join(text) + "\n")
+    return run
+
+
+def test_five_hundred_trials_fit_into_two_megabytes(tmp_path):
+    run = many_trials(tmp_path / "run", 500)
+    document = run_document(Run(run.root))
+    assert len(document.search.trials) == 500
+    assert len(page_html([document]).encode()) < 2e6
+
+
+def test_five_hundred_trials_are_shown_within_a_second_or_so(tmp_path, look, complaints):
+    run = many_trials(tmp_path / "run", 500)
+    page = tmp_path / "many.html"
+    page.write_text(page_html([run_document(Run(run.root))]))
+    look.open(page.as_uri())
+    assert len(look.ask(ROWS)) == 500
+    look.ask("drawAll()")
+    assert look.ask(UNDRAWN) == 0
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, False), (1920, True)])
+def test_every_figure_is_drawn_and_has_words(look, complaints, report, width, dark):
+    look.open(report, width=width, dark=dark)
+    look.ask("drawAll()")
+    assert look.ask("document.querySelectorAll('.chart').length") >= 13
+    assert (look.ask(UNDRAWN), look.ask(EMPTY), look.ask(WORDLESS)) == (0, 0, 0)
+    assert look.ask(SIDEWAYS) <= 0
+    assert [one for one in look.requests if not one.startswith("data:")] == [report]
+
+
+def test_figures_are_drawn_when_they_come_near(look, complaints, report):
+    look.open(report)
+    assert look.ask(UNDRAWN) > 0
+    look.ask("document.getElementById('again').scrollIntoView()")
+    look.wait("Boolean(drawn.get('durations-chart').chart)")
+
+
+def test_the_table_sorts_filters_and_says_so_in_its_address(look, complaints, report, run):
+    look.open(report)
+    ranked = [f"trial-{record.number}" for record in run.trials().ranked()]
+    assert look.ask(ROWS)[: len(ranked)] == ranked
+    look.ask("document.querySelector('#trial-table th[data-key=number] button').click()")
+    look.ask("document.querySelector('#trial-table th[data-key=number] button').click()")
+    numbers = [int(name.removeprefix("trial-")) for name in look.ask(ROWS)]
+    assert numbers == sorted(numbers)
+    look.ask(
+        "(() => {const words = document.querySelector('input[type=search]');"
+        "words.value = 'published'; words.dispatchEvent(new Event('input'))})()"
+    )
+    assert look.ask(ROWS) == ["trial-0"]
+    address = look.ask("location.href")
+    assert "sort=number" in address
+    assert "words=published" in address
+    look.open("about:blank")
+    look.open(address)
+    assert look.ask(ROWS) == ["trial-0"]
+
+
+def test_a_trial_has_an_address(look, complaints, report):
+    look.open(report + "#trial-3")
+    look.wait("document.getElementById('trial-3').classList.contains('picked')")
+
+
+def test_the_keyboard_reaches_the_figures_first(look, complaints, report):
+    look.open(report)
+    look.press("Tab")
+    assert look.ask("document.activeElement.textContent") == "Skip to the figures"
+
+
+def test_two_runs_are_compared(look, complaints, run, tmp_path):
+    other = evaluated(with_data(recorded_run(tmp_path / "other", "emohrnet")), 1, 0.5)
+    systems = load_systems([run.root, other.root])
+    found = compare_all({one.name: one.table for one in systems})
+    page = tmp_path / "both.html"
+    documents = [run_document(Run(one.root)) for one in (run, other)]
+    page.write_text(page_html(documents, comparison_of(systems, found, [])))
+    look.open(page.as_uri())
+    look.ask("drawAll()")
+    assert (look.ask(UNDRAWN), look.ask(EMPTY)) == (0, 0)
+    assert found[0].comparison.verdict in look.ask("document.getElementById('compare').textContent")
+    look.ask(
+        "(() => {const choice = document.querySelector('nav select'); choice.value = '1';"
+        "choice.dispatchEvent(new Event('change'))})()"
+    )
+    assert look.ask("document.querySelector('h1').textContent") == "other"
+
+
+def test_a_served_page_follows_its_run_without_reloading(look, complaints, tmp_path):
+    run = recorded_run(tmp_path / "run")
+    lines = run.ledger_file.read_text().splitlines(keepends=True)
+    run.ledger_file.write_text("".join(lines[:4]))
+    page = LivePage(lambda: run_document(Run(run.root)), every_s=0.2)
+    with served(page) as address:
+        look.open(address)
+        before = len(look.ask(ROWS))
+        look.ask("window.stayed = true")
+        run.ledger_file.write_text("".join(lines))
+        look.wait(f"document.querySelectorAll('#trial-table tbody tr').length > {before}")
+        assert look.ask("window.stayed")
+        assert all(one.startswith(address) for one in look.requests)
+
+
+def test_only_the_page_is_served_and_only_by_its_own_name(tmp_path):
+    run = recorded_run(tmp_path / "run")
+    with served(LivePage(lambda: run_document(Run(run.root)))) as address:
+        with urllib.request.urlopen(address + "document.json") as answer:
+            tag = answer.headers["ETag"]
+            assert len(json.loads(answer.read())["runs"]) == 1
+        refused = {
+            404: urllib.request.Request(address + "spec.yaml"),
+            403: urllib.request.Request(address, headers={"Host": "evil.example:80"}),
+            304: urllib.request.Request(address + "document.json", headers={"If-None-Match": tag}),
+        }
+        for code, request in refused.items():
+            with pytest.raises(urllib.error.HTTPError) as error:
+                urllib.request.urlopen(request)
+            with error.value:
+                assert error.value.code == code
