@@ -19,10 +19,12 @@ from raysearch.ledger_events import REQUIRED, Told, read_data
 from raysearch.paths import is_inner, is_name
 from raysearch.patience import no_room, patiently
 
-__all__ = ["EVENTS", "TERMINAL", "Event", "Ledger", "LedgerStore", "parse_event", "read"]
+__all__ = ["EVENTS", "TERMINAL", "WHOLE", "Event", "Ledger", "LedgerStore", "parse_event", "read"]
 
 TERMINAL = frozenset({"completed", "pruned", "failed"})
-EVENTS = TERMINAL | {"started", "epoch", "checkpoint", "paused", "resumed"}
+EVENTS = TERMINAL | {"started", "epoch", "checkpoint", "paused", "resumed", "steered"}
+# What stands for a trial's identity in an event that is of the whole search.
+WHOLE = "search"
 _HEADER = ("event", "seq", "trial", "number", "attempt", "fence", "time", "slot")
 
 
@@ -33,8 +35,8 @@ class Event:
     Attributes:
         event: one of EVENTS.
         seq: rises by one from 1 over the whole ledger.
-        trial: the trial's identity, 12 hex digits.
-        number: the proposal's number from 0; a repeated proposal has its own.
+        trial: the trial's identity, 12 hex digits; WHOLE where it is of no single trial.
+        number: the proposal's number from 0; a repeated proposal has its own; -1 for WHOLE.
         attempt: starts of this trial so far, from 1.
         fence: the driver's fence (see raysearch.run_lease).
         time: seconds since 1970, UTC.

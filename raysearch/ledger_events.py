@@ -16,6 +16,7 @@ __all__ = [
     "Paused",
     "Resumed",
     "Started",
+    "Steered",
     "Told",
     "line_of",
     "read_data",
@@ -29,6 +30,7 @@ REQUIRED: dict[str, dict[str, type]] = {
     "paused": {"epoch": int},
     "resumed": {"epoch": int},
     "failed": {"reason": str},
+    "steered": {"id": str, "action": str},
 }
 
 Metrics = Mapping[str, float | None]
@@ -43,6 +45,7 @@ class Started:
         seed: the trial's own.
         published: whether these are the published settings.
         exempt: whether it trains all its epochs whatever the stop rule says.
+        asked: the id of the command by which somebody asked for it.
         copied_from: the trial whose outcome it has, in ledgers that tell it here.
     """
 
@@ -50,6 +53,7 @@ class Started:
     seed: int | None = None
     published: bool | None = None
     exempt: bool | None = None
+    asked: str | None = None
     copied_from: int | None = None
 
 
@@ -117,8 +121,27 @@ class Ended:
     copied_from: int | None = None
 
 
-EventData = Started | EpochDone | Checkpointed | Paused | Resumed | Ended
-Told = TypeVar("Told", Started, EpochDone, Checkpointed, Paused, Resumed, Ended)
+@dataclass(frozen=True, slots=True)
+class Steered:
+    """Somebody asked for something while the search ran; it is told before it is done.
+
+    Attributes:
+        id: tells it from every other command.
+        action: ``stop``, ``stop-trial``, ``more-trials``, ``more-time`` or ``try``.
+        target: the number of the trial that is stopped.
+        amount: trials, or seconds of the time or core budget, that are added.
+        values: the settings that are tried: searched dotted field to value.
+    """
+
+    id: str
+    action: str
+    target: int | None = None
+    amount: float | None = None
+    values: Mapping[str, object] | None = None
+
+
+EventData = Started | EpochDone | Checkpointed | Paused | Resumed | Ended | Steered
+Told = TypeVar("Told", Started, EpochDone, Checkpointed, Paused, Resumed, Ended, Steered)
 
 
 def read_data(kind: type[Told], line: Mapping[str, Any]) -> Told:

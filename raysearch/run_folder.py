@@ -85,6 +85,11 @@ class RunFolder:
         return self.root / "data.json"
 
     @property
+    def steering(self) -> Path:
+        """The folder of commands that its search has not taken yet."""
+        return self.root / "steering"
+
+    @property
     def best(self) -> Path:
         """The folder of the best model, ready to use."""
         return self.root / "best"

@@ -7,7 +7,7 @@ from typing import Literal, cast
 from raysearch.config.metric_table import metric_of
 from raysearch.errors import DataError
 from raysearch.ledger import TERMINAL, Event
-from raysearch.ledger_events import Checkpointed, Ended, EpochDone, Resumed, Started
+from raysearch.ledger_events import Checkpointed, Ended, EpochDone, Resumed, Started, Steered
 
 __all__ = ["EpochRecord", "Status", "TrialRecord", "Trials"]
 
@@ -162,11 +162,19 @@ class TrialRecord:
 
 
 class Trials:
-    """Every trial of a search by number. A driver applies events as it writes them."""
+    """Every trial of a search by number. A driver applies events as it writes them.
+
+    Attributes:
+        records: the trials.
+        steered: what somebody asked for while the search ran, by the commands' ids.
+        asked: settings that somebody asked for and that no trial has begun yet, by those ids.
+    """
 
     def __init__(self, objective: str = "val_uar") -> None:
         self.objective = objective
         self.records: dict[int, TrialRecord] = {}
+        self.steered: dict[str, Steered] = {}
+        self.asked: dict[str, Mapping[str, object]] = {}
         self._any_paused = False
 
     @classmethod
@@ -181,8 +189,23 @@ class Trials:
             trials.apply(event)
         return trials
 
-    def apply(self, event: Event) -> TrialRecord:
-        """Take one event in; the trial it belongs to, after it."""
+    @property
+    def stopped_by_hand(self) -> set[int]:
+        """Numbers of the trials that somebody asked to be stopped, ended or not."""
+        return {one.target for one in self.steered.values() if one.target is not None}
+
+    @property
+    def num_added(self) -> int:
+        """Trials that were added to those that the search was to have."""
+        added = {"more-trials": 0, "try": 1}
+        commands = [one for one in self.steered.values() if one.action in added]
+        return sum(int(one.amount or added[one.action]) for one in commands)
+
+    def apply(self, event: Event) -> None:
+        """Take one event in."""
+        if event.event == "steered":
+            self._steer(event.told(Steered))
+            return
         record = self.records.get(event.number)
         if event.event == "started":
             if record is not None:
@@ -193,6 +216,7 @@ class Trials:
             )
             record.attempts = event.attempt
             self.records[event.number] = record
+            self.asked.pop(event.told(Started).asked or "", None)
         if record is None or record.trial != event.trial:
             raise DataError(f"trial {event.number} ({event.trial}): {event.event!r} without start")
         over = record.status in TERMINAL and event.event != "checkpoint"
@@ -207,7 +231,11 @@ class Trials:
             record.epochs, record.checkpoint = source.epochs, source.checkpoint
             record.best_epoch, record.best_value = source.best_epoch, source.best_value
             record.best_metric = source.best_metric
-        return record
+
+    def _steer(self, command: Steered) -> None:
+        self.steered[command.id] = command
+        if command.values is not None:
+            self.asked[command.id] = command.values
 
     def with_status(self, status: Status) -> list[TrialRecord]:
         """The trials of one status, by number; ``running`` are those in flight or waiting."""

@@ -8,9 +8,10 @@ from rich.console import Console
 
 from raysearch.cli.terminal import ProgressLine, show_outcome
 from raysearch.ledger import Event
-from raysearch.page.document import run_document
-from raysearch.page.live_page import LivePage, served
+from raysearch.page.live_page import served
+from raysearch.page.steered_run import page_of
 from raysearch.reporting.live import LiveTable
+from raysearch.run_folder import RunFolder
 from raysearch.searching.observers import SearchObserver, Underway
 from raysearch.searching.results import Run
 from raysearch.service.job_record import recorded
@@ -58,7 +59,7 @@ class SearchView(SearchObserver):
         if self._quiet or self._job is not None:
             yield
             return
-        with served(LivePage(lambda: run_document(Run(folder)))) as address:
+        with served(page_of(RunFolder(folder))) as address:
             self.say(f"page: {address} while it runs; later: raysearch report {pasted(folder)}")
             yield
 

@@ -7,11 +7,12 @@ from raysearch.cli.page_options import WatchOptions
 from raysearch.cli.terminal import plain_console
 from raysearch.page.document import RunDocument, run_document
 from raysearch.page.live_page import LivePage, served
+from raysearch.page.steered_run import page_of
 from raysearch.searching.results import Run
 
 __all__ = ["watch"]
 
-# A run in a bucket is fetched for each look at it.
+# A run in a bucket is fetched for each look at it, and its search is on another machine.
 REMOTE_EVERY_S = 10.0
 
 
@@ -21,7 +22,8 @@ def watch(options: WatchOptions) -> int:
     def read() -> RunDocument:
         return run_document(Run(run_at(options.run).root))
 
-    page = LivePage(read, REMOTE_EVERY_S) if "://" in options.run else LivePage(read)
+    remote = "://" in options.run
+    page = LivePage(read, REMOTE_EVERY_S) if remote else page_of(run_at(options.run))
     page.json()  # what is wrong with the run is told before anything is served
     with served(page, options.port) as address:
         plain_console().print(f"page: {address} (Ctrl-C ends it)", soft_wrap=True)

@@ -1,12 +1,18 @@
-"""The page of a run served on loopback: it asks for newer values, and redraws without reloading."""
+"""The page of a run served on loopback: it asks for newer values, and redraws without reloading.
+
+Whoever has the page's whole address may steer the search: it holds a token that nobody can guess.
+"""
 
 import contextlib
 import hashlib
+import hmac
+import json
+import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from raysearch.errors import InfrastructureError, RaysearchError
+from raysearch.errors import InfrastructureError, RaysearchError, UserError
 from raysearch.page.document import RunDocument, to_json
 from raysearch.page.html import page_html
 from raysearch.sparing import Sparing
@@ -17,6 +23,9 @@ HOST = "127.0.0.1"
 # Reading a run anew may take this share of the time at most: a search may run in this process.
 MOST_SHARE = 0.05
 _NAMES = (HOST, "localhost")
+# A command is a few settings.
+MOST_BYTES = 100_000
+TOKEN = "X-Raysearch-Token"
 
 
 class LivePage:
@@ -25,10 +34,21 @@ class LivePage:
     Args:
         read: reads the run.
         every_s: seconds between two questions of the page.
+        steer: takes what the page asks of the search, and says what became of it; None where
+            nothing can be asked. Raises UserError for what cannot be done.
+
+    Attributes:
+        token: what may steer needs to know.
     """
 
-    def __init__(self, read: Callable[[], RunDocument], every_s: float = 2.0) -> None:
-        self._read, self._every_s = read, every_s
+    def __init__(
+        self,
+        read: Callable[[], RunDocument],
+        every_s: float = 2.0,
+        steer: Callable[[Mapping[str, object]], str] | None = None,
+    ) -> None:
+        self._read, self._every_s, self._steer = read, every_s, steer
+        self.token = secrets.token_urlsafe(24) if steer else ""
         self._lock, self._sparing = threading.Lock(), Sparing(MOST_SHARE)
         self._documents: list[RunDocument] = []
 
@@ -47,6 +67,20 @@ class LivePage:
         with self._lock:
             self._look_again()
             return self._tag, self._text
+
+    def ask(self, text: bytes) -> str:
+        """Pass on what the page asks of the search, and return what became of it.
+
+        Raises:
+            UserError: it cannot be done.
+        """
+        try:
+            asked = json.loads(text)
+        except ValueError:
+            raise UserError("not JSON") from None
+        if self._steer is None or not isinstance(asked, dict):
+            raise UserError("nothing that can be asked here")
+        return self._steer(asked)
 
     def _look_again(self) -> None:
         if self._documents:
@@ -69,7 +103,7 @@ def served(page: LivePage, port: int = 0) -> Iterator[str]:
         port: where; 0 for any that is free.
 
     Returns:
-        Its address.
+        Its address, with the token if the search can be steered.
 
     Raises:
         InfrastructureError: the port is taken.
@@ -84,7 +118,9 @@ def served(page: LivePage, port: int = 0) -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever, name="live page", daemon=True)
     thread.start()
     try:
-        yield f"http://{HOST}:{server.server_port}/"
+        yield f"http://{HOST}:{server.server_port}/" + (
+            f"?token={page.token}" if page.token else ""
+        )
     finally:
         server.shutdown()
         thread.join()
@@ -93,16 +129,37 @@ def served(page: LivePage, port: int = 0) -> Iterator[str]:
 
 def _handler(page: LivePage) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        """Answers with the page and with what it draws; there is nothing else to ask for."""
+        """Answers with the page, with what it draws, and takes what it asks of the search."""
 
         def do_GET(self) -> None:
-            # Another site's page in the same browser can reach loopback under a name of its own.
-            if self.headers.get("Host", "").rpartition(":")[0] not in _NAMES:
-                return self._answer(403, "text/plain", b"ask by 127.0.0.1\n")
+            if not self._by_our_name():
+                return
             try:
                 self._found(self.path.partition("?")[0])
             except RaysearchError as error:
                 self._answer(500, "text/plain", f"{error}\n".encode())
+
+        def do_POST(self) -> None:
+            size = self.headers.get("Content-Length", "")
+            if not self._by_our_name():
+                return None
+            if self.path != "/steer" or not size.isdecimal() or int(size) > MOST_BYTES:
+                return self._answer(404, "text/plain", b"there is /steer, for a short command\n")
+            text, given = self.rfile.read(int(size)), self.headers.get(TOKEN, "")
+            if not (page.token and hmac.compare_digest(given.encode(), page.token.encode())):
+                told = b"the address that raysearch printed holds the token\n"
+                return self._answer(403, "text/plain", told)
+            try:
+                self._answer(200, "text/plain", page.ask(text).encode())
+            except RaysearchError as error:
+                self._answer(400, "text/plain", f"{error}\n".encode())
+
+        def _by_our_name(self) -> bool:
+            # Another site's page in the same browser can reach loopback under a name of its own.
+            ours = self.headers.get("Host", "").rpartition(":")[0] in _NAMES
+            if not ours:
+                self._answer(403, "text/plain", b"ask by 127.0.0.1\n")
+            return ours
 
         def _found(self, path: str) -> None:
             if path == "/":

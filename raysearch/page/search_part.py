@@ -45,6 +45,7 @@ class Field:
         is_log: whether its values are spread by their logarithm.
         low, high: its bounds; None where it is a choice.
         choices: its values as text; none where it is a number.
+        words: those of them that are words, not numbers or truth values.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Field:
     low: float | None
     high: float | None
     choices: tuple[str, ...]
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ class SearchPart:
     objective: Objective
     max_epochs: int
     planned_trials: int
+    has_time_budget: bool
     rule: str
     core_s: float
     fields: list[Field]
@@ -154,7 +157,8 @@ def search_part(
     return SearchPart(
         objective=_objective(trials.objective),
         max_epochs=spec.training.epochs,
-        planned_trials=spec.search.trials,
+        planned_trials=spec.search.trials + trials.num_added,
+        has_time_budget=bool(spec.search.time_budget_s or spec.search.core_budget_s),
         rule=spec.search.scheduler,
         core_s=round(progress.core_s, 1),
         fields=[_field(spec, name) for name in spec.space.fields],
@@ -180,7 +184,8 @@ def _field(spec: SearchSpec, name: str) -> Field:
     bounds = [(one.low, one.high) for one in forms if not isinstance(one, Choice)]
     if len(bounds) < len(forms):
         values = [value for one in forms for value in one.probes()]
-        return Field(name, False, None, None, tuple(dict.fromkeys(map(_text, values))))
+        words = tuple(value for value in values if isinstance(value, str))
+        return Field(name, False, None, None, tuple(dict.fromkeys(map(_text, values))), words)
     is_log = all(isinstance(one, LogUniform) for one in forms)
     return Field(name, is_log, min(low for low, _ in bounds), max(high for _, high in bounds), ())
 

@@ -11,11 +11,12 @@ from rich.text import Text
 
 from raysearch.forecast.progress import Progress
 from raysearch.ledger import TERMINAL, Event
-from raysearch.ledger_events import EpochDone, Resumed
+from raysearch.ledger_events import EpochDone, Resumed, Steered
 from raysearch.reporting.prospects import in_short
 from raysearch.reporting.wording import figure, metric_name, one_line
 from raysearch.sparing import Sparing
 from raysearch.spec import SearchSpec
+from raysearch.steering import in_words
 from raysearch.training.transductive import is_transductive, mark
 from raysearch.trial_records import Status, TrialRecord, Trials
 
@@ -47,7 +48,7 @@ class LiveTable:
         counted: bool = True,
     ) -> None:
         self._spec = spec
-        self._total = f" of {spec.search.trials}" if counted else ""
+        self._counted = counted
         self._console = console
         self._quiet = quiet
         self._begun = time.time()
@@ -83,6 +84,9 @@ class LiveTable:
 
     def changed(self, trials: Trials, event: Event) -> None:
         """Update the table by one ledger event."""
+        if event.event == "steered":
+            self.say(f"asked for: {in_words(event.told(Steered))}")
+            return
         self._num_epochs += event.event == "epoch"
         if self._live is not None:
             self._follow(trials, event)
@@ -165,7 +169,8 @@ class LiveTable:
             for status in _STATUSES
             if (found := trials.with_status(status))
         )
-        return f"{len(trials.records)}{self._total} trials  {counts or 'none ended'}"
+        total = f" of {self._spec.search.trials + trials.num_added}" if self._counted else ""
+        return f"{len(trials.records)}{total} trials  {counts or 'none ended'}"
 
     def _running(self, trials: Trials) -> Table:
         table = Table(title="running", title_justify="left", box=None, title_style="bold")

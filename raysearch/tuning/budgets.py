@@ -9,6 +9,7 @@ from itertools import takewhile
 from raysearch.config.search import SearchConfig
 from raysearch.core_time import SlotSeconds
 from raysearch.ledger import Event
+from raysearch.ledger_events import Steered
 from raysearch.trial_records import TrialRecord, Trials
 
 __all__ = ["BUDGETS", "MAX_PRETRAINING", "NOTHING", "Budgets", "Spent"]
@@ -70,6 +71,8 @@ class Budgets:
         self._seconds = search.time_budget_s
         self._began: float | None = None
         self._core_s = search.core_budget_s
+        if self._core_s is not None:
+            self._core_s += _added_s(events)
         self._slot_cpus, self._num_slots = slot_cpus, num_slots
         self._used_core_s = slot_cpus * SlotSeconds(events).total + spent.core_s
         self._used_s = 0.0 if events else spent.wall_s
@@ -87,6 +90,13 @@ class Budgets:
         self._began = self._began or time.monotonic()
         self._counted = self._counted or self._began
 
+    def more_time(self, seconds: float) -> None:
+        """Add to the time budget and to the core budget, whichever there are."""
+        if self._seconds is not None:
+            self._seconds += seconds
+        if self._core_s is not None:
+            self._core_s += seconds
+
     def all_proposed(self, trials: Trials) -> bool:
         """Tell whether there are as many trials as there shall be, failed ones included.
 
@@ -95,7 +105,7 @@ class Budgets:
         """
         if self.limited and _num_copies(trials) >= MAX_COPIES:
             return True
-        return len(trials.records) >= self._num_trials
+        return len(trials.records) >= self._num_trials + trials.num_added
 
     def spent(self, trials: Trials) -> str | None:
         """Name the budget that is used up, if any; that stops even the trials in flight."""
@@ -148,6 +158,12 @@ class Budgets:
             now = time.monotonic()
             self._used_core_s += self._slot_cpus * self._num_slots() * (now - self._counted)
             self._counted = now
+
+
+def _added_s(events: Sequence[Event]) -> float:
+    """The core time that was added while earlier drivers searched."""
+    commands = (event.told(Steered) for event in events if event.event == "steered")
+    return sum(one.amount or 0.0 for one in commands if one.action == "more-time")
 
 
 def _num_copies(trials: Trials) -> int:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from raysearch.config.identity import seed_from
 from raysearch.errors import InfrastructureError, StorageRefusedError
-from raysearch.ledger import Event, LedgerStore
+from raysearch.ledger import WHOLE, Event, LedgerStore
 from raysearch.ledger_events import (
     Checkpointed,
     Ended,
@@ -15,6 +15,7 @@ from raysearch.ledger_events import (
     Paused,
     Resumed,
     Started,
+    Steered,
     line_of,
 )
 from raysearch.trial_records import TrialRecord, Trials
@@ -65,9 +66,14 @@ class Chronicle:
                 seed=seed_from(proposal.trial),
                 published=proposal.published,
                 exempt=proposal.never_pruned,  # the word that ledgers have for it from the first on
+                asked=proposal.asked,
             ),
         )
         return self._trials.records[number]
+
+    def steered(self, command: Steered) -> None:
+        """Write what somebody asked for, before it is done."""
+        self._write("steered", trial=WHOLE, number=-1, attempt=1, data=command, sync=True)
 
     def epoch(self, record: TrialRecord, report: EpochReport) -> None:
         """Write that the trial trained an epoch."""

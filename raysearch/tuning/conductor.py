@@ -4,15 +4,17 @@ It knows no Tune and starts nothing; :mod:`raysearch.tuning.adapters` shows it t
 searcher and a scheduler. Every decision is written to the ledger before it is acted on.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from raysearch.errors import InfrastructureError
 from raysearch.ledger import LedgerStore
+from raysearch.ledger_events import Steered
 from raysearch.storage.publication import Publication
 from raysearch.trial_records import TrialRecord, Trials
 from raysearch.tuning.budgets import BUDGETS, NOTHING, Budgets, Spent
+from raysearch.tuning.by_hand import heed
 from raysearch.tuning.chronicle import Observer
 from raysearch.tuning.judge import resumed_from
 from raysearch.tuning.logbook import Logbook
@@ -47,6 +49,8 @@ class Conductor(Logbook):
         spent: what the budgets have paid for before the first trial.
         until: ends this part of a search that is to go on later, once it is true of the trials;
             what pauses then stays paused.
+        commands: what somebody asked for since the last time; each is done with once the next one
+            is taken.
         observers: whoever watches.
         say: takes a line for the user.
     """
@@ -65,13 +69,14 @@ class Conductor(Logbook):
         noise: ValidationNoise | None = None,
         spent: Spent = NOTHING,
         until: Callable[[Trials], bool] | None = None,
+        commands: Callable[[], Iterable[Steered]] = tuple,
         observers: Sequence[Observer] = (),
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         super().__init__(
             problem, folder, ledger, slots, study, noise=noise, observers=observers, say=say
         )
-        self._publication, self._until = publication, until
+        self._publication, self._until, self._commands = publication, until, commands
         self._budgets = Budgets(
             self._search, slot_cpus, slots.num_open, ledger.events, reserve, spent
         )
@@ -82,6 +87,7 @@ class Conductor(Logbook):
         self.stopping: str | None = None
         self.error: Exception | None = None
         self._take_up(ledger.events)
+        self._end_stopped()  # their driver may have died between a command and what it led to
         ledger.flush()  # what was left behind is removed while no worker publishes
 
     # ---- proposing ---------------------------------------------------------------------------
@@ -108,6 +114,7 @@ class Conductor(Logbook):
 
         When the search is over, the trials that still pause end.
         """
+        self.steer()
         while not self.finished and self._turns.any_left:
             if (slot := self._slots.claim(self._avoided())) is None:
                 return None
@@ -142,7 +149,7 @@ class Conductor(Logbook):
         """Ask for the next settings and write them down; ``None`` if they ended at once."""
         number = len(self.trials.records)
         record = self._chronicle.started(
-            number, self._proposals.next(number, self._judge.held(self.trials))
+            number, self._proposals.next(number, self._judge.held(self.trials), self.trials.asked)
         )
         return None if self._refused(record) or self._copied(record) else number
 
@@ -161,6 +168,7 @@ class Conductor(Logbook):
         Returns:
             Whether Tune is to stop the trial here.
         """
+        self.steer()
         record = self.trials.records[report.number]
         if record.status != "running" or report.number not in self._on_slot:
             return True
@@ -190,6 +198,8 @@ class Conductor(Logbook):
         self._check_budgets()
         if self.stopping:
             return self._leave
+        if record.number in self.trials.stopped_by_hand:
+            return self._stop_by_hand
         if end := self._judge.end(record, epoch, done=False):
             return self._pause if end == "paused" else self._prune
         return self._spent if self._budgets.overspent(record) else None
@@ -224,6 +234,11 @@ class Conductor(Logbook):
         if not self.finished:  # else nothing needs a slot any more
             self._go_on(any_slot, report)
         return True
+
+    def steer(self) -> None:
+        """Do what somebody asked for, each once it is in the ledger."""
+        if heed(self._commands(), self._chronicle, self.trials, self._budgets, self.stop):
+            self._end_stopped()
 
     def stop(self, reason: str) -> None:
         """Start nothing more; the trials in flight end with their epoch and can be resumed."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from raysearch.ledger import Event, LedgerStore
 from raysearch.trial_records import TrialRecord, Trials
+from raysearch.tuning.by_hand import BY_HAND
 from raysearch.tuning.checkpoint_keeper import CheckpointKeeper
 from raysearch.tuning.chronicle import Chronicle, Observer
 from raysearch.tuning.judge import Judge, resumed_from
@@ -108,7 +109,19 @@ class Logbook:
     def _prune(self, record: TrialRecord) -> None:
         self._end(record, "pruned", reason=f"stopped by {self._search.scheduler}")
 
+    def _stop_by_hand(self, record: TrialRecord) -> None:
+        self._end(record, "pruned", reason=BY_HAND)
+
+    def _end_stopped(self) -> None:
+        """End the paused trials that somebody asked to be stopped; others end with their epoch."""
+        for record in self.trials.with_status("paused"):
+            if record.number in self.trials.stopped_by_hand:
+                self._stop_by_hand(record)
+
     def _pause(self, record: TrialRecord) -> None:
+        if record.number in self.trials.stopped_by_hand:
+            self._stop_by_hand(record)  # it was asked for after this pause was decided
+            return
         self._chronicle.paused(record)
         self._study.pause(record.number)
         self._leave(record)

@@ -10,6 +10,9 @@ from raysearch.tuning.study import Study
 __all__ = ["Proposal", "Proposals"]
 
 
+ASKED = "settings that were asked for"
+
+
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """Settings to try, and whose they are.
@@ -20,12 +23,14 @@ class Proposal:
         published: whether they are the published settings.
         never_pruned: whether they train all their epochs whatever the stop rule says: the published
             ones and the space's own defaults.
+        asked: the id of the command that asked for them, if one did.
     """
 
     values: dict[str, object]
     trial: str
     published: bool
     never_pruned: bool = False
+    asked: str | None = None
 
 
 class Proposals:
@@ -40,14 +45,23 @@ class Proposals:
         self._problem, self._study = problem, study
         self._given = problem.given()
 
-    def next(self, number: int, held: Mapping[int, int]) -> Proposal:
+    def next(
+        self, number: int, held: Mapping[int, int], asked: Mapping[str, Mapping[str, object]]
+    ) -> Proposal:
         """Propose the settings of trial ``number``.
 
         Args:
             number: the trial's.
             held: as :meth:`raysearch.tuning.study.Study.propose` takes it.
+            asked: settings that somebody asked for, by the ids of the commands; they come after
+                the given ones, the oldest first.
         """
         problem = self._problem
+        if number >= len(self._given) and asked:
+            command, wanted = next(iter(asked.items()))
+            self._study.enqueue(number, problem.searched(wanted), label=ASKED)
+            values = problem.proposed(wanted)
+            return Proposal(values, problem.identity(values), published=False, asked=command)
         if number >= len(self._given):
             values = problem.proposed(self._study.propose(number, held))
             return Proposal(values, problem.identity(values), published=False)
@@ -60,6 +74,7 @@ class Proposals:
         """Take over a trial that an earlier driver proposed, and its ``curve`` unless it runs."""
         label = OWN if record.never_pruned else None
         label = PUBLISHED if record.published else label
+        label = ASKED if record.details.get("asked") else label
         values = self._problem.searched(record.config)
         if record.status == "running":
             self._study.enqueue(record.number, values, label=label)

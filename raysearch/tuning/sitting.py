@@ -15,6 +15,7 @@ from raysearch.patience import no_room, patiently
 from raysearch.run_folder import RunFolder
 from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec
+from raysearch.steering import commands_in
 from raysearch.storage.run_storage import publication
 from raysearch.storage.two_kinds import Storage
 from raysearch.streaming.preparation import AuditedSplit, FeatureBank, Progress
@@ -233,6 +234,7 @@ def _conductor(
         noise=refit.noise,
         spent=begun.spent,
         until=until,
+        commands=lambda: commands_in(run.steering),
         observers=sitting.watcher.observers,
         say=sitting.watcher.say,
     )

@@ -29,6 +29,7 @@ from raysearch_names import (
     SearchSpec,
     Space,
     SpecProblem,
+    Steered,
     Study,
     budgets,
 )
@@ -132,6 +133,7 @@ class _Driver:
             slot_cpus=search.workers * search.cpus_per_worker,
             reserve=lambda trials: self._refit.seconds(trials, self._slots.num_open()),
             noise=recording.noise,
+            commands=self._asked,
         )
         self._note()
 
@@ -219,9 +221,16 @@ class _Driver:
 
     # ---- reports -----------------------------------------------------------------------------
 
+    def _asked(self) -> Sequence[Steered]:
+        """What somebody asked for just then."""
+        event = self._ledger.next
+        return [event.told(Steered)] if event and event.event == "steered" else []
+
     def _cause(self, event: Event) -> None:
         """Tell the conductor what led to ``event``."""
-        if event.number in self._let_go:
+        if event.event == "steered":
+            self.conductor.steer()
+        elif event.number in self._let_go:
             self._take(self._reports.last(event))
         elif event.event == "started" or event.data.get("promoted"):
             self._next_trial()

@@ -22,6 +22,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ from raysearch.ledger import Event  # noqa: E402
 from raysearch.ray_cluster.session import ClusterSession, cluster_session  # noqa: E402
 from raysearch.run_folder import RunFolder  # noqa: E402
 from raysearch.spec import SearchSpec  # noqa: E402
+from raysearch.steering import checked_command, leave_command  # noqa: E402
 from raysearch.streaming.preparation import prepare_split  # noqa: E402
 from raysearch.trial_records import Trials  # noqa: E402
 
@@ -55,11 +57,11 @@ class MadeUpError(Exception):
 
 
 class Mishap:
-    """An observer that does harm once, after a certain event."""
+    """An observer that does harm, or asks for something, once, after a certain event."""
 
-    def __init__(self, what: str, event: str, number: int) -> None:
+    def __init__(self, run: RunFolder, what: str, event: str, number: int) -> None:
         self._act: Callable[[], None] | None = getattr(self, f"_{what}")
-        self._event, self._number = event, number
+        self._run, self._event, self._number = run, event, number
 
     def changed(self, trials: Trials, event: Event) -> None:
         """As the conductor tells it."""
@@ -73,6 +75,23 @@ class Mishap:
     def _signal(self) -> None:
         threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
         time.sleep(0.2)
+
+    def _ask(self, **asked: object) -> None:
+        trials = self._run.trials()
+        command = checked_command(asked, self._run.spec(), trials)
+        leave_command(self._run, replace(command, id=f"command-{len(trials.steered)}"))
+
+    def _stop(self) -> None:
+        self._ask(action="stop")
+
+    def _stop_trial(self) -> None:
+        self._ask(action="stop-trial", target=self._number)
+
+    def _more(self) -> None:
+        self._ask(action="more-trials", amount=3)
+
+    def _try(self) -> None:
+        self._ask(action="try", values={"training.learning_rate": 0.003})
 
     def _worker(self) -> None:
         children = psutil.Process().children(recursive=True)
@@ -100,7 +119,7 @@ def run(name: str, storage: Path, cluster: ClusterSession) -> tuple[RunFolder, l
     one, weights = SEARCHES[name], write_file(storage / "encoder")
     specs = [spec_of(one, sitting, weights) for sitting in one.sittings]
     for i, (spec, sitting) in enumerate(zip(specs, one.sittings, strict=True)):
-        mishaps = [Mishap(*what) for what in sitting.befalls]
+        mishaps = [Mishap(RunFolder(storage / name), *what) for what in sitting.befalls]
         try:
             search(spec, storage, name, cluster, observers=mishaps, resume=i > 0, say=print)
         except (MadeUpError, SearchInterruptedError) as error:

@@ -3,6 +3,7 @@
 from raysearch.config.identity import stable_hash
 from raysearch.config.space import Space
 from raysearch.ledger import TERMINAL, Event, parse_event, read
+from raysearch.ledger_events import Steered
 from raysearch.spec import SearchSpec
 from raysearch.storage.publication import Publication
 from raysearch.tuning import budgets
@@ -25,6 +26,7 @@ __all__ = [
     "SearchSpec",
     "Space",
     "SpecProblem",
+    "Steered",
     "Study",
     "ValidationNoise",
     "budgets",

@@ -43,8 +43,9 @@ class Sitting:
     Attributes:
         settings: dotted keys that differ from the search's.
         befalls: what happens after which event: ``(what, event, number)``; what is ``crash`` (an
-            error in the driver), ``signal`` (SIGTERM), ``worker`` (a worker is killed) or
-            ``host`` (a slot's host is killed).
+            error in the driver), ``signal`` (SIGTERM), ``worker`` (a worker is killed),
+            ``host`` (a slot's host is killed), or what somebody asks for: ``stop_trial``,
+            ``more`` trials, to ``try`` settings, ``stop``.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -109,6 +110,22 @@ SEARCHES = {
         },
     ),
     # What befalls searches.
+    "steered": Search(
+        "emohrnet",
+        {**NARROW, "search.scheduler": "promote", "search.trials": 6},
+        (
+            Sitting(
+                befalls=(
+                    ("try", "epoch", 1),
+                    ("stop_trial", "paused", 2),
+                    ("more", "epoch", 3),
+                    ("stop_trial", "epoch", 4),
+                    ("stop", "started", 8),
+                )
+            ),
+            Sitting(),
+        ),
+    ),
     "resumed": Search(
         "emohrnet",
         {**NARROW, "search.slots": 2, "search.scheduler": "promote", "search.trials": 12},

@@ -183,6 +183,7 @@ class FakeSearch:
         common: what all trials have but the published settings.
         say: takes a line for the user.
         until: ends this part of the search.
+        commands: what somebody asks for meanwhile.
     """
 
     def __init__(
@@ -197,6 +198,7 @@ class FakeSearch:
         common=None,
         say=lambda line: None,
         until=None,
+        commands=tuple,
         **slots,
     ):
         self.folder, self.spec = folder, spec
@@ -223,6 +225,7 @@ class FakeSearch:
             observers=observers,
             say=say,
             until=until,
+            commands=commands,
         )
         self.assigned = []
 

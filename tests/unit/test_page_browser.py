@@ -15,8 +15,10 @@ from raysearch.page.comparison import comparison_of
 from raysearch.page.document import run_document
 from raysearch.page.html import page_html
 from raysearch.page.live_page import LivePage, served
+from raysearch.page.steered_run import page_of
 from raysearch.run_folder import RunFolder
 from raysearch.searching.results import Run
+from raysearch.steering import commands_in
 
 SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 UNDRAWN = "[...drawn.values()].filter(one => !one.chart).length"
@@ -192,3 +194,39 @@ def test_only_the_page_is_served_and_only_by_its_own_name(tmp_path):
                 urllib.request.urlopen(request)
             with error.value:
                 assert error.value.code == code
+
+
+def test_a_search_is_steered_from_its_page(look, complaints, tmp_path, monkeypatch):
+    run = recorded_run(tmp_path / "run")
+    lines = run.ledger_file.read_text().splitlines(keepends=True)
+    run.ledger_file.write_text("".join(lines[:6]))
+    monkeypatch.setattr("raysearch.page.headline.is_held", lambda folder: True)
+    with served(page_of(run)) as address:
+        look.open(address.partition("?")[0])
+        assert look.ask("document.getElementById('steering')") is None  # without its token
+        look.open(address)
+        look.ask("document.querySelector('[aria-label=\"stop trial 0000\"]').click()")
+        look.wait("document.getElementById('steered').textContent.includes('stop trial 0000')")
+        look.ask("document.querySelector('[aria-label*=\"of trial 0001 changed\"]').click()")
+        rate = 'dialog input[name="training.learning_rate"]'
+        look.ask(f"document.querySelector('{rate}').value = 0.003")
+        look.ask("document.querySelector('dialog button[value=try]').click()")
+        look.wait("document.getElementById('steered').textContent.includes('try settings')")
+        look.ask("document.querySelector('[aria-label=\"how many\"]').value = -1")
+        look.ask("document.querySelectorAll('#steering button')[0].click()")
+        look.wait("document.getElementById('steered').textContent.includes('amount -1')")
+        look.complaints.clear()  # the browser's own word of an answer 400
+    first, second = commands_in(run.steering)
+    assert (first.action, first.target) == ("stop-trial", 0)
+    assert second.values["training.learning_rate"] == 0.003
+    assert second.values["model.modules"] == run.trials().records[1].config["model.modules"]
+
+
+def test_who_is_typing_goes_on_typing_when_the_page_is_drawn_again(look, complaints, report):
+    look.open(report)
+    look.ask("document.querySelector('input[type=search]').focus()")
+    look.call("Input.insertText", text="publi")
+    look.ask("draw()")
+    look.call("Input.insertText", text="shed")
+    assert look.ask("document.querySelector('input[type=search]').value") == "published"
+    assert look.ask(ROWS) == ["trial-0"]

@@ -8,7 +8,8 @@ function drawTop(run) {
     el("h1", {}, head.name),
     el("p", { class: "soft" }, `${head.system} on ${head.corpus}, ${run.data ? `${run.data.protocol}, ` : ""}`,
       el("span", { class: `state ${word}`, role: "status", title: head.state }, word),
-      ` as of ${new Date(1000 * head.updated).toLocaleString()}`));
+      ` as of ${new Date(1000 * head.updated).toLocaleString()}`),
+    el("div", {}, steerTools(run), el("span", { id: "steered", role: "status", class: "soft" })));
 }
 
 function headlinePart(run) {

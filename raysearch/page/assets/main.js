@@ -6,15 +6,20 @@ let chosen = 0;
 const current = () => page.runs[chosen];
 
 function draw() {
-  const run = current(), place = scrollY;
+  const run = current(), place = scrollY, said = document.getElementById("steered");
+  const [held, at] = [document.activeElement?.ariaLabel, document.activeElement?.selectionStart];
   forgetFigures();
   drawTop(run);
+  if (said) document.getElementById("steered").replaceWith(said);
   const parts = [page.comparison ? comparePart(page) : null, headlinePart(run), searchPart(run), modelPart(run), dataPart(run), reproducePart(run)].filter(Boolean);
   document.getElementById("page").replaceChildren(...parts);
   const choice = page.runs.length < 2 ? null : el("select", { "aria-label": "run", onchange: (event) => { chosen = Number(event.target.value); draw(); } },
     page.runs.map((one, i) => el("option", { value: i, selected: i === chosen }, one.headline.name)));
   document.getElementById("contents").replaceChildren(...parts.map((one) => el("a", { href: `#${one.id}` }, one.querySelector("h2").textContent)), ...(choice ? [choice] : []));
   scrollTo(0, place);
+  // Who was typing goes on typing.
+  const again = held && document.querySelector(`[aria-label="${CSS.escape(held)}"]`);
+  if (again) { again.focus({ preventScroll: true }); if (at !== null && at !== undefined && again.type === "search") again.setSelectionRange(at, at); }
 }
 
 /** Ask the server for the run as it is now; what has not changed is not drawn again. */

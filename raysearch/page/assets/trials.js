@@ -60,7 +60,7 @@ function fillTrials(run) {
 function trialRow(run, one) {
   const objective = run.search.objective;
   const why = one.reason || (one.copied_from === null ? one.pauses ? `paused ${one.pauses} time(s)` : null : `repeats trial ${number(one.copied_from)}`);
-  const cells = [[el("a", { href: `#trial-${one.number}` }, number(one.number)), true], [kindOf(one), false],
+  const cells = [[[el("a", { href: `#trial-${one.number}` }, number(one.number)), ...steerTrial(run, one)], true], [kindOf(one), false],
     [why ? el("span", { title: why }, `${one.status}${one.reason ? `: ${one.reason.slice(0, 60)}` : one.copied_from === null ? "" : ", a repeat"}`) : one.status, false], [told(objective, one.best), true], [one.best_epoch ?? "–", true],
     [one.epochs, true], [one.core_s.toFixed(1), true], [one.share === null ? "" : percent(one.share, 0), true],
     ...run.search.fields.map((field) => { const value = one.config[field.name]; return [value === undefined ? "" : setting(value), !field.choices.length]; })];

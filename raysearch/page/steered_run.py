@@ -1,0 +1,27 @@
+"""The page of a run that is searched on this machine, which may be steered from it."""
+
+from collections.abc import Mapping
+
+from raysearch.errors import UserError
+from raysearch.page.document import run_document
+from raysearch.page.headline import state_of
+from raysearch.page.live_page import LivePage
+from raysearch.run_folder import RunFolder
+from raysearch.searching.results import Run
+from raysearch.steering import checked_command, in_words, leave_command
+
+__all__ = ["page_of"]
+
+
+def page_of(run: RunFolder) -> LivePage:
+    """Return the live page of a local run; what it asks for is left for the run's search."""
+
+    def steer(asked: Mapping[str, object]) -> str:
+        state = state_of(Run(run.root), run.events())
+        if state != "running":
+            raise UserError(f"nobody searches here ({state}): raysearch run --resume goes on")
+        command = checked_command(asked, run.spec(), run.trials())
+        leave_command(run, command)
+        return f"asked for: {in_words(command)}; done when the next epoch ends"
+
+    return LivePage(lambda: run_document(Run(run.root)), steer=steer)
