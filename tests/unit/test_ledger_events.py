@@ -13,6 +13,7 @@ from raysearch.ledger_events import (
     Paused,
     Resumed,
     Started,
+    Steered,
     line_of,
     read_data,
 )
@@ -23,6 +24,7 @@ KINDS = {
     "checkpoint": Checkpointed,
     "paused": Paused,
     "resumed": Resumed,
+    "steered": Steered,
     **dict.fromkeys(("completed", "pruned", "failed"), Ended),
 }
 LEDGERS = sorted((Path(__file__).parents[1] / "replay" / "ledgers").glob("*/trials.jsonl"))
