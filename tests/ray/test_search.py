@@ -1,9 +1,11 @@
 """Searches on real worker groups: what they leave, and what they survive."""
 
+import json
 import os
 import signal
 import threading
 import time
+import urllib.request
 
 import optuna
 import psutil
@@ -12,8 +14,11 @@ import ray
 from tiny_search import check_promoted, ends, losses, search, small_spec
 
 from raysearch.ledger import read
+from raysearch.page.live_page import TOKEN, served
+from raysearch.page.steered_run import page_of
 from raysearch.reporting.leaderboard import leaderboard_rows
 from raysearch.reporting.summary import summarize
+from raysearch.run_folder import RunFolder
 from raysearch.tuning.tolerance import ValidationNoise
 
 pytestmark = pytest.mark.ray
@@ -194,6 +199,34 @@ def test_a_killed_proxy_keeps_the_workers(cluster, storage):
     assert hook.done
     assert all(len(events) == 1 for events in ends(run).values())
     assert {r.attempts for r in trials.records.values()} == {1}, "nothing is trained twice"
+    assert len(set().union(*watch.seen)) == 1
+
+
+def test_a_search_is_steered_over_its_page_and_keeps_its_workers(cluster, storage):
+    watch, run, told = WorkerWatch(), RunFolder(storage / "steered"), []
+    page = page_of(run)
+    with served(page) as address:
+        target = address.replace("/?token=", "/steer?").partition("?")[0]
+
+        def ask(**asked):
+            body, token = json.dumps(asked).encode(), {TOKEN: page.token}
+            request = urllib.request.Request(target, data=body, headers=token)
+            with urllib.request.urlopen(request) as answer:
+                told.append(answer.read().decode())
+
+        def steer(event):
+            ask(action="stop-trial", target=0)
+            ask(action="more-trials", amount=1)
+
+        hook = Hook(lambda e: e.event == "epoch" and e.number == 0, steer)
+        spec = small_spec(
+            search__slots=1, training__epochs=4, search__trials=2, search__scheduler="none"
+        )
+        _, trials = search(spec, storage, "steered", cluster, observers=[watch, hook])
+    assert len(told) == 2
+    # Asked for while its first epoch was written down: the next one that ends is its last.
+    assert (trials.records[0].status, trials.records[0].last_epoch) == ("pruned", 2)
+    assert [r.status for r in trials.records.values()] == ["pruned", "completed", "completed"]
     assert len(set().union(*watch.seen)) == 1
 
 
