@@ -3,9 +3,10 @@
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 
-__all__ = ["sha256_of", "write_json", "write_text"]
+__all__ = ["link_or_copy", "sha256_of", "write_json", "write_text"]
 
 
 def sha256_of(path: str | Path) -> str:
@@ -45,6 +46,14 @@ def write_text(path: Path, text: str, *, staged: Path | None = None) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Make ``target`` the same file once more; a copy on another disk, or one without links."""
+    try:
+        os.link(source.resolve(), target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def write_json(path: Path, data: object) -> None:

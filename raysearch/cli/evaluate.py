@@ -19,6 +19,7 @@ from raysearch.evaluation.figures import (
 from raysearch.evaluation.noise import noise_sweep, stored_noise
 from raysearch.evaluation.stored_evaluations import evaluation_file, stored_evaluations
 from raysearch.ray_cluster.session import cluster_session
+from raysearch.reporting.tested_card import write_tested_card
 from raysearch.searching.other_folds import search_other_folds
 from raysearch.storage.replica import display_path
 from raysearch.storage.run_storage import acquire_run
@@ -83,6 +84,7 @@ def _evaluate(options: EvaluateOptions, modes: Sequence[Mode], console: Console)
             )
         if options.noise:
             noise_sweep(run, storage, watcher)
+        write_tested_card(run, stored_evaluations(run))
 
 
 _TITLES = {
@@ -114,6 +116,11 @@ def _show(console: Console, figures: EvaluationFigures) -> None:
         values = ", ".join(f"{name} {100 * value:.1f}%" for name, value in speakers.items())
         console.print(f"UA by speaker: {values}", highlight=False)
     _show_confusion(console, figures)
+    if "ece_at_temperature" in figures:
+        errors = (figures["ece"], figures["ece_at_temperature"])
+        before, after = (f"{100 * one:.1f}%" for one in errors)
+        line = f"calibration error {before}; {after} at the temperature of inner validation"
+        console.print(line, highlight=False)
     for note in figures["notes"]:
         console.print(f"  note: {note}", highlight=False, soft_wrap=True)
 

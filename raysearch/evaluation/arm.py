@@ -50,6 +50,7 @@ class Arm:
         folder: where the retrainings of this arm are kept, by ``identity``.
         bank: the features of its training and validation rows.
         num_seeds: how many nets there are, the searched one included.
+        temperature: of the model's probabilities, from inner validation, if it is known.
     """
 
     spec: SearchSpec
@@ -63,6 +64,7 @@ class Arm:
     num_inner: int = 1
     bank: FeatureBank | None = None
     num_seeds: int = NUM_SEEDS
+    temperature: float | None = None
 
     @property
     def wanted_features(self) -> WantedFeatures:

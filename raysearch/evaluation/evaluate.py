@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 
 from raysearch.errors import UserError
 from raysearch.evaluation.arm import NUM_SEEDS, Arm, paper_arm
-from raysearch.evaluation.figures import EvaluationFigures, Mode, Where
+from raysearch.evaluation.calibration import at_temperature, calibration_error
+from raysearch.evaluation.figures import Calibrated, EvaluationFigures, Mode, Where
 from raysearch.evaluation.final_model import FinalModel, load_final
 from raysearch.evaluation.final_stage import single_model
 from raysearch.evaluation.other_models import cost_of, parts_of, score_parts
@@ -121,9 +122,19 @@ def evaluate(
         ),
         "cost": cost_of(arms[0]),
         "parts": score_parts(arms, table, storage),
+        **_calibrated(arms, [table for table, _ in results]),
     }
     _write(run, mode, figures, table)
     return figures
+
+
+def _calibrated(arms: Sequence[Arm], tables: Sequence[pa.Table]) -> Calibrated:
+    """The calibration error, each fold's model at the temperature of its own inner validation."""
+    known = [arm.temperature for arm in arms if arm.temperature is not None]
+    if len(known) < len(arms):
+        return {}
+    scaled = [at_temperature(table, t) for table, t in zip(tables, known, strict=True)]
+    return {"temperatures": known, "ece_at_temperature": calibration_error(pooled(scaled))}
 
 
 def winner_arm(run: RunFolder, spec: SearchSpec, storage: Path) -> Arm:
@@ -166,6 +177,7 @@ def _arm(run: RunFolder, spec: SearchSpec, audited: AuditedSplit, model: FinalMo
         method=model.method,
         num_inner=1 + len(audited.inner) if model.method == "bag" else 1,
         num_seeds=NUM_SEEDS if retrained else 1,
+        temperature=model.validation.get("temperature"),
     )
 
 

@@ -13,6 +13,7 @@ __all__ = [
     "AblationFigures",
     "Ablations",
     "ArmFigures",
+    "Calibrated",
     "ComparedFigures",
     "Cost",
     "EvaluationFigures",
@@ -89,7 +90,14 @@ class PartFigures(TypedDict):
     gain_by_fold: NotRequired[dict[str, float]]
 
 
-class EvaluationFigures(Figures):
+class Calibrated(TypedDict, total=False):
+    """The temperatures of the folds' models, from inner validation, and the error with them."""
+
+    temperatures: list[float]
+    ece_at_temperature: float
+
+
+class EvaluationFigures(Figures, Calibrated):
     """One kind of evaluation, as ``evaluation.json`` holds it."""
 
     mode: Mode

@@ -11,8 +11,12 @@ that are there are used: the ensemble, or the winner's inner folds together.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from raysearch.errors import TrialError
 from raysearch.evaluation.arm import Arm
+from raysearch.evaluation.calibration import temperature_of
 from raysearch.evaluation.candidates import (
     Kept,
     kept_candidates,
@@ -85,7 +89,10 @@ class FinalStage:
         model, others = self._make(ended, records[0], kept)
         if kept is not None:
             whole = self._fused(ended, model, kept)
-            if whole is not model:
+            if "temperature" not in whole.validation:
+                temperature = temperature_of(_stand_in(model, kept), kept.labels)
+                whole = replace(whole, validation={**whole.validation, "temperature": temperature})
+            if whole.nets != model.nets:
                 others["without partner"] = model.nets
             model = whole
         save_final(self.run, replace(model, others=others))
@@ -188,13 +195,10 @@ class FinalStage:
 
     def _fused(self, ended: Ended, model: FinalModel, kept: Kept) -> FinalModel:
         """With a partner on functionals, if inner validation gives it a share."""
-        known = {candidate.number for candidate in kept.candidates}
-        shares = {n: share for n, share in model.members.items() if n in known}
-        log_probs_NK = mean_log_probs(kept.candidates, shares or {kept.candidates[0].number: 1})
         try:
             return fused(
                 model,
-                log_probs_NK,
+                _stand_in(model, kept),
                 run=self.run,
                 spec=self.spec,
                 lease=self.lease,
@@ -204,6 +208,17 @@ class FinalStage:
         except TrialError as error:
             self.watcher.say(f"no late fusion: {error}")
             return model
+
+
+def _stand_in(model: FinalModel, kept: Kept) -> NDArray[np.float64]:
+    """What stands for ``model`` on inner validation rows: its trials' nets that did not learn them.
+
+    Returns:
+        Log-probabilities, (N, K).
+    """
+    known = {candidate.number for candidate in kept.candidates}
+    shares = {n: share for n, share in model.members.items() if n in known}
+    return mean_log_probs(kept.candidates, shares or {kept.candidates[0].number: 1})
 
 
 def apportioned(counts: Mapping[int, int], num_nets: int) -> dict[int, int]:

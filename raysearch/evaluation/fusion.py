@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from raysearch.config.identity import stable_hash
 from raysearch.evaluation.arm import Arm
+from raysearch.evaluation.calibration import temperature_of
 from raysearch.evaluation.final_model import ALL_ROWS, FinalModel, Net
 from raysearch.evaluation.retraining import retrain
 from raysearch.evaluation.selection import value
@@ -95,8 +96,13 @@ def fused(
     own = [replace(net, weight=net.weight * (1 - share)) for net in model.nets]
     labels_N = np.concatenate([one.labels for one in beside])
     before = value(log_probs_NK, labels_N)[0]
-    after = value(_mixed(log_probs_NK, _together(beside), share), labels_N)[0]
-    figures = {"partner_share": share, "ua_before_fusion": before, "ua_fused": after}
+    mixed_NK = _mixed(log_probs_NK, _together(beside), share)
+    figures = {
+        "partner_share": share,
+        "ua_before_fusion": before,
+        "ua_fused": value(mixed_NK, labels_N)[0],
+        "temperature": temperature_of(mixed_NK, labels_N),
+    }
     validation = {**model.validation, **figures}
     return replace(model, validation=validation).with_nets([*own, *weighted])
 

@@ -7,7 +7,6 @@ its final model was made leaves its best trial there.
 
 import json
 import math
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -17,6 +16,7 @@ from raysearch.config.metric_table import metric_of
 from raysearch.errors import DataError, MissingPathError
 from raysearch.evaluation.final_model import FinalModel, Net, load_final
 from raysearch.features.ssl_weights import copy_of_weights
+from raysearch.files import link_or_copy
 from raysearch.protocols.learned import LEARNED_FROM
 from raysearch.reporting.model_card import model_card
 from raysearch.run_folder import RunFolder
@@ -75,7 +75,7 @@ def write_best(
                 shutil.copyfile(net.inputs, stage / _inputs(name))
         for weights, name in _encoders(model).items():
             for source, suffix in copy_of_weights(Path(weights)):
-                _link_or_copy(source, (stage / name).with_suffix(suffix))
+                link_or_copy(source, (stage / name).with_suffix(suffix))  # encoders are large
         if (record_of := run.root / LEARNED_FROM).is_file():
             shutil.copyfile(record_of, stage / LEARNED_FROM)
         for name, text in texts.items():
@@ -108,14 +108,6 @@ def _encoders(model: FinalModel) -> dict[str, str]:
         with suppress(MissingPathError):
             found[path] = f"encoder-{number}{copy_of_weights(Path(path))[0][1]}"
     return found
-
-
-def _link_or_copy(source: Path, target: Path) -> None:
-    """The same file once more: encoders are large, and every fold has its own ``best/``."""
-    try:
-        os.link(source.resolve(), target)
-    except OSError:  # another disk, or one without links
-        shutil.copyfile(source, target)
 
 
 def _candidates(trials: Trials) -> list[tuple[TrialRecord, EpochRecord]]:

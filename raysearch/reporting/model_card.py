@@ -6,6 +6,7 @@ from typing import Any
 from raysearch.config.metric_table import listed_metrics, metric_of
 from raysearch.corpora.corpus_table import licence_of
 from raysearch.evaluation.final_model import FinalModel
+from raysearch.reporting.tested_card import NO_FIGURES
 from raysearch.reporting.wording import cell, figure, one_line
 from raysearch.spec import SearchSpec
 from raysearch.training.transductive import is_transductive
@@ -55,7 +56,11 @@ Final model: {_made(model)}.
 ## Figures
 
 {_figures(spec, record, epoch, facts)}
-These chose the model, so they flatter it. Test figures: `raysearch evaluate`.{_kind(spec)}
+These chose the model, so they flatter it.{_kind(spec)}
+
+## Test figures
+
+{NO_FIGURES}
 
 ## {title}
 

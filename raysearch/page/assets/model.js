@@ -65,13 +65,13 @@ function barFigure(id, title, rows, mean, note) {
 function calibrationFigure(shown) {
   const bins = shown.calibration;
   if (!bins.length) return null;
-  const ece = shown.figures.ece;
+  const ece = shown.figures.ece, mended = shown.figures.ece_at_temperature;
   return figure("calibration", "Calibration", `Expected calibration error ${percent(ece)}. ${bins.map((one) => `At ${percent(one.confidence, 0)} confidence ${percent(one.accuracy, 0)} are right`).join("; ")}.`, () => ({
     grid: { bottom: 26 }, xAxis: valueAxis("confidence", true, { min: 0, max: 1, scale: false, nameLocation: "middle", nameGap: 26 }), yAxis: valueAxis("right", true, { min: 0, max: 1, scale: false }),
     tooltip: { formatter: (item) => (item.data.bin ? `confidence ${percent(item.data.bin.confidence, 0)}: ${percent(item.data.bin.accuracy, 0)} right<br>${percent(item.data.bin.share, 0)} of all predictions` : "") },
     series: [{ type: "line", silent: true, symbol: "none", lineStyle: { type: "dashed", color: ink("soft") }, data: [[0, 0], [1, 1]] },
       { type: "line", data: bins.map((one) => ({ value: [one.confidence, one.accuracy], bin: one, symbolSize: 6 + 26 * Math.sqrt(one.share) })), symbol: "circle", itemStyle: { color: colour(0) } }],
-  }), { note: `Expected calibration error ${percent(ece)}. A dot's size is its share of the predictions; above the diagonal the model is too modest, below too sure.` });
+  }), { note: `Expected calibration error ${percent(ece)}${mended === undefined ? "" : `; ${percent(mended)} at the temperature of inner validation`}. A dot's size is its share of the predictions; above the diagonal the model is too modest, below too sure.` });
 }
 
 function noiseFigure(run) {

@@ -81,7 +81,7 @@ function slotsFigure(run) {
         return { type: "rect", shape: { x: from[0], y: from[1] - tall / 2, width: Math.max(1, to[0] - from[0]), height: tall },
           style: { fill: statusColour(one.outcome), stroke: ink("card"), lineWidth: 1 } };
       } }],
-  }), { height: Math.max(180, 90 + 34 * rows.length), note: "Blue completed, light blue paused, orange stopped early, red failed or lost, green under way. Gaps are time without training.", clicked: pickByClick });
+  }), { height: Math.max(180, 90 + 34 * rows.length), wide: true, note: "Blue completed, light blue paused, orange stopped early, red failed or lost, green under way. Gaps are time without training.", clicked: pickByClick });
 }
 
 const MOST_AXES = 12;

@@ -1,0 +1,96 @@
+"""The model card's part on test figures, written once a search has been evaluated."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from raysearch.evaluation.figures import EvaluationFigures, Mode, of_metric
+from raysearch.files import link_or_copy
+from raysearch.reporting.wording import cell, one_line
+from raysearch.run_folder import RunFolder
+from raysearch.training import checkpoint
+from raysearch.training.validation_metrics import confusion_metrics
+
+__all__ = ["NO_FIGURES", "write_tested_card"]
+
+CARD = "model_card.md"
+BEGIN, END = "<!-- test figures -->", "<!-- end of test figures -->"
+NO_FIGURES = f"{BEGIN}\nNone yet: `raysearch evaluate`.\n{END}"
+_KINDS: dict[Mode, str] = {
+    "nested": "over all folds, each searched on its own",
+    "fold": "on the fold of this model",
+    "reuse-settings": "over all folds, by settings of one: these saw the speakers",
+    "paper": "on the paper's own split, which is optimistic",
+}
+
+
+def write_tested_card(run: RunFolder, stored: Mapping[Mode, EvaluationFigures]) -> None:
+    """Write the figures of all evaluations into the card in ``best/``; nothing without such a part.
+
+    Args:
+        run: the run; nobody else writes to it.
+        stored: its evaluations, the most honest one first.
+    """
+    path = run.best / CARD
+    if not path.is_file():
+        return
+    before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        return  # an earlier version's
+    parts = "\n\n".join(_part(mode, figures) for mode, figures in stored.items())
+    text = f"{before}{BEGIN}\n{parts}\n{END}{after}"
+
+    def fill(stage: Path) -> None:
+        for file in run.best.iterdir():
+            if file.is_file() and file.name not in (CARD, checkpoint.MANIFEST):
+                link_or_copy(file, stage / file.name)
+        (stage / CARD).write_text(text, encoding="utf-8")
+
+    checkpoint.publish(run.best, fill)
+
+
+def _part(mode: Mode, figures: EvaluationFigures) -> str:
+    lines = [
+        f"Protocol {figures['protocol']}, {_KINDS[mode]}; {figures['num_speakers']} test speakers.",
+        "",
+        "| metric | mean | 95% interval |",
+        "|---|---|---|",
+    ]
+    for key, metric in confusion_metrics().items():
+        entry = of_metric(figures, key)
+        bounds = entry["interval"]
+        span = f"{_percent(bounds[0])} to {_percent(bounds[1])}" if bounds else "-"
+        lines.append(f"| {metric.label} | {_percent(entry['mean'])} | {span} |")
+    lines += ["", *_groups(figures), *_calibration(figures)]
+    notes = [f"- {one_line(note)}" for note in figures["notes"]]
+    return "\n".join([*lines, *notes])
+
+
+def _groups(figures: EvaluationFigures) -> list[str]:
+    named: dict[str, Mapping[str, float | None]] = {
+        "recall by emotion": figures["per_class_recall"],
+        "UA by speaker": figures["per_speaker_ua"],
+        "UA by sex": figures["per_sex_ua"],
+    }
+    return [
+        f"- {what}: " + ", ".join(f"{cell(name)} {_percent(v)}" for name, v in values.items())
+        for what, values in named.items()
+        if values
+    ]
+
+
+def _calibration(figures: EvaluationFigures) -> list[str]:
+    line = f"- expected calibration error: {_percent(figures['ece'])}"
+    temperatures = figures.get("temperatures")
+    if not temperatures:
+        return [line]
+    shown = ", ".join(f"{one:.2f}" for one in temperatures)
+    mended = _percent(figures["ece_at_temperature"])
+    return [
+        f"{line}; {mended} at the temperature that inner validation gives ({shown}): a probability"
+        " p becomes p^(1/T), and all are brought to sum to 1"
+    ]
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f}%"
