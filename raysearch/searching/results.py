@@ -1,11 +1,15 @@
 """A run as its user reads it: its trials, its winner, its best model and how it ended."""
 
+import html
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import pandas as pd
+
 from raysearch.errors import TrialError
 from raysearch.evaluation.final_model import FinalModel, load_final
+from raysearch.reporting.leaderboard import leaderboard_rows
 from raysearch.reporting.wording import figure, metric_name
 from raysearch.spec import SearchSpec
 from raysearch.storage.replica import display_path
@@ -13,6 +17,9 @@ from raysearch.storage.run_storage import existing_run
 from raysearch.trial_records import TrialRecord, Trials
 
 __all__ = ["Run"]
+
+# Trials that a notebook shows unasked.
+NUM_SHOWN = 10
 
 
 class Run:
@@ -38,6 +45,21 @@ class Run:
             value = figure(trials.objective, best.best_metric)
             found += f", best {best.number:04d} with {metric_name(trials.objective)} {value}"
         return f"Run({display_path(self.folder)!r}: {found})"
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it: what it has found, and the best trials."""
+        head = html.escape(repr(self))
+        frame = self.frame
+        shown = frame.head(NUM_SHOWN).to_html(border=0, float_format=lambda x: f"{x:.4g}")
+        more = len(frame) - NUM_SHOWN
+        return f"<p>{head}</p>{shown}" + (f"<p>and {more} more</p>" if more > 0 else "")
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The trials as the leaderboard has them: a row each by number, the best first."""
+        model = self.final
+        rows = leaderboard_rows(self.spec, self.trials, model.members if model else None)
+        return pd.DataFrame(rows).set_index("number") if rows else pd.DataFrame()
 
     @property
     def name(self) -> str:

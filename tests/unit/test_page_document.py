@@ -208,3 +208,17 @@ def test_a_run_that_nobody_goes_on_with_is_lost(run, monkeypatch):
     assert state_of(Run(run.root), events) == "running"
     monkeypatch.setattr("time.time", lambda: events[-1].time + 2 * SILENT_S)
     assert state_of(Run(run.root), events).startswith("lost")
+
+
+def test_a_notebook_sees_the_trials_as_a_frame(run, tmp_path):
+    found = Run(run.root)
+    frame = found.frame
+    assert list(frame.index[:3]) == [record.number for record in run.trials().ranked()[:3]]
+    assert set(run.spec().space.fields) <= set(frame.columns)
+    shown = found._repr_html_()
+    assert "and 2 more" in shown
+    assert shown.count("<tr") == 11 + 1  # the index has a head of its own
+    empty = recorded_run(tmp_path / "<b>")
+    empty.ledger_file.unlink()
+    assert len(Run(empty.root).frame) == 0
+    assert "&lt;b&gt;" in Run(empty.root)._repr_html_()

@@ -3,6 +3,8 @@
 
 const searched = (trial) => trial.copied_from === null;
 const kindOf = (trial) => ({ published: "published settings", own: "the space's own settings" }[trial.kind] || "searched");
+/** A trial that was in flight when its search ended is under way no more. */
+const statusOf = (run, trial) => (trial.status === "running" && run.headline.state !== "running" ? "unfinished" : trial.status);
 /** Of equal fields in several sections the whole name; else the last word. */
 function shortName(run, name) {
   const leaf = (one) => one.split(".").pop();
@@ -59,7 +61,7 @@ function coursesFigure(run) {
 function trialWords(run, trial) {
   const objective = run.search.objective;
   const why = trial.reason ? `<br>${echarts.format.encodeHTML(trial.reason)}` : "";
-  return `<b>trial ${number(trial.number)}</b>, ${kindOf(trial)}<br>${trial.status} after ${trial.epochs} epochs${trial.pauses ? `, paused ${trial.pauses} time(s)` : ""}<br>${objective.heading} ${told(objective, trial.best)} at epoch ${trial.best_epoch ?? "–"}${why}`;
+  return `<b>trial ${number(trial.number)}</b>, ${kindOf(trial)}<br>${statusOf(run, trial)} after ${trial.epochs} epochs${trial.pauses ? `, paused ${trial.pauses} time(s)` : ""}<br>${objective.heading} ${told(objective, trial.best)} at epoch ${trial.best_epoch ?? "–"}${why}`;
 }
 
 function slotsFigure(run) {

@@ -7,7 +7,7 @@ function trialTable(run) {
   readAddress();
   const objective = run.search.objective;
   const repeats = run.search.trials.filter((one) => !searched(one)).length;
-  const statuses = [...new Set(run.search.trials.map((one) => one.status))];
+  const statuses = [...new Set(run.search.trials.map((one) => statusOf(run, one)))];
   const words = el("input", { type: "search", placeholder: "words, as: failed, width 16", "aria-label": "filter trials", value: shown.words,
     oninput: (event) => { shown.words = event.target.value; writeAddress(); fillTrials(run); } });
   const status = el("select", { "aria-label": "status", onchange: (event) => { shown.status = event.target.value; writeAddress(); fillTrials(run); } },
@@ -34,10 +34,10 @@ function fillTrials(run) {
   if (!holder) return;
   const parts = shown.words.toLowerCase().split(",").map((one) => one.trim()).filter(Boolean);
   const rows = run.search.trials.filter((one) => {
-    if (shown.status && one.status !== shown.status) return false;
+    if (shown.status && statusOf(run, one) !== shown.status) return false;
     if (shown.picked && !shown.picked.has(one.number)) return false;
     const settings = Object.entries(one.config).map(([key, value]) => `${key} ${setting(value)}`);
-    const text = [`trial ${number(one.number)}`, one.status, kindOf(one), one.reason || "", ...settings].join(", ").toLowerCase();
+    const text = [`trial ${number(one.number)}`, statusOf(run, one), kindOf(one), one.reason || "", ...settings].join(", ").toLowerCase();
     return parts.every((words) => text.includes(words));
   });
   const better = shown.sort === "best" && objective.lower_is_better ? -1 : 1;
@@ -61,7 +61,7 @@ function trialRow(run, one) {
   const objective = run.search.objective;
   const why = one.reason || (one.copied_from === null ? one.pauses ? `paused ${one.pauses} time(s)` : null : `repeats trial ${number(one.copied_from)}`);
   const cells = [[[el("a", { href: `#trial-${one.number}` }, number(one.number)), ...steerTrial(run, one)], true], [kindOf(one), false],
-    [why ? el("span", { title: why }, `${one.status}${one.reason ? `: ${one.reason.slice(0, 60)}` : one.copied_from === null ? "" : ", a repeat"}`) : one.status, false], [told(objective, one.best), true], [one.best_epoch ?? "–", true],
+    [why ? el("span", { title: why }, `${statusOf(run, one)}${one.reason ? `: ${one.reason.slice(0, 60)}` : one.copied_from === null ? "" : ", a repeat"}`) : statusOf(run, one), false], [told(objective, one.best), true], [one.best_epoch ?? "–", true],
     [one.epochs, true], [one.core_s.toFixed(1), true], [one.share === null ? "" : percent(one.share, 0), true],
     ...run.search.fields.map((field) => { const value = one.config[field.name]; return [value === undefined ? "" : setting(value), !field.choices.length]; })];
   return el("tr", { id: `trial-${one.number}` }, cells.map(([cell, numeric]) => el("td", { class: numeric ? "n" : null }, cell)));
