@@ -119,6 +119,11 @@ VERBS = {
         "raysearch.cli.inspection_options:SystemsOptions",
         "raysearch.cli.systems:show",
     ),
+    "runs": Verb(
+        "the runs of a folder or bucket; list: a cluster's jobs",
+        "raysearch.cli.storage_options:RunsOptions",
+        "raysearch.cli.list_runs:show",
+    ),
     "submit": Verb(
         "a search as a job of a cluster",
         "raysearch.cli.sending_options:SubmitOptions",
@@ -140,7 +145,7 @@ VERBS = {
         "raysearch.cli.stop:stop",
     ),
     "list": Verb(
-        "a cluster's submitted searches",
+        "a cluster's submitted searches; runs: what a storage keeps",
         "raysearch.cli.job_options:ListOptions",
         "raysearch.cli.list_jobs:show",
     ),
