@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Self
 
 from raysearch.cli.options import storage_folder
+from raysearch.errors import UserError
 
-__all__ = ["RunsOptions"]
+__all__ = ["GcOptions", "RunsOptions"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,48 @@ class RunsOptions:
     def of(cls, arguments: argparse.Namespace) -> Self:
         """Read what was parsed."""
         return cls(arguments.storage, arguments.json)
+
+
+@dataclass(frozen=True)
+class GcOptions:
+    """``raysearch gc``: what a storage's folder holds that nothing will read again, and its size.
+
+    That is: checkpoints that neither the final model nor a resumption reads, of runs that are over;
+    nets of a final model that another one has replaced; feature sets that no run of the storage
+    asks for; what a killed process had not yet published. Nothing is removed without ``--remove``.
+    A run that a process holds stays as it is.
+
+    Attributes:
+        storage: the folder.
+        remove: whether it is removed.
+        json: whether the output is for a machine.
+    """
+
+    storage: Path
+    remove: bool
+    json: bool
+
+    @classmethod
+    def add(cls, parser: argparse.ArgumentParser) -> None:
+        """Add the verb's arguments to its parser."""
+        parser.epilog = "example: raysearch gc results --remove"
+        parser.add_argument(
+            "storage",
+            nargs="?",
+            type=Path,
+            default=Path("results"),
+            metavar="STORAGE",
+            help="a folder (default: ./results); a bucket is not looked through",
+        )
+        parser.add_argument("--remove", action="store_true", help="remove what can go")
+        parser.add_argument("--json", action="store_true", help="machine-readable output")
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> Self:
+        """Read what was parsed; raises UserError for a bucket."""
+        if "://" in str(arguments.storage) or ":/" in str(arguments.storage):
+            raise UserError(f"gc {arguments.storage}: only a folder can be looked through")
+        return cls(arguments.storage, arguments.remove, arguments.json)
 
 
 def add_place(parser: argparse.ArgumentParser) -> None:

@@ -124,6 +124,11 @@ VERBS = {
         "raysearch.cli.storage_options:RunsOptions",
         "raysearch.cli.list_runs:show",
     ),
+    "gc": Verb(
+        "what a storage can do without, and its removal",
+        "raysearch.cli.storage_options:GcOptions",
+        "raysearch.cli.clear_storage:clear",
+    ),
     "submit": Verb(
         "a search as a job of a cluster",
         "raysearch.cli.sending_options:SubmitOptions",

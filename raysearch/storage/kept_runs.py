@@ -19,7 +19,7 @@ from raysearch.storage.objects import Entry
 from raysearch.storage.replica import Replica, replica_of
 from raysearch.storage.segments import fetch_ledger
 
-__all__ = ["KeptRun", "kept_runs"]
+__all__ = ["KeptRun", "kept_runs", "size_of"]
 
 SPEC, LEDGER = "spec.yaml", "trials.jsonl"
 
@@ -106,7 +106,7 @@ class _FolderRun:
 
 def _in_folder(folder: Path) -> KeptRun | None:
     if (folder / SPEC).is_file():
-        return _FolderRun(folder.name, folder, _size_of(folder))
+        return _FolderRun(folder.name, folder, size_of(folder))
     if not (folder / RACE).is_file():
         return None
     systems = [
@@ -114,10 +114,10 @@ def _in_folder(folder: Path) -> KeptRun | None:
         for system in sorted(folder.iterdir())
         if (system / SPEC).is_file()
     ]
-    return _FolderRun(folder.name, folder, _size_of(folder), systems)
+    return _FolderRun(folder.name, folder, size_of(folder), systems)
 
 
-def _size_of(folder: Path) -> int:
+def size_of(folder: Path) -> int:
     """The bytes of all files below; one that has several names counts once."""
     sizes, linked = 0, dict[tuple[int, int], int]()
     for found in _files_below(str(folder)):
