@@ -124,6 +124,11 @@ VERBS = {
         "raysearch.cli.storage_options:RunsOptions",
         "raysearch.cli.list_runs:show",
     ),
+    "query": Verb(
+        "SQL over a run's trials, epochs and predictions",
+        "raysearch.cli.query_options:QueryOptions",
+        "raysearch.cli.query:query",
+    ),
     "gc": Verb(
         "what a storage can do without, and its removal",
         "raysearch.cli.storage_options:GcOptions",
