@@ -1,7 +1,10 @@
 """Tables on the terminal: as wide as it is, and whole where there is none."""
 
+import io
+
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 __all__ = ["plain_table", "print_table"]
 
@@ -27,4 +30,8 @@ def print_table(console: Console, table: Table) -> None:
         console.print(table)
         return
     width = console.measure(table, options=console.options.update(max_width=_WIDEST)).maximum
-    Console(file=console.file, width=max(width, 1)).print(table)
+    whole = io.StringIO()
+    Console(file=whole, width=max(width, 1)).print(table)
+    # A last column that is written to the left is filled up with blanks.
+    lines = [line.rstrip() for line in whole.getvalue().splitlines()]
+    console.print(Text("\n".join(lines)), soft_wrap=True)

@@ -169,4 +169,9 @@ VERBS = {
         "raysearch.cli.inspection_options:DoctorOptions",
         "raysearch.cli.doctor:examine",
     ),
+    "completion": Verb(
+        "a script by which bash, zsh or fish completes",
+        "raysearch.cli.completion_options:CompletionOptions",
+        "raysearch.cli.completion:write",
+    ),
 }

@@ -2,7 +2,7 @@
 
 from raysearch.config.metric_table import metric_of
 
-__all__ = ["age", "cell", "figure", "metric_name", "one_line", "size"]
+__all__ = ["age", "cell", "counted", "figure", "metric_name", "one_line", "size"]
 
 
 def metric_name(metric: str) -> str:
@@ -28,6 +28,11 @@ def one_line(text: object) -> str:
     if words.isprintable():
         return words
     return "".join(a if a.isprintable() else mended(a) for a in words)
+
+
+def counted(number: int, word: str) -> str:
+    """Write so many of what ``word`` names, whose plural has an s: ``1 epoch``, ``2 epochs``."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def cell(text: object) -> str:
