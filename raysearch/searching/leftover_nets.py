@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 
-from raysearch.evaluation.final_model import load_final
+from raysearch.evaluation.final_model import PARTNER, load_final
 from raysearch.run_folder import RACE, RunFolder
 from raysearch.searching.leftover_kinds import Leftover
 from raysearch.training.checkpoint import MANIFEST, former_of
@@ -43,7 +43,9 @@ def _of(run: RunFolder) -> Iterator[Leftover]:
         if path not in needed and path.is_dir() and not path.name.endswith(".tmp"):
             yield Leftover.at(path, "checkpoint")
     for path in sorted(run.root.glob("final/*/*/*")):
-        if path not in needed and (path / MANIFEST).is_file():
+        # What a partner says of the validation rows decides its share when the search goes on.
+        partner = path.parts[-3].startswith(PARTNER)
+        if path not in needed and not partner and (path / MANIFEST).is_file():
             yield Leftover.at(path, "replaced net")
 
 

@@ -79,6 +79,7 @@ def test_what_nothing_reads_is_named_and_removed_when_told(run, made, capsys):
     storage = run.root.parent
     spare = published(run.root / "checkpoints/0007/epoch-0002-attempt-1")
     replaced = published(run.root / "final/abc-9/seed-1/weights")
+    published(run.root / "final/partner-abc/seed-1/weights")
     staged = run.root / f".best.{'a' * 32}.tmp"
     staged.mkdir()
     aged(staged)
