@@ -124,6 +124,11 @@ VERBS = {
         "raysearch.cli.storage_options:RunsOptions",
         "raysearch.cli.list_runs:show",
     ),
+    "dashboards": Verb(
+        "a run in TensorBoard and optuna-dashboard",
+        "raysearch.cli.dashboards_options:DashboardsOptions",
+        "raysearch.cli.dashboards:watch",
+    ),
     "query": Verb(
         "SQL over a run's trials, epochs and predictions",
         "raysearch.cli.query_options:QueryOptions",
