@@ -6,7 +6,7 @@ lost, the ledger is read.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -24,15 +24,7 @@ __all__ = ["STATES", "RunRow", "State", "rows_of"]
 State = Literal[
     "running", "finished", "budget spent", "interrupted", "failed", "lost", "unreadable"
 ]
-STATES: dict[State, str] = {
-    "running": "a process holds it",
-    "finished": "all its trials ended, or all systems of a race but one",
-    "budget spent": "its trials, epochs, time or cores ended it",
-    "interrupted": "stopped by a signal; it can be resumed",
-    "failed": "an error ended it, or all its trials",
-    "lost": "its process ended without a word; it can be resumed",
-    "unreadable": "a damaged file, which is named below the table",
-}
+STATES: tuple[State, ...] = get_args(State)
 # What a driver says of its end, other than these words themselves.
 _OUTCOMES: dict[str, State] = {
     "finished": "finished",
@@ -103,7 +95,7 @@ class RunRow:
 
     Attributes:
         name: its folder's.
-        state: how it stands; ``STATES`` explains the words.
+        state: how it stands; docs/at-the-terminal.md explains the words.
         system: the space that was searched; of a race its winner, or the best system so far.
         num_systems: of a race; 0 of a run.
         trials: proposed so far; of a race by all systems.

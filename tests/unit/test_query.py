@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from raysearch.reporting.run_tables import ABOUT, run_tables
 from raysearch.reporting.sql import ask
 from raysearch.run_folder import RunFolder
 
+PAGE = Path(__file__).parents[2] / "docs" / "at-the-terminal.md"
 LEDGERS = Path(__file__).parents[1] / "replay" / "ledgers"
 
 
@@ -171,6 +173,19 @@ def test_the_schema_says_what_every_table_holds(run, capsys):
     assert ("predictions", "p_calm") in listed
     assert main(["query", str(run.root)]) == 2
     assert "give either a SELECT or --schema" in capsys.readouterr().err
+
+
+def test_the_page_names_every_table_and_column(run):
+    rows = re.findall(r"(?m)^\| `(\w+)` \| [^|]+ \| (.+) \|$", PAGE.read_text(encoding="utf-8"))
+    told = {table: re.findall(r"`([\w.-]+)`", text) for table, text in rows}
+    assert set(ABOUT) <= set(told)
+    for file in (run.ledger_file, *run.root.glob("predictions-*")):
+        file.unlink()
+    for name, table in run_tables(run).items():
+        assert [word for word in told[name] if word in table.data.column_names] == [
+            column for column in told[name] if column in table.about
+        ]
+        assert set(table.data.column_names) <= set(told[name])
 
 
 @pytest.mark.parametrize("width", [60, 80, 160, 200])

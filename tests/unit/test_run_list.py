@@ -1,6 +1,7 @@
 """The runs of a storage: how each ended, what it found, in a folder and in a bucket."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from raysearch.__main__ import main
 from raysearch.cli.list_runs import runs_table
 from raysearch.cli.tables import print_table
 from raysearch.files import write_json
-from raysearch.reporting.run_list import rows_of
+from raysearch.reporting.run_list import STATES, rows_of
 from raysearch.reporting.summary import write_summary
 from raysearch.reporting.wording import age, size
 from raysearch.run_folder import RunFolder
@@ -219,6 +220,12 @@ def test_a_hundred_runs_are_listed_without_torch_or_ray(storage):
     assert (ended.returncode, ended.stderr) == (0, "")
     assert len(ended.stdout.splitlines()) == 101
     assert took < 10, "2 s on an idle machine"
+
+
+def test_the_page_explains_every_state():
+    page = Path(__file__).parents[2] / "docs" / "at-the-terminal.md"
+    told = re.findall(r"(?m)^\| `([a-z ]+)` \| [^|]+ \|$", page.read_text(encoding="utf-8"))
+    assert tuple(told) == STATES
 
 
 def test_ages_and_sizes_read_well():
