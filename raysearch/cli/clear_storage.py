@@ -12,18 +12,17 @@ from rich.text import Text
 from raysearch.cli.storage_options import GcOptions
 from raysearch.cli.tables import plain_table, print_table
 from raysearch.reporting.wording import one_line, size
+from raysearch.searching.bucket_upkeep import find_in_bucket, remove_from_bucket
 from raysearch.searching.leftover_kinds import Leftover
 from raysearch.searching.storage_upkeep import Leftovers, find_leftovers, remove_leftovers
+from raysearch.storage.replica import display_path, replica_of
 
 __all__ = ["clear", "leftovers_table"]
 
 
 def clear(options: GcOptions) -> int:
     """Carry the verb out."""
-    if options.remove:
-        leftovers = remove_leftovers(options.storage)
-    else:
-        leftovers = find_leftovers(options.storage)
+    leftovers = _leftovers(options)
     if options.json:
         print(json.dumps(_facts(leftovers, options), indent=1))
         return 0
@@ -34,12 +33,21 @@ def clear(options: GcOptions) -> int:
         print(one_line(note))
     total = size(sum(one.num_bytes for one in leftovers.found))
     if not leftovers.found:
-        print(f"{options.storage}: nothing can go")
+        print(f"{display_path(options.storage)}: nothing can go")
     elif options.remove:
         print(f"{total} removed")
     else:
         print(f"{total} can go; nothing was removed: add --remove")
     return 0
+
+
+def _leftovers(options: GcOptions) -> Leftovers:
+    if replica := replica_of(options.storage):
+        replica.objects.reach()
+        return remove_from_bucket(replica) if options.remove else find_in_bucket(replica)
+    if options.remove:
+        return remove_leftovers(options.storage)
+    return find_leftovers(options.storage)
 
 
 def leftovers_table(found: Sequence[Leftover], storage: Path) -> Table:
@@ -65,7 +73,7 @@ def _facts(leftovers: Leftovers, options: GcOptions) -> dict[str, object]:
         "removed": options.remove,
         "bytes": sum(one.num_bytes for one in leftovers.found),
         "found": [
-            {"kind": one.kind, "path": str(one.path), "bytes": one.num_bytes}
+            {"kind": one.kind, "path": display_path(one.path), "bytes": one.num_bytes}
             for one in leftovers.found
         ],
         "notes": leftovers.notes,

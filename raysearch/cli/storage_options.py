@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Self
 
 from raysearch.cli.options import storage_folder
-from raysearch.errors import UserError
 
 __all__ = ["GcOptions", "RunsOptions"]
 
@@ -41,15 +40,15 @@ class RunsOptions:
 
 @dataclass(frozen=True)
 class GcOptions:
-    """``raysearch gc``: what a storage's folder holds that nothing will read again, and its size.
+    """``raysearch gc``: what a storage holds that nothing will read again, and its size.
 
     That is: checkpoints that neither the final model nor a resumption reads, of runs that are over;
     nets of a final model that another one has replaced; feature sets that no run of the storage
-    asks for; what a killed process had not yet published. Nothing is removed without ``--remove``.
-    A run that a process holds stays as it is.
+    asks for; what a killed process had not yet published. Of a bucket it is the feature sets.
+    Nothing is removed without ``--remove``. A run that a process holds stays as it is.
 
     Attributes:
-        storage: the folder.
+        storage: where the runs are.
         remove: whether it is removed.
         json: whether the output is for a machine.
     """
@@ -62,22 +61,13 @@ class GcOptions:
     def add(cls, parser: argparse.ArgumentParser) -> None:
         """Add the verb's arguments to its parser."""
         parser.epilog = "example: raysearch gc results --remove"
-        parser.add_argument(
-            "storage",
-            nargs="?",
-            type=Path,
-            default=Path("results"),
-            metavar="STORAGE",
-            help="a folder (default: ./results); a bucket is not looked through",
-        )
+        add_place(parser)
         parser.add_argument("--remove", action="store_true", help="remove what can go")
         parser.add_argument("--json", action="store_true", help="machine-readable output")
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Self:
-        """Read what was parsed; raises UserError for a bucket."""
-        if "://" in str(arguments.storage) or ":/" in str(arguments.storage):
-            raise UserError(f"gc {arguments.storage}: only a folder can be looked through")
+        """Read what was parsed."""
         return cls(arguments.storage, arguments.remove, arguments.json)
 
 
