@@ -11,10 +11,13 @@ from rich.text import Text
 
 from raysearch.cli.storage_options import GcOptions
 from raysearch.cli.tables import plain_table, print_table
+from raysearch.errors import UserError
 from raysearch.reporting.wording import one_line, size
+from raysearch.run_folder import RACE
 from raysearch.searching.bucket_upkeep import find_in_bucket, remove_from_bucket
 from raysearch.searching.leftover_kinds import Leftover
 from raysearch.searching.storage_upkeep import Leftovers, find_leftovers, remove_leftovers
+from raysearch.storage.kept_runs import SPEC
 from raysearch.storage.replica import display_path, replica_of
 
 __all__ = ["clear", "leftovers_table"]
@@ -42,6 +45,9 @@ def clear(options: GcOptions) -> int:
 
 
 def _leftovers(options: GcOptions) -> Leftovers:
+    if any((options.storage / name).is_file() for name in (SPEC, RACE)):
+        place = display_path(options.storage)
+        raise UserError(f"{place}: a run, not the storage that it is in: name that")
     if replica := replica_of(options.storage):
         replica.objects.reach()
         return remove_from_bucket(replica) if options.remove else find_in_bucket(replica)

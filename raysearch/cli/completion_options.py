@@ -13,9 +13,9 @@ SHELLS = ("bash", "zsh", "fish")
 class CompletionOptions:
     """``raysearch completion``: a script by which a shell completes verbs, options and values.
 
-    bash and zsh read it by ``. <(raysearch completion bash)`` in ``~/.bashrc`` or, with zsh for
-    bash and after compinit, in ``~/.zshrc``; fish by ``raysearch completion fish | source`` in
-    ``~/.config/fish/config.fish``.
+    In ``~/.bashrc``: ``. <(raysearch completion bash)``. In ``~/.zshrc``, after compinit:
+    ``. <(raysearch completion zsh)``. In ``~/.config/fish/config.fish``: ``raysearch completion
+    fish | source``.
 
     Attributes:
         shell: one of SHELLS.

@@ -56,21 +56,20 @@ def systems_table(systems: Sequence[System]) -> Table:
         size = "fitted" if system.num_params is None else f"{system.num_params:,}"
         weights = system.weights if system.weights in _FINE else "lacking"
         style = "yellow" if weights == "lacking" else ""
-        paper = system.paper.replace(", arXiv ", ", arXiv\N{NO-BREAK SPACE}")
         cells = (Text(system.name, "bold"), "\n".join(system.inputs), size)
-        table.add_row(*cells, Text(weights, style), Text(paper))
+        table.add_row(*cells, Text(weights, style), Text(system.paper))
     return table
 
 
 def printed_table(systems: Sequence[System]) -> Table:
     """Draw what the papers print, and how that came to be."""
     table = plain_table("system")
-    table.add_column("printed")
+    table.add_column("printed", no_wrap=True)
     table.add_column("the paper's split")
     for system in systems:
         if system.published:
-            printed = "\n".join(one.replace(" ", "\N{NO-BREAK SPACE}") for one in system.published)
-            table.add_row(Text(system.name, "bold"), Text(printed), Text(system.protocol))
+            printed = Text("\n".join(system.published))
+            table.add_row(Text(system.name, "bold"), printed, Text(system.protocol))
     return table
 
 

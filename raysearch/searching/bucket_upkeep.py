@@ -15,6 +15,7 @@ from raysearch.run_folder import RACE, RunFolder
 from raysearch.searching.leftover_features import is_unused, used_features
 from raysearch.searching.leftover_kinds import QUIET_S, Leftover
 from raysearch.searching.storage_upkeep import Leftovers
+from raysearch.storage.kept_runs import SPEC
 from raysearch.storage.object_lease import EXPIRY_S, KEY, is_released
 from raysearch.storage.objects import Entry
 from raysearch.storage.replica import Replica
@@ -22,8 +23,6 @@ from raysearch.storage.run_storage import fetch_specs
 from raysearch.streaming.store import feature_store
 
 __all__ = ["find_in_bucket", "remove_from_bucket"]
-
-SPEC = "spec.yaml"
 
 
 def find_in_bucket(replica: Replica) -> Leftovers:

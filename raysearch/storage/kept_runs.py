@@ -19,7 +19,7 @@ from raysearch.storage.objects import Entry
 from raysearch.storage.replica import Replica, replica_of
 from raysearch.storage.segments import fetch_ledger
 
-__all__ = ["KeptRun", "kept_runs", "size_of"]
+__all__ = ["LEDGER", "SPEC", "KeptRun", "kept_runs", "size_of"]
 
 SPEC, LEDGER = "spec.yaml", "trials.jsonl"
 

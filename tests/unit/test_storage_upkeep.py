@@ -220,6 +220,9 @@ def test_nothing_outside_the_storage_is_touched(run, tmp_path):
 def test_mistakes_are_one_line(tmp_path, capsys):
     assert main(["gc", str(tmp_path / "none")]) == 2
     assert capsys.readouterr().err == f"raysearch: {tmp_path}/none: no such folder\n"
+    (tmp_path / "spec.yaml").touch()
+    assert main(["gc", str(tmp_path)]) == 2
+    assert "a run, not the storage that it is in" in capsys.readouterr().err
     assert main(["gc", "s4://bucket/results"]) == 2
     assert "no storage: give a folder" in capsys.readouterr().err
 
