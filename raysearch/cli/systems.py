@@ -14,9 +14,11 @@ from raysearch.cli.system_facts import System, read_facts
 from raysearch.cli.tables import plain_table, print_table
 from raysearch.config.shipped_spaces import shipped_spaces
 
-__all__ = ["printed_table", "show", "systems_table"]
+__all__ = ["papers_table", "printed_table", "show", "systems_table"]
 
 _FINE = ("found", "not needed")
+# Enough for the papers' titles beside the rest.
+_WIDE = 80
 
 
 def show(options: SystemsOptions) -> int:
@@ -28,13 +30,17 @@ def show(options: SystemsOptions) -> int:
         print(json.dumps([asdict(system) for system in systems], indent=1))
         return 0
     console = Console()
-    print_table(console, systems_table(systems))
+    wide = not console.is_terminal or console.width >= _WIDE
+    print_table(console, systems_table(systems, papers=wide))
     for names_of, lacking in _lacking(systems):
         console.print(Text.assemble(f"\nweights of {names_of}: ", (lacking, "yellow")))
     for system in systems:
         if system.variant:
             console.print(Text(f"\n{system.name} is a variant: {system.variant}"))
     print()
+    if not wide:
+        print_table(console, papers_table(systems))
+        print()
     print_table(console, printed_table(systems))
     console.print(
         "printed: as published, emotions in brackets, accuracy unless it says WA or UA, under each"
@@ -46,18 +52,30 @@ def show(options: SystemsOptions) -> int:
     return 0
 
 
-def systems_table(systems: Sequence[System]) -> Table:
-    """Draw the systems, one row each."""
-    table = plain_table("system", "inputs")
+def systems_table(systems: Sequence[System], *, papers: bool = True) -> Table:
+    """Draw the systems, one row each; ``papers`` says whether there is room for their titles."""
+    table = plain_table()
+    table.add_column("system", no_wrap=True)
+    table.add_column("inputs", no_wrap=True)
     table.add_column("parameters", justify="right", no_wrap=True)
     table.add_column("weights", no_wrap=True)
-    table.add_column("published in")
+    if papers:
+        table.add_column("published in", overflow="fold")
     for system in systems:
         size = "fitted" if system.num_params is None else f"{system.num_params:,}"
         weights = system.weights if system.weights in _FINE else "lacking"
         style = "yellow" if weights == "lacking" else ""
-        cells = (Text(system.name, "bold"), "\n".join(system.inputs), size)
-        table.add_row(*cells, Text(weights, style), Text(system.paper))
+        inputs = Text("\n".join(map(_short, system.inputs)))
+        cells = [Text(system.name, "bold"), inputs, size, Text(weights, style)]
+        table.add_row(*cells, *([Text(system.paper)] if papers else []))
+    return table
+
+
+def papers_table(systems: Sequence[System]) -> Table:
+    """Draw where the systems were published."""
+    table = plain_table("system", "published in")
+    for system in systems:
+        table.add_row(Text(system.name, "bold"), Text(system.paper))
     return table
 
 
@@ -71,6 +89,12 @@ def printed_table(systems: Sequence[System]) -> Table:
             printed = Text("\n".join(system.published))
             table.add_row(Text(system.name, "bold"), printed, Text(system.protocol))
     return table
+
+
+def _short(stream: str) -> str:
+    """``mfcc (mfcc)`` as ``mfcc``."""
+    name, _, extractor = stream.partition(" (")
+    return name if extractor == f"{name})" else stream
 
 
 def _lacking(systems: Sequence[System]) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from raysearch.__main__ import main
 from raysearch.cli.system_facts import read_facts
-from raysearch.cli.systems import printed_table, systems_table
+from raysearch.cli.systems import papers_table, printed_table, systems_table
 from raysearch.cli.tables import print_table
 
 HUB_FILE = "hub/checkpoints/resnet34-b627a593.pth"
@@ -64,9 +64,11 @@ def test_no_line_is_wider_than_the_terminal(width):
     systems = [facts.here() for facts in read_facts().values()]
     console = Console(width=width, force_terminal=True, color_system=None)
     with console.capture() as shown:
-        print_table(console, systems_table(systems))
+        print_table(console, systems_table(systems, papers=width >= 80))
+        print_table(console, papers_table(systems))
         print_table(console, printed_table(systems))
     lines = shown.get().splitlines()
     assert max(map(len, lines)) <= width
+    assert "…" not in shown.get()
     for system in systems:
         assert any(line.startswith(system.name) for line in lines)
