@@ -66,8 +66,8 @@ def systems_table(systems: Sequence[System], *, papers: bool = True) -> Table:
         weights = system.weights if system.weights in _FINE else "lacking"
         style = "yellow" if weights == "lacking" else ""
         inputs = Text("\n".join(map(_short, system.inputs)))
-        cells = [Text(system.name, "bold"), inputs, size, Text(weights, style)]
-        table.add_row(*cells, *([Text(system.paper)] if papers else []))
+        paper = [Text(system.paper)] if papers else []
+        table.add_row(Text(system.name, "bold"), inputs, size, Text(weights, style), *paper)
     return table
 
 
