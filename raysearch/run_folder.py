@@ -23,6 +23,7 @@ from raysearch.trial_records import Trials
 
 __all__ = ["RACE", "SPLIT_COLUMNS", "RunFolder", "new_name", "newest_equal_run"]
 
+_OVER = ("finished", "epoch budget", "time budget", "core budget")
 # In a folder that holds a race of several systems instead, each of them a run.
 RACE = "race.json"
 SPLIT_COLUMNS = ("utterance", "speaker", "fold", "split", "emotion", "duration_s", "path")
@@ -113,6 +114,12 @@ class RunFolder:
             return {}
         data: dict[str, object] = json.loads(self.info_file.read_text(encoding="utf-8"))
         return data
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its last sitting ended by the search's trials or by a budget."""
+        sessions = self.info().get("sessions", [])
+        return bool(sessions) and sessions[-1].get("outcome") in _OVER
 
     def events(self) -> list[Event]:
         """All of the ledger, as it is now; none before it is begun."""

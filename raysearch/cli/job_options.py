@@ -91,6 +91,9 @@ class StopOptions:
 class ListOptions:
     """``raysearch list``: the searches that were submitted to a cluster.
 
+    It asks the cluster; ``raysearch runs`` lists the runs that a folder or bucket keeps, and needs
+    no cluster.
+
     Attributes:
         address: of the cluster's dashboard, if one is given.
     """

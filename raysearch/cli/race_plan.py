@@ -10,6 +10,7 @@ from raysearch.prerequisites import feature_sets
 from raysearch.race.budget_amounts import in_words, part
 from raysearch.race.race_record import RaceState
 from raysearch.race.verdicts import OWN_SHARE, num_rounds
+from raysearch.reporting.wording import counted
 from raysearch.spec import SearchSpec
 from raysearch.streaming.preparation import prepare_split
 
@@ -56,8 +57,9 @@ def explain_race(
         epochs = one.training.epochs
         core_s[system] = epoch_seconds(one.base, split) * epochs * (1 + len(audited.inner))
         say(
-            f"  {system}: {len(feature_sets(one))} feature set(s), {len(one.space.fields)} searched"
-            f" fields, own settings {epochs} epoch(s), about {core_s[system] / 60:.1f} core-minutes"
+            f"  {system}: {counted(len(feature_sets(one)), 'feature set')}, "
+            f"{counted(len(one.space.fields), 'searched field')}, its own settings "
+            f"{counted(epochs, 'epoch')} in about {core_s[system] / 60:.1f} core-minutes"
         )
     for system, why in state.left_out.items():
         say(f"left out: {system}: {why}")

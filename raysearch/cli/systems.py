@@ -2,118 +2,114 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from importlib import import_module
 
 from rich.console import Console
-from rich.markup import escape
-from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
 
 from raysearch.cli.inspection_options import SystemsOptions
-from raysearch.config.base import Config
+from raysearch.cli.system_facts import System, read_facts
+from raysearch.cli.tables import plain_table, print_table
 from raysearch.config.shipped_spaces import shipped_spaces
-from raysearch.errors import UserError
-from raysearch.features.extractor_table import build_extractor
-from raysearch.models.base import SolvedModel
-from raysearch.models.model_table import build_model
-from raysearch.prerequisites import check_prerequisites
-from raysearch.spec import SearchSpec
 
-__all__ = ["show"]
+__all__ = ["papers_table", "printed_table", "show", "systems_table"]
 
-NUM_CLASSES = 7
 _FINE = ("found", "not needed")
-
-
-@dataclass(frozen=True, slots=True)
-class _System:
-    """One shipped space; ``weights`` is ``not needed``, ``found`` or what is lacking.
-
-    ``variant`` says what is otherwise than published.
-    """
-
-    name: str
-    inputs: list[str]
-    num_params: int | None
-    paper: str
-    published: list[str]
-    protocol: str
-    weights: str
-    variant: str
+# Enough for the papers' titles beside the rest.
+_WIDE = 80
 
 
 def show(options: SystemsOptions) -> int:
     """Carry the verb out."""
     # A hyphen marks another space of the system that stands before it.
     names = [name for name in sorted(shipped_spaces()) if "-" not in name]
-    systems = [_describe(name, options.settings) for name in names]
+    systems = [*_systems(names, options.settings)]
     if options.json:
         print(json.dumps([asdict(system) for system in systems], indent=1))
         return 0
-    _show(Console(), systems)
+    console = Console()
+    wide = not console.is_terminal or console.width >= _WIDE
+    print_table(console, systems_table(systems, papers=wide))
+    for names_of, lacking in _lacking(systems):
+        console.print(Text.assemble(f"\nweights of {names_of}: ", (lacking, "yellow")))
+    for system in systems:
+        if system.variant:
+            console.print(Text(f"\n{system.name} is a variant: {system.variant}"))
+    print()
+    if not wide:
+        print_table(console, papers_table(systems))
+        print()
+    print_table(console, printed_table(systems))
+    console.print(
+        "printed: as published, emotions in brackets, accuracy unless it says WA or UA, under each"
+        " paper's own split, which evaluate --protocol paper repeats: not comparable with an honest"
+        " figure; parameters: with a space's unsearched settings and 7 emotions",
+        style="dim",
+        highlight=False,
+    )
     return 0
 
 
-def _show(console: Console, systems: list[_System]) -> None:
+def systems_table(systems: Sequence[System], *, papers: bool = True) -> Table:
+    """Draw the systems, one row each; ``papers`` says whether there is room for their titles."""
+    table = plain_table()
+    table.add_column("system", no_wrap=True)
+    table.add_column("inputs", no_wrap=True)
+    table.add_column("parameters", justify="right", no_wrap=True)
+    table.add_column("weights", no_wrap=True)
+    if papers:
+        table.add_column("published in", overflow="fold")
     for system in systems:
-        size = "fitted" if system.num_params is None else f"{system.num_params:,} parameters"
+        size = "fitted" if system.num_params is None else f"{system.num_params:,}"
         weights = system.weights if system.weights in _FINE else "lacking"
-        inputs = ", ".join(system.inputs)
-        console.print(f"[bold]{system.name}[/bold]  {inputs}; {size}; weights {weights}")
-        lines = [system.paper]
-        lines += [f"variant: {system.variant}"] if system.variant else []
+        style = "yellow" if weights == "lacking" else ""
+        inputs = Text("\n".join(map(_short, system.inputs)))
+        paper = [Text(system.paper)] if papers else []
+        table.add_row(Text(system.name, "bold"), inputs, size, Text(weights, style), *paper)
+    return table
+
+
+def papers_table(systems: Sequence[System]) -> Table:
+    """Draw where the systems were published."""
+    table = plain_table("system", "published in")
+    for system in systems:
+        table.add_row(Text(system.name, "bold"), Text(system.paper))
+    return table
+
+
+def printed_table(systems: Sequence[System]) -> Table:
+    """Draw what the papers print, and how that came to be."""
+    table = plain_table("system")
+    table.add_column("printed", no_wrap=True)
+    table.add_column("the paper's split")
+    for system in systems:
         if system.published:
-            lines += [f"printed: {', '.join(system.published)}"]
-            lines += [f"evaluate --protocol paper: {system.protocol}"]
-        lines += [f"[yellow]{escape(system.weights)}[/yellow]"] if weights == "lacking" else []
-        for line in lines:
-            console.print(Padding(line, (0, 0, 0, 2)), highlight=False)
-    console.print(
-        f"\nparameters: with a space's unsearched settings and {NUM_CLASSES} emotions; printed: as"
-        " published, emotions in brackets, under each paper's own split: not comparable with an"
-        " honest figure",
-        style="dim",
-    )
+            printed = Text("\n".join(system.published))
+            table.add_row(Text(system.name, "bold"), printed, Text(system.protocol))
+    return table
 
 
-def _describe(name: str, settings: Sequence[str]) -> _System:
-    spec = SearchSpec.load(name, _applicable(name, settings))
-    base = spec.base
-    shapes = {
-        stream: build_extractor(feature).shape(spec.training.clip_s)
-        for stream, feature in base.used_features.items()
-    }
-    model = build_model(base.model, shapes, NUM_CLASSES)
-    paper = spec.published
-    return _System(
-        name=name,
-        inputs=[f"{s} ({c.extractor})" for s, c in base.used_features.items()],
-        num_params=None if isinstance(model, SolvedModel) else model.num_params,
-        paper=f"{paper.title}, arXiv {paper.arxiv}" if paper.arxiv else paper.title or "-",
-        published=[
-            f"{r.corpus} ({r.num_classes}) {r.value:g}"
-            + ("" if r.metric == "accuracy" else f" {r.metric}")
-            for r in paper.results
-        ],
-        protocol=paper.protocol_note,
-        weights=_weights(spec),
-        variant=spec.variant,
-    )
+def _short(stream: str) -> str:
+    """``mfcc (mfcc)`` as ``mfcc``."""
+    name, _, extractor = stream.partition(" (")
+    return name if extractor == f"{name})" else stream
 
 
-def _applicable(name: str, settings: Sequence[str]) -> list[str]:
-    """Those of ``settings`` whose section this space has: a weights' path belongs to one system."""
-    known = SearchSpec.load(name).base.fields()
-    return [text for text in settings if text.partition("=")[0] in known]
+def _lacking(systems: Sequence[System]) -> list[tuple[str, str]]:
+    """What is lacking, once, and by which systems."""
+    by_text: dict[str, list[str]] = {}
+    for system in systems:
+        if system.weights not in _FINE:
+            by_text.setdefault(system.weights, []).append(system.name)
+    return [(", ".join(names), text) for text, names in by_text.items()]
 
 
-def _weights(spec: SearchSpec) -> str:
-    sections: list[Config] = [spec.model, *spec.base.features.values()]
-    if all(
-        type(section).check_external_files is Config.check_external_files for section in sections
-    ):
-        return "not needed"
-    try:
-        check_prerequisites(spec)
-    except UserError as error:
-        return str(error)
-    return "found"
+def _systems(names: Sequence[str], settings: Sequence[str]) -> Sequence[System]:
+    """What the spaces are; where that is not known before, torch has to build them."""
+    facts = read_facts()
+    if not settings and facts.keys() >= set(names):
+        return [facts[name].here() for name in names]
+    describe = import_module("raysearch.cli.described_systems").describe
+    return [describe(name, settings) for name in names]

@@ -6,6 +6,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from raysearch.cli.settings_table import settings_table
+from raysearch.cli.tables import print_table
 from raysearch.config.metric_table import metric_of
 from raysearch.forecast.progress import outlook_of
 from raysearch.reporting.prospects import in_full
@@ -101,8 +103,8 @@ def show_outcome(console: Console, run: RunFolder, spec: SearchSpec, trials: Tri
         )
         for line in _against_published(spec, trials, best):
             console.print(line, highlight=False, markup=False)
-        settings = ", ".join(f"{key} {_short(value)}" for key, value in best.config.items())
-        console.print(f"settings: {settings}", highlight=False, markup=False)
+        if best.config:
+            print_table(console, settings_table(best.config, spec.base.fields()))
     lines = [f"results: {display_path(run.root)}"]
     if ranked:
         outlook = outlook_of(spec, run.events(), trials)
@@ -129,7 +131,3 @@ def _against_published(spec: SearchSpec, trials: Trials, best: TrialRecord) -> l
         line
         + f" ({scale.difference(gain, '+')}{scale.unit} over the published settings rerun here)"
     ]
-
-
-def _short(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

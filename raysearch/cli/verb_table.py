@@ -129,6 +129,26 @@ VERBS = {
         "raysearch.cli.inspection_options:SystemsOptions",
         "raysearch.cli.systems:show",
     ),
+    "runs": Verb(
+        "the runs of a folder or bucket; list: a cluster's jobs",
+        "raysearch.cli.storage_options:RunsOptions",
+        "raysearch.cli.list_runs:show",
+    ),
+    "dashboards": Verb(
+        "a run in TensorBoard and optuna-dashboard",
+        "raysearch.cli.dashboards_options:DashboardsOptions",
+        "raysearch.cli.dashboards:watch",
+    ),
+    "query": Verb(
+        "SQL over a run's trials, epochs and predictions",
+        "raysearch.cli.query_options:QueryOptions",
+        "raysearch.cli.query:query",
+    ),
+    "gc": Verb(
+        "what a storage can do without, and its removal",
+        "raysearch.cli.storage_options:GcOptions",
+        "raysearch.cli.clear_storage:clear",
+    ),
     "submit": Verb(
         "a search as a job of a cluster",
         "raysearch.cli.sending_options:SubmitOptions",
@@ -150,7 +170,7 @@ VERBS = {
         "raysearch.cli.stop:stop",
     ),
     "list": Verb(
-        "a cluster's submitted searches",
+        "a cluster's submitted searches; runs: what a storage keeps",
         "raysearch.cli.job_options:ListOptions",
         "raysearch.cli.list_jobs:show",
     ),
@@ -163,5 +183,10 @@ VERBS = {
         "is this machine, or a cluster, fit for a search",
         "raysearch.cli.inspection_options:DoctorOptions",
         "raysearch.cli.doctor:examine",
+    ),
+    "completion": Verb(
+        "a script by which bash, zsh or fish completes",
+        "raysearch.cli.completion_options:CompletionOptions",
+        "raysearch.cli.completion:write",
     ),
 }

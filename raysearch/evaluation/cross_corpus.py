@@ -33,8 +33,8 @@ from raysearch.evaluation.transductive_notes import check_alike, transductive_no
 from raysearch.run_folder import RunFolder
 from raysearch.storage.corpora import read_corpus
 from raysearch.storage.replica import pasted
-from raysearch.streaming.preparation import feature_store
 from raysearch.streaming.shards import ensure_features
+from raysearch.streaming.store import feature_store
 from raysearch.training.transductive import is_transductive
 from raysearch.tuning.start_record import learned_by
 from raysearch.tuning.tuner import Watcher

@@ -230,15 +230,8 @@ def is_over(run: RunFolder, spec: SearchSpec) -> bool:
     """Whether the search of ``spec`` in ``run`` ended by its trials or by a budget."""
     if not run.spec_file.is_file():
         return False
-    sessions = run.info().get("sessions", [])
-    ended = bool(sessions) and sessions[-1].get("outcome") in (
-        "finished",
-        "epoch budget",
-        "time budget",
-        "core budget",
-    )
     made = load_final(run) is not None
-    return ended and made and len(run.trials().records) > 0 and run.spec() == spec
+    return run.is_over and made and len(run.trials().records) > 0 and run.spec() == spec
 
 
 def _in_order(arms: Sequence[Arm]) -> list[Arm]:

@@ -20,9 +20,10 @@ from raysearch.training.predictions import PREDICTIONS
 from raysearch.training.trial_state import BEST
 from raysearch.trial_config import TrialConfig
 
-__all__ = ["ALL_ROWS", "FINAL", "FinalModel", "Net", "load_final", "save_final"]
+__all__ = ["ALL_ROWS", "FINAL", "PARTNER", "FinalModel", "Net", "load_final", "save_final"]
 
 FINAL = "final.json"
+PARTNER = "partner-"  # So the folders begin that hold a partner on functionals.
 ALL_ROWS = -1
 """In the place of an inner fold: the net learned from training and validation rows together."""
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from raysearch.config.identity import stable_hash
 from raysearch.evaluation.arm import Arm
 from raysearch.evaluation.calibration import temperature_of
-from raysearch.evaluation.final_model import ALL_ROWS, FinalModel, Net
+from raysearch.evaluation.final_model import ALL_ROWS, PARTNER, FinalModel, Net
 from raysearch.evaluation.retraining import retrain
 from raysearch.evaluation.selection import value
 from raysearch.partner import partner_config
@@ -67,7 +67,7 @@ def fused(
         spec,
         audited,
         config,
-        f"partner-{stable_hash([config.identity(), audited.identity(spec)])}",
+        f"{PARTNER}{stable_hash([config.identity(), audited.identity(spec)])}",
         run.root / "final",
         num_inner=1 + len(audited.inner),
         bank=ended.bank,

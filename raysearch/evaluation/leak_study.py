@@ -32,10 +32,10 @@ from raysearch.run_folder import RunFolder
 from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec, published_values
 from raysearch.storage.run_storage import fetch_published, publication
-from raysearch.streaming.preparation import AuditedSplit, feature_store, tier_for
+from raysearch.streaming.preparation import AuditedSplit, tier_for
 from raysearch.streaming.shards import ensure_features
 from raysearch.streaming.split_rows import RowTable, SplitRows, row_key
-from raysearch.streaming.store import FeatureSource
+from raysearch.streaming.store import FeatureSource, feature_store
 from raysearch.streaming.tiers import Tier, scoring_tier
 from raysearch.streaming.trial_features import TrialFeatures
 from raysearch.training.transductive import refuse_transductive

@@ -18,10 +18,10 @@ from raysearch.evaluation.arm import Arm
 from raysearch.evaluation.final_model import ALL_ROWS, Net
 from raysearch.evaluation.probability_columns import probability_column
 from raysearch.models.model_table import build_model
-from raysearch.streaming.preparation import FeatureBank, Progress, feature_store
+from raysearch.streaming.preparation import FeatureBank, Progress
 from raysearch.streaming.shards import ensure_features
 from raysearch.streaming.split_rows import RowTable, SplitRows, row_key, speaker_key
-from raysearch.streaming.store import FeatureSource
+from raysearch.streaming.store import FeatureSource, feature_store
 from raysearch.streaming.tiers import Tier, open_trial_data
 from raysearch.training.checkpoint import load_tensors, load_weights
 from raysearch.training.normalise import Normaliser

@@ -1,35 +1,20 @@
 """Weights that were learned elsewhere: finding the file, and fitting it to a network."""
 
-import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from raysearch.errors import DataError, MissingPathError, first_line
+from raysearch.models.torch_hub import hub_folder
 
 __all__ = [
     "check_weights",
     "copy_weights",
     "download_to_hub",
-    "find_in_hub",
-    "hub_folder",
 ]
-
-
-def find_in_hub(names: Sequence[str]) -> Path | None:
-    """The first of ``names`` among torch hub's checkpoints (``$TORCH_HOME`` counts), if any."""
-    folder = hub_folder()
-    return next((folder / name for name in names if (folder / name).is_file()), None)
-
-
-def hub_folder() -> Path:
-    """Where torch hub keeps checkpoints."""
-    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
-    home = os.environ.get("TORCH_HOME", os.path.join(cache, "torch"))
-    return Path(home).expanduser() / "hub" / "checkpoints"
 
 
 def download_to_hub(url: str) -> Path:

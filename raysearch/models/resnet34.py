@@ -26,13 +26,8 @@ from raysearch.models.base import Model, ModelConfig
 from raysearch.models.layers.blocks import BatchNorm
 from raysearch.models.layers.mel_map import mel_map
 from raysearch.models.layers.pooling import frame_mask, masked_mean
-from raysearch.models.pretrained import (
-    check_weights,
-    copy_weights,
-    download_to_hub,
-    find_in_hub,
-    hub_folder,
-)
+from raysearch.models.pretrained import check_weights, copy_weights, download_to_hub
+from raysearch.models.torch_hub import find_in_hub, hub_folder
 from raysearch.saved_tensors import read_weights
 from raysearch.weights_file import file_digest
 

@@ -11,7 +11,7 @@ from raysearch.files import write_text
 from raysearch.race.race_record import RaceFolder, RaceState
 from raysearch.race.standings import Seen, gap
 from raysearch.race.verdicts import Gap, Verdict, order, verdict
-from raysearch.reporting.wording import cell, figure
+from raysearch.reporting.wording import cell, counted, figure
 from raysearch.spec import SearchSpec
 from raysearch.streaming.preparation import AuditedSplit
 from raysearch.training.transductive import NOTE, is_transductive, mark
@@ -194,9 +194,9 @@ def _cut_short(row: Row) -> str:
     if own.status == "failed":
         return f"its settings failed: {own.reason}; --space {row.system} alone would try others"
     return (
-        f"its settings had {best.last_epoch} epoch(s), as a whole trial takes about "
-        f"{whole_s / 60:.1f} core-minutes; more budget on resumption, or --space {row.system} "
-        "alone, would tell"
+        f"the budget was enough for {counted(best.last_epoch, 'epoch')} of its settings, and a "
+        f"whole trial takes about {whole_s / 60:.1f} core-minutes: more budget on resumption, or "
+        f"--space {row.system} alone, would tell"
     )
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from textwrap import fill
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -25,6 +26,10 @@ __all__ = ["LiveTable"]
 NUM_BEST = 5
 _STATUSES: tuple[Status, ...] = ("completed", "pruned", "failed", "paused")
 PLAIN_EVERY_S = 10.0
+# Columns of the running trials beside the metric's heading; and of a heading in two lines.
+_REST, _NARROW = 52, 7
+# Lines of the table beside the running trials, and one for the cursor.
+_LINES = NUM_BEST + 9
 
 
 class LiveTable:
@@ -172,11 +177,23 @@ class LiveTable:
         total = f" of {self._spec.search.trials + trials.num_added}" if self._counted else ""
         return f"{len(trials.records)}{total} trials  {counts or 'none ended'}"
 
+    def _titled(self, title: str, *columns: str) -> Table:
+        """A table whose headings take two lines where there is no room for one."""
+        table = Table(title=title, title_justify="left", box=None, title_style="bold")
+        narrow = self._console.width < _REST + len(self._metric)
+        for name in columns:
+            heading = fill(name, _NARROW, break_long_words=False) if narrow else name
+            table.add_column(heading, justify="right", no_wrap=True)
+        return table
+
     def _running(self, trials: Trials) -> Table:
-        table = Table(title="running", title_justify="left", box=None, title_style="bold")
-        for name in ("trial", "slot", "epoch", self._metric, "best", "lr", "train loss"):
-            table.add_column(name, justify="right", no_wrap=True)
-        for record in trials.with_status("running"):
+        columns = ("trial", "slot", "epoch", self._metric, "best", "lr", "train loss")
+        table = self._titled("running", *columns)
+        running = trials.with_status("running")
+        shown = running[: max(self._console.height - _LINES, 1)]
+        if more := len(running) - len(shown):
+            table.caption, table.caption_justify = f"and {more} more", "left"
+        for record in shown:
             last = record.epochs.get(record.last_epoch)
             metrics = last.metrics if last else {}
             table.add_row(
@@ -191,9 +208,8 @@ class LiveTable:
         return table
 
     def _leaders(self, trials: Trials) -> Table:
-        table = Table(title="best so far", title_justify="left", box=None, title_style="bold")
-        for name in ("trial", "status", self._metric, "at epoch", "epochs", "lr"):
-            table.add_column(name, justify="right", no_wrap=True)
+        columns = ("trial", "status", self._metric, "at epoch", "epochs", "lr")
+        table = self._titled("best so far", *columns)
         # A repetition is equal to its original: it would only fill the table.
         ended = [r for r in trials.ranked() if r.status != "running" and r.copied_from is None]
         for record in ended[:NUM_BEST]:

@@ -2,7 +2,7 @@
 
 from raysearch.config.metric_table import metric_of
 
-__all__ = ["cell", "figure", "metric_name", "one_line"]
+__all__ = ["age", "cell", "counted", "figure", "metric_name", "one_line", "size"]
 
 
 def metric_name(metric: str) -> str:
@@ -30,7 +30,29 @@ def one_line(text: object) -> str:
     return "".join(a if a.isprintable() else mended(a) for a in words)
 
 
+def counted(number: int, word: str) -> str:
+    """Write so many of what ``word`` names, whose plural has an s: ``1 epoch``, ``2 epochs``."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
 def cell(text: object) -> str:
     """Return ``text`` so that in a Markdown table no cell or tag begins or ends in it."""
     escaped = one_line(text).replace("\\", "\\\\").replace("|", "\\|")
     return escaped.replace("<", "&lt;")
+
+
+def age(seconds: float) -> str:
+    """Write how long ago something was, in its largest unit: ``5 min``."""
+    for unit, length, most in (("s", 1, 60), ("min", 60, 60), ("h", 3600, 48)):
+        if seconds < length * most:
+            return f"{max(seconds, 0) / length:.0f} {unit}"
+    return f"{seconds / 86400:.0f} d"
+
+
+def size(num_bytes: int) -> str:
+    """Write a number of bytes: ``5.1 MiB``."""
+    if num_bytes < 1024:
+        return f"{num_bytes} B"
+    power = next((n for n in (1, 2, 3) if num_bytes < 1000 << 10 * n), 4)
+    amount = num_bytes / (1 << 10 * power)
+    return f"{amount:.{1 if amount < 10 else 0}f} {'KMGT'[power - 1]}iB"

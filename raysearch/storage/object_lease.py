@@ -17,7 +17,7 @@ from typing import Any
 from raysearch.errors import InfrastructureError, RaysearchError, RunExistsError
 from raysearch.storage.objects import ObjectStore, Tag, Version
 
-__all__ = ["EXPIRY_S", "ObjectLease", "check_object_fence", "current_fence"]
+__all__ = ["EXPIRY_S", "KEY", "ObjectLease", "check_object_fence", "current_fence", "is_released"]
 
 KEY = "lease.json"
 EXPIRY_S = 60.0
@@ -145,6 +145,14 @@ def current_fence(objects: ObjectStore, run: str) -> int | None:
     """The fence of whoever took the run last; ``None`` if nobody ever did."""
     found = objects.read(f"{run}/{KEY}")
     return int(_holder(found, f"{objects.url}/{run}/{KEY}")["fence"]) if found else None
+
+
+def is_released(lease: bytes) -> bool:
+    """Whether what was read of a lease says that nobody holds it; so says what is no lease."""
+    try:
+        return bool(json.loads(lease)["released"])
+    except (ValueError, KeyError, TypeError):
+        return True
 
 
 def _watched(

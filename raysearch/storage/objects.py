@@ -31,7 +31,7 @@ from raysearch.errors import ConfigError, InfrastructureError, StorageRefusedErr
 if TYPE_CHECKING:
     from obstore import UpdateVersion
 
-__all__ = ["SCHEMES", "ObjectStore", "Tag", "Version", "is_url"]
+__all__ = ["SCHEMES", "Entry", "ObjectStore", "Tag", "Version", "is_url"]
 
 SCHEMES = ("s3", "gs", "file")
 # Small objects: what does not answer in this time will not.
@@ -64,6 +64,14 @@ class Version:
     data: bytes
     tag: Tag
     modified: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a listing tells of an object: its size, and when it was written (since 1970)."""
+
+    num_bytes: int
+    modified: float
 
 
 class ObjectStore:
@@ -148,9 +156,17 @@ class ObjectStore:
 
     def sizes(self, prefix: str) -> dict[str, int]:
         """The keys below the folder ``prefix``, and the bytes of each object."""
+        return {key: entry.num_bytes for key, entry in self.entries(prefix).items()}
+
+    def entries(self, prefix: str) -> dict[str, Entry]:
+        """The keys below the folder ``prefix``, and what a listing tells of each object."""
         with self._told("listed"):
             listed = obstore.list(self._store, prefix=prefix)
-            return {item["path"]: item["size"] for page in listed for item in page}
+            return {
+                item["path"]: Entry(item["size"], item["last_modified"].timestamp())
+                for page in listed
+                for item in page
+            }
 
     def tags(self, prefix: str) -> dict[str, Tag]:
         """The keys below the folder ``prefix``, sorted, and what each version is known by."""

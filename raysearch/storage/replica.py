@@ -154,7 +154,10 @@ def check_writable(storage: Path) -> None:
 def display_path(path: Path) -> str:
     """Return ``path`` as the user knows it: below a URL where it is kept there."""
     replica = replica_of(path)
-    return f"{replica.objects.url}/{replica.key(path)}" if replica else str(path)
+    if replica is None:
+        return str(path)
+    key = replica.key(path)
+    return replica.objects.url if key == "." else f"{replica.objects.url}/{key}"
 
 
 def pasted(path: Path) -> str:

@@ -22,7 +22,7 @@ from raysearch.spec import SearchSpec, TrialConfig
 from raysearch.storage.corpora import read_corpus
 from raysearch.streaming.shards import FeatureSet, ensure_features
 from raysearch.streaming.split_rows import SplitRows, split_rows
-from raysearch.streaming.store import FeatureSource
+from raysearch.streaming.store import FeatureSource, feature_store
 from raysearch.streaming.tiers import Tier, choose_tier, scoring_tier
 from raysearch.streaming.trial_features import TrialFeatures
 from raysearch.streaming.wanted_features import WantedFeatures
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 __all__ = [
     "AuditedSplit",
     "FeatureBank",
-    "feature_store",
     "prepare_features",
     "prepare_split",
     "tier_for",
@@ -113,11 +112,6 @@ class FeatureBank:
             stream: self.sources[_key(stream, feature)]
             for stream, feature in config.used_features.items()
         }
-
-
-def feature_store(storage: Path) -> Path:
-    """The folder of all feature sets under ``storage``."""
-    return storage / ".features"
 
 
 def prepare_split(spec: SearchSpec, storage: Path) -> AuditedSplit:

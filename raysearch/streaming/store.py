@@ -29,6 +29,7 @@ __all__ = [
     "FeatureSource",
     "check_manifest",
     "feature_source",
+    "feature_store",
     "fetch_indices",
     "fetch_store",
     "read_quarantine",
@@ -82,6 +83,11 @@ class FeatureSource:
     def key(self) -> str:
         """A short hash of what the values are."""
         return hashlib.sha256(self.identity.encode()).hexdigest()[:16]
+
+
+def feature_store(storage: Path) -> Path:
+    """The folder of all feature sets under ``storage``."""
+    return storage / ".features"
 
 
 def feature_source(store: Path, corpus: str, stream: str, config: FeatureConfig) -> FeatureSource:

@@ -13,12 +13,26 @@ from raysearch.storage.run_storage import forget_published, sweep_published
 from raysearch.training.checkpoint import former_of
 from raysearch.trial_records import Trials
 
-__all__ = ["CheckpointKeeper"]
+__all__ = ["CheckpointKeeper", "kept_checkpoints"]
 
 logger = logging.getLogger("ray.raysearch")
 
 # Removed by one act, so that a slow store gets fewer requests and each act takes little time.
 MOST_AT_ONCE = 16
+
+
+def kept_checkpoints(trials: Trials, keep_best: int) -> list[str]:
+    """What a search, its resumption and its final model need, relative to the run's folder."""
+    live = [*trials.with_status("running"), *trials.with_status("paused")]
+    # A trial that repeats another's settings points to the other's checkpoint.
+    ended = [
+        record
+        for record in trials.ranked()
+        if record.status in TERMINAL and record.checkpoint and record.copied_from is None
+    ]
+    measured = [r for r in trials.records.values() if r.never_pruned]
+    kept = [*live, *ended[:keep_best], *measured]
+    return [record.checkpoint[0] for record in kept if record.checkpoint]
 
 
 class CheckpointKeeper:
@@ -74,16 +88,7 @@ class CheckpointKeeper:
         self._clear(set(folder.glob("*/*")) - kept)
 
     def _kept(self, trials: Trials) -> set[Path]:
-        live = [*trials.with_status("running"), *trials.with_status("paused")]
-        # A trial that repeats another's settings points to the other's checkpoint.
-        ended = [
-            record
-            for record in trials.ranked()
-            if record.status in TERMINAL and record.checkpoint and record.copied_from is None
-        ]
-        measured = [r for r in trials.records.values() if r.never_pruned]
-        kept = [*live, *ended[: self._keep_best], *measured]
-        return {self._folder / record.checkpoint[0] for record in kept if record.checkpoint}
+        return {self._folder / path for path in kept_checkpoints(trials, self._keep_best)}
 
     def _remove(self, paths: Iterable[Path]) -> None:
         """Remove checkpoints; nothing else, whatever the ledger calls one or a link leads to."""

@@ -1,6 +1,8 @@
 """What the terminal shows: a table that fits 80 columns, or plain lines."""
 
 import io
+import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -192,3 +194,52 @@ def test_the_table_fits(width):
     assert "1/30" in running
     assert "25.0%" in running
     assert any(line.split()[:3] == ["0000", "published", "25.0%"] for line in lines)
+
+
+@pytest.mark.parametrize("width", [60, 70, 80, 100, 160, 200])
+@pytest.mark.parametrize("normalise", ["train_bin", "speaker"])
+def test_nothing_is_cut_from_60_to_200_columns(width, normalise):
+    settings = [("search.objective", "val_uar_mean3"), ("training.normalise", normalise)]
+    console = Console(file=io.StringIO(), width=width, height=40, force_terminal=True)
+    spec, trials = SearchSpec.load("cnn", settings), Trials("val_uar_mean3")
+    with LiveTable(spec, console) as live:
+        for event in events():
+            data = dict(event.data)
+            if "metrics" in data:
+                data["metrics"] = {**data["metrics"], "val_uar_mean3": 0.987654}
+            told = replace(event, data=data)
+            trials.apply(told)
+            live.changed(trials, told)
+        lines = drawn(live.table(), width)
+    text = "\n".join(lines)
+    assert max(map(len, lines)) <= width
+    assert "…" not in text
+    assert "98.8%" in text
+    assert ("(transductive)" in text) is (normalise == "speaker")
+
+
+def test_more_trials_than_lines_are_counted():
+    config = {"training.learning_rate": 1.0e-3}
+    started = [
+        Event("started", n + 1, f"t{n}", n, 1, 1, 1.0, n, {"config": config}) for n in range(30)
+    ]
+    terminal = Console(file=io.StringIO(), width=80, height=24, force_terminal=True)
+    _, table = show(terminal, started)
+    lines = drawn(table)
+    assert "  0009     9   0/30       -     -  1.0e-03           -" in lines
+    assert any(line.startswith("and 20 more") for line in lines)
+    assert len(lines) < 24
+
+
+def test_no_colour_where_none_is_wanted(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    terminal = Console(file=io.StringIO(), width=80, force_terminal=True)
+    told, _ = show(terminal)
+    assert "best so far" in told
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]", told)
+
+
+def test_a_pipe_gets_lines_without_any_escape():
+    told, _ = show(plain())
+    assert "trial 0001 pruned after 1 epochs" in told
+    assert "\x1b" not in told

@@ -91,9 +91,9 @@ def test_what_came_to_no_end_is_not_judged_and_what_failed_says_why(audited):
     late = Seen("late", Trials(OBJECTIVE), None, broken.used, {}, None)
     _, lines = said(audited, seen_of("best", 0.8), cut, broken, late)
     # 30 epochs of 6 s on 2 CPUs.
-    assert (
-        "not judged: cut: its settings had 2 epoch(s), as a whole trial takes about 6.0"
-        in (lines[1])
+    assert lines[1].startswith(
+        "not judged: cut: the budget was enough for 2 epochs of its settings, and a whole trial "
+        "takes about 6.0 core-minutes"
     )
     assert "no score: broken: its first trial failed: it broke" in lines
     assert "no score: late: its share of the budget ended before its first epoch" in lines
