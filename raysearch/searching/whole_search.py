@@ -92,11 +92,9 @@ def search_since(
     warm_start: Sequence[str | Path] = (),
     observers: Sequence[SearchObserver] = (),
 ) -> Run:
-    """Search as ``search`` does, for a command that began before this function was imported.
+    """Search as ``search`` does, for a command that began before this module was imported.
 
-    Args:
-        started: when it began, in seconds since 1970; the run's times count from there.
-        spec, storage, name, address, resume, warm_start, observers: as ``search`` takes them.
+    The run's times count from ``started``, in seconds since 1970.
     """
     check_named(spec.search.objective, spec.search.scheduler)
     place, told = open_storage(str(storage).removeprefix("file://")), watcher_of(observers)
