@@ -45,7 +45,8 @@ class SearchView(SearchObserver):
         """Around the search: the job's record, and in it the live table."""
         run = underway.run
         table = LiveTable(underway.spec, self._console, quiet=self._quiet, past=run.events)
-        with recorded(run.root, self._job), table as self._live:
+        with recorded(run.root, self._job) as accept, table as self._live:
+            accept()
             yield
 
     def changed(self, trials: Trials, event: Event) -> None:
