@@ -7,6 +7,7 @@ RaysearchError
 │   ├── MissingPathError      a file or folder that is not there
 │   ├── ResourceError         workers that can never fit on this machine or cluster
 │   ├── RunExistsError        a run of that name, or a changed spec, without permission
+│   │   └── OtherSettingsError  a run that is resumed has other settings
 │   └── StorageRefusedError   a store that does not let these credentials in
 ├── DataError                 exit 3: the data cannot support an honest search
 │   ├── EmptyCorpusError      no usable utterance
@@ -26,6 +27,7 @@ __all__ = [
     "LeakError",
     "MissingPathError",
     "NonFiniteLossError",
+    "OtherSettingsError",
     "QuarantineError",
     "RaysearchError",
     "ResourceError",
@@ -69,6 +71,10 @@ class ResourceError(UserError):
 
 class RunExistsError(UserError):
     """A run that exists, or whose settings differ, where that was not asked for."""
+
+
+class OtherSettingsError(RunExistsError):
+    """A run that cannot be resumed, as its settings are other ones."""
 
 
 class StorageRefusedError(UserError):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from raysearch.errors import MissingPathError, RunExistsError, UserError
+from raysearch.errors import MissingPathError, OtherSettingsError, RunExistsError, UserError
 from raysearch.files import write_json, write_text
 from raysearch.ledger import Event, read
 from raysearch.spec import SearchSpec
@@ -129,16 +129,16 @@ class RunFolder:
         """Replay the ledger: every trial, as it is now."""
         return Trials.replay(self.events(), self.spec().search.objective)
 
-    def check(self, spec: SearchSpec, *, resume: bool, of_space: bool = False) -> None:
+    def check(self, spec: SearchSpec, *, resume: bool) -> None:
         """Refuse a name that is taken, or a resumption that cannot be; nothing is written.
 
         Args:
             spec: what is asked for.
             resume: whether to go on with what is there.
-            of_space: whether ``spec`` comes from a space that was named, not from the run itself.
 
         Raises:
-            RunExistsError: it exists and ``resume`` is not asked for, or its settings differ.
+            RunExistsError: it exists and ``resume`` is not asked for.
+            OtherSettingsError: its settings differ.
             UserError: there is nothing to resume.
         """
         if (self.root / RACE).is_file():
@@ -155,9 +155,8 @@ class RunFolder:
                 "or choose another --name"
             )
         elif changes := self.spec().differences(spec):
-            hint = "; leave --space out to go on with the run's own settings" if of_space else ""
-            raise RunExistsError(
-                f"{self.root}: cannot resume with other settings: {'; '.join(changes)}{hint}"
+            raise OtherSettingsError(
+                f"{self.root}: cannot resume with other settings: {'; '.join(changes)}"
             )
 
     def open(self, spec: SearchSpec, *, resume: bool) -> None:

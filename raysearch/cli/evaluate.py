@@ -17,6 +17,7 @@ from raysearch.evaluation.figures import (
     of_metric,
 )
 from raysearch.evaluation.noise import noise_sweep, stored_noise
+from raysearch.evaluation.run_splits import RunSplits
 from raysearch.evaluation.stored_evaluations import evaluation_file, stored_evaluations
 from raysearch.ray_cluster.session import cluster_session
 from raysearch.reporting.tested_card import write_tested_card
@@ -70,10 +71,10 @@ def _evaluate(options: EvaluateOptions, modes: Sequence[Mode], console: Console)
         ProgressLine(console) as progress,
         cluster_session(options.address, run.logs) as session,
     ):
-        watcher = Watcher(progress.say, progress.update)
+        watcher, splits = Watcher(progress.say, progress.update), RunSplits(run, storage)
         for mode in modes:
             if mode == "nested":
-                search_other_folds(run, session, storage=storage, watcher=watcher)
+                search_other_folds(run, session, storage=storage, watcher=watcher, splits=splits)
             evaluate(
                 run,
                 mode,
@@ -81,9 +82,10 @@ def _evaluate(options: EvaluateOptions, modes: Sequence[Mode], console: Console)
                 lease,
                 storage=storage,
                 watcher=watcher,
+                splits=splits,
             )
         if options.noise:
-            noise_sweep(run, storage, watcher)
+            noise_sweep(run, storage, watcher, splits)
         write_tested_card(run, stored_evaluations(run))
 
 

@@ -62,7 +62,7 @@ def _race(options: RunOptions, plan: Plan, console: Console, progress: ProgressL
         acquire_run(folder.root, progress.say if options.resume else None),
         signals(),
         cluster_session(options.address, folder.root / "logs") as session,
-        recorded(folder.root, options.job),
+        recorded(folder.root, options.job) as accept,
     ):
         if not session.local:
             check_shared(options.storage)
@@ -70,6 +70,7 @@ def _race(options: RunOptions, plan: Plan, console: Console, progress: ProgressL
             run = folder.run(system)
             run.open(spec, resume=run.spec_file.is_file())
         folder.save(plan.state)
+        accept()
         progress.say(f"run: {display_path(folder.root)}")
         notes = spelling_notes(audited.corpus)
         for line in (*audited.audit.brief(), *notes, *dashboard_lines(session.dashboard_url)):

@@ -6,8 +6,9 @@ from raysearch.cli.dry_run import explain
 from raysearch.cli.run_options import RunOptions
 from raysearch.cli.search_view import SearchView
 from raysearch.cli.terminal import ProgressLine
+from raysearch.errors import OtherSettingsError
 from raysearch.run_folder import RunFolder
-from raysearch.searching.whole_search import search
+from raysearch.searching.whole_search import search_since
 from raysearch.spec import SearchSpec
 from raysearch.tuning.start_source import find_source, fitted
 
@@ -29,14 +30,19 @@ def start_search(
 ) -> None:
     """Search, telling the terminal; ``started`` is when the process began, since the epoch."""
     with ProgressLine(console, quiet=options.quiet) as progress:
-        search(
-            spec,
-            storage=options.storage,
-            name=options.name,
-            address=options.address,
-            resume=resume,
-            warm_start=options.search.warm_start,
-            observers=[SearchView(console, progress, quiet=options.quiet, job=options.job)],
-            of_space=bool(options.search.space),
-            started=started,
-        )
+        try:
+            search_since(
+                started,
+                spec,
+                storage=options.storage,
+                name=options.name,
+                address=options.address,
+                resume=resume,
+                warm_start=options.search.warm_start,
+                observers=[SearchView(console, progress, quiet=options.quiet, job=options.job)],
+            )
+        except OtherSettingsError as error:
+            if not options.search.space:
+                raise
+            hint = "leave --space out to go on with the run's own settings"
+            raise OtherSettingsError(f"{error}; {hint}") from None

@@ -50,7 +50,12 @@ class SearchView(SearchObserver):
         """Around the search: the job's record, and in it the page and the live table."""
         run = underway.run
         table = LiveTable(underway.spec, self._console, quiet=self._quiet, past=run.events)
-        with recorded(run.root, self._job), self._page(run.root), table as self._live:
+        with (
+            recorded(run.root, self._job) as accept,
+            self._page(run.root),
+            table as self._live,
+        ):
+            accept()
             yield
 
     @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 from raysearch.cli.sending_options import SendingOptions, SubmitOptions, storage_of_nodes
 from raysearch.errors import InfrastructureError, RaysearchError, UserError
 from raysearch.run_folder import new_name
+from raysearch.service.acceptance import Acceptance
 from raysearch.service.bundle import pack
 from raysearch.service.jobs import Job, Jobs, address_of
 from raysearch.spec import SearchSpec
@@ -17,8 +18,6 @@ from raysearch.spec import SearchSpec
 __all__ = ["send", "submit"]
 
 POLL_S = 0.5
-# What the search prints once its settings, data and storage are accepted and the run is its own.
-ACCEPTED = "run: "
 
 
 def submit(options: SubmitOptions) -> int:
@@ -73,10 +72,10 @@ def send(
 
 def _wait(jobs: Jobs, job: Job, seconds: float) -> bool:
     """Whether it was taken; raises what refused it, and leaves no trace of that."""
-    deadline = time.monotonic() + seconds
+    deadline, acceptance = time.monotonic() + seconds, Acceptance(job)
     while time.monotonic() < deadline:
         now, log = jobs.get(job.submission), jobs.log(job)
-        if any(line.startswith(ACCEPTED) for line in log.splitlines()):
+        if acceptance.given(log):
             return True
         if now.over:
             jobs.forget(now)

@@ -18,8 +18,8 @@ from raysearch.storage.run_storage import fetch_published, publication
 from raysearch.streaming.preparation import (
     AuditedSplit,
     FeatureBank,
+    audited_split,
     prepare_features,
-    prepare_split,
 )
 from raysearch.streaming.wanted_features import WantedFeatures
 from raysearch.training.trial_state import BEST
@@ -154,7 +154,7 @@ def is_trained(folder: Path) -> bool:
         return False
 
 
-def paper_arm(own: Arm, folder: Path, storage: Path) -> Arm:
+def paper_arm(own: Arm, folder: Path) -> Arm:
     """Put the winner's settings on the first fold of the split that the paper used.
 
     That split is optimistic at best and often invalid; its figure stands beside the honest one.
@@ -162,7 +162,6 @@ def paper_arm(own: Arm, folder: Path, storage: Path) -> Arm:
     Args:
         own: the winner on the fold that it was searched on.
         folder: where the retrainings are kept.
-        storage: where the demo corpus is kept.
 
     Returns:
         An arm whose net is still to be trained.
@@ -175,7 +174,7 @@ def paper_arm(own: Arm, folder: Path, storage: Path) -> Arm:
     if published.split == "leave_one_speaker_out":
         changes |= {"name": "speaker_independent", "folds": published.split}
     spec = replace(own.spec, protocol=own.spec.protocol.model_copy(update=changes))
-    audited = prepare_split(spec, storage)
+    audited = audited_split(spec, own.audited.corpus)
     if published.epoch_from == "test":
         split = _epoch_from_test(audited.split)
         audited = AuditedSplit(audited.corpus, split, audited.audit)

@@ -17,6 +17,7 @@ from raysearch.evaluation.final_stage import single_model
 from raysearch.evaluation.other_models import cost_of, parts_of, score_parts
 from raysearch.evaluation.predict import pooled
 from raysearch.evaluation.run_arms import run_arms
+from raysearch.evaluation.run_splits import RunSplits
 from raysearch.evaluation.scores import score
 from raysearch.evaluation.starting_point import check_start, start_notes
 from raysearch.evaluation.stored_evaluations import (
@@ -31,7 +32,7 @@ from raysearch.ray_cluster.session import ClusterSession
 from raysearch.run_folder import RACE, RunFolder
 from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec
-from raysearch.streaming.preparation import AuditedSplit, prepare_split
+from raysearch.streaming.preparation import AuditedSplit
 from raysearch.training.transductive import is_transductive
 from raysearch.trial_records import TrialRecord
 from raysearch.tuning.tuner import Watcher
@@ -40,9 +41,9 @@ __all__ = [
     "best_record",
     "evaluate",
     "final_arm",
+    "final_arm_on",
     "is_over",
     "other_specs",
-    "split_of",
     "winner_arm",
 ]
 
@@ -70,6 +71,7 @@ def evaluate(
     *,
     storage: Path,
     watcher: Watcher,
+    splits: RunSplits | None = None,
 ) -> EvaluationFigures:
     """Score the final model on test rows, and what it was made of beside it; write the figures.
 
@@ -80,6 +82,15 @@ def evaluate(
     ``reuse-settings`` trains the winner's settings in the other folds, whose speakers chose them.
     ``paper`` retrains them under the paper's own split.
 
+    Args:
+        run: a searched run.
+        mode: what is scored.
+        session: the connected Ray.
+        lease: of the run's folder.
+        storage: where features are kept.
+        watcher: who is told.
+        splits: those of the run, from a caller who has read its corpus already.
+
     Returns:
         The content of the evaluation file; predictions lie beside it.
 
@@ -88,17 +99,18 @@ def evaluate(
         DataError: a split leaks, or its audio is unusable.
     """
     spec, final = run.spec(), mode in ("fold", "nested")
-    own = (final_arm if final else winner_arm)(run, spec, storage)
+    splits = splits or RunSplits(run, storage)
+    own = (final_arm_on if final else _winner_arm)(run, spec, splits.of(spec))
     if mode == "fold":
         arms = [own]
     elif mode == "paper":
-        arms = [paper_arm(own, run.root / "refits-paper", storage)]
+        arms = [paper_arm(own, run.root / "refits-paper")]
         check_start(run, arms[0].audited)
     elif mode == "nested":
-        others = _nested_arms(run, spec, own, storage)
+        others = _nested_arms(run, spec, own, splits)
         arms = _in_order([own, *others])
     else:
-        arms = _in_order([own, *_reused_arms(run, spec, own, storage)])
+        arms = _in_order([own, *_reused_arms(run, spec, own, splits)])
     arms, results = run_arms(
         arms,
         spec,
@@ -139,23 +151,20 @@ def _calibrated(arms: Sequence[Arm], tables: Sequence[pa.Table]) -> Calibrated:
 
 def winner_arm(run: RunFolder, spec: SearchSpec, storage: Path) -> Arm:
     """The run's best trial, alone, on the fold that it was searched on."""
-    record, audited = best_record(run), split_of(run, spec, storage)
-    return _arm(run, spec, audited, single_model(run, spec, record))
+    return _winner_arm(run, spec, RunSplits(run, storage).of(spec))
 
 
 def final_arm(run: RunFolder, spec: SearchSpec, storage: Path) -> Arm:
     """The run's final model on the fold that it was searched on."""
-    return _final_arm(run, spec, split_of(run, spec, storage))
+    return final_arm_on(run, spec, RunSplits(run, storage).of(spec))
 
 
-def split_of(run: RunFolder, spec: SearchSpec, storage: Path) -> AuditedSplit:
-    """A split of which the weights that ``run`` started from know nothing that is held out."""
-    audited = prepare_split(spec, storage)
-    check_start(run, audited)
-    return audited
+def _winner_arm(run: RunFolder, spec: SearchSpec, audited: AuditedSplit) -> Arm:
+    return _arm(run, spec, audited, single_model(run, spec, best_record(run)))
 
 
-def _final_arm(run: RunFolder, spec: SearchSpec, audited: AuditedSplit) -> Arm:
+def final_arm_on(run: RunFolder, spec: SearchSpec, audited: AuditedSplit) -> Arm:
+    """The run's final model on a split that was made before."""
     record, model = best_record(run), load_final(run)
     if model is None or model.winner != record.trial:
         # Interrupted before it was made, or by an earlier version.
@@ -203,16 +212,15 @@ def other_specs(spec: SearchSpec, own: Arm) -> list[SearchSpec]:
     ]
 
 
-def _reused_arms(run: RunFolder, spec: SearchSpec, own: Arm, storage: Path) -> list[Arm]:
+def _reused_arms(run: RunFolder, spec: SearchSpec, own: Arm, splits: RunSplits) -> list[Arm]:
     arms = []
     for other in other_specs(spec, own):
         folder = run.root / "refits-reused" / f"fold-{other.protocol.fold}"
-        audited = split_of(run, other, storage)
-        arms.append(Arm(other, audited, own.config, own.identity, folder))
+        arms.append(Arm(other, splits.of(other), own.config, own.identity, folder))
     return arms
 
 
-def _nested_arms(run: RunFolder, spec: SearchSpec, own: Arm, storage: Path) -> list[Arm]:
+def _nested_arms(run: RunFolder, spec: SearchSpec, own: Arm, splits: RunSplits) -> list[Arm]:
     """The final models of the same search inside each other outer fold."""
     arms = []
     for other in other_specs(spec, own):
@@ -222,7 +230,7 @@ def _nested_arms(run: RunFolder, spec: SearchSpec, own: Arm, storage: Path) -> l
                 f"{inner.root}: no finished search inside fold {other.protocol.fold}: "
                 "raysearch evaluate --nested searches there"
             )
-        arms.append(_final_arm(inner, other, split_of(run, other, storage)))
+        arms.append(final_arm_on(inner, other, splits.of(other)))
     return arms
 
 

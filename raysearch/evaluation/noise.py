@@ -6,9 +6,10 @@ from typing import cast
 import pyarrow as pa
 
 from raysearch.evaluation.arm import Arm
-from raysearch.evaluation.evaluate import final_arm
+from raysearch.evaluation.evaluate import final_arm_on
 from raysearch.evaluation.figures import Figures, NoiseLevel, NoiseSweep, Where
 from raysearch.evaluation.predict import predict_arm
+from raysearch.evaluation.run_splits import RunSplits
 from raysearch.evaluation.scores import score
 from raysearch.evaluation.transductive_notes import transductive_notes
 from raysearch.files import write_json
@@ -28,7 +29,9 @@ def stored_noise(run: RunFolder) -> NoiseSweep | None:
     return cast("NoiseSweep", load_json(path)) if path.exists() else None
 
 
-def noise_sweep(run: RunFolder, storage: Path, watcher: Watcher) -> NoiseSweep:
+def noise_sweep(
+    run: RunFolder, storage: Path, watcher: Watcher, splits: RunSplits | None = None
+) -> NoiseSweep:
     """Score every seed's weights on clean and on noisy test rows; nothing is retrained.
 
     The noise is white, at each SNR the same for every system: seeded by the recording. By speaker,
@@ -38,6 +41,7 @@ def noise_sweep(run: RunFolder, storage: Path, watcher: Watcher) -> NoiseSweep:
         run: evaluated on its fold before, so that each seed has its weights.
         storage: where features are kept.
         watcher: who is told.
+        splits: those of the run, from a caller who has read its corpus already.
 
     Returns:
         ``levels``: for each SNR in dB (None is clean) the figures of ``score``.
@@ -45,7 +49,8 @@ def noise_sweep(run: RunFolder, storage: Path, watcher: Watcher) -> NoiseSweep:
     Raises:
         UserError: a seed's weights are not there.
     """
-    arm = final_arm(run, run.spec(), storage)
+    spec, splits = run.spec(), splits or RunSplits(run, storage)
+    arm = final_arm_on(run, spec, splits.of(spec))
     arm.check_weights()
     arm = arm.prepared(storage)
     levels: list[NoiseLevel] = []

@@ -3,7 +3,8 @@
 import time
 from pathlib import Path
 
-from raysearch.evaluation.evaluate import final_arm, is_over, other_specs, split_of
+from raysearch.evaluation.evaluate import final_arm_on, is_over, other_specs
+from raysearch.evaluation.run_splits import RunSplits
 from raysearch.evaluation.starting_point import begin_as
 from raysearch.ray_cluster.session import ClusterSession
 from raysearch.run_folder import RunFolder
@@ -18,7 +19,12 @@ __all__ = ["search_other_folds"]
 
 
 def search_other_folds(
-    run: RunFolder, session: ClusterSession, *, storage: Path, watcher: Watcher
+    run: RunFolder,
+    session: ClusterSession,
+    *,
+    storage: Path,
+    watcher: Watcher,
+    splits: RunSplits | None = None,
 ) -> None:
     """Search inside every outer fold but the run's own, each in a folder of its own.
 
@@ -29,6 +35,7 @@ def search_other_folds(
         session: the connected Ray.
         storage: where features are kept.
         watcher: who is told.
+        splits: those of the run, from a caller who goes on with them.
 
     Raises:
         UserError: the run has no model, or its protocol no other fold.
@@ -36,9 +43,10 @@ def search_other_folds(
         SearchInterruptedError: a signal; the next call goes on.
     """
     spec, started = run.spec(), time.time()
-    own = final_arm(run, spec, storage)
+    splits = splits or RunSplits(run, storage)
+    own = final_arm_on(run, spec, splits.of(spec))
     for other in other_specs(spec, own):
-        _search(run, other, session, storage, watcher, started)
+        _search(run, other, session, storage, watcher, started, splits)
 
 
 def _search(
@@ -48,6 +56,7 @@ def _search(
     features: Path,
     watcher: Watcher,
     started: float,
+    splits: RunSplits,
 ) -> None:
     fold = spec.protocol.fold
     inner = run.nested(fold)
@@ -56,7 +65,7 @@ def _search(
         inner.open(spec, resume=inner.spec_file.exists())
         if is_over(inner, spec):
             return
-        audited = split_of(run, spec, features)
+        audited = splits.of(spec)
         found = learned_by(run)
         note_data(inner, audited, found[1] if found else None)
         watcher.say(f"searching inside fold {fold}")

@@ -34,7 +34,7 @@ from raysearch.tuning.warm_start import warm_start as settings_of
 from raysearch.workers.open_pool import plan_for
 from raysearch.workers.pool import WorkerPool
 
-__all__ = ["HeldSearch", "named_run", "search"]
+__all__ = ["HeldSearch", "named_run", "search", "search_since"]
 
 
 def search(
@@ -46,8 +46,6 @@ def search(
     resume: bool = False,
     warm_start: Sequence[str | Path] = (),
     observers: Sequence[SearchObserver] = (),
-    of_space: bool = False,
-    started: float | None = None,
 ) -> Run:
     """Search for the best model, to its end or to the end of its budgets.
 
@@ -60,9 +58,6 @@ def search(
         resume: go on with the run of that name, or with the newest run of equal settings.
         warm_start: earlier runs whose best settings are tried first.
         observers: who is told of it while it runs.
-        of_space: whether ``spec`` comes from a space that the user named, not from the run that
-            is resumed: where the two differ, the error says so.
-        started: when the command began, in seconds since 1970; now by default.
 
     Returns:
         The finished run.
@@ -74,7 +69,33 @@ def search(
         InfrastructureError: workers, nodes or storage were lost for good; it can be resumed.
         SearchInterruptedError: a signal came; it can be resumed.
     """
-    started = time.time() if started is None else started
+    return search_since(
+        time.time(),
+        spec,
+        storage=storage,
+        name=name,
+        address=address,
+        resume=resume,
+        warm_start=warm_start,
+        observers=observers,
+    )
+
+
+def search_since(
+    started: float,
+    spec: SearchSpec,
+    *,
+    storage: str | Path,
+    name: str | None = None,
+    address: str | None = None,
+    resume: bool = False,
+    warm_start: Sequence[str | Path] = (),
+    observers: Sequence[SearchObserver] = (),
+) -> Run:
+    """Search as ``search`` does, for a command that began before this module was imported.
+
+    The run's times count from ``started``, in seconds since 1970.
+    """
     check_named(spec.search.objective, spec.search.scheduler)
     place, told = open_storage(str(storage).removeprefix("file://")), watcher_of(observers)
     kept = storage_of(place)
@@ -95,7 +116,7 @@ def search(
         given = _warm_start(warm_start, spec, run if resume else None, audited.split)
         spec = replace(spec, search=spec.search.model_copy(update={"warm_start": given}))
         about.append(given.line())
-    run.check(spec, resume=resume, of_space=of_space)
+    run.check(spec, resume=resume)
     with (
         kept.lease(run.root, told.say if resume else None) as lease,
         cluster_session(address, run.logs) as session,

@@ -1,7 +1,7 @@
 """What a submitted search leaves in its run, so that it outlives the cluster's head.
 
-``jobs/<submission>.json`` says when it began, how it ended and that it lives; ``.log`` beside it is
-all that it printed.
+``jobs/<submission>.json`` says when it began, whether it was accepted, how it ended and that it
+lives; ``.log`` beside it is all that it printed.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -41,6 +41,8 @@ class Record:
         heard: when it last said that it lives.
         ended: when it ended, if it told.
         exit_code: how.
+        accepted: whether its settings, data and storage were, and the run was its own; records of
+            earlier versions do not tell.
     """
 
     submission: str
@@ -49,6 +51,7 @@ class Record:
     heard: float
     ended: float | None = None
     exit_code: int | None = None
+    accepted: bool = False
 
     @property
     def state(self) -> str:
@@ -82,20 +85,26 @@ def records(run: Path) -> list[Record]:
 
 
 @contextmanager
-def recorded(run: Path, submission: str | None) -> Iterator[None]:
+def recorded(run: Path, submission: str | None) -> Iterator[Callable[[], None]]:
     """Keep the record and the log of this process while the ``with`` lasts.
 
     Args:
         run: the run's folder, held by this process.
         submission: the job's id; without one nothing is kept.
+
+    Yields:
+        What is to be called once the search is accepted; whoever submitted it waits for that.
     """
     if submission is None:
-        yield
+        yield lambda: None
         return
     now = time.time()
     record = Record(submission, socket.gethostname(), started=now, heard=now)
-    with _Beats(run, record), _copied_to(run / "jobs" / f"{submission}.log"):
-        yield
+    with (
+        _Beats(run, record) as beats,
+        _copied_to(run / "jobs" / f"{submission}.log"),
+    ):
+        yield beats.accept
 
 
 class _Beats:
@@ -105,7 +114,7 @@ class _Beats:
         self._record = record
         self._file = run / "jobs" / f"{record.submission}.json"
         self._sender = storage_of(run).sync(run)
-        self._done = threading.Event()
+        self._done, self._lock = threading.Event(), threading.Lock()
         self._thread = threading.Thread(target=self._beat, name="job record", daemon=True)
 
     def __enter__(self) -> "_Beats":
@@ -113,6 +122,12 @@ class _Beats:
         self._write(self._record)
         self._thread.start()
         return self
+
+    def accept(self) -> None:
+        """Write at once that the search is accepted."""
+        with self._lock:
+            self._record = replace(self._record, accepted=True)
+        self._tell()
 
     def __exit__(
         self,
@@ -134,10 +149,13 @@ class _Beats:
 
     def _beat(self) -> None:
         while not self._done.wait(BEAT_S):
-            # A store that is away for a moment does not end a search: the next beat tries again.
-            with contextlib.suppress(RaysearchError, OSError):
-                self._write(replace(self._record, heard=time.time()))
-                self._sender.send()
+            self._tell()
+
+    def _tell(self) -> None:
+        # A store that is away for a moment does not end a search: the next beat tries again.
+        with self._lock, contextlib.suppress(RaysearchError, OSError):
+            self._write(replace(self._record, heard=time.time()))
+            self._sender.send()
 
     def _write(self, record: Record) -> None:
         write_json(self._file, asdict(record))

@@ -17,7 +17,7 @@ import requests
 from ray.exceptions import RayError
 from ray.job_submission import JobSubmissionClient
 
-from raysearch.errors import InfrastructureError, MissingPathError, UserError
+from raysearch.errors import InfrastructureError, MissingPathError, UserError, first_line
 from raysearch.proxies import speak_directly
 from raysearch.ray_cluster.own_token import own_token
 from raysearch.ray_cluster.ray_internals import UPLOAD_LOGGER
@@ -196,8 +196,7 @@ class Jobs:
             RayError,
             RuntimeError,
         ) as error:
-            line = next(iter(str(error).splitlines()), type(error).__name__)
-            raise InfrastructureError(f"{self.address}: {line}") from None
+            raise InfrastructureError(f"{self.address}: {first_line(error)}") from None
 
 
 def _authorization() -> dict[str, str]:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AuditedSplit",
     "FeatureBank",
+    "audited_split",
     "prepare_features",
     "prepare_split",
     "tier_for",
@@ -123,7 +124,11 @@ def prepare_split(spec: SearchSpec, storage: Path) -> AuditedSplit:
             headers cannot be read; test rows are looked at when they are evaluated.
     """
     check_prerequisites(spec)
-    corpus = read_corpus(spec.corpus, storage)
+    return audited_split(spec, read_corpus(spec.corpus, storage))
+
+
+def audited_split(spec: SearchSpec, corpus: Corpus) -> AuditedSplit:
+    """Split a corpus that was read, and audit the split; raises DataError as ``prepare_split``."""
     splits = inner_splits(corpus, spec.protocol, spec.search.inner_folds)
     audits = [audit(split) for split in splits]
     for verdict in audits:

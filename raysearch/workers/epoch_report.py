@@ -50,6 +50,12 @@ class EpochReport:
     fault: Fault = Fault.SETTINGS
     slot_lost: bool = False
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """Its numbers by name, for whoever shows them."""
+        told = {"number": self.number, "epoch": self.epoch, "train_s": self.train_s}
+        return {**self.metrics, **told}
+
 
 # To a caller whose booking has passed. It knows which trial it asked for.
 SUPERSEDED = EpochReport(-1, failed="superseded", done=True)

@@ -1,8 +1,8 @@
 """What a slot is doing, as Ray metrics: one series a run and slot for Prometheus and Grafana."""
 
-from ray.util.metrics import Gauge
+from collections.abc import Mapping
 
-from raysearch.workers.epoch_report import EpochReport
+from ray.util.metrics import Gauge
 
 __all__ = ["SlotGauges"]
 
@@ -30,10 +30,8 @@ class SlotGauges:
         for gauge in self._gauges.values():
             gauge.set_default_tags({"run": run, "slot": str(slot)})
 
-    def show(self, report: EpochReport) -> None:
-        """Set all gauges from one epoch's ``report``."""
-        told = {"number": report.number, "epoch": report.epoch, "train_s": report.train_s}
-        values = {**report.metrics, **told}
+    def show(self, figures: Mapping[str, float]) -> None:
+        """Set the gauges of which there are ``figures``."""
         for name, gauge in self._gauges.items():
-            if name in values:
-                gauge.set(values[name])
+            if name in figures:
+                gauge.set(figures[name])

@@ -139,7 +139,7 @@ class WorkerGroupHost(ChannelFront):
             if not report.failed:
                 self._restarts = 0
                 if self._gauges:
-                    self._gauges.show(report)
+                    self._gauges.show(report.figures)
                 running.took(report)
             return report
 

@@ -13,6 +13,7 @@ from ports import free_ports
 from small_command import SMALL
 
 from raysearch.ledger import read
+from raysearch.service.job_record import records
 from raysearch.storage.objects import ObjectStore
 from raysearch.storage.segments import fetch_ledger
 
@@ -74,6 +75,7 @@ def test_two_searches_share_the_cluster_and_outlive_it(head, tmp_path):
         sent = raysearch("submit", *both, f"--name={name}", env=head)
         assert sent.returncode == 0, sent.stdout + sent.stderr
         assert f"run: {storage}/{name}" in sent.stdout
+        assert records(storage / name)[0].accepted
         assert sent.stderr == ""
     logs = {name: raysearch("logs", name, "--follow", env=head).stdout for name in ("one", "two")}
     for log in logs.values():

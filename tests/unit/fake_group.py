@@ -12,6 +12,10 @@ from raysearch.workers.host import WorkerGroupHost
 from raysearch.workers.trial_task import TrialTask
 
 DIES, HANGS = "dies", "hangs"
+# Faults of a group of two: the first trial's first epoch fails everywhere.
+EVERY_RANK = {
+    (0, rank, "epoch", 1): Outcome(error="NonFiniteLossError: loss is nan") for rank in (0, 1)
+}
 
 
 def task(number=0, attempt=1, resume=None, run="run"):
@@ -169,3 +173,13 @@ async def begin(host, number=0, booking=0, **rest):
     """Assign a trial and start it."""
     await host.assign(task(number, **rest), booking)
     return await host.begin(booking)
+
+
+def failure(reason):
+    """What is told of a trial that its slot has failed at its first start."""
+    return {"failed": reason, "attempt": 1, "fault": "slot"}
+
+
+async def steps(host, count, booking=0, first=0):
+    """The next ``count`` reports of a trial."""
+    return [await host.step(booking, index) for index in range(first, first + count)]

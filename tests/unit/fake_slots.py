@@ -16,6 +16,7 @@ from raysearch.workers.epoch_report import EpochReport
 
 CHECKPOINT_BYTES = 1 << 20
 SPACE = SearchSpec.load("emohrnet-gpu").space.fields
+SEARCHED = ("training.learning_rate", "model.dropout", "training.label_smoothing")
 
 
 def small_spec(keep=("training.learning_rate", "model.dropout"), **settings):
@@ -35,6 +36,12 @@ def small_spec(keep=("training.learning_rate", "model.dropout"), **settings):
     # So few that a search proposes some of them twice.
     widths = [("space.model.width", {"choice": [8, 12, 16]})] if "model.width" in keep else []
     return SearchSpec.load("emohrnet-gpu", [*dropped, *widths, *settings.items()])
+
+
+def pausing_spec(fields=SEARCHED, **settings):
+    """Settings of a search whose trials pause, at rungs of 1 and 2 epochs of 4."""
+    settings = {"search__trials": 9, "search__published_first": False, **settings}
+    return small_spec(fields, search__scheduler="promote", **settings)
 
 
 def problem_of(spec, common=None):

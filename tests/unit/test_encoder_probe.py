@@ -1,7 +1,5 @@
 """The encoder probe: what is stored for it, and what learns of an encoder."""
 
-# Axis letters name tensor shapes.
-
 import numpy as np
 import pytest
 import tiny_encoder
@@ -10,14 +8,12 @@ import torch
 from tiny_data import TinyData
 from tiny_encoder import NUM_LAYERS, STYLES, WIDTH
 
-from raysearch.errors import ConfigError
 from raysearch.features.extractor import StreamShape
 from raysearch.features.ssl import Ssl, SslConfig
 from raysearch.models.encoder_probe import EncoderProbe, EncoderProbeConfig
 from raysearch.models.layers.side_statistics import masked_mean_std
 from raysearch.models.layers.ssl_frames import layer_at
 from raysearch.models.layers.statistics_pooling import StatisticsPooling
-from raysearch.prerequisites import feature_sets
 from raysearch.spec import SearchSpec
 from raysearch.training.checkpoint import load_tensors, load_weights, save_tensors
 from raysearch.training.data import Batch
@@ -25,10 +21,20 @@ from raysearch.training.learner import Learner
 from raysearch.training.training_sections import SpecAugmentConfig, TrainingConfig
 
 NUM_CLASSES = 3
+
+
 CLIP_SAMPLES = 9600  # 29 frames of the tiny encoder
+
+
 TUNED = ("last_n", "lora", "all")
+
+
 ENCODERS = (*STYLES, "whisper")
+
+
 LENGTHS = [CLIP_SAMPLES, 4000, 400, 10]
+
+
 WEIGHTED = StreamShape(3 * WIDTH, 29, frames_per_second=50, kind="frames", num_layers=3)
 
 
@@ -267,35 +273,6 @@ def test_a_frozen_encoder_is_no_part_of_the_network(tmp_path):
         assert model.num_params == num_mixed + (2 * WIDTH + 1) * NUM_CLASSES
 
 
-def test_the_stream_follows_from_what_the_model_is_told():
-    def stream(*settings):
-        return SearchSpec.load("ssl", settings).base.used_features["ssl"]
-
-    def told(*settings):
-        found = stream(*settings)
-        return found.mode, found.pool, found.layer
-
-    # One set of all layers' statistics serves every depth.
-    for depth in ("0.25", "1.0", "mixture"):
-        assert told(f"model.depth={depth}") == ("frozen", "mean_std", "weighted")
-    attentive = "model.pooling=attentive"
-    # HuBERT-base's twelve, as long as no weights are given.
-    assert told(attentive, "model.depth=0.5") == ("frozen", "none", 6)
-    assert told(attentive, "model.depth=mixture") == ("frozen", "none", "weighted")
-    for tune in TUNED:
-        assert told(f"model.tune={tune}", "model.depth=1.0") == ("tuned", "none", 12)
-
-
-def test_a_search_computes_few_sets_of_features():
-    assert len(feature_sets(SearchSpec.load("ssl"))) == 1
-    streams = [sets["ssl"] for sets in feature_sets(SearchSpec.load("ssl-gpu"))]
-    assert sum(stream.pool == "mean_std" for stream in streams) == 1
-    assert {stream.layer for stream in streams if stream.mode == "tuned"} == {
-        *(3, 6, 9, 12),
-        "weighted",
-    }
-
-
 @pytest.mark.parametrize(
     ("depth", "num_layers", "layer"),
     [(0.5, 12, 6), (0.5, 4, 2), (0.5, 1, 1), (0.25, 3, 1), (1.0, 24, 24), (0.01, 12, 1)],
@@ -307,38 +284,6 @@ def test_depth_is_a_share_of_the_layers(depth, num_layers, layer):
     x_BTF = torch.randn(2, 9, num_layers * WIDTH)
     expected = x_BTF[:, :, (layer - 1) * WIDTH : layer * WIDTH]
     torch.testing.assert_close(model.frames(x_BTF, torch.tensor([9, 9]))[0], expected)
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"features.ssl.mode": "tuned"}, r"follows from model\.tune here: leave it out"),
-        ({"features.ssl.pool": "mean_std"}, r"follows from model\.pooling here: leave it out"),
-        ({"features.ssl.layer": 6}, r"follows from model\.depth here: leave it out"),
-    ],
-)
-def test_the_stream_is_not_told_twice(settings, message):
-    with pytest.raises(ConfigError, match=message):
-        SearchSpec.load("ssl", list(settings.items()))
-
-
-def test_only_an_encoder_can_be_tuned():
-    data = {
-        "name": "x",
-        "features": {"ssl": {"extractor": "mfcc"}},
-        "model": {"name": "encoder_probe", "tune": "lora"},
-    }
-    with pytest.raises(ConfigError, match=r"features\.ssl is made by 'mfcc'"):
-        SearchSpec.from_dict(data)
-    data["model"]["tune"] = "frozen"
-    assert SearchSpec.from_dict(data).base.used_features["ssl"].extractor == "mfcc"
-
-
-def test_statistics_are_refused_where_frames_are_needed():
-    with pytest.raises(ConfigError, match="set pool to none"):
-        SearchSpec.load("mfhca", ["features.ssl.mode=tuned", "features.ssl.pool=mean_std"])
-    with pytest.raises(ConfigError, match=r"MFHCA reads frames: set features\.ssl\.pool to none"):
-        SearchSpec.load("mfhca", ["features.ssl.pool=mean_std"])
 
 
 @pytest.mark.parametrize(("pooling", "kept"), [("mean_std", slice(None)), ("mean", slice(0, 1))])

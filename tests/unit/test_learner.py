@@ -18,18 +18,21 @@ from raysearch.errors import DataError, NonFiniteLossError
 from raysearch.models.base import ModelConfig
 from raysearch.models.model_table import model_config
 from raysearch.training.checkpoint import load_tensors
-from raysearch.training.data import Batch
 from raysearch.training.inputs import INPUTS, load_inputs
 from raysearch.training.learner import Learner
-from raysearch.training.normalise import normalise_by_bin, normalise_by_utterance
 from raysearch.training.predictions import PREDICTIONS, Predictions
-from raysearch.training.scoring import Scores, objective_value, score_batches, validation_metrics
 from raysearch.training.training_sections import SpecAugmentConfig, TrainingConfig
 from raysearch.training.trial_state import BEST, LAST
 
 LSTM = model_config({"name": "lstm", "hidden": 8, "layers": 1, "dropout": 0.1})
+
+
 CPU = torch.device("cpu")
+
+
 OFF = SpecAugmentConfig(freq_mask_count=0, time_mask_count=0, time_shift=0)
+
+
 EVERYTHING = {
     "optimizer": "adamw", "schedule": "cosine", "warmup_epochs": 1, "class_weight": "sqrt",
     "label_smoothing": 0.1, "mixup_alpha": 0.4, "gradient_clip": 1.0, "precision": "bf16",
@@ -247,62 +250,6 @@ def test_a_rank_without_rows_lets_cudnn_differentiate_recurrent_layers() -> None
     trial._fit._step(batch)  # type: ignore[union-attr]
     assert modes == {nn.LSTM: {True}, nn.Dropout: {False}}
     assert trial.model.training
-
-
-def test_utterance_statistics_come_from_valid_frames() -> None:
-    x_BTF = torch.randn(2, 20, 4) * 3 + 5
-    x_BTF[1, 12:] = -11.5
-    out = normalise_by_utterance(x_BTF, torch.tensor([20, 12]))
-    torch.testing.assert_close(out[1, :12].mean(0), torch.zeros(4), atol=1e-5, rtol=0)
-    torch.testing.assert_close(out[1, :12].std(0, unbiased=False), torch.ones(4), atol=1e-3, rtol=0)
-    assert (out[1, 12:] < -1).all()
-    constant = normalise_by_utterance(torch.full((1, 6, 2), 7.0), torch.tensor([6]))
-    assert torch.equal(constant, torch.zeros(1, 6, 2))
-
-
-def test_bin_statistics_are_applied_and_clamped() -> None:
-    x_BTF = torch.tensor([[[3.0, 1000.0]]])
-    out = normalise_by_bin(x_BTF, torch.tensor([1.0, 0.0]), torch.tensor([2.0, 1.0]))
-    torch.testing.assert_close(out, torch.tensor([[[1.0, 10.0]]]), rtol=1e-4, atol=0)
-
-
-def test_windows_of_an_utterance_are_averaged_across_batches() -> None:
-    model = torch.nn.Module()
-    model.forward = lambda inputs, lengths: inputs["mel"][:, 0]  # type: ignore[method-assign]
-    logits = torch.randn(5, 3)
-    index, labels = torch.tensor([7, 2, 7, 2, 7]), torch.tensor([1, 0, 1, 0, 1])
-    batches = [
-        Batch({"mel": logits[part, None]}, {"mel": torch.ones(len(part)).long()}, labels[part], 5,
-              index[part])
-        for part in (torch.tensor([0, 1, 2]), torch.tensor([], dtype=torch.long),
-                     torch.tensor([3, 4]))
-    ]  # fmt: skip
-
-    def as_they_are(batch: Batch) -> Any:
-        return batch.inputs, batch.lengths
-
-    scores = score_batches(model, batches, as_they_are, 3, torch.autocast("cpu", enabled=False))  # type: ignore[arg-type]
-    assert scores.index.tolist() == [2, 7]
-    assert scores.labels.tolist() == [0, 1]
-    expected = logits.log_softmax(1)[index == 7].mean(0)
-    torch.testing.assert_close(scores.log_probs[1], expected.double(), rtol=1e-6, atol=1e-6)
-
-
-def test_totals_of_shares_give_the_metrics_of_the_whole() -> None:
-    log_probs = torch.randn(11, 3, dtype=torch.float64).log_softmax(1)
-    labels = torch.arange(11) % 3
-    whole = Scores(torch.arange(11), labels, log_probs).totals()
-    parts = [(0, 4), (4, 4), (4, 11)]
-    summed = sum(Scores(torch.arange(a, b), labels[a:b], log_probs[a:b]).totals() for a, b in parts)
-    assert validation_metrics(summed) == pytest.approx(validation_metrics(whole))  # type: ignore[arg-type]
-    assert whole[1] == whole[2:].sum() == 11
-
-
-def test_objectives_are_higher_for_the_better() -> None:
-    values = {"val_uar": 0.4, "val_loss": 1.5}
-    assert objective_value(values, "val_uar") == 0.4
-    assert objective_value(values, "val_loss") == -1.5
-    assert objective_value({"val_wa": math.nan}, "val_wa") == -math.inf
 
 
 # Batches of 5 are uneven over two ranks; of 1, rank 1's share is always empty.

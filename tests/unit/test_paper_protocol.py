@@ -31,7 +31,7 @@ def arm(space, table, *settings):
     corpus = [("corpus.name", "manifest"), ("corpus.data", str(table))]
     spec = SearchSpec.load(space, [*corpus, *settings])
     own = Arm(spec, prepare_split(spec, table.parent), spec.base, "t", table, table.parent)
-    return own, paper_arm(own, table.parent / "paper", table.parent)
+    return own, paper_arm(own, table.parent / "paper")
 
 
 def names(rows):

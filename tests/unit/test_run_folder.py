@@ -6,7 +6,7 @@ import os
 import pytest
 from fake_slots import small_spec
 
-from raysearch.errors import MissingPathError, RunExistsError, UserError
+from raysearch.errors import MissingPathError, OtherSettingsError, RunExistsError, UserError
 from raysearch.ledger import Ledger
 from raysearch.run_folder import RACE, RunFolder, newest_equal_run, write_json, write_text
 from raysearch.spec import SearchSpec
@@ -161,13 +161,9 @@ def test_a_run_from_before_trials_paused_goes_on_without_its_space(tmp_path):
     told = {"search__scheduler": "asha", "search__grace_epochs": 2, "search__noise": 1.0}
     run = opened(tmp_path / "run", small_spec(**told))
     now = SearchSpec.load("cnn")
-    with pytest.raises(RunExistsError) as refused:
-        run.check(now, resume=True, of_space=True)
+    with pytest.raises(OtherSettingsError) as refused:
+        run.check(now, resume=True)
     message = str(refused.value)
     assert "search.scheduler: asha -> promote" in message
     assert "search.grace_epochs: 2 -> None" in message
-    assert message.endswith("; leave --space out to go on with the run's own settings")
-    with pytest.raises(RunExistsError) as refused:
-        run.check(now, resume=True)  # of --set alone: there is no --space to leave out
-    assert "--space" not in str(refused.value)
     run.check(run.spec(), resume=True)

@@ -63,6 +63,18 @@ def test_auto_asks_for_a_name(capsys, tmp_path):
     assert "--resume auto asks for --name RUN" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("space", [["--space=cnn"], []])
+def test_who_names_a_space_may_leave_it_out(tmp_path, capsys, space):
+    """Refused before Ray is started; of other settings alone there is no space to leave out."""
+    RunFolder(tmp_path / "one").open(SearchSpec.load("cnn"), resume=False)
+    given = ["--name=one", "--resume", "--seed=5", f"--storage={tmp_path}"]
+    assert run_command(["run", *space, *given]) == 2
+    told = capsys.readouterr().err
+    assert "cannot resume with other settings: search.seed: 0 -> 5" in told
+    hint = "; leave --space out to go on with the run's own settings"
+    assert told.rstrip().endswith(hint) == bool(space)
+
+
 def test_a_storage_that_is_none_is_one_line(capsys):
     assert run_command(["run", "--space=cnn", "--storage=ftp://x/y"]) == 2
     assert capsys.readouterr().err.startswith("raysearch: 'ftp://x/y': no storage")

@@ -12,9 +12,12 @@ import pytest
 from raysearch.errors import DataError, InfrastructureError, SearchInterruptedError, UserError
 from raysearch.service import bundle
 from raysearch.service import job_record as record
+from raysearch.service.acceptance import Acceptance
 from raysearch.service.bundle import SPACE, pack
 from raysearch.service.job_record import recorded, records
+from raysearch.service.jobs import Job
 from raysearch.spec import SearchSpec
+from raysearch.storage.replica import open_storage
 
 
 def names(folder):
@@ -129,6 +132,49 @@ def test_a_record_tells_how_it_ended_and_keeps_what_was_printed(tmp_path, capfd)
         assert records(tmp_path)[0].state == state
         assert str(error) in records(tmp_path)[0].log(tmp_path)
     assert len(records(tmp_path)) == 5
+
+
+def job_at(storage):
+    return Job("one.1", "one", str(storage), "RUNNING", None, None, None)
+
+
+def test_a_job_is_accepted_once_its_record_says_so(tmp_path):
+    acceptance, run = Acceptance(job_at(tmp_path)), tmp_path / "one"
+    assert not acceptance.given("")
+    with recorded(run, "one.1") as accept:
+        assert not acceptance.given("raysearch: looking at the data")
+        accept()
+        assert acceptance.given("")
+    assert acceptance.given(""), "its end takes nothing back"
+    assert [(r.accepted, r.state) for r in records(run)] == [(True, "finished")]
+
+
+def test_the_record_in_a_bucket_is_read_too(tmp_path, bucket, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    acceptance, run = Acceptance(job_at(bucket)), open_storage(bucket) / "one"
+    with recorded(run, "one.1") as accept:
+        assert not acceptance.given("")
+        accept()
+        assert acceptance.given("")
+
+
+@pytest.mark.parametrize("storage", ["/not/here", "s3://no-such-bucket/x"])
+def test_where_the_run_cannot_be_read_the_log_tells(bucket, storage):
+    acceptance = Acceptance(job_at(storage))
+    assert not acceptance.given("features: 3 sets\nthe run: none")
+    assert acceptance.given("corpus: demo\nrun: /not/here/one\n")
+
+
+def test_a_record_of_an_earlier_version_leaves_it_to_the_log(tmp_path):
+    with recorded(tmp_path / "one", "one.1") as accept:
+        accept()
+    path = tmp_path / "one" / "jobs" / "one.1.json"
+    earlier = json.loads(path.read_text())
+    del earlier["accepted"]
+    path.write_text(json.dumps(earlier))
+    acceptance = Acceptance(job_at(tmp_path))
+    assert (acceptance.given(""), acceptance.given("run: x")) == (False, True)
+    assert records(tmp_path / "one")[0].state == "finished"
 
 
 def test_without_a_job_nothing_is_kept(tmp_path):
