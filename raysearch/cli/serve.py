@@ -35,7 +35,7 @@ def serve(options: ServeOptions) -> int:
     facts = ServerFacts(_name(model.folder), model.labels, options.limits, token.digest)
     folder, nets = model.folder, len(model.nets)
     del model  # the replicas have their own
-    place = Place(options.host, options.port or _free_port(options.host))
+    place = Place(options.host, options.port or _free_port())
     console = plain_console()
     with (
         _ends_on_sigterm(),
@@ -80,9 +80,9 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _free_port(host: str) -> int:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.bind((host, 0))
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("", 0))
         port: int = probe.getsockname()[1]
     return port
 
@@ -95,6 +95,7 @@ def _show(console: Console, session: ClusterSession, place: Place, token: Server
         f"page:    {url}/" + (f"#token={token.text}" if token.made_here else ""),
         f"ask:     curl{header} --data-binary @speech.wav {url}/predict",
         f"health:  {url}/health",
+        f"logs:    {session.log_folder}/serve",
     ]
     if token.made_here:
         lines.append(f"token:   {token.text} (made for this time; --token-file keeps one)")

@@ -20,11 +20,11 @@ MOST_MIB = 512
 MOST_S = 24 * 3600
 
 EXAMPLES = """examples:
-  raysearch serve results/my-run                  a page, and POST /predict, for this machine
+  raysearch serve results/my-run              for this machine alone
   curl --data-binary @speech.wav http://127.0.0.1:8000/predict
   curl --data-binary @talk.mp3 'http://127.0.0.1:8000/predict?timeline=1'
   raysearch serve best/ --replicas 4 --host 0.0.0.0 --token-file token
-  raysearch serve best/ --address HEAD:6379       on a Ray cluster, where its head listens
+  raysearch serve best/ --address HEAD:6379   on a cluster; its head listens
 """
 
 
@@ -32,9 +32,10 @@ EXAMPLES = """examples:
 class ServeOptions:
     """``raysearch serve``: the final model behind HTTP, and a page to try it on.
 
-    ``POST /predict`` takes a recording as its body, in any format and rate that libsndfile reads,
-    and answers with JSON: label, probabilities and, with ``?timeline=1``, those of its windows.
-    ``GET /health`` tells that the server is ready. Nothing that is sent is kept.
+    ``POST /predict`` takes a recording as its body, in any format and rate that
+    libsndfile reads, and answers with JSON: label, probabilities and, with
+    ``?timeline=1``, those of its windows. ``GET /health`` tells that the server is
+    ready. Nothing that is sent is kept.
 
     Attributes:
         model: a run's folder, or its ``best/``.
