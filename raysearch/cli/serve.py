@@ -37,14 +37,15 @@ def serve(options: ServeOptions) -> int:
     del model  # the replicas have their own
     place = Place(options.host, options.port or _free_port())
     console = plain_console()
+    parts = f"{_count(options.replicas, 'replica')} of {_count(nets, 'net')}"
+    console.print(f"starting {facts.model}: {parts}", soft_wrap=True)
     with (
         _ends_on_sigterm(),
         tempfile.TemporaryDirectory(prefix="raysearch-") as logs,
         cluster_session(options.address, Path(logs), num_cpus=options.replicas) as session,
+        _ends_on_sigterm(),  # again: Ray, as it starts, takes the signal for itself
         serving(session, folder, facts, place, options.replicas),
     ):
-        parts = f"{_count(options.replicas, 'replica')} of {_count(nets, 'net')}"
-        console.print(f"serving {facts.model}: {parts}", soft_wrap=True)
         _show(console, session, place, token)
         try:
             while True:

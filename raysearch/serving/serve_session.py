@@ -1,5 +1,6 @@
 """Ray Serve for the duration of a ``with``: a model's replicas behind one address."""
 
+import logging
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from raysearch.serving.web_app import ServerFacts
 __all__ = ["Place", "serving"]
 
 _NAME = "raysearch"
+# Ray Serve's own lines, which go where the rest of Ray's go.
+_LOGGER = "ray.serve"
 _HOLDER = "raysearch-served-model"
 # A request that takes longer is given up; its recording may be as long as the limit lets it.
 _TIMEOUT_S = 600
@@ -53,6 +56,8 @@ def serving(
         ResourceError: fewer CPUs than replicas.
         InfrastructureError: it did not start.
     """
+    logger = logging.getLogger(_LOGGER)
+    logger.handlers, logger.propagate = [], True
     _check_room(session, replicas)
     _check_unserved()
     if session.local:

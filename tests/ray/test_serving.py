@@ -76,14 +76,15 @@ def test_the_verb_serves_until_it_is_told_to_end(finished, expected, tmp_path):
     command = [sys.executable, "-m", "raysearch", "serve", str(best), "--replicas=2"]
     command += [f"--port={port}", "--max-mib=1", "--max-seconds=5"]
     url = f"http://127.0.0.1:{port}"
-    log = tmp_path / "stderr"
-    with log.open("w") as stderr:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
-    family = []
-    try:
+    log, family = tmp_path / "stderr", []
+    with (
+        log.open("w") as stderr,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True) as process,
+        ended(process),
+    ):
         lines = list(iter(process.stdout.readline, "Ctrl-C ends it\n"))
         family = psutil.Process(process.pid).children(recursive=True)
-        assert lines[0] == "serving run: 2 replicas of 2 nets\n"
+        assert lines[0] == "starting run: 2 replicas of 2 nets\n"
         assert f"page:    {url}/\n" in lines
         assert requests.get(f"{url}/health", timeout=60).json()["status"] == "ok"
         assert "<h1>Emotion in a recording</h1>" in requests.get(url, timeout=60).text
@@ -93,12 +94,18 @@ def test_the_verb_serves_until_it_is_told_to_end(finished, expected, tmp_path):
         assert ask(url, seconds(6)).status_code == 422
         windows = ask(url, seconds(4), params={"timeline": "1"}).json()["timeline"]
         assert [one["end_s"] for one in windows] == [3.0, 4.0]
-    finally:
-        process.send_signal(signal.SIGTERM)
-        code = process.wait(60)
-    assert (code, log.read_text()) == (0, "raysearch: ending\n")
+    assert (process.returncode, log.read_text()) == (0, "raysearch: ending\n")
     assert family
     assert living(family) == [], "nothing is left running"
+
+
+@contextlib.contextmanager
+def ended(process):
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
 
 
 def seconds(number):
