@@ -9,20 +9,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from rich.console import Console
-
 from raysearch.cli.failures import tell
 from raysearch.cli.named_model import model_at
 from raysearch.cli.serve_options import ServeOptions
 from raysearch.cli.terminal import plain_console
 from raysearch.errors import UserError
 from raysearch.inference.emotion_model import EmotionModel
+from raysearch.ray_cluster.resources import local_node
 from raysearch.ray_cluster.session import ClusterSession, cluster_session
 from raysearch.serving.bearer import ServerToken, given_token, is_loopback
-from raysearch.serving.serve_session import Place, serving
+from raysearch.serving.serve_session import Place, check_room, serving
 from raysearch.serving.web_app import ServerFacts
 
-__all__ = ["serve"]
+__all__ = ["directions", "serve"]
 
 # Where a server listens that listens at every address of its machine.
 _EVERY = ("0.0.0.0", "::")
@@ -31,6 +30,8 @@ _EVERY = ("0.0.0.0", "::")
 def serve(options: ServeOptions) -> int:
     """Carry the verb out; it ends when it is interrupted, or told to end."""
     token = given_token(options.token_file, options.host)
+    if options.address in (None, "", "local"):
+        check_room(local_node(), options.replicas)
     model = _served(options)
     facts = ServerFacts(_name(model.folder), model.labels, options.limits, token.digest)
     folder, nets = model.folder, len(model.nets)
@@ -44,9 +45,10 @@ def serve(options: ServeOptions) -> int:
         tempfile.TemporaryDirectory(prefix="raysearch-") as logs,
         cluster_session(options.address, Path(logs), num_cpus=options.replicas) as session,
         _ends_on_sigterm(),  # again: Ray, as it starts, takes the signal for itself
-        serving(session, folder, facts, place, options.replicas),
+        serving(session, folder, facts, place, options.replicas, console.print),
     ):
-        _show(console, session, place, token)
+        for line in directions(session, place, token):
+            console.print(line, soft_wrap=True)
         try:
             while True:
                 time.sleep(3600)
@@ -88,8 +90,8 @@ def _free_port() -> int:
     return port
 
 
-def _show(console: Console, session: ClusterSession, place: Place, token: ServerToken) -> None:
-    """Where it is, and how it is asked."""
+def directions(session: ClusterSession, place: Place, token: ServerToken) -> list[str]:
+    """Where the server is, and how it is asked, in lines for the terminal."""
     url = f"http://{_host(session, place.host)}:{place.port}"
     header = ' -H "Authorization: Bearer $TOKEN"' if token.text else ""
     lines = [
@@ -101,10 +103,9 @@ def _show(console: Console, session: ClusterSession, place: Place, token: Server
     if token.made_here:
         lines.append(f"token:   {token.text} (made for this time; --token-file keeps one)")
     if not session.local and is_loopback(place.host):
-        lines.append("         on the cluster's head node alone: ssh -L carries the port elsewhere")
-    lines.append("Ctrl-C ends it")
-    for line in lines:
-        console.print(line, soft_wrap=True)
+        tunnel = f"ssh -L {place.port}:{place.host}:{place.port} HEAD"
+        lines.append(f"where:   on the cluster's head node alone; `{tunnel}` brings it here")
+    return [*lines, "Ctrl-C ends it"]
 
 
 def _host(session: ClusterSession, host: str) -> str:

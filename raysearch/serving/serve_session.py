@@ -2,7 +2,7 @@
 
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +13,13 @@ from ray.exceptions import RayError
 
 from raysearch.errors import InfrastructureError, ResourceError, UserError, first_line
 from raysearch.ray_cluster.ray_internals import SERVE_CONTROLLER, SERVE_NAMESPACE
+from raysearch.ray_cluster.resources import Node
 from raysearch.ray_cluster.session import NAMESPACE, ClusterSession
 from raysearch.serving.model_replica import MAX_ONGOING, HeldModel, ModelHolder, ModelReplica
 from raysearch.serving.packed_model import packed
 from raysearch.serving.web_app import ServerFacts
 
-__all__ = ["Place", "serving"]
+__all__ = ["Place", "check_room", "serving"]
 
 _NAME = "raysearch"
 # Ray Serve's own lines, which go where the rest of Ray's go.
@@ -40,7 +41,12 @@ class Place:
 
 @contextmanager
 def serving(
-    session: ClusterSession, folder: Path, facts: ServerFacts, place: Place, replicas: int
+    session: ClusterSession,
+    folder: Path,
+    facts: ServerFacts,
+    place: Place,
+    replicas: int,
+    say: Callable[[str], None],
 ) -> Iterator[None]:
     """Serve the model of ``folder``; at the end nothing of it runs any more.
 
@@ -50,20 +56,20 @@ def serving(
         facts: what the server tells of itself.
         place: where it listens; on a cluster, its head node does.
         replicas: processes with the model, each on a CPU.
+        say: is told what a user waits for.
 
     Raises:
         UserError: the port is taken, or Ray Serve already runs on the cluster.
-        ResourceError: fewer CPUs than replicas.
         InfrastructureError: it did not start.
     """
     logger = logging.getLogger(_LOGGER)
     logger.handlers, logger.propagate = [], True
-    _check_room(session, replicas)
     _check_unserved()
     if session.local:
         _check_port(place)
         source: str | HeldModel = str(folder.absolute())
     else:
+        _say_lack(replicas, say)
         # Kept until the end: it is the holder's only reference.
         held = ray.remote(num_cpus=0, name=_HOLDER, namespace=NAMESPACE)(ModelHolder)
         holder = held.remote(packed(folder))
@@ -105,13 +111,23 @@ def _deploy(
         ) from error
 
 
-def _check_room(session: ClusterSession, replicas: int) -> None:
-    """An autoscaler may add nodes; a private Ray has what it has."""
-    cpus = int(ray.cluster_resources().get("CPU", 0))
-    if session.local and cpus < replicas:
+def check_room(node: Node, replicas: int) -> None:
+    """Refuse more replicas than a private Ray on ``node`` has CPUs.
+
+    Raises:
+        ResourceError: it has fewer.
+    """
+    if node.cpus < replicas:
         raise ResourceError(
-            f"--replicas {replicas}: each takes a CPU, and this machine grants {cpus}"
+            f"--replicas {replicas}: each takes a CPU, and this machine grants {node.cpus:g}"
         )
+
+
+def _say_lack(replicas: int, say: Callable[[str], None]) -> None:
+    """On a cluster they wait: others may end, or an autoscaler add nodes."""
+    free = int(ray.available_resources().get("CPU", 0))
+    if free < replicas:
+        say(f"waiting for CPUs: each replica takes one, and {free} of the cluster's are free")
 
 
 def _check_unserved() -> None:

@@ -130,17 +130,18 @@ def test_nodes_of_a_cluster_are_sent_the_model(cluster, finished, expected):
     best, paths = finished
     elsewhere = dataclasses.replace(cluster, local=False)
     facts = ServerFacts("a-run", ("angry", "calm", "sad"), Limits(), ServerToken(TOKEN).digest)
-    place = Place("127.0.0.1", *free_ports(1))
+    place, said = Place("127.0.0.1", *free_ports(1)), []
     url = f"http://127.0.0.1:{place.port}"
-    with serving(elsewhere, best, facts, place, 1):
+    with serving(elsewhere, best, facts, place, 1, said.append):
         assert ask(url, paths[0].read_bytes()).status_code == 401
         check_answers(url, paths, expected, headers={"Authorization": f"Bearer {TOKEN}"})
         with (
             pytest.raises(UserError, match="already runs on this cluster"),
-            serving(elsewhere, best, facts, place, 1),
+            serving(elsewhere, best, facts, place, 1, said.append),
         ):
             pass
         assert requests.get(f"{url}/health", timeout=60).ok, "the first one goes on"
+    assert said == [], "there was a CPU"
     with pytest.raises(ValueError, match="Failed to look up actor"):
         ray.get_actor(SERVE_CONTROLLER, namespace=SERVE_NAMESPACE)
     with pytest.raises(requests.ConnectionError):

@@ -7,19 +7,25 @@ from tiny_encoder import write_file
 
 import raysearch
 from raysearch.__main__ import main
+from raysearch.cli import serve_options
+from raysearch.cli.serve import directions
 from raysearch.errors import DataError, UserError
 from raysearch.features.audio import Waveform, read_waveform
+from raysearch.ray_cluster.session import ClusterSession
 from raysearch.serving.answer import Question
-from raysearch.serving.bearer import VARIABLE, given_token, is_loopback, may_enter
+from raysearch.serving.bearer import VARIABLE, ServerToken, given_token, is_loopback, may_enter
 from raysearch.serving.model_replica import batch_size
 from raysearch.serving.packed_model import packed, unpacked
+from raysearch.serving.serve_session import Place
 
 LONG = "0123456789abcdef"
+OPEN = ServerToken("")
 
 
 @pytest.fixture(autouse=True)
-def _no_token(monkeypatch):
-    monkeypatch.delenv(VARIABLE, raising=False)
+def _plain_environment(monkeypatch):
+    for name in (VARIABLE, "RAY_ADDRESS"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def test_a_server_for_this_machine_alone_needs_no_token():
@@ -104,6 +110,7 @@ def test_no_file_is_unpacked_elsewhere():
     ("option", "said"),
     [
         ("--replicas=0", "--replicas 0: from 1 to"),
+        ("--replicas=1000", "--replicas 1000: each takes a CPU, and this machine grants"),
         ("--port=70000", "--port 70000: from 0 to 65535"),
         ("--max-mib=999", "--max-mib 999: from 1 to 512"),
         ("--max-seconds=0", "--max-seconds 0"),
@@ -115,6 +122,13 @@ def test_what_cannot_be_meant_is_told(tmp_path, capsys, option, said):
     assert said in capsys.readouterr().err
 
 
+def test_a_missing_package_names_the_extra(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(serve_options, "NEEDED", ("starlette", "no_such_package"))
+    assert main(["serve", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert said == "raysearch: serve needs no_such_package: pip install 'raysearch[serve]'\n"
+
+
 def test_no_model_is_told(tmp_path, capsys):
     assert main(["serve", str(tmp_path / "none")]) == 2
     assert "no such folder" in capsys.readouterr().err
@@ -124,3 +138,31 @@ def test_a_model_that_normalises_by_speaker_is_not_served(tmp_path, capsys):
     run, _, _ = finished_run(tmp_path, normalise="speaker")
     assert main(["serve", str(run.root)]) == 2
     assert "and a request brings one" in capsys.readouterr().err
+
+
+def directions_of(host, token=OPEN, *, local=True):
+    session = ClusterSession("10.0.0.7:6379", None, local, "/tmp/ray/logs")
+    return "\n".join(directions(session, Place(host, 8000), token))
+
+
+def test_it_tells_where_it_is():
+    told = directions_of("127.0.0.1")
+    assert "page:    http://127.0.0.1:8000/\n" in told
+    assert "ask:     curl --data-binary @speech.wav http://127.0.0.1:8000/predict\n" in told
+    assert "token" not in told
+    assert "http://[::1]:8000/health" in directions_of("::1")
+
+
+def test_a_token_that_was_made_is_told_and_a_given_one_is_not():
+    made = directions_of("10.0.0.7", ServerToken(LONG, made_here=True))
+    assert f"page:    http://10.0.0.7:8000/#token={LONG}\n" in made
+    assert f"token:   {LONG} (made" in made
+    given = directions_of("10.0.0.7", ServerToken(LONG))
+    assert LONG not in given
+    assert '-H "Authorization: Bearer $TOKEN"' in given
+
+
+def test_on_a_cluster_its_head_listens():
+    assert "page:    http://10.0.0.7:8000/" in directions_of("0.0.0.0", local=False)
+    assert "ssh -L 8000:127.0.0.1:8000 HEAD" in directions_of("127.0.0.1", local=False)
+    assert "ssh" not in directions_of("127.0.0.1")
