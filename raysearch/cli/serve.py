@@ -18,7 +18,7 @@ from raysearch.inference.emotion_model import EmotionModel
 from raysearch.ray_cluster.resources import local_node
 from raysearch.ray_cluster.session import ClusterSession, cluster_session
 from raysearch.serving.bearer import ServerToken, given_token, is_loopback
-from raysearch.serving.serve_session import Place, check_room, serving
+from raysearch.serving.serve_session import Place, check_port, check_room, serving
 from raysearch.serving.web_app import ServerFacts
 
 __all__ = ["directions", "serve"]
@@ -30,13 +30,14 @@ _EVERY = ("0.0.0.0", "::")
 def serve(options: ServeOptions) -> int:
     """Carry the verb out; it ends when it is interrupted, or told to end."""
     token = given_token(options.token_file, options.host)
+    place = Place(options.host, options.port or _free_port())
     if options.address in (None, "", "local"):
         check_room(local_node(), options.replicas)
+        check_port(place)
     model = _served(options)
     facts = ServerFacts(_name(model.folder), model.labels, options.limits, token.digest)
     folder, nets = model.folder, len(model.nets)
     del model  # the replicas have their own
-    place = Place(options.host, options.port or _free_port())
     console = plain_console()
     parts = f"{_count(options.replicas, 'replica')} of {_count(nets, 'net')}"
     console.print(f"starting {facts.model}: {parts}", soft_wrap=True)

@@ -10,9 +10,9 @@ import ray
 from ray import serve
 from starlette.applications import Starlette
 
-from raysearch.features.audio import AudioError, Waveform
+from raysearch.features.audio import Waveform
 from raysearch.inference.emotion_model import EmotionModel, load
-from raysearch.serving.answer import Answer, Question, answered
+from raysearch.serving.answer import Answer, Question, in_turn
 from raysearch.serving.packed_model import PackedFiles, unpacked
 from raysearch.serving.web_app import ServerFacts, WebApp
 
@@ -81,12 +81,9 @@ class ModelReplica:
         batch_wait_timeout_s=_BATCH_WAIT_S,
         batch_size_fn=batch_size,
     )
-    async def answers(self, questions: list[Question]) -> list[Answer | AudioError]:
+    async def answers(self, questions: list[Question]) -> list[Answer | Exception]:
         """The answers to questions that came together, each recording scored alone."""
-        return await asyncio.to_thread(self._in_turn, questions)
-
-    def _in_turn(self, questions: Sequence[Question]) -> list[Answer | AudioError]:
-        return [answered(self._model, question) for question in questions]
+        return await asyncio.to_thread(in_turn, self._model, questions)
 
 
 def _ready(source: str | HeldModel) -> EmotionModel:

@@ -19,7 +19,7 @@ from raysearch.serving.model_replica import MAX_ONGOING, HeldModel, ModelHolder,
 from raysearch.serving.packed_model import packed
 from raysearch.serving.web_app import ServerFacts
 
-__all__ = ["Place", "check_room", "serving"]
+__all__ = ["Place", "check_port", "check_room", "serving"]
 
 _NAME = "raysearch"
 # Ray Serve's own lines, which go where the rest of Ray's go.
@@ -59,14 +59,13 @@ def serving(
         say: is told what a user waits for.
 
     Raises:
-        UserError: the port is taken, or Ray Serve already runs on the cluster.
+        UserError: Ray Serve already runs on the cluster.
         InfrastructureError: it did not start.
     """
     logger = logging.getLogger(_LOGGER)
     logger.handlers, logger.propagate = [], True
     _check_unserved()
     if session.local:
-        _check_port(place)
         source: str | HeldModel = str(folder.absolute())
     else:
         _say_lack(replicas, say)
@@ -106,8 +105,9 @@ def _deploy(
         serve.start(proxy_location="HeadOnly", http_options=options)
         serve.run(deployment.bind(source, facts), name=_NAME, route_prefix="/")
     except (RayError, RuntimeError, TimeoutError, ValueError) as error:
+        why = first_line(getattr(error, "cause", None) or error)  # what one of its actors met
         raise InfrastructureError(
-            f"Ray Serve did not start: {first_line(error)}; its logs: {session.log_folder}/serve"
+            f"Ray Serve did not start: {why}; its logs: {session.log_folder}/serve"
         ) from error
 
 
@@ -142,7 +142,12 @@ def _check_unserved() -> None:
     )
 
 
-def _check_port(place: Place) -> None:
+def check_port(place: Place) -> None:
+    """Refuse a port of this machine that is taken, or an address that it does not have.
+
+    Raises:
+        UserError: nothing can listen there.
+    """
     family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

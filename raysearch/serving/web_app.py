@@ -22,7 +22,7 @@ from raysearch.serving.web_page import Page, read_page
 
 __all__ = ["ServerFacts", "WebApp"]
 
-Answering = Callable[[Question], Awaitable[Answer | AudioError]]
+Answering = Callable[[Question], Awaitable[Answer | Exception]]
 
 # What answers are not: pages, scripts, or anything to keep.
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
@@ -52,7 +52,7 @@ class WebApp:
 
     Args:
         facts: what it tells of itself, and what it lets in.
-        answering: answers a question.
+        answering: gives the answer to a question, or why there is none.
     """
 
     def __init__(self, facts: ServerFacts, answering: Answering) -> None:
@@ -110,6 +110,8 @@ class WebApp:
         answer = await self._answering(Question(waveform, asked))
         if isinstance(answer, AudioError):
             raise no_audio(answer)
+        if isinstance(answer, Exception):
+            raise answer
         return JSONResponse(answer, headers=_HEADERS)
 
 

@@ -7,7 +7,7 @@ import threading
 
 import uvicorn
 
-from raysearch.serving.answer import answered
+from raysearch.serving.answer import in_turn
 from raysearch.serving.limits import Limits
 from raysearch.serving.web_app import ServerFacts, WebApp
 
@@ -19,7 +19,8 @@ def served(model, *, limits=None, digest="", answering=None):
     """The address at which ``model`` answers, on a free port of loopback."""
 
     async def by_model(question):
-        return await asyncio.to_thread(answered, model, question)
+        (answer,) = await asyncio.to_thread(in_turn, model, [question])
+        return answer
 
     facts = ServerFacts("a-run", model.labels, limits or Limits(), digest)
     app = WebApp(facts, answering or by_model).asgi()

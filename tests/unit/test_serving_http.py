@@ -12,8 +12,9 @@ from finished_run import LABELS, finished_run
 from served_model import TOKEN, served
 
 import raysearch
-from raysearch.features.audio import read_waveform
+from raysearch.features.audio import AudioError, Waveform, read_waveform
 from raysearch.inference.recognition import timeline
+from raysearch.serving.answer import Question, in_turn
 from raysearch.serving.bearer import ServerToken
 from raysearch.serving.limits import Limits
 
@@ -107,6 +108,21 @@ def test_several_at_once_get_each_their_own(url, model, finished):
             assert answer.json()["probabilities"] == dict(expected.probabilities)
 
 
+def test_one_that_fails_leaves_the_others_of_its_batch(model, finished):
+    waves = [read_waveform(path) for path in finished[1][:2]]
+    odd = Waveform("odd", np.zeros((2, 2, 2), np.float32), 16000)
+    first, failed, short, last = in_turn(
+        model,
+        [Question(wave) for wave in (waves[0], odd, Waveform("x", odd.samples[0, 0], 384000))]
+        + [Question(waves[1])],
+    )
+    assert isinstance(failed, Exception)
+    assert isinstance(short, AudioError)
+    for found, wave in ((first, waves[0]), (last, waves[1])):
+        (expected,) = model.predict_many([wave])
+        assert found["probabilities"] == dict(expected.probabilities)
+
+
 BAD_AUDIO = {
     "text": (b"not audio at all, but a letter", "but text"),
     "a page": (b"<!doctype html><p>not found", "but a web page"),
@@ -156,7 +172,7 @@ def test_a_sender_who_goes_away_harms_nobody(url, finished):
 
 def test_what_nobody_foresaw_is_one_sentence_too(model, finished):
     async def failing(question):
-        raise ZeroDivisionError(question)
+        return ZeroDivisionError(question)
 
     with served(model, answering=failing) as url:
         answer = requests.post(f"{url}/predict", data=finished[1][0].read_bytes())

@@ -15,6 +15,7 @@ from finished_run import LABELS, finished_run
 from served_model import TOKEN, served
 
 import raysearch
+from raysearch.serving.answer import in_turn
 from raysearch.serving.bearer import ServerToken
 
 pytestmark = pytest.mark.skipif(find_chromium() is None, reason="there is no Chromium")
@@ -118,7 +119,8 @@ def test_the_microphone_is_heard(model, tmp_path, picture):
 
     async def answering(question):
         asked.append(question.waveform)
-        return raysearch.serving.answer.answered(model, question)
+        (answer,) = in_turn(model, [question])
+        return answer
 
     async def steps(page):
         await page.value("document.getElementById('record').focus()")

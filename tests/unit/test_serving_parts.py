@@ -1,5 +1,7 @@
 """Of a server: its token, its batches, its model on other nodes, and the options of the verb."""
 
+import socket
+
 import numpy as np
 import pytest
 from finished_run import finished_run
@@ -114,6 +116,7 @@ def test_no_file_is_unpacked_elsewhere():
         ("--port=70000", "--port 70000: from 0 to 65535"),
         ("--max-mib=999", "--max-mib 999: from 1 to 512"),
         ("--max-seconds=0", "--max-seconds 0"),
+        ("--host=no.such.host.invalid", "--host no.such.host.invalid --port 8000: "),
         ("--token-file=nowhere", "--token-file nowhere: cannot be read"),
     ],
 )
@@ -129,14 +132,26 @@ def test_a_missing_package_names_the_extra(tmp_path, capsys, monkeypatch):
     assert said == "raysearch: serve needs no_such_package: pip install 'raysearch[serve]'\n"
 
 
+def test_a_taken_port_is_told_before_anything_starts(tmp_path, capsys):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert main(["serve", str(tmp_path), f"--port={port}"]) == 2
+    said = capsys.readouterr().err
+    assert f"--host 127.0.0.1 --port {port}: address already in use; give another" in said
+    assert main(["serve", str(tmp_path), "--host=192.0.2.99"]) == 2
+    assert "--host 192.0.2.99 --port 8000: cannot assign" in capsys.readouterr().err
+
+
 def test_no_model_is_told(tmp_path, capsys):
-    assert main(["serve", str(tmp_path / "none")]) == 2
+    assert main(["serve", str(tmp_path / "none"), "--port=0"]) == 2
     assert "no such folder" in capsys.readouterr().err
 
 
 def test_a_model_that_normalises_by_speaker_is_not_served(tmp_path, capsys):
     run, _, _ = finished_run(tmp_path, normalise="speaker")
-    assert main(["serve", str(run.root)]) == 2
+    assert main(["serve", str(run.root), "--port=0"]) == 2
     assert "and a request brings one" in capsys.readouterr().err
 
 
