@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Literal, Self, get_args
 
 from raysearch.errors import UserError
+from raysearch.inference.recognised import WINDOW_S
 from raysearch.reporting.prediction_format import SUFFIXES, PredictionFormat
 
-__all__ = ["ExportFormat", "ExportOptions", "PredictOptions"]
+__all__ = ["ExportFormat", "ExportOptions", "PredictOptions", "add_model"]
 
-WINDOW_S = 3.0
 ExportFormat = Literal["onnx", "torch"]
 
 PREDICT_EXAMPLES = """examples:
@@ -55,7 +55,7 @@ class PredictOptions:
     @classmethod
     def add(cls, parser: argparse.ArgumentParser) -> None:
         """Add the verb's arguments to its parser."""
-        _add_model(parser, PREDICT_EXAMPLES)
+        add_model(parser, PREDICT_EXAMPLES)
         parser.add_argument(
             "recordings",
             nargs="+",
@@ -148,7 +148,7 @@ class ExportOptions:
     @classmethod
     def add(cls, parser: argparse.ArgumentParser) -> None:
         """Add the verb's arguments to its parser."""
-        _add_model(parser, EXPORT_EXAMPLES)
+        add_model(parser, EXPORT_EXAMPLES)
         parser.add_argument(
             "--format",
             choices=get_args(ExportFormat),
@@ -178,8 +178,8 @@ class ExportOptions:
         return cls(arguments.model, kind, output, arguments.audio)
 
 
-def _add_model(parser: argparse.ArgumentParser, examples: str) -> None:
-    """Add what both verbs begin with, the model, and end with, the examples."""
+def add_model(parser: argparse.ArgumentParser, examples: str) -> None:
+    """Add what such verbs begin with, the model, and end with, the examples."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = examples
     parser.add_argument("model", metavar="RUN|best/", help="results/<run>, URL/<run> or best/")

@@ -114,6 +114,11 @@ VERBS = {
         "raysearch.cli.model_options:ExportOptions",
         "raysearch.cli.export:export",
     ),
+    "serve": Verb(
+        "the model behind HTTP, and a page to try it on",
+        "raysearch.cli.serve_options:ServeOptions",
+        "raysearch.cli.serve:serve",
+    ),
     "report": Verb(
         "a run as one page that opens offline",
         "raysearch.cli.page_options:ReportOptions",

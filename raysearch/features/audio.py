@@ -40,6 +40,11 @@ class Waveform:
     samples: np.ndarray
     sample_rate: int
 
+    @property
+    def duration_s(self) -> float:
+        """Its length in seconds."""
+        return len(self.samples) / self.sample_rate
+
     @classmethod
     def of(cls, wave: np.ndarray, sample_rate: int, name: str = "the waveform") -> "Waveform":
         """From samples (N,) or (N, channels), floats of full scale 1 or integers of any width.

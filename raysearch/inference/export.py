@@ -83,7 +83,7 @@ def export_model(
     """
     graph = ModelGraph(model).eval()
     # The more windows the better: an exporter takes a size of 1 for a constant.
-    longest = max(recordings, key=lambda one: len(one.samples) / one.sample_rate)
+    longest = max(recordings, key=lambda one: one.duration_s)
     example = graph.inputs(_repeated(longest))
     staged = path.with_name(f".{path.name}.tmp{SUFFIXES[kind]}")
     try:

@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["Prediction"]
+__all__ = ["WINDOW_S", "Prediction"]
+
+# Seconds of a timeline's windows, unless others are asked for; the next begins half of one later.
+WINDOW_S = 3.0
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from raysearch.inference.emotion_model import EmotionModel
 from raysearch.inference.recognised import Prediction
 from raysearch.inference.recordings import Recording
 
-__all__ = ["Scored", "Skipped", "Span", "score_recordings", "score_timelines"]
+__all__ = ["Scored", "Skipped", "Span", "score_recordings", "score_timelines", "timeline"]
 
 # Of features; what an evaluation scores at once is far less.
 GROUP_BYTES = 512 << 20
@@ -98,15 +98,26 @@ def score_timelines(
     model.check_speakers(None)
     for number, recording in enumerate(recordings, start=1):
         try:
-            waveform = _read(recording)
-            spans = windows(waveform, window_s, hop_s)
-            found = model.predict_many([piece for _, piece in spans])
+            found = timeline(model, _read(recording), window_s, hop_s)
         except AudioError as error:
             yield Skipped(recording, error.reason)
         else:
-            pairs = zip(spans, found, strict=True)
-            yield from (Scored(recording, prediction, span) for (span, _), prediction in pairs)
+            yield from (Scored(recording, prediction, span) for span, prediction in found)
         on_recording(number)
+
+
+def timeline(
+    model: EmotionModel, waveform: Waveform, window_s: float, hop_s: float
+) -> list[tuple[Span, Prediction]]:
+    """The prediction of each window of a recording, as ``windows`` cuts it.
+
+    Raises:
+        AudioError: a window that cannot be used.
+        UserError: the model normalises by speaker.
+    """
+    spans = windows(waveform, window_s, hop_s)
+    found = model.predict_many([piece for _, piece in spans])
+    return [(span, prediction) for (span, _), prediction in zip(spans, found, strict=True)]
 
 
 def windows(waveform: Waveform, window_s: float, hop_s: float) -> list[tuple[Span, Waveform]]:

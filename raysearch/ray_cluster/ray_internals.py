@@ -45,6 +45,8 @@ __all__ = [
     "GCS_METHOD",
     "HEAD_RESOURCE",
     "RAYLET_METHOD",
+    "SERVE_CONTROLLER",
+    "SERVE_NAMESPACE",
     "UPLOAD_LOGGER",
     "ControllerCallback",
     "DatasetsCallback",
@@ -74,6 +76,8 @@ HEAD_RESOURCE = "node:__internal_head__"
 # Calls that change nothing, of a cluster's store and of the agent on each node.
 GCS_METHOD = "/ray.rpc.NodeInfoGcsService/CheckAlive"
 RAYLET_METHOD = "/ray.rpc.NodeManagerService/GetNodeStats"
+# The actor that is there while Ray Serve runs, whose status tells "not at all" as it tells "idle".
+SERVE_CONTROLLER, SERVE_NAMESPACE = "SERVE_CONTROLLER_ACTOR", "serve"
 # Loggers that write a line for each dataset, and for each upload of a job's files.
 DATA_LOGGER = "ray.data._internal"
 UPLOAD_LOGGER = "ray._private.runtime_env.packaging"
