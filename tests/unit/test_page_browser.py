@@ -31,10 +31,9 @@ ROWS = "[...document.querySelectorAll('#trial-table tbody tr')].map(row => row.i
 
 @pytest.fixture(scope="module")
 def look():
-    program = find_chromium()
-    if program is None:
+    if find_chromium() is None:
         pytest.skip("there is no Chromium")
-    with browser(program) as page:
+    with browser() as page:
         yield page
 
 
@@ -141,7 +140,7 @@ def test_a_trial_has_an_address(look, complaints, report):
 
 def test_the_keyboard_reaches_the_figures_first(look, complaints, report):
     look.open(report)
-    look.press("Tab")
+    look.press("Tab", 9)
     assert look.ask("document.activeElement.textContent") == "Skip to the figures"
 
 

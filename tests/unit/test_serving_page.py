@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from chromium_page import find_chromium, opened
+from chromium import find_chromium, opened
 from finished_run import LABELS, finished_run
 from served_model import TOKEN, served
 
