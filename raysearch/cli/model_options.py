@@ -10,8 +10,10 @@ from raysearch.errors import UserError
 from raysearch.inference.recognised import WINDOW_S
 from raysearch.reporting.prediction_format import SUFFIXES, PredictionFormat
 
-__all__ = ["ExportFormat", "ExportOptions", "PredictOptions", "add_model"]
+__all__ = ["MANY", "ExportFormat", "ExportOptions", "PredictOptions", "add_model"]
 
+# So many recordings are worth the seconds that Ray takes to start.
+MANY = 400
 ExportFormat = Literal["onnx", "torch"]
 
 PREDICT_EXAMPLES = """examples:
@@ -41,6 +43,7 @@ class PredictOptions:
         window_s: seconds a window.
         hop_s: seconds from one window's start to the next's.
         plot: the file of the timeline's plot.
+        address: of a running Ray cluster, whose CPUs compute features.
     """
 
     model: str
@@ -51,6 +54,7 @@ class PredictOptions:
     window_s: float
     hop_s: float
     plot: Path | None
+    address: str | None
 
     @classmethod
     def add(cls, parser: argparse.ArgumentParser) -> None:
@@ -81,6 +85,12 @@ class PredictOptions:
         group.add_argument(
             "--plot", type=Path, metavar="FILE", help="draw one recording's timeline: .png or .svg"
         )
+        parser.add_argument(
+            "--address",
+            metavar="ADDR",
+            help="a running Ray cluster, whose nodes see the recordings by their paths (default:"
+            f" this machine, with all its CPUs from {MANY} recordings on)",
+        )
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Self:
@@ -104,6 +114,7 @@ class PredictOptions:
             window_s,
             hop_s,
             arguments.plot,
+            arguments.address,
         )
 
 
@@ -118,6 +129,8 @@ def _check(arguments: argparse.Namespace, window_s: float, hop_s: float) -> None
         raise UserError(f"--window {window_s:g}: from 0.1 to 3600 seconds")
     if not 0.01 <= hop_s <= window_s:
         raise UserError(f"--hop {hop_s:g}: from 0.01 seconds to a whole window ({window_s:g})")
+    if arguments.timeline and arguments.address:
+        raise UserError("--address: a timeline is computed here; leave --address or --timeline out")
     if arguments.plot is not None and arguments.plot.suffix.lower() not in (".png", ".svg"):
         raise UserError(f"--plot {arguments.plot}: a .png or .svg file")
 

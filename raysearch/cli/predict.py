@@ -1,13 +1,15 @@
 """``raysearch predict``: the emotion in recordings, by the model that a search ended with."""
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from rich.console import Console
 
 from raysearch.cli.failures import tell
-from raysearch.cli.model_options import PredictOptions
+from raysearch.cli.model_options import MANY, PredictOptions
 from raysearch.cli.named_model import model_at
 from raysearch.cli.terminal import ProgressLine, plain_console
 from raysearch.errors import DataError, UserError
@@ -51,17 +53,31 @@ def _scored(
             if done < len(recordings):
                 progress.update("recordings", done, len(recordings))
 
-        found = (
-            score_timelines(model, recordings, options.window_s, options.hop_s, on_recording)
-            if options.timeline
-            else score_recordings(model, recordings, on_recording)
-        )
-        for one in found:
+        for one in _found(model, recordings, options, on_recording):
             if isinstance(one, Skipped):
                 tell(f"skipped {one.recording.name}: {one.reason}")
             else:
                 scored.append(one)
     return scored
+
+
+def _found(
+    model: EmotionModel,
+    recordings: Sequence[Recording],
+    options: PredictOptions,
+    on_recording: Callable[[int], None],
+) -> Iterator[Scored | Skipped]:
+    """Score them: here, or where there are many or a cluster is named, with features from Ray."""
+    if options.timeline:
+        spans = (options.window_s, options.hop_s)
+        yield from score_timelines(model, recordings, *spans, on_recording)
+    elif options.address or (len(recordings) >= MANY and len(os.sched_getaffinity(0)) > 1):
+        # Ray takes seconds to import, which a few recordings need not wait for.
+        with_ray = import_module("raysearch.cli.predict_with_ray")
+        with with_ray.features_from_ray(options.address, model.folder, recordings) as features:
+            yield from score_recordings(model, recordings, on_recording, features)
+    else:
+        yield from score_recordings(model, recordings, on_recording)
 
 
 def _write(scored: Sequence[Scored], options: PredictOptions) -> None:

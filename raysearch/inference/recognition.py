@@ -1,6 +1,6 @@
 """Many recordings through one model: groups that fit in memory, and what had to be skipped."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +11,23 @@ from raysearch.inference.emotion_model import EmotionModel
 from raysearch.inference.recognised import Prediction
 from raysearch.inference.recordings import Recording
 
-__all__ = ["Scored", "Skipped", "Span", "score_recordings", "score_timelines", "timeline"]
+__all__ = [
+    "Features",
+    "Scored",
+    "Skipped",
+    "Span",
+    "read_recording",
+    "score_recordings",
+    "score_timelines",
+    "timeline",
+]
 
 # Of features; what an evaluation scores at once is far less.
 GROUP_BYTES = 512 << 20
 
 OnRecording = Callable[[int], None]
+# Every stream's (T, F) of a recording, by the names of ``EmotionModel.features``.
+Features = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -45,7 +56,10 @@ class Skipped:
 
 
 def score_recordings(
-    model: EmotionModel, recordings: Sequence[Recording], on_recording: OnRecording
+    model: EmotionModel,
+    recordings: Sequence[Recording],
+    on_recording: OnRecording,
+    features: Iterable[Features | AudioError] | None = None,
 ) -> Iterator[Scored | Skipped]:
     """Each recording's prediction, group by group; one group in all where speakers normalise.
 
@@ -53,27 +67,38 @@ def score_recordings(
         model: the model.
         recordings: the files.
         on_recording: told how many have been read.
+        features: each recording's, or why it cannot be used; None: they are computed here.
 
     Raises:
         UserError: the model needs to know who speaks, and a recording does not tell.
     """
     if model.by_speaker:
         check_speakers(model, recordings)
-    group, features, num_bytes = [], [], 0
-    for number, recording in enumerate(recordings, start=1):
-        try:
-            found = model.features(_read(recording))
-        except AudioError as error:
-            yield Skipped(recording, error.reason)
+    group, rows, num_bytes = [], list[Features](), 0
+    all_features = _features_here(model, recordings) if features is None else features
+    pairs = zip(recordings, all_features, strict=True)
+    for number, (recording, found) in enumerate(pairs, start=1):
+        if isinstance(found, AudioError):
+            yield Skipped(recording, found.reason)
         else:
             group.append(recording)
-            features.append(found)
+            rows.append(found)
             num_bytes += sum(values.nbytes for values in found.values())
         on_recording(number)
         if num_bytes > GROUP_BYTES and not model.by_speaker:
-            yield from _score(model, group, features)
-            group, features, num_bytes = [], [], 0
-    yield from _score(model, group, features)
+            yield from _score(model, group, rows)
+            group, rows, num_bytes = [], [], 0
+    yield from _score(model, group, rows)
+
+
+def _features_here(
+    model: EmotionModel, recordings: Sequence[Recording]
+) -> Iterator[Features | AudioError]:
+    for recording in recordings:
+        try:
+            yield model.features(read_recording(recording))
+        except AudioError as error:
+            yield error
 
 
 def score_timelines(
@@ -98,7 +123,7 @@ def score_timelines(
     model.check_speakers(None)
     for number, recording in enumerate(recordings, start=1):
         try:
-            found = timeline(model, _read(recording), window_s, hop_s)
+            found = timeline(model, read_recording(recording), window_s, hop_s)
         except AudioError as error:
             yield Skipped(recording, error.reason)
         else:
@@ -147,14 +172,15 @@ def check_speakers(model: EmotionModel, recordings: Sequence[Recording]) -> None
         raise UserError(f"{untold.name}: its speaker is not told")
 
 
-def _read(recording: Recording) -> Waveform:
+def read_recording(recording: Recording) -> Waveform:
+    """Read it; raises AudioError if it is not there or cannot be used."""
     if recording.missing:
         raise AudioError(recording.name, recording.missing)
     return read_waveform(recording.path)
 
 
 def _score(
-    model: EmotionModel, group: Sequence[Recording], features: Sequence[dict[str, np.ndarray]]
+    model: EmotionModel, group: Sequence[Recording], features: Sequence[Features]
 ) -> Iterator[Scored]:
     speakers = [recording.speaker for recording in group] if model.by_speaker else None
     predictions = model.predictions(model.probabilities(features, speakers)) if group else []
