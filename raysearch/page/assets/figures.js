@@ -3,7 +3,7 @@
 
 const colour = (n) => ink(`c${n}`);
 /** The colour of what became of a trial. */
-const statusColour = (status) => colour({ completed: 0, pruned: 4, paused: 5, failed: 1, running: 2, lost: 1 }[status] ?? 7);
+const statusColour = (status) => colour({ completed: 0, pruned: 4, paused: 5, failed: 1, running: 2, unfinished: 2, lost: 1 }[status] ?? 7);
 // By address of the figure: what draws it, and its chart once it was drawn.
 const drawn = new Map();
 const near = new IntersectionObserver((seen) => {
@@ -73,6 +73,9 @@ function base(option) {
     ...(option.yAxis ? { yAxis: axes(option.yAxis) } : {}),
   };
 }
+
+/** Room for the names beside an axis: less on a phone. */
+const labelWidth = (wide) => (innerWidth < 600 ? Math.min(wide, 105) : wide);
 
 /** An axis of shares in percent, or of plain numbers. */
 function valueAxis(name, isShare, more = {}) {

@@ -51,14 +51,14 @@ function testFigure(run) {
     });
     return {
       grid: { left: 8 }, xAxis: valueAxis("", true, { min: Math.min(chance, ...all.map((one) => one.ua)) - 0.02 }),
-      yAxis: { type: "category", inverse: true, data: all.map(label), axisLabel: { width: 190, overflow: "break", interval: 0 } },
+      yAxis: { type: "category", inverse: true, data: all.map(label), axisLabel: { width: labelWidth(190), overflow: "break", interval: 0 } },
       tooltip: { formatter: (item) => `${label(all[item.value[1]])}<br><b>${percent(item.value[0])}</b>` },
       series: [
         intervalSeries(all.filter((one) => one.interval).map((one) => ({ low: one.interval[0], high: one.interval[1], at: one.at })), ink("accent")),
         { ...dots(all.filter((one) => one.is_final && one.is_honest), ink("accent"), "circle"),
           markLine: { silent: true, symbol: "none", label: { formatter: "chance", position: "start", color: ink("soft") }, lineStyle: { color: ink("soft"), type: "dashed" }, data: [{ xAxis: chance }] } },
         dots(all.filter((one) => one.is_final && !one.is_honest), ink("warn"), "diamond"),
-        dots(all.filter((one) => !one.is_final), ink("soft"), "emptyCircle"),
+        { ...dots(all.filter((one) => !one.is_final), ink("card"), "circle"), itemStyle: { color: ink("card"), borderColor: ink("soft"), borderWidth: 2 } },
       ],
     };
   }, { height: 110 + 44 * rows().length, note: "Lines are 95% intervals over speakers. Rings are what the final model is compared with; diamonds are optimistic." });
@@ -70,7 +70,7 @@ function validationFigure(run) {
   const words = rows.map((one) => `${one.label}: ${told(objective, one.value)}`).join("; ");
   return figure("validation-figures", `${objective.heading}: what the search added`, words, () => ({
     xAxis: valueAxis("", objective.is_share, { scale: !objective.is_share, min: objective.is_share ? 0 : undefined }),
-    yAxis: { type: "category", inverse: true, data: rows.map((one) => one.label), axisLabel: { width: 190, overflow: "break", interval: 0 } },
+    yAxis: { type: "category", inverse: true, data: rows.map((one) => one.label), axisLabel: { width: labelWidth(190), overflow: "break", interval: 0 } },
     tooltip: { formatter: (item) => `${item.name}<br>trial ${number(rows[item.dataIndex].number)}: <b>${told(objective, item.value)}</b>` },
     series: [{ type: "bar", barMaxWidth: 26, data: rows.map((one) => one.value), itemStyle: { color: ink("accent") },
       label: { show: true, position: "right", color: ink("ink"), formatter: (item) => told(objective, item.value) } }],

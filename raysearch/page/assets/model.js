@@ -54,7 +54,7 @@ function corpusFigure(shown) {
 function barFigure(id, title, rows, mean, note) {
   const sorted = [...rows].sort((a, b) => b[1] - a[1]);
   return figure(id, title, sorted.map(([name, value]) => `${name}: ${percent(value)}`).join("; "), () => ({
-    xAxis: valueAxis("", true, { min: 0, max: 1, scale: false }), yAxis: { type: "category", inverse: true, data: sorted.map(([name]) => name), axisLabel: { width: 150, overflow: "truncate" } },
+    xAxis: valueAxis("", true, { min: 0, max: 1, scale: false }), yAxis: { type: "category", inverse: true, data: sorted.map(([name]) => name), axisLabel: { width: labelWidth(150), overflow: "truncate" } },
     tooltip: { formatter: (item) => `${item.name}: <b>${percent(item.value)}</b>` },
     series: [{ type: "bar", barMaxWidth: 20, data: sorted.map(([, value]) => value), itemStyle: { color: colour(0) },
       label: { show: sorted.length < 26, position: "right", color: ink("ink"), formatter: (item) => percent(item.value, 0) },

@@ -44,16 +44,16 @@ function coursesFigure(run) {
     const trials = run.search.trials.filter((one) => searched(one) && one.curve.length);
     const values = trials.flatMap((one) => one.curve.map((point) => point[1]));
     const lines = trials.map((one) => ({ coords: one.curve.length > 1 ? one.curve : [one.curve[0], one.curve[0]], trial: one,
-      lineStyle: { color: statusColour(one.status), width: one.number === run.search.best_first[0] ? 3 : 1.2, opacity: one.number === run.search.best_first[0] ? 1 : 0.55 } }));
+      lineStyle: { color: statusColour(statusOf(run, one)), width: one.number === run.search.best_first[0] ? 3 : 1.2, opacity: one.number === run.search.best_first[0] ? 1 : 0.55 } }));
     const ends = (status) => ({ name: status, type: "scatter", symbolSize: 6, itemStyle: { color: statusColour(status) },
-      data: trials.filter((one) => one.status === status).map((one) => ({ value: one.curve[one.curve.length - 1], trial: one })) });
+      data: trials.filter((one) => statusOf(run, one) === status).map((one) => ({ value: one.curve[one.curve.length - 1], trial: one })) });
     return {
       legend: {}, grid: { top: 48, bottom: 26 },
       xAxis: { type: "value", name: "epoch", nameLocation: "middle", nameGap: 26, min: 0, max: run.search.max_epochs },
       yAxis: valueAxis(objective.heading, objective.is_share, around(values)),
       tooltip: { formatter: (item) => trialWords(run, item.data.trial) },
       series: [{ type: "lines", coordinateSystem: "cartesian2d", polyline: true, data: lines },
-        ...[...new Set(trials.map((one) => one.status))].map(ends)],
+        ...[...new Set(trials.map((one) => statusOf(run, one)))].map(ends)],
     };
   }, { height: 360, note: "A dot is where a trial ended, paused or was stopped; the thick line is the best trial's.", clicked: pickByClick });
 }
@@ -154,7 +154,7 @@ function sliceFigure(run) {
     const field = fields.find((one) => one.name === choice.value);
     const text = (value) => (typeof value === "string" ? value : JSON.stringify(value));
     const points = trials().filter((one) => one.config[field.name] !== undefined)
-      .map((one) => ({ value: [field.choices.length ? text(one.config[field.name]) : one.config[field.name], one.best], trial: one, itemStyle: { color: statusColour(one.status) } }));
+      .map((one) => ({ value: [field.choices.length ? text(one.config[field.name]) : one.config[field.name], one.best], trial: one, itemStyle: { color: statusColour(statusOf(run, one)) } }));
     return {
       grid: { bottom: 26 },
       xAxis: { type: field.choices.length ? "category" : field.is_log ? "log" : "value", name: field.name, nameLocation: "middle", nameGap: 26, scale: true,
