@@ -20,6 +20,8 @@ def run(options: RunOptions) -> int:
     console = plain_console()
     named = _named(options) if options.resume else None
     if options.is_race(named):
+        if options.notify:
+            raise UserError("--notify: of one system's search; a race of several tells nobody")
         from raysearch.cli.race import race
 
         return race(options, _named(options), console)

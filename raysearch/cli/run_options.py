@@ -75,6 +75,7 @@ class RunOptions:
         quiet: print the outcome alone.
         job: the submission that this process is, if it is one.
         without_gpus: whether trials are to have none.
+        notify: the web address that is told of the search, if one is given.
     """
 
     search: SearchOptions
@@ -86,6 +87,7 @@ class RunOptions:
     quiet: bool
     job: str | None
     without_gpus: bool
+    notify: str | None
 
     @classmethod
     def add(cls, parser: argparse.ArgumentParser) -> None:
@@ -99,6 +101,11 @@ class RunOptions:
         add_resume(parser)
         parser.add_argument("--job", help=argparse.SUPPRESS)  # this process is a submitted job's
         parser.add_argument("--quiet", action="store_true", help="only the outcome")
+        parser.add_argument(
+            "--notify",
+            metavar="URL",
+            help="post a line there, as JSON, of each new best, of slots that rest, and of the end",
+        )
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> "RunOptions":
@@ -113,6 +120,7 @@ class RunOptions:
             quiet=arguments.quiet,
             job=arguments.job,
             without_gpus=arguments.gpus_per_worker == 0,
+            notify=arguments.notify,
         )
 
     def is_race(self, named: RunFolder | None) -> bool:

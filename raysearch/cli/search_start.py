@@ -8,6 +8,7 @@ from raysearch.cli.search_view import SearchView
 from raysearch.cli.terminal import ProgressLine
 from raysearch.errors import OtherSettingsError
 from raysearch.run_folder import RunFolder
+from raysearch.searching.alerts import Alerts, checked_url
 from raysearch.searching.whole_search import search_since
 from raysearch.spec import SearchSpec
 from raysearch.tuning.start_source import find_source, fitted
@@ -29,7 +30,9 @@ def start_search(
     options: RunOptions, spec: SearchSpec, console: Console, started: float, *, resume: bool
 ) -> None:
     """Search, telling the terminal; ``started`` is when the process began, since the epoch."""
+    alerts = checked_url(options.notify) if options.notify else None
     with ProgressLine(console, quiet=options.quiet) as progress:
+        view = SearchView(console, progress, quiet=options.quiet, job=options.job)
         try:
             search_since(
                 started,
@@ -39,7 +42,7 @@ def start_search(
                 address=options.address,
                 resume=resume,
                 warm_start=options.search.warm_start,
-                observers=[SearchView(console, progress, quiet=options.quiet, job=options.job)],
+                observers=[view, *([Alerts(alerts, progress.say)] if alerts else [])],
             )
         except OtherSettingsError as error:
             if not options.search.space:

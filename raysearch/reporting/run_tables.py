@@ -82,6 +82,9 @@ _SPLITS: dict[str, tuple[pa.DataType, str]] = {
     "speaker": (pa.string(), "who speaks"),
     "fold": (pa.int64(), "the outer fold"),
     "split": (pa.string(), "train, validation or test"),
+    "emotion": (pa.string(), "the label"),
+    "duration_s": (pa.float64(), "seconds, by the header"),
+    "path": (pa.string(), "where the recording was when the search began"),
 }
 ABOUT = {
     "trials": "one row a trial, with a column a searched field: model.width is model_width",

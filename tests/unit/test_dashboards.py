@@ -116,6 +116,8 @@ def test_tensorboard_shows_the_run_until_a_signal_comes(run, tmp_path, number):
             stderr=subprocess.STDOUT,
             start_new_session=True,
             env=_environment(),
+            # Whoever runs the tests in the background may have SIGINT ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
     try:
         address = _address(tmp_path / "said", process)

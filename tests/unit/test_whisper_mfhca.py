@@ -9,7 +9,7 @@ import tiny_whisper
 import torch
 from tiny_whisper import MAX_FRAMES, WIDTH
 
-from raysearch.cli.systems import _describe
+from raysearch.cli.described_systems import describe
 from raysearch.features.extractor import StreamShape
 from raysearch.features.ssl import Ssl, SslConfig
 from raysearch.models.mfhca import Mfhca, MfhcaConfig
@@ -62,10 +62,10 @@ def test_the_shipped_space_takes_whisper_and_calls_it_a_variant(path):
     spec = SearchSpec.load("mfhca", [f"features.ssl.weights={path}"])
     check_prerequisites(spec)
     assert spec.variant == f"Whisper (3 layers of {WIDTH}) in HuBERT-base's place"
-    found = _describe("mfhca", [f"features.ssl.weights={path}"])
+    found = describe("mfhca", [f"features.ssl.weights={path}"])
     assert (found.variant, found.weights) == (spec.variant, "found")
     assert SearchSpec.load("mfhca").variant == ""
-    lacking = _describe("mfhca", [])
+    lacking = describe("mfhca", [])
     assert lacking.variant == ""
     for form in ("OpenAI's .pt", "openai/whisper-tiny", "CTranslate2"):
         assert form in lacking.weights
