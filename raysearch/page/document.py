@@ -15,7 +15,7 @@ from raysearch.page.search_part import SearchPart, search_part
 from raysearch.searching.results import Run
 from raysearch.storage.replica import pasted
 
-__all__ = ["Reproduction", "RunDocument", "run_document", "to_json"]
+__all__ = ["Live", "Reproduction", "RunDocument", "run_document", "to_json"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,19 @@ class RunDocument:
     model: ModelPart
     data: DataPart | None
     reproduction: Reproduction
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """How a page is served.
+
+    Attributes:
+        every_s: seconds from one question for newer values to the next.
+        steers: whether the search can be steered from it.
+    """
+
+    every_s: float
+    steers: bool
 
 
 def run_document(run: Run, *, audio: bool = True) -> RunDocument:
@@ -74,7 +87,7 @@ def run_document(run: Run, *, audio: bool = True) -> RunDocument:
 def to_json(
     documents: Sequence[RunDocument],
     comparison: Comparison | None = None,
-    live_s: float | None = None,
+    live: Live | None = None,
 ) -> str:
     """Write what the page's script reads, so that it may stand inside a script element.
 
@@ -83,12 +96,12 @@ def to_json(
     Args:
         documents: the runs.
         comparison: of several.
-        live_s: seconds between questions for newer values; None where nobody would answer.
+        live: how the page is served; None where nobody would answer it.
     """
     whole = {
         "runs": [asdict(one) for one in documents],
         "comparison": None if comparison is None else asdict(comparison),
-        "live": live_s,
+        "live": None if live is None else asdict(live),
     }
     text = json.dumps(_finite(whole), separators=(",", ":"), ensure_ascii=False)
     return text.replace("<", "\\u003c")

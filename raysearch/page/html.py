@@ -7,7 +7,7 @@ from importlib.resources import files
 from string import Template
 
 from raysearch.page.comparison import Comparison
-from raysearch.page.document import RunDocument, to_json
+from raysearch.page.document import Live, RunDocument, to_json
 
 __all__ = ["page_html"]
 
@@ -23,21 +23,20 @@ _SCRIPTS = (
 def page_html(
     documents: Sequence[RunDocument],
     comparison: Comparison | None = None,
-    *,
-    live_s: float | None = None,
+    live: Live | None = None,
 ) -> str:
     """Write the page.
 
     Args:
         documents: the runs; the first one is shown first.
         comparison: of several.
-        live_s: seconds from one question for newer values to the next, where the page is served.
+        live: how the page is served; None for one that stands alone.
     """
     names = " and ".join(one.headline.name for one in documents)
     return Template(_asset("page.html")).substitute(
         title=html.escape(f"{names} - raysearch"),
         style=_asset("page.css"),
-        document=to_json(documents, comparison, live_s),
+        document=to_json(documents, comparison, live),
         scripts="\n".join(_asset(name) for name in _SCRIPTS),
     )
 

@@ -1,6 +1,7 @@
 """The page of a run served on loopback: it asks for newer values, and redraws without reloading.
 
-Whoever has the page's whole address may steer the search: it holds a token that nobody can guess.
+Its address holds a token that nobody can guess: other users of the machine neither see the page nor
+steer the search from it.
 """
 
 import contextlib
@@ -11,9 +12,10 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs
 
 from raysearch.errors import InfrastructureError, RaysearchError, UserError
-from raysearch.page.document import RunDocument, to_json
+from raysearch.page.document import Live, RunDocument, to_json
 from raysearch.page.html import page_html
 from raysearch.sparing import Sparing
 
@@ -38,7 +40,7 @@ class LivePage:
             nothing can be asked. Raises UserError for what cannot be done.
 
     Attributes:
-        token: what may steer needs to know.
+        token: what whoever asks must know.
     """
 
     def __init__(
@@ -47,8 +49,9 @@ class LivePage:
         every_s: float = 2.0,
         steer: Callable[[Mapping[str, object]], str] | None = None,
     ) -> None:
-        self._read, self._every_s, self._steer = read, every_s, steer
-        self.token = secrets.token_urlsafe(24) if steer else ""
+        self._read, self._steer = read, steer
+        self._live = Live(every_s, steer is not None)
+        self.token = secrets.token_urlsafe(24)
         self._lock, self._sparing = threading.Lock(), Sparing(MOST_SHARE)
         self._documents: list[RunDocument] = []
 
@@ -56,7 +59,7 @@ class LivePage:
         """Return the whole page; raises RaysearchError as reading the run does."""
         with self._lock:
             self._look_again()
-            return page_html(self._documents, live_s=self._every_s).encode()
+            return page_html(self._documents, live=self._live).encode()
 
     def json(self) -> tuple[str, bytes]:
         """Return what the page draws, and the tag that it has for as long as it stays the same.
@@ -90,7 +93,7 @@ class LivePage:
 
     def _look(self) -> None:
         self._documents = [self._read()]
-        self._text = to_json(self._documents, live_s=self._every_s).encode()
+        self._text = to_json(self._documents, live=self._live).encode()
         self._tag = f'"{hashlib.sha256(self._text).hexdigest()[:16]}"'
 
 
@@ -103,7 +106,7 @@ def served(page: LivePage, port: int = 0) -> Iterator[str]:
         port: where; 0 for any that is free.
 
     Returns:
-        Its address, with the token if the search can be steered.
+        Its address, with the token.
 
     Raises:
         InfrastructureError: the port is taken.
@@ -132,34 +135,34 @@ def _handler(page: LivePage) -> type[BaseHTTPRequestHandler]:
         """Answers with the page, with what it draws, and takes what it asks of the search."""
 
         def do_GET(self) -> None:
-            if not self._by_our_name():
+            path, _, query = self.path.partition("?")
+            if not self._may(parse_qs(query).get("token", [""])[0]):
                 return
             try:
-                self._found(self.path.partition("?")[0])
+                self._found(path)
             except RaysearchError as error:
                 self._answer(500, "text/plain", f"{error}\n".encode())
 
         def do_POST(self) -> None:
             size = self.headers.get("Content-Length", "")
-            if not self._by_our_name():
+            if not self._may(""):
                 return None
             if self.path != "/steer" or not size.isdecimal() or int(size) > MOST_BYTES:
                 return self._answer(404, "text/plain", b"there is /steer, for a short command\n")
-            text, given = self.rfile.read(int(size)), self.headers.get(TOKEN, "")
-            if not (page.token and hmac.compare_digest(given.encode(), page.token.encode())):
-                told = b"the address that raysearch printed holds the token\n"
-                return self._answer(403, "text/plain", told)
             try:
-                self._answer(200, "text/plain", page.ask(text).encode())
+                self._answer(200, "text/plain", page.ask(self.rfile.read(int(size))).encode())
             except RaysearchError as error:
                 self._answer(400, "text/plain", f"{error}\n".encode())
 
-        def _by_our_name(self) -> bool:
+        def _may(self, token: str) -> bool:
+            """Whether the token was given, and loopback's own name; else that is the answer."""
+            given = self.headers.get(TOKEN, "") or token
             # Another site's page in the same browser can reach loopback under a name of its own.
             ours = self.headers.get("Host", "").rpartition(":")[0] in _NAMES
-            if not ours:
-                self._answer(403, "text/plain", b"ask by 127.0.0.1\n")
-            return ours
+            may = ours and hmac.compare_digest(given.encode(), page.token.encode())
+            if not may:
+                self._answer(403, "text/plain", b"the address that raysearch printed opens it\n")
+            return may
 
         def _found(self, path: str) -> None:
             if path == "/":

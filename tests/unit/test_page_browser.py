@@ -14,7 +14,7 @@ from raysearch.evaluation.stored_evaluations import load_systems
 from raysearch.page.comparison import comparison_of
 from raysearch.page.document import run_document
 from raysearch.page.html import page_html
-from raysearch.page.live_page import LivePage, served
+from raysearch.page.live_page import TOKEN, LivePage, served
 from raysearch.page.steered_run import page_of
 from raysearch.run_folder import RunFolder
 from raysearch.searching.results import Run
@@ -174,23 +174,30 @@ def test_a_served_page_follows_its_run_without_reloading(look, complaints, tmp_p
         run.ledger_file.write_text("".join(lines))
         look.wait(f"document.querySelectorAll('#trial-table tbody tr').length > {before}")
         assert look.ask("window.stayed")
-        assert all(one.startswith(address) for one in look.requests)
+        assert all(one.startswith(address.partition("?")[0]) for one in look.requests)
 
 
-def test_only_the_page_is_served_and_only_by_its_own_name(tmp_path):
+def test_only_the_page_is_served_and_only_to_whom_it_was_told(tmp_path):
     run = recorded_run(tmp_path / "run")
-    with served(LivePage(lambda: run_document(Run(run.root)))) as address:
-        with urllib.request.urlopen(address + "document.json") as answer:
+    page = LivePage(lambda: run_document(Run(run.root)))
+    with served(page) as address:
+        bare, known = address.partition("?")[0], {TOKEN: page.token}
+        with urllib.request.urlopen(
+            urllib.request.Request(bare + "document.json", headers=known)
+        ) as answer:
             tag = answer.headers["ETag"]
             assert len(json.loads(answer.read())["runs"]) == 1
-        refused = {
-            404: urllib.request.Request(address + "spec.yaml"),
-            403: urllib.request.Request(address, headers={"Host": "evil.example:80"}),
-            304: urllib.request.Request(address + "document.json", headers={"If-None-Match": tag}),
-        }
-        for code, request in refused.items():
+        refused = [
+            (404, "spec.yaml", known),
+            (403, "", {}),
+            (403, "?token=guess", {}),
+            (403, "document.json", {}),
+            (403, "", {**known, "Host": "evil.example:80"}),
+            (304, "document.json", {**known, "If-None-Match": tag}),
+        ]
+        for code, path, headers in refused:
             with pytest.raises(urllib.error.HTTPError) as error:
-                urllib.request.urlopen(request)
+                urllib.request.urlopen(urllib.request.Request(bare + path, headers=headers))
             with error.value:
                 assert error.value.code == code
 
@@ -201,8 +208,6 @@ def test_a_search_is_steered_from_its_page(look, complaints, tmp_path, monkeypat
     run.ledger_file.write_text("".join(lines[:6]))
     monkeypatch.setattr("raysearch.page.headline.is_held", lambda folder: True)
     with served(page_of(run)) as address:
-        look.open(address.partition("?")[0])
-        assert look.ask("document.getElementById('steering')") is None  # without its token
         look.open(address)
         look.ask("document.querySelector('[aria-label=\"stop trial 0000\"]').click()")
         look.wait("document.getElementById('steered').textContent.includes('stop trial 0000')")
@@ -219,6 +224,15 @@ def test_a_search_is_steered_from_its_page(look, complaints, tmp_path, monkeypat
     assert (first.action, first.target) == ("stop-trial", 0)
     assert second.values["training.learning_rate"] == 0.003
     assert second.values["model.modules"] == run.trials().records[1].config["model.modules"]
+
+
+def test_a_run_elsewhere_is_watched_and_not_steered(look, complaints, tmp_path, monkeypatch):
+    run = recorded_run(tmp_path / "run")
+    monkeypatch.setattr("raysearch.page.headline.is_held", lambda folder: True)
+    with served(LivePage(lambda: run_document(Run(run.root)))) as address:
+        look.open(address)
+        assert look.ask("document.querySelector('.state').textContent") == "running"
+        assert look.ask("document.getElementById('steering')") is None
 
 
 def test_who_is_typing_goes_on_typing_when_the_page_is_drawn_again(look, complaints, report):

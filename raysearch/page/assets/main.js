@@ -26,7 +26,7 @@ function draw() {
 async function follow(tag) {
   let next = tag;
   try {
-    const answer = await fetch("document.json", { headers: tag ? { "If-None-Match": tag } : {} });
+    const answer = await fetch("document.json", { headers: { "X-Raysearch-Token": token, ...(tag ? { "If-None-Match": tag } : {}) } });
     if (answer.status === 200) {
       page.runs = (await answer.json()).runs;
       next = answer.headers.get("ETag");
@@ -38,7 +38,7 @@ async function follow(tag) {
     const state = document.querySelector(".state");
     if (state) state.textContent = "no answer from raysearch watch";
   }
-  setTimeout(() => follow(next), page.live * 1000);
+  setTimeout(() => follow(next), page.live.every_s * 1000);
 }
 
 draw();

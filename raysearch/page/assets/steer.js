@@ -1,8 +1,8 @@
 "use strict";
-// What a person may ask of a search while it runs, where the page's address holds the token.
+// What a person may ask of a search while it runs, where the page is served beside it.
 
 const token = new URLSearchParams(location.search).get("token");
-const steerable = (run) => Boolean(page.live && token && run.headline.state === "running");
+const steerable = (run) => Boolean(page.live && page.live.steers && run.headline.state === "running");
 
 /** Ask, and say what became of it; whether it was taken. */
 async function steer(asked) {
