@@ -121,9 +121,7 @@ def served(page: LivePage, port: int = 0) -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever, name="live page", daemon=True)
     thread.start()
     try:
-        yield f"http://{HOST}:{server.server_port}/" + (
-            f"?token={page.token}" if page.token else ""
-        )
+        yield f"http://{HOST}:{server.server_port}/?token={page.token}"
     finally:
         server.shutdown()
         thread.join()
@@ -146,7 +144,7 @@ def _handler(page: LivePage) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             size = self.headers.get("Content-Length", "")
             if not self._may(""):
-                return None
+                return
             if self.path != "/steer" or not size.isdecimal() or int(size) > MOST_BYTES:
                 return self._answer(404, "text/plain", b"there is /steer, for a short command\n")
             try:
