@@ -146,7 +146,8 @@ def _handler(page: LivePage) -> type[BaseHTTPRequestHandler]:
             if not self._may(""):
                 return
             if self.path != "/steer" or not size.isdecimal() or int(size) > MOST_BYTES:
-                return self._answer(404, "text/plain", b"there is /steer, for a short command\n")
+                self._answer(404, "text/plain", b"there is /steer, for a short command\n")
+                return
             try:
                 self._answer(200, "text/plain", page.ask(self.rfile.read(int(size))).encode())
             except RaysearchError as error:
