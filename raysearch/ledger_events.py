@@ -127,9 +127,10 @@ class Steered:
 
     Attributes:
         id: tells it from every other command.
-        action: ``stop``, ``stop-trial``, ``more-trials``, ``more-time`` or ``try``.
+        action: ``stop``, ``stop-trial``, ``more-trials``, ``more-time``, ``more-core-time`` or
+            ``try``.
         target: the number of the trial that is stopped.
-        amount: trials, or seconds of the time or core budget, that are added.
+        amount: trials, or seconds of the time budget or core-seconds, that are added.
         values: the settings that are tried: searched dotted field to value.
     """
 

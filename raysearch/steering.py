@@ -1,15 +1,19 @@
 """What somebody asks of a search while it runs: how it is checked, left for it, and taken.
 
-A command is a file in the run's folder until the search has written it into its ledger. So it may
-come from any process of the machine, and none is lost with the process that it is meant for.
+A command is a file in a folder of the run until the search has written it into its ledger. So it
+may come from any process of the machine, and none is lost with the process that it is meant for.
+The folder is there while the search takes commands: from its first trial to its last.
 """
 
+import contextlib
 import json
 import secrets
+import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from raysearch.config.distributions import Choice, Distribution, RandInt, Scalar, same_value
 from raysearch.config.space import Space
 from raysearch.errors import ConfigError, UserError
 from raysearch.files import write_json
@@ -18,11 +22,12 @@ from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.trial_records import Trials
 
-__all__ = ["checked_command", "commands_in", "in_words", "leave_command"]
+__all__ = ["checked_command", "commands_in", "commands_taken", "in_words", "leave_command"]
 
 MOST_TRIALS = 10_000
 MOST_SECONDS = 30 * 24 * 3600.0
 _UNDER_WAY = ("running", "paused")
+_ACTIONS = ("stop", "stop-trial", "more-trials", "more-time", "more-core-time", "try")
 
 
 def checked_command(asked: Mapping[str, object], spec: SearchSpec, trials: Trials) -> Steered:
@@ -47,13 +52,15 @@ def checked_command(asked: Mapping[str, object], spec: SearchSpec, trials: Trial
             if amount != int(amount):
                 raise UserError(f"amount {amount:g}: a whole number of trials")
             return Steered(name, "more-trials", amount=amount)
-        case "more-time":
-            if spec.search.time_budget_s is None and spec.search.core_budget_s is None:
-                raise UserError("this search has no budget of time; add trials instead")
+        case "more-time" if spec.search.time_budget_s is not None:
             return Steered(name, "more-time", amount=_amount(asked, MOST_SECONDS))
+        case "more-core-time" if spec.search.core_budget_s is not None:
+            return Steered(name, "more-core-time", amount=_amount(asked, MOST_SECONDS))
+        case "more-time" | "more-core-time":
+            raise UserError("this search has no such budget; add trials instead")
         case "try":
             return Steered(name, "try", values=_values(asked, spec))
-    raise UserError(f"action {action!r}: one of stop, stop-trial, more-trials, more-time, try")
+    raise UserError(f"action {action!r}: one of {', '.join(_ACTIONS)}")
 
 
 def in_words(command: Steered) -> str:
@@ -63,14 +70,44 @@ def in_words(command: Steered) -> str:
         "stop-trial": f"stop trial {command.target or 0:04d}",
         "more-trials": f"{command.amount or 0:g} more trials",
         "more-time": f"{(command.amount or 0) / 60:g} more minutes",
+        "more-core-time": f"{(command.amount or 0) / 60:g} more core-minutes",
         "try": "try settings",
     }.get(command.action, command.action)
 
 
 def leave_command(run: RunFolder, command: Steered) -> None:
-    """Leave it for the search of ``run``, which takes it at its next epoch's end."""
+    """Leave it for the search of ``run``, which takes it at its next epoch's end.
+
+    Raises:
+        UserError: the search takes no commands now.
+    """
+    try:
+        write_json(run.steering / f"{time.time_ns()}-{command.id}.json", line_of(command))
+    except FileNotFoundError:
+        raise UserError(
+            "the search takes no commands now: it is about to begin, or its trials are over"
+        ) from None
+
+
+@contextlib.contextmanager
+def commands_taken(run: RunFolder) -> Iterator[Callable[[], Iterable[Steered]]]:
+    """Take commands for the duration of a ``with``, as long as the trials of a sitting last.
+
+    What was left for a driver that died is taken too, but that the search shall stop: who resumes
+    it wants it to go on.
+
+    Returns:
+        What gives the commands since the last time, as ``commands_in``.
+    """
     run.steering.mkdir(exist_ok=True)
-    write_json(run.steering / f"{time.time_ns()}-{command.id}.json", line_of(command))
+    for path in run.steering.glob("*.json"):
+        left = _read(path)
+        if left is None or left.action == "stop":
+            path.unlink()
+    try:
+        yield lambda: commands_in(run.steering)
+    finally:
+        shutil.rmtree(run.steering, ignore_errors=True)
 
 
 def commands_in(folder: Path) -> Iterator[Steered]:
@@ -120,8 +157,7 @@ def _values(asked: Mapping[str, object], spec: SearchSpec) -> dict[str, object]:
     for name in given:
         if name not in space.fields:
             raise UserError(f"{name}: not searched; searched are {', '.join(space.fields)}")
-    values = {name: given.get(name, base[name]) for name in space.fields}
-    _check_within(space, values)
+    values = _searched(space, base, given)
     try:
         spec.resolve(values)
     except ConfigError as error:
@@ -129,12 +165,29 @@ def _values(asked: Mapping[str, object], spec: SearchSpec) -> dict[str, object]:
     return values
 
 
-def _check_within(space: Space, values: Mapping[str, object]) -> None:
-    known: dict[str, object] = {}
+def _searched(
+    space: Space, base: Mapping[str, object], given: Mapping[str, object]
+) -> dict[str, object]:
+    """Each searched field's value; one that does not apply beside the others has the space's own.
+
+    Raises:
+        UserError: a value is out of what is searched.
+    """
+    known, values = dict[str, object](), dict[str, object]()
     for name in space.fields:
-        parameter = space.parameter(name, known)
+        parameter, value = space.parameter(name, known), given.get(name, base[name])
         if parameter is None:
+            values[name] = base[name]
             continue
-        if not parameter[1].contains(values[name]):
-            raise UserError(f"{name} {values[name]!r}: not in {parameter[1].to_dict()}")
-        known[name] = values[name]
+        if not parameter[1].contains(value):
+            raise UserError(f"{name} {value!r}: not in {parameter[1].to_dict()}")
+        values[name] = known[name] = _as_searched(parameter[1], value)
+    return values
+
+
+def _as_searched(distribution: Distribution, value: object) -> Scalar:
+    """The value as a sampler would give it: a page's script knows no difference of 2 and 2.0."""
+    if isinstance(distribution, Choice):
+        return next(one for one in distribution.options if same_value(one, value))
+    number = float(str(value))
+    return int(number) if isinstance(distribution, RandInt) else number

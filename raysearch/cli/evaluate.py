@@ -16,6 +16,7 @@ from raysearch.evaluation.figures import (
     mean_of_part,
     of_metric,
 )
+from raysearch.evaluation.final_model import load_final
 from raysearch.evaluation.noise import noise_sweep, stored_noise
 from raysearch.evaluation.run_splits import RunSplits
 from raysearch.evaluation.stored_evaluations import evaluation_file, stored_evaluations
@@ -86,7 +87,8 @@ def _evaluate(options: EvaluateOptions, modes: Sequence[Mode], console: Console)
             )
         if options.noise:
             noise_sweep(run, storage, watcher, splits)
-        write_tested_card(run, stored_evaluations(run))
+        final = load_final(run)
+        write_tested_card(run, stored_evaluations(run), final.winner if final else None)
 
 
 _TITLES = {

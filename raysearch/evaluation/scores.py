@@ -19,7 +19,7 @@ from raysearch.evaluation.statistics import (
 )
 from raysearch.training.metrics import recalls, uar
 
-__all__ = ["score"]
+__all__ = ["score", "ua_by"]
 
 
 def score(table: pa.Table, *, protocol: str, where: Where, notes: Sequence[str]) -> Figures:
@@ -63,8 +63,8 @@ def score(table: pa.Table, *, protocol: str, where: Where, notes: Sequence[str])
         "labels": labels,
         "per_class_recall": _named(labels, recalls(confusion_KK)),
         "per_speaker_ua": speaker_values(names, pooled_SKK),
-        "per_sex_ua": _by_value(table, labels, "sex"),
-        "per_fold_ua": _by_value(table, labels, "fold"),
+        "per_sex_ua": ua_by(table, labels, "sex"),
+        "per_fold_ua": ua_by(table, labels, "fold"),
         "ece": calibration_error(table),
         "notes": [*notes, *_rules(names, pooled_SKK, confusion_KK, len(seeds))],
     }
@@ -90,7 +90,8 @@ def _confusions(table: pa.Table, labels: list[str], seed: int) -> tuple[list[str
     )
 
 
-def _by_value(table: pa.Table, labels: list[str], column: str) -> dict[str, float]:
+def ua_by(table: pa.Table, labels: list[str], column: str) -> dict[str, float]:
+    """UA of the rows that share a value of ``column``, by that value; all seeds together."""
     values = {}
     for value in sorted({value for value in table[column].to_pylist() if value is not None}):
         part = table.filter(pa.compute.equal(table[column], value))

@@ -15,8 +15,17 @@ from raysearch.evaluation.transductive_notes import check_alike
 from raysearch.run_folder import RunFolder
 from raysearch.storage.replica import pasted
 
-__all__ = ["System", "evaluation_file", "load_systems", "predictions_file", "stored_evaluations"]
+__all__ = [
+    "System",
+    "evaluation_file",
+    "is_honest",
+    "load_systems",
+    "predictions_file",
+    "stored_evaluations",
+]
 
+# How a note begins by which a figure is not honest.
+DOUBTS = ("settings saw these speakers", "the system saw these speakers", "optimistic:")
 # In the order in which they are believed; the random split is compared only on request.
 _HONEST: tuple[Mode, ...] = ("nested", "fold", "reuse-settings")
 
@@ -48,6 +57,16 @@ class System:
 def evaluation_file(run: RunFolder) -> Path:
     """Return the path of the file that holds a run's figures."""
     return run.root / "evaluation.json"
+
+
+def is_honest(mode: Mode, figures: EvaluationFigures) -> bool:
+    """Whether no test row, nor a test speaker, had a part in what is scored.
+
+    Its notes say so where a warm start or a race saw the speakers, or the split is optimistic.
+    """
+    believed = mode in ("nested", "fold") and figures["protocol"] != "paper"
+    notes = figures.get("notes", [])
+    return believed and figures.get("valid", True) and not any(n.startswith(DOUBTS) for n in notes)
 
 
 def predictions_file(run: RunFolder, mode: str) -> Path:

@@ -10,7 +10,7 @@ from raysearch.page.audio_clips import with_audio
 from raysearch.page.comparison import Comparison
 from raysearch.page.data_part import DataPart, data_part, paths_of
 from raysearch.page.headline import Headline, headline
-from raysearch.page.model_part import Evaluated, ModelPart, model_part
+from raysearch.page.model_part import ModelPart, model_part
 from raysearch.page.search_part import SearchPart, search_part
 from raysearch.searching.results import Run
 from raysearch.storage.replica import pasted
@@ -120,7 +120,7 @@ def _heard(run: Run, model: ModelPart) -> ModelPart:
     evaluations = dict(model.evaluations)
     for mode, one in evaluations.items():
         mistakes = with_audio(one.mistakes, paths_of(run.files))
-        evaluations[mode] = Evaluated(one.figures, one.calibration, mistakes)
+        evaluations[mode] = replace(one, mistakes=mistakes)
         break
     return replace(model, evaluations=evaluations)
 

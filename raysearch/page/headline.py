@@ -6,16 +6,26 @@ from dataclasses import dataclass
 
 from raysearch.config.metric_table import metric_of
 from raysearch.evaluation.figures import EvaluationFigures, Mode, PartFigures
+from raysearch.evaluation.stored_evaluations import is_honest
 from raysearch.forecast.progress import outlook_of
 from raysearch.ledger import Event
 from raysearch.reporting.prospects import in_full
+from raysearch.run_folder import RunFolder
 from raysearch.run_lease import is_held
 from raysearch.searching.results import Run
 from raysearch.spec import SearchSpec
 from raysearch.training.transductive import is_transductive, mark
 from raysearch.trial_records import Trials
 
-__all__ = ["Cost", "Headline", "TestFigure", "ValidationFigure", "headline", "state_of"]
+__all__ = [
+    "Cost",
+    "Headline",
+    "TestFigure",
+    "ValidationFigure",
+    "headline",
+    "is_searched_here",
+    "state_of",
+]
 
 _KINDS: dict[Mode, str] = {
     "nested": "all folds, each searched on its own",
@@ -35,6 +45,7 @@ class TestFigure:
         label: whose.
         kind: on which rows, in words.
         is_honest: whether no test row or speaker had a part in what is scored.
+        is_current: whether it is of the model that the search ends with now.
         is_final: whether it is the final model's.
     """
 
@@ -46,6 +57,7 @@ class TestFigure:
     per_seed: list[float]
     num_speakers: int
     is_honest: bool
+    is_current: bool
     is_final: bool
     notes: list[str]
 
@@ -112,6 +124,8 @@ def headline(
         core_s: that the trials have used.
         stored: its evaluations.
     """
+    final = run.final
+    winner = final.winner if final else None
     words = metric_of(trials.objective).in_words + mark(is_transductive(spec))
     return Headline(
         name=run.name,
@@ -119,7 +133,7 @@ def headline(
         corpus=spec.corpus.name,
         state=state_of(run, events),
         updated=events[-1].time if events else time.time(),
-        test=[figure for mode, one in stored.items() for figure in _test(mode, one)],
+        test=[figure for mode, one in stored.items() for figure in _test(mode, one, winner)],
         validation=_validation(spec, trials),
         cost=Cost(_wall_s(run, events), core_s, len(trials.records), trials.num_epochs),
         forecast=in_full(outlook_of(spec, events, trials), trials.objective, words),
@@ -130,9 +144,15 @@ def state_of(run: Run, events: Sequence[Event]) -> str:
     """Say how the search stands: how its last sitting ended, or whether anybody goes on with it."""
     if run.outcome is not None:
         return run.outcome
-    heard = events[-1].time if events else _begun(run)
-    under_way = is_held(run.folder) or time.time() - heard < SILENT_S
-    return "running" if under_way else "lost: its process is gone; resume it"
+    silent_s = time.time() - (events[-1].time if events else _begun(run))
+    if is_searched_here(run.files) or silent_s < SILENT_S:
+        return "running"
+    return f"lost: not heard of for {silent_s / 60:.0f} min; resume it if its process is gone"
+
+
+def is_searched_here(run: RunFolder) -> bool:
+    """Whether a living process of this machine holds the run, or the race that it belongs to."""
+    return is_held(run.root) or is_held(run.root.parent)
 
 
 def _begun(run: Run) -> float:
@@ -151,29 +171,37 @@ def _wall_s(run: Run, events: Sequence[Event]) -> float:
     return float(sum(spans))
 
 
-def _test(mode: Mode, figures: EvaluationFigures) -> list[TestFigure]:
-    honest = mode in ("nested", "fold")
+def _test(mode: Mode, figures: EvaluationFigures, winner: str | None) -> list[TestFigure]:
+    honest, current = is_honest(mode, figures), winner in (None, figures["trial"])
+    kind = _KINDS[mode] + mark(figures.get("transductive", False))
     ua, speakers = figures["ua"], figures["num_speakers"]
 
     def figure(label: str, value: float, *, final: bool) -> TestFigure:
         return TestFigure(
             label,
-            _KINDS[mode],
+            kind,
             figures["protocol"],
             value,
             ua["interval"] if final else None,
             ua["per_seed"] if final else [],
             speakers,
-            honest and figures.get("valid", True),
+            honest,
+            current,
             final,
             figures["notes"] if final else [],
         )
 
     parts: Mapping[str, PartFigures] = figures.get("parts", {})
     return [
-        figure("the final model" if honest else "the winner", ua["mean"], final=True),
+        figure(_whose(mode, current), ua["mean"], final=True),
         *(figure(name, part["ua"], final=False) for name, part in parts.items()),
     ]
+
+
+def _whose(mode: Mode, current: bool) -> str:
+    if not current:
+        return "an earlier winner"
+    return "the final model" if mode in ("nested", "fold") else "the winner"
 
 
 def _validation(spec: SearchSpec, trials: Trials) -> list[ValidationFigure]:

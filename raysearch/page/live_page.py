@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
-from raysearch.errors import InfrastructureError, RaysearchError, UserError
+from raysearch.errors import InfrastructureError, RaysearchError, UserError, first_line
 from raysearch.page.document import Live, RunDocument, to_json
 from raysearch.page.html import page_html
 from raysearch.sparing import Sparing
@@ -79,7 +79,7 @@ class LivePage:
         """
         try:
             asked = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise UserError("not JSON") from None
         if self._steer is None or not isinstance(asked, dict):
             raise UserError("nothing that can be asked here")
@@ -138,8 +138,8 @@ def _handler(page: LivePage) -> type[BaseHTTPRequestHandler]:
                 return
             try:
                 self._found(path)
-            except RaysearchError as error:
-                self._answer(500, "text/plain", f"{error}\n".encode())
+            except Exception as error:  # a traceback would be written across the live table
+                self._answer(500, "text/plain", f"{first_line(error)}\n".encode())
 
         def do_POST(self) -> None:
             size = self.headers.get("Content-Length", "")
@@ -152,6 +152,8 @@ def _handler(page: LivePage) -> type[BaseHTTPRequestHandler]:
                 self._answer(200, "text/plain", page.ask(self.rfile.read(int(size))).encode())
             except RaysearchError as error:
                 self._answer(400, "text/plain", f"{error}\n".encode())
+            except Exception as error:  # such as a full disk
+                self._answer(500, "text/plain", f"{first_line(error)}\n".encode())
 
         def _may(self, token: str) -> bool:
             """Whether the token was given, and loopback's own name; else that is the answer."""

@@ -20,6 +20,7 @@ from raysearch.evaluation.figures import (
     PartFigures,
 )
 from raysearch.evaluation.probability_columns import known_emotions, probabilities
+from raysearch.evaluation.scores import ua_by
 from raysearch.evaluation.stored_evaluations import predictions_file, stored_evaluations
 from raysearch.run_folder import RunFolder
 
@@ -53,11 +54,13 @@ class Evaluated:
         figures: as ``evaluation.json`` has them.
         calibration: what the model's confidence is worth; empty where predictions are gone.
         mistakes: the most confident ones first.
+        per_corpus_ua: UA by corpus, where there are several.
     """
 
     figures: EvaluationFigures
     calibration: list[CalibrationBin]
     mistakes: list[Mistake]
+    per_corpus_ua: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +121,11 @@ def model_part(run: RunFolder, made_of: str | None, reason: str) -> ModelPart:
 def _evaluated(run: RunFolder, mode: Mode, figures: EvaluationFigures) -> Evaluated:
     path = predictions_file(run, mode)
     if not path.is_file():
-        return Evaluated(figures, [], [])
+        return Evaluated(figures, [], [], {})
     try:
         table = pq.read_table(path)
-        return Evaluated(figures, calibration_bins(table), _mistakes(table))
+        by_corpus = ua_by(table, figures["labels"], "corpus")
+        return Evaluated(figures, calibration_bins(table), _mistakes(table), by_corpus)
     except (OSError, KeyError, pa.ArrowException) as error:
         raise UserError(f"{path}: cannot be read ({error}); evaluate anew") from None
 

@@ -1,6 +1,5 @@
 """What the page says of the search itself: its trials, its slots, what it reached and when."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -44,16 +43,14 @@ class Field:
         name: its dotted name.
         is_log: whether its values are spread by their logarithm.
         low, high: its bounds; None where it is a choice.
-        choices: its values as text; none where it is a number.
-        words: those of them that are words, not numbers or truth values.
+        choices: its values; none where it is a number.
     """
 
     name: str
     is_log: bool
     low: float | None
     high: float | None
-    choices: tuple[str, ...]
-    words: tuple[str, ...] = ()
+    choices: tuple[Scalar, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +128,7 @@ class SearchPart:
     max_epochs: int
     planned_trials: int
     has_time_budget: bool
+    has_core_budget: bool
     rule: str
     core_s: float
     fields: list[Field]
@@ -158,7 +156,8 @@ def search_part(
         objective=_objective(trials.objective),
         max_epochs=spec.training.epochs,
         planned_trials=spec.search.trials + trials.num_added,
-        has_time_budget=bool(spec.search.time_budget_s or spec.search.core_budget_s),
+        has_time_budget=spec.search.time_budget_s is not None,
+        has_core_budget=spec.search.core_budget_s is not None,
         rule=spec.search.scheduler,
         core_s=round(progress.core_s, 1),
         fields=[_field(spec, name) for name in spec.space.fields],
@@ -184,15 +183,9 @@ def _field(spec: SearchSpec, name: str) -> Field:
     bounds = [(one.low, one.high) for one in forms if not isinstance(one, Choice)]
     if len(bounds) < len(forms):
         values = [value for one in forms for value in one.probes()]
-        words = tuple(value for value in values if isinstance(value, str))
-        return Field(name, False, None, None, tuple(dict.fromkeys(map(_text, values))), words)
+        return Field(name, False, None, None, tuple({repr(one): one for one in values}.values()))
     is_log = all(isinstance(one, LogUniform) for one in forms)
     return Field(name, is_log, min(low for low, _ in bounds), max(high for _, high in bounds), ())
-
-
-def _text(value: Scalar) -> str:
-    """Write a value of a choice as JSON does, which is how the page writes a trial's."""
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _row(record: TrialRecord, objective: str, share: float | None, cpus: float) -> TrialRow:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from raysearch.errors import UserError
 from raysearch.page.document import run_document
-from raysearch.page.headline import state_of
+from raysearch.page.headline import is_searched_here, state_of
 from raysearch.page.live_page import LivePage
 from raysearch.run_folder import RunFolder
 from raysearch.searching.results import Run
@@ -17,8 +17,8 @@ def page_of(run: RunFolder) -> LivePage:
     """Return the live page of a local run; what it asks for is left for the run's search."""
 
     def steer(asked: Mapping[str, object]) -> str:
-        state = state_of(Run(run.root), run.events())
-        if state != "running":
+        if not is_searched_here(run):
+            state = state_of(Run(run.root), run.events())
             raise UserError(f"nobody searches here ({state}): raysearch run --resume goes on")
         command = checked_command(asked, run.spec(), run.trials())
         leave_command(run, command)

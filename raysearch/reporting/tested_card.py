@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from raysearch.evaluation.figures import EvaluationFigures, Mode, of_metric
+from raysearch.evaluation.stored_evaluations import is_honest
 from raysearch.files import link_or_copy
 from raysearch.reporting.wording import cell, one_line
 from raysearch.run_folder import RunFolder
 from raysearch.training import checkpoint
+from raysearch.training.transductive import mark
 from raysearch.training.validation_metrics import confusion_metrics
 
 __all__ = ["NO_FIGURES", "write_tested_card"]
@@ -23,20 +25,24 @@ _KINDS: dict[Mode, str] = {
 }
 
 
-def write_tested_card(run: RunFolder, stored: Mapping[Mode, EvaluationFigures]) -> None:
+def write_tested_card(
+    run: RunFolder, stored: Mapping[Mode, EvaluationFigures], winner: str | None
+) -> None:
     """Write the figures of all evaluations into the card in ``best/``; nothing without such a part.
 
     Args:
         run: the run; nobody else writes to it.
         stored: its evaluations, the most honest one first.
+        winner: the trial that leads the model now; figures of an earlier one are left out.
     """
+    stored = {mode: one for mode, one in stored.items() if winner in (None, one["trial"])}
     path = run.best / CARD
     if not path.is_file():
         return
     before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
-    if not (begin and end):
-        return  # an earlier version's
+    if not (begin and end and stored):
+        return  # an earlier version's, or nothing to tell
     parts = "\n\n".join(_part(mode, figures) for mode, figures in stored.items())
     text = f"{before}{BEGIN}\n{parts}\n{END}{after}"
 
@@ -50,8 +56,10 @@ def write_tested_card(run: RunFolder, stored: Mapping[Mode, EvaluationFigures]) 
 
 
 def _part(mode: Mode, figures: EvaluationFigures) -> str:
+    kind = _KINDS[mode] + mark(figures.get("transductive", False))
+    doubt = "" if is_honest(mode, figures) else " Optimistic: see the notes."
     lines = [
-        f"Protocol {figures['protocol']}, {_KINDS[mode]}; {figures['num_speakers']} test speakers.",
+        f"Protocol {figures['protocol']}, {kind}; {figures['num_speakers']} test speakers.{doubt}",
         "",
         "| metric | mean | 95% interval |",
         "|---|---|---|",

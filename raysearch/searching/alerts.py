@@ -103,5 +103,8 @@ class Alerts(SearchObserver):
                 requests.post(self._url, json=message, timeout=TIMEOUT_S).raise_for_status()
             except requests.RequestException as error:
                 if not self._failed:
-                    self._say(f"--notify: could not be told ({first_line(error)}); going on")
+                    # Not its words, which hold the address: that is as good as a password.
+                    answer = error.response
+                    why = type(error).__name__ if answer is None else f"HTTP {answer.status_code}"
+                    self._say(f"--notify: could not be told ({why}); going on")
                 self._failed = True

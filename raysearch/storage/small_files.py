@@ -13,7 +13,7 @@ __all__ = ["SPEC", "RunSender", "fetch_small"]
 
 # Kept by other means, or of this machine alone.
 _NOT_SENT = ("trials.jsonl", "lease.json", "lease.lock", "study.journal")
-_OWN_FOLDERS = ("checkpoints", "ledger", "nested", "objects", "pretraining")
+_OWN_FOLDERS = ("checkpoints", "ledger", "nested", "objects", "pretraining", "steering")
 # TensorBoard's, a file a trial: only a driver that adds to them needs those that are there.
 _CURVES = "tensorboard"
 _FETCHED, _DRAWN = ".fetched.json", ".drawn.json"

@@ -90,12 +90,12 @@ class Budgets:
         self._began = self._began or time.monotonic()
         self._counted = self._counted or self._began
 
-    def more_time(self, seconds: float) -> None:
-        """Add to the time budget and to the core budget, whichever there are."""
-        if self._seconds is not None:
-            self._seconds += seconds
-        if self._core_s is not None:
-            self._core_s += seconds
+    def add(self, command: Steered) -> None:
+        """Add to the budget that ``command`` names, if it names one."""
+        if command.action == "more-time" and self._seconds is not None:
+            self._seconds += command.amount or 0.0
+        if command.action == "more-core-time" and self._core_s is not None:
+            self._core_s += command.amount or 0.0
 
     def all_proposed(self, trials: Trials) -> bool:
         """Tell whether there are as many trials as there shall be, failed ones included.
@@ -163,7 +163,7 @@ class Budgets:
 def _added_s(events: Sequence[Event]) -> float:
     """The core time that was added while earlier drivers searched."""
     commands = (event.told(Steered) for event in events if event.event == "steered")
-    return sum(one.amount or 0.0 for one in commands if one.action == "more-time")
+    return sum(one.amount or 0.0 for one in commands if one.action == "more-core-time")
 
 
 def _num_copies(trials: Trials) -> int:

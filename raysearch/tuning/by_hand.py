@@ -41,6 +41,5 @@ def heed(
         chronicle.steered(command)
         if command.action == "stop":
             stop(BY_HAND)
-        elif command.action == "more-time":
-            budgets.more_time(command.amount or 0.0)
+        budgets.add(command)
     return len(trials.steered) > before

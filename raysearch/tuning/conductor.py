@@ -198,9 +198,10 @@ class Conductor(Logbook):
         self._check_budgets()
         if self.stopping:
             return self._leave
+        end = self._judge.end(record, epoch, done=False)  # the rule hears of every epoch
         if record.number in self.trials.stopped_by_hand:
             return self._stop_by_hand
-        if end := self._judge.end(record, epoch, done=False):
+        if end:
             return self._pause if end == "paused" else self._prune
         return self._spent if self._budgets.overspent(record) else None
 

@@ -1,7 +1,7 @@
 """One sitting of a search: a conductor on slots that are up, Tune's loop, and what follows it."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,11 +11,12 @@ from ray.tune import CheckpointConfig, FailureConfig, PlacementGroupFactory, Run
 
 from raysearch.errors import RaysearchError, SearchInterruptedError
 from raysearch.ledger import LedgerStore
+from raysearch.ledger_events import Steered
 from raysearch.patience import no_room, patiently
 from raysearch.run_folder import RunFolder
 from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec
-from raysearch.steering import commands_in
+from raysearch.steering import commands_taken
 from raysearch.storage.run_storage import publication
 from raysearch.storage.two_kinds import Storage
 from raysearch.streaming.preparation import AuditedSplit, FeatureBank, Progress
@@ -153,10 +154,11 @@ def conduct(
     """
     pool, watcher, refit = bench.pool, sitting.watcher, _refit_plan(sitting, bench.bank)
     with _ledger(sitting) as ledger:
-        conductor = _conductor(sitting, bench, refit, begun or Begun(), until, ledger)
-        interrupt.then(conductor.stop)
-        pool.wait_for(1, watcher.say, stopped=lambda: conductor.stopping is not None)
-        _let_tune_run(conductor, pool, sitting.run, keep_slots=bench.keep_slots)
+        with commands_taken(sitting.run) as commands:
+            conductor = _conductor(sitting, bench, refit, begun or Begun(), until, ledger, commands)
+            interrupt.then(conductor.stop)
+            pool.wait_for(1, watcher.say, stopped=lambda: conductor.stopping is not None)
+            _let_tune_run(conductor, pool, sitting.run, keep_slots=bench.keep_slots)
         if conductor.error:
             sitting.outcome = conductor.stopping or sitting.outcome
             raise conductor.error
@@ -212,6 +214,7 @@ def _conductor(
     begun: Begun,
     until: Callable[[Trials], bool] | None,
     ledger: LedgerStore,
+    commands: Callable[[], Iterable[Steered]],
 ) -> Conductor:
     spec, run, pool = sitting.spec, sitting.run, bench.pool
     study = Study(
@@ -234,7 +237,7 @@ def _conductor(
         noise=refit.noise,
         spent=begun.spent,
         until=until,
-        commands=lambda: commands_in(run.steering),
+        commands=commands,
         observers=sitting.watcher.observers,
         say=sitting.watcher.say,
     )

@@ -67,7 +67,7 @@ def test_the_card_gets_its_test_figures_and_the_folder_stays_whole(tmp_path):
     stored = stored_evaluations(other)
     stored["fold"] |= {"temperatures": [1.5], "ece_at_temperature": 0.012}
     for _ in range(2):  # asked again, it is written again
-        write_tested_card(run, stored)
+        write_tested_card(run, stored, "t")
         text = card.read_text()
         verify(run.best)
     assert NO_FIGURES not in text
@@ -79,11 +79,13 @@ def test_the_card_gets_its_test_figures_and_the_folder_stays_whole(tmp_path):
     assert text.count("<!-- test figures -->") == 1
     assert text.index("optimistic") > text.index("on the fold")
     assert {path.name: path.read_bytes() for path in run.best.glob("*.safetensors")} == weights
+    write_tested_card(run, stored, "another winner")
+    assert card.read_text() == text  # its figures are not this model's
 
 
 def test_a_card_of_an_earlier_version_stays_as_it_is(tmp_path):
     run, _, _ = finished_run(tmp_path)
     card = run.best / "model_card.md"
     card.write_text("old")
-    write_tested_card(run, {})
+    write_tested_card(run, {}, None)
     assert card.read_text() == "old"

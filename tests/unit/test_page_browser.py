@@ -206,6 +206,7 @@ def test_a_search_is_steered_from_its_page(look, complaints, tmp_path, monkeypat
     run = recorded_run(tmp_path / "run")
     lines = run.ledger_file.read_text().splitlines(keepends=True)
     run.ledger_file.write_text("".join(lines[:6]))
+    run.steering.mkdir()
     monkeypatch.setattr("raysearch.page.headline.is_held", lambda folder: True)
     with served(page_of(run)) as address:
         look.open(address)
@@ -224,6 +225,25 @@ def test_a_search_is_steered_from_its_page(look, complaints, tmp_path, monkeypat
     assert (first.action, first.target) == ("stop-trial", 0)
     assert second.values["training.learning_rate"] == 0.003
     assert second.values["model.modules"] == run.trials().records[1].config["model.modules"]
+
+
+def test_recorded_words_are_no_html(look, complaints, tmp_path):
+    """A speaker may be called anything; a tooltip is HTML."""
+    run = evaluated(with_data(recorded_run(tmp_path / "run")))
+    text, evil = run.splits_file.read_text(), "<img src=x onerror=window.harmed=1>"
+    run.splits_file.write_text(text.replace(",s03,", f',"{evil}",'))
+    page = tmp_path / "evil.html"
+    page.write_text(page_html([run_document(Run(run.root))]))
+    look.open(page.as_uri())
+    look.ask("drawAll()")
+    index = look.ask(f"current().data.speakers.findIndex(one => one.speaker === '{evil}')")
+    look.ask(
+        "drawn.get('speakers-chart').chart.dispatchAction("
+        f"{{type: 'showTip', seriesIndex: 0, dataIndex: {index} * 4}})"
+    )
+    look.wait("document.querySelector('#speakers').textContent.includes('onerror')")
+    assert look.ask("document.querySelectorAll('#speakers img').length") == 0
+    assert not look.ask("window.harmed")
 
 
 def test_a_run_elsewhere_is_watched_and_not_steered(look, complaints, tmp_path, monkeypatch):

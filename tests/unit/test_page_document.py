@@ -9,6 +9,7 @@ from paged_run import LABELS, evaluated, predictions, recorded_run, with_data
 
 from raysearch.errors import UserError
 from raysearch.evaluation.calibration import calibration_bins, calibration_error
+from raysearch.evaluation.final_model import FinalModel, Net, save_final
 from raysearch.page.document import run_document, to_json
 from raysearch.page.headline import SILENT_S, state_of
 from raysearch.page.importance import MIN_TRIALS, importances
@@ -109,6 +110,31 @@ def test_figures_lead_with_the_honest_one(document):
         ("own settings", False, False),
     ]
     assert document.headline.test[0].interval is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "honest", "label"),
+    [
+        ({}, True, "the final model"),
+        ({"protocol": "paper"}, False, "the final model"),
+        ({"notes": ["settings saw these speakers: warm start from x"]}, False, "the final model"),
+        ({"notes": ["the system saw these speakers: it won a race"]}, False, "the final model"),
+        ({"notes": ["optimistic: test speakers occur in training"]}, False, "the final model"),
+        ({"trial": "another"}, True, "an earlier winner"),
+        ({"transductive": True}, True, "the final model"),
+    ],
+)
+def test_what_a_figure_is_called_and_whether_it_is_honest(tmp_path, change, honest, label):
+    run = evaluated(with_data(recorded_run(tmp_path / "run")))
+    net = {"trial": 8, "folder": "x", "config": run.spec().base, "inner": 0}
+    save_final(run, FinalModel("single", "t", (Net(**{**net, "folder": run.root / "x"}),)))
+    path = run.root / "evaluation.json"
+    stored = json.loads(path.read_text())
+    path.write_text(json.dumps({**stored, **change}))
+    first = run_document(Run(run.root)).headline.test[0]
+    assert (first.is_honest, first.label) == (honest, label)
+    assert first.is_current == (label == "the final model")
+    assert ("transductive" in first.kind) == ("transductive" in change)
 
 
 def test_the_worst_mistakes_are_wrong_sure_and_heard(run, document):

@@ -13,7 +13,14 @@ from raysearch.ledger_events import Steered
 from raysearch.page.live_page import TOKEN, served
 from raysearch.page.steered_run import page_of
 from raysearch.run_folder import RunFolder
-from raysearch.steering import checked_command, commands_in, in_words, leave_command
+from raysearch.run_lease import RunLease
+from raysearch.steering import (
+    checked_command,
+    commands_in,
+    commands_taken,
+    in_words,
+    leave_command,
+)
 from raysearch.trial_records import Trials
 from raysearch.tuning.by_hand import BY_HAND
 
@@ -137,7 +144,7 @@ def test_whichever_event_its_driver_dies_after_the_search_ends_as_it_would(tmp_p
 
 def test_a_core_budget_is_longer_by_what_was_added_before(tmp_path):
     spec = small_spec(search__core_budget="1m", search__scheduler="none")
-    command = Steered("a", "more-time", amount=600.0)
+    command = Steered("a", "more-core-time", amount=600.0)
     search = asked_search(tmp_path, spec, (1, command)).run()
     left = FakeSearch(tmp_path, spec, fence=2).conductor.budget_left_s
     assert left > 600
@@ -163,7 +170,8 @@ def trials_of(*statuses):
         ({"action": "more-trials", "amount": 1.5}, "a whole number of trials"),
         ({"action": "more-trials", "amount": True}, "amount True"),
         ({"action": "more-trials", "amount": -1}, "amount -1"),
-        ({"action": "more-time", "amount": 60}, "no budget of time"),
+        ({"action": "more-time", "amount": 60}, "no such budget"),
+        ({"action": "more-core-time", "amount": 60}, "no such budget"),
         ({"action": "try"}, "values: searched fields"),
         ({"action": "try", "values": {"training.epochs": 3}}, "training.epochs: not searched"),
         ({"action": "try", "values": {"model.dropout": 7}}, "model.dropout 7: not in"),
@@ -187,6 +195,9 @@ def test_what_is_left_out_of_settings_is_the_spaces_own():
 def test_commands_are_taken_in_order_and_only_once_they_were_done(tmp_path):
     run = RunFolder(tmp_path)
     assert list(commands_in(run.steering)) == []
+    with pytest.raises(UserError, match="takes no commands now"):
+        leave_command(run, Steered("a", "stop"))
+    run.steering.mkdir()
     for name in "ab":
         leave_command(run, Steered(name, "stop"))
     (run.steering / "0-other.json").write_text("[1]")
@@ -196,6 +207,27 @@ def test_commands_are_taken_in_order_and_only_once_they_were_done(tmp_path):
     taken.close()  # its search died while it did what was asked
     assert [one.id for one in commands_in(run.steering)] == ["a", "b"]
     assert list(run.steering.iterdir()) == []
+
+
+def test_what_was_left_for_a_driver_that_died_is_taken_but_its_end(tmp_path):
+    run = RunFolder(tmp_path)
+    run.steering.mkdir()
+    for command in (Steered("a", "stop"), Steered("b", "more-trials", amount=1.0)):
+        leave_command(run, command)
+    with commands_taken(run) as commands:
+        assert [one.id for one in commands()] == ["b"]
+        leave_command(run, Steered("c", "stop"))
+        assert [one.id for one in commands()] == ["c"]
+        leave_command(run, Steered("d", "stop"))
+    assert not run.steering.exists()  # too late: its trials are over
+
+
+def test_settings_are_those_that_a_sampler_would_give():
+    spec = small_spec(keep=("training.learning_rate", "model.width", "training.mixup"))
+    asked = {"action": "try", "values": {"model.width": 12.0, "training.learning_rate": 0.001}}
+    values = checked_command(asked, spec, Trials("val_uar")).values
+    assert (values["model.width"], type(values["model.width"])) == (12, int)
+    assert type(values["training.learning_rate"]) is float
 
 
 def post(address, body, token):
@@ -219,7 +251,9 @@ def under_way(tmp_path, monkeypatch):
     run.spec_file.write_text(spec.to_yaml())
     search.fill()
     search.step(0)
-    return run
+    run.steering.mkdir()
+    with RunLease.acquire(run.root):
+        yield run
 
 
 def test_only_who_has_the_token_may_ask(under_way):
@@ -227,7 +261,7 @@ def test_only_who_has_the_token_may_ask(under_way):
     with served(page) as address:
         assert address.endswith(f"?token={page.token}")
         assert post(address, {"action": "stop"}, "guess")[0] == 403
-        assert not under_way.steering.exists()
+        assert list(under_way.steering.iterdir()) == []
         assert post(address, {"action": "stop-trial", "target": 9}, page.token)[0] == 400
         code, told = post(address, {"action": "stop-trial", "target": 0}, page.token)
         assert (code, told.split(";")[0]) == (200, "asked for: stop trial 0000")
@@ -235,9 +269,10 @@ def test_only_who_has_the_token_may_ask(under_way):
     assert (command.action, command.target) == ("stop-trial", 0)
 
 
-def test_nothing_can_be_asked_of_a_search_that_is_over(under_way, monkeypatch):
+def test_nothing_can_be_asked_of_a_search_whose_driver_is_gone(under_way, monkeypatch):
+    """Though its last word is a moment old."""
+    monkeypatch.setattr("raysearch.page.headline.is_held", lambda folder: False)
     page = page_of(under_way)
-    monkeypatch.setattr("raysearch.page.steered_run.state_of", lambda run, events: "finished")
     with served(page) as address:
         code, told = post(address, {"action": "stop"}, page.token)
-    assert (code, "nobody searches here (finished)" in told) == (400, True)
+    assert (code, told.startswith("nobody searches here (running)")) == (400, True)

@@ -13,9 +13,9 @@ function comparePart(page) {
 
 function comparedFigure(comparison) {
   const rows = comparison.systems;
-  return figure("compared", `UA on test speakers, ${comparison.kind}`, rows.map((one) => `${one.name}: ${percent(one.ua)}`).join("; "), () => ({
+  return figure("compared", `UA on test rows, ${comparison.kind}`, rows.map((one) => `${one.name}: ${percent(one.ua)}`).join("; "), () => ({
     xAxis: valueAxis("", true), yAxis: { type: "category", inverse: true, data: rows.map((one) => one.name), axisLabel: { width: labelWidth(170), overflow: "truncate" } },
-    tooltip: { formatter: (item) => { const one = rows[item.value[1]]; return `${one.name}: <b>${percent(one.ua)}</b>${one.interval ? ` [${percent(one.interval[0])}, ${percent(one.interval[1])}]` : ""}`; } },
+    tooltip: { formatter: (item) => { const one = rows[item.value[1]]; return `${safe(one.name)}: <b>${percent(one.ua)}</b>${one.interval ? ` [${percent(one.interval[0])}, ${percent(one.interval[1])}]` : ""}`; } },
     series: [intervalSeries(rows.map((one, at) => ({ one, at })).filter(({ one }) => one.interval).map(({ one, at }) => ({ low: one.interval[0], high: one.interval[1], at })), ink("accent")),
       { type: "scatter", symbolSize: 11, itemStyle: { color: ink("accent") }, data: rows.map((one, at) => [one.ua, at]) }],
   }), { height: 110 + 40 * rows.length, note: "Lines are 95% intervals over speakers. They may overlap though the paired difference is shown." });
@@ -25,8 +25,8 @@ function pairedFigure(comparison) {
   const speakers = [...new Set(comparison.pairs.flatMap((one) => Object.keys(one.per_speaker_ua_difference)))];
   return figure("paired", "Difference by speaker", comparison.pairs.map((one) => one.sentence).join("; "), () => ({
     legend: {}, grid: { top: 44, bottom: 26 }, xAxis: { type: "value", name: "points of UA, the first named less the second", nameLocation: "middle", nameGap: 26 },
-    yAxis: { type: "category", data: speakers.map((one) => one.split("/").pop()) },
-    tooltip: { formatter: (item) => `${item.seriesName}<br>${speakers[item.value[1]]}: <b>${item.value[0].toFixed(1)}</b>` },
+    yAxis: { type: "category", data: shortened(speakers) },
+    tooltip: { formatter: (item) => `${safe(item.seriesName)}<br>${safe(speakers[item.value[1]])}: <b>${item.value[0].toFixed(1)}</b>` },
     series: comparison.pairs.map((one, i) => ({ name: `${one.first} − ${one.second}`, type: "scatter", symbolSize: 9,
       data: speakers.map((speaker, at) => [100 * (one.per_speaker_ua_difference[speaker] ?? NaN), at]),
       markLine: i ? undefined : { silent: true, symbol: "none", label: { show: false }, lineStyle: { color: ink("soft") }, data: [{ xAxis: 0 }] } })),
@@ -38,7 +38,7 @@ function bothSearches(runs) {
   if (runs.some((one) => one.search.objective.name !== objective.name || !one.search.steps.length)) return null;
   return figure("both-searches", "Best so far", runs.map((one) => `${one.headline.name}: ${told(objective, one.search.steps[one.search.steps.length - 1].value)}`).join("; "), () => ({
     legend: {}, grid: { top: 44, bottom: 26 }, xAxis: { type: "value", name: "core-seconds", nameLocation: "middle", nameGap: 26, min: 0 }, yAxis: valueAxis(objective.heading, objective.is_share),
-    tooltip: { formatter: (item) => `${item.seriesName}<br>${duration(item.value[0])}: <b>${told(objective, item.value[1])}</b>` },
+    tooltip: { formatter: (item) => `${safe(item.seriesName)}<br>${duration(item.value[0])}: <b>${told(objective, item.value[1])}</b>` },
     series: runs.map((one) => ({ name: one.headline.name, type: "line", step: "end", symbolSize: 5, data: one.search.steps.map((step) => [step.core_s, step.value]) })),
   }), { note: "By validation." });
 }

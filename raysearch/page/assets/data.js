@@ -22,7 +22,7 @@ function speakersFigure(data) {
     grid: { top: 8, bottom: 8 }, xAxis: { type: "category", data: data.emotions, axisLabel: { interval: 0, rotate: 35, hideOverlap: false } },
     yAxis: { type: "category", inverse: true, data: names },
     visualMap: { show: false, min: 0, max: most, inRange: { color: [ink("card"), colour(2)] } },
-    tooltip: { formatter: (item) => `${names[item.value[1]]}<br>${data.emotions[item.value[0]]}: <b>${item.value[2]}</b>` },
+    tooltip: { formatter: (item) => `${safe(names[item.value[1]])}<br>${safe(data.emotions[item.value[0]])}: <b>${item.value[2]}</b>` },
     series: [{ type: "heatmap", itemStyle: { borderColor: ink("line"), borderWidth: 1 }, data: data.speakers.flatMap((one, i) => one.counts.map((count, j) => [j, i, count])),
       label: { show: data.speakers.length < 41, color: ink("ink"), formatter: (item) => String(item.value[2] || "") } }],
   }), { height: 110 + Math.max(8, Math.min(28, 900 / data.speakers.length)) * data.speakers.length, note: "Utterances of each speaker and emotion, by side." });

@@ -35,6 +35,18 @@ function setting(value) {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
+/** A value of a choice as text, the same for 2 and 2.0. */
+const textOf = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+
+/** Recorded words inside a tooltip, which is HTML. */
+const safe = (text) => echarts.format.encodeHTML(String(text));
+
+/** Names without the part before the slash, if they stay different. */
+function shortened(names) {
+  const short = names.map((name) => name.split("/").pop());
+  return new Set(short).size === new Set(names).size ? short : names;
+}
+
 const number = (n) => String(n).padStart(4, "0");
 
 /** A table; a column is {head, numeric}, a cell an element or a text. */

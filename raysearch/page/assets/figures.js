@@ -102,7 +102,8 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => redr
 
 /** Bounds of an axis around values, on round numbers. */
 function around(values) {
-  const [low, high] = [Math.min(...values), Math.max(...values)];
+  // Not Math.min(...values): a call has room for some ten thousand.
+  const [low, high] = values.reduce(([a, b], one) => [Math.min(a, one), Math.max(b, one)], [Infinity, -Infinity]);
   const step = 10 ** Math.floor(Math.log10(high - low || Math.abs(high) || 1)) / 2;
   return { min: +(Math.floor(low / step) * step).toPrecision(6), max: +(Math.ceil(high / step) * step).toPrecision(6) };
 }

@@ -15,11 +15,11 @@ function drawTop(run) {
 function headlinePart(run) {
   const head = run.headline, search = run.search;
   const final = head.test.filter((one) => one.is_final);
-  const numbers = final.map((one, i) => el("div", { class: `number${i === 0 && one.is_honest ? " lead" : ""}` },
-    el("span", {}, `UA on test speakers, ${one.kind}`),
+  const numbers = final.map((one, i) => el("div", { class: `number${i === 0 && one.is_honest && one.is_current ? " lead" : ""}` },
+    el("span", {}, `UA on test rows, ${one.kind}${one.is_current ? "" : ", of an earlier winner"}`),
     el("b", {}, percent(one.ua)),
     el("span", { class: "soft" }, one.interval ? `95% interval ${percent(one.interval[0])} to ${percent(one.interval[1])}` : `${one.num_speakers} test speakers: no interval`),
-    one.is_honest ? null : el("div", { class: "seldom" }, one.protocol === "paper" ? "optimistic: not to be compared with an honest figure" : "optimistic: its settings saw these speakers")));
+    one.is_honest ? null : el("div", { class: "seldom" }, one.protocol === "paper" ? "optimistic: not to be compared with an honest figure" : "optimistic: see what to know of these figures")));
   const best = head.validation[head.validation.length - 1];
   const validation = best ? el("div", { class: "number" },
     el("span", {}, `${search.objective.heading} of the best trial`), el("b", {}, told(search.objective, best.value)),
@@ -30,7 +30,7 @@ function headlinePart(run) {
   const notes = [...new Set(final.flatMap((one) => one.notes))];
   return part("result", "Result",
     el("div", { class: "figures" }, numbers, validation, cost),
-    final.length ? null : el("p", {}, "No test figure yet: ", el("code", {}, "raysearch evaluate"), " scores the final model on speakers that the search never met."),
+    final.length ? null : el("p", {}, "No test figure yet: ", el("code", {}, "raysearch evaluate"), " scores the final model on rows that the search never read."),
     run.model.made_of ? el("p", {}, `Final model: ${run.model.made_of}${run.model.reason ? `; ${run.model.reason}` : ""}.`) : null,
     el("p", { class: "soft" }, sentence(head.forecast)),
     notes.length ? el("details", {}, el("summary", {}, "What to know of these figures"), el("ul", {}, notes.map((note) => el("li", {}, note)))) : null,
@@ -44,7 +44,7 @@ function testFigure(run) {
   if (!rows().length) return null;
   const label = (one) => (one.is_final ? `${one.label}, ${one.kind}` : `${one.label} (${one.kind})`);
   const words = rows().map((one) => `${label(one)}: ${percent(one.ua)}`).join("; ");
-  return figure("test-figures", "UA on test speakers", words, () => {
+  return figure("test-figures", "UA on test rows", words, () => {
     const all = rows(), chance = 1 / Math.max(...Object.values(run.model.evaluations).map((one) => one.figures.labels.length));
     const dots = (some, colour, symbol) => ({
       type: "scatter", symbol, symbolSize: 11, itemStyle: { color: colour }, data: some.map((one) => [one.ua, one.at]),
@@ -52,7 +52,7 @@ function testFigure(run) {
     return {
       grid: { left: 8 }, xAxis: valueAxis("", true, { min: Math.min(chance, ...all.map((one) => one.ua)) - 0.02 }),
       yAxis: { type: "category", inverse: true, data: all.map(label), axisLabel: { width: labelWidth(190), overflow: "break", interval: 0 } },
-      tooltip: { formatter: (item) => `${label(all[item.value[1]])}<br><b>${percent(item.value[0])}</b>` },
+      tooltip: { formatter: (item) => `${safe(label(all[item.value[1]]))}<br><b>${percent(item.value[0])}</b>` },
       series: [
         intervalSeries(all.filter((one) => one.interval).map((one) => ({ low: one.interval[0], high: one.interval[1], at: one.at })), ink("accent")),
         { ...dots(all.filter((one) => one.is_final && one.is_honest), ink("accent"), "circle"),
@@ -71,7 +71,7 @@ function validationFigure(run) {
   return figure("validation-figures", `${objective.heading}: what the search added`, words, () => ({
     xAxis: valueAxis("", objective.is_share, { scale: !objective.is_share, min: objective.is_share ? 0 : undefined }),
     yAxis: { type: "category", inverse: true, data: rows.map((one) => one.label), axisLabel: { width: labelWidth(190), overflow: "break", interval: 0 } },
-    tooltip: { formatter: (item) => `${item.name}<br>trial ${number(rows[item.dataIndex].number)}: <b>${told(objective, item.value)}</b>` },
+    tooltip: { formatter: (item) => `${safe(item.name)}<br>trial ${number(rows[item.dataIndex].number)}: <b>${told(objective, item.value)}</b>` },
     series: [{ type: "bar", barMaxWidth: 26, data: rows.map((one) => one.value), itemStyle: { color: ink("accent") },
       label: { show: true, position: "right", color: ink("ink"), formatter: (item) => told(objective, item.value) } }],
   }), { height: 110 + 44 * rows.length, note: "By validation, which chose the best trial." });

@@ -27,7 +27,7 @@ function confusionFigure(shown) {
     xAxis: { type: "category", data: labels, name: "predicted", nameLocation: "middle", nameGap: 46, axisLabel: { interval: 0, rotate: 35, hideOverlap: false }, splitArea: { show: false } },
     yAxis: { type: "category", data: labels, inverse: true, name: "true", axisLabel: { interval: 0 } },
     visualMap: { show: false, min: 0, max: 1, inRange: { color: [ink("card"), ink("accent")] } },
-    tooltip: { formatter: (item) => `${labels[item.value[1]]} taken for ${labels[item.value[0]]}: <b>${confusion[item.value[1]][item.value[0]]}</b> of ${totals[item.value[1]]} (${percent(item.value[2], 0)})` },
+    tooltip: { formatter: (item) => `${safe(labels[item.value[1]])} taken for ${safe(labels[item.value[0]])}: <b>${confusion[item.value[1]][item.value[0]]}</b> of ${totals[item.value[1]]} (${percent(item.value[2], 0)})` },
     series: [{ type: "heatmap", itemStyle: { borderColor: ink("line"), borderWidth: 1 },
       data: confusion.flatMap((row, i) => row.map((count, j) => ({ value: [j, i, totals[i] ? count / totals[i] : 0], label: { color: totals[i] && count / totals[i] > 0.5 ? ink("paper") : ink("ink") } }))),
       label: { show: labels.length < 13, formatter: (item) => String(confusion[item.value[1]][item.value[0]] || "") } }],
@@ -40,22 +40,20 @@ function recallFigure(shown) {
 }
 
 function groupFigure(id, title, values, mean) {
-  const rows = Object.entries(values).map(([name, value]) => [name.split("/").pop(), value]);
+  const names = shortened(Object.keys(values)), rows = Object.values(values).map((value, i) => [names[i], value]);
   return rows.length < 2 ? null : barFigure(id, title, rows, mean, "UA of each; the line is that of all together.");
 }
 
 function corpusFigure(shown) {
-  const groups = {};
-  for (const [name, value] of Object.entries(shown.figures.per_speaker_ua)) (groups[name.split("/")[0]] ||= []).push(value);
-  const rows = Object.entries(groups).map(([name, values]) => [name, values.reduce((a, b) => a + b, 0) / values.length]);
-  return rows.length < 2 ? null : barFigure("per-corpus", "By corpus", rows, shown.figures.ua.mean, "Mean UA of a corpus' speakers; the line is the UA of all rows.");
+  const rows = Object.entries(shown.per_corpus_ua);
+  return rows.length < 2 ? null : barFigure("per-corpus", "By corpus", rows, shown.figures.ua.mean, "UA of each corpus' rows; the line is that of all together.");
 }
 
 function barFigure(id, title, rows, mean, note) {
   const sorted = [...rows].sort((a, b) => b[1] - a[1]);
   return figure(id, title, sorted.map(([name, value]) => `${name}: ${percent(value)}`).join("; "), () => ({
     xAxis: valueAxis("", true, { min: 0, max: 1, scale: false }), yAxis: { type: "category", inverse: true, data: sorted.map(([name]) => name), axisLabel: { width: labelWidth(150), overflow: "truncate" } },
-    tooltip: { formatter: (item) => `${item.name}: <b>${percent(item.value)}</b>` },
+    tooltip: { formatter: (item) => `${safe(item.name)}: <b>${percent(item.value)}</b>` },
     series: [{ type: "bar", barMaxWidth: 20, data: sorted.map(([, value]) => value), itemStyle: { color: colour(0) },
       label: { show: sorted.length < 26, position: "right", color: ink("ink"), formatter: (item) => percent(item.value, 0) },
       markLine: { silent: true, symbol: "none", label: { show: false }, lineStyle: { color: ink("warn"), type: "dashed" }, data: [{ xAxis: mean }] } }],
@@ -91,7 +89,7 @@ function ablationFigure(run) {
   if (!rows.length) return null;
   return figure("ablations", "Without its parts", rows.map((one) => `${one.name}: ${percent(one.ua)}, ${one.verdict}`).join("; "), () => ({
     xAxis: { type: "value", name: "points of UA that the part adds", nameLocation: "middle", nameGap: 26 }, grid: { bottom: 26 }, yAxis: { type: "category", inverse: true, data: rows.map((one) => one.name) },
-    tooltip: { formatter: (item) => `${rows[item.dataIndex].name}: ${percent(rows[item.dataIndex].ua)}<br>${rows[item.dataIndex].verdict}` },
+    tooltip: { formatter: (item) => `${safe(rows[item.dataIndex].name)}: ${percent(rows[item.dataIndex].ua)}<br>${safe(rows[item.dataIndex].verdict)}` },
     series: [{ type: "bar", barMaxWidth: 20, data: rows.map((one) => ({ value: +(100 * one.difference).toFixed(2), itemStyle: { color: one.difference > 0 ? colour(0) : colour(1) } })) }],
   }), { height: 100 + 26 * rows.length });
 }

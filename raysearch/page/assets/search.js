@@ -60,7 +60,7 @@ function coursesFigure(run) {
 
 function trialWords(run, trial) {
   const objective = run.search.objective;
-  const why = trial.reason ? `<br>${echarts.format.encodeHTML(trial.reason)}` : "";
+  const why = trial.reason ? `<br>${safe(trial.reason)}` : "";
   return `<b>trial ${number(trial.number)}</b>, ${kindOf(trial)}<br>${statusOf(run, trial)} after ${trial.epochs} epochs${trial.pauses ? `, paused ${trial.pauses} time(s)` : ""}<br>${objective.heading} ${told(objective, trial.best)} at epoch ${trial.best_epoch ?? "–"}${why}`;
 }
 
@@ -97,18 +97,17 @@ function axesFigure(run) {
   const fields = [...run.search.fields].sort((a, b) => (rank.get(a.name) ?? 99) - (rank.get(b.name) ?? 99)).slice(0, MOST_AXES);
   const words = `Parallel coordinates of ${trials().length} trials over ${fields.map((one) => one.name).join(", ")} and ${objective.heading}.`;
   return figure("axes", "Settings beside each other", words, () => {
-    const text = (value) => (typeof value === "string" ? value : JSON.stringify(value));
     const axis = (field, dim) => {
       const common = { dim, name: shortName(run, field.name), nameLocation: "end", nameRotate: 0, nameTextStyle: { color: ink("soft"), width: 90, overflow: "truncate" }, axisLabel: { color: ink("soft") }, axisLine: { lineStyle: { color: ink("soft") } } };
       if (field.choices.length) {
-        const given = trials().map((one) => one.config[field.name]).filter((value) => value !== undefined).map(text);
-        return { ...common, type: "category", data: [...new Set([...field.choices, ...given])] };
+        const given = trials().map((one) => one.config[field.name]).filter((value) => value !== undefined).map(textOf);
+        return { ...common, type: "category", data: [...new Set([...field.choices.map(textOf), ...given])] };
       }
       const given = trials().map((one) => one.config[field.name]).filter((value) => typeof value === "number");
       return { ...common, type: field.is_log ? "log" : "value", min: Math.min(field.low, ...given), max: Math.max(field.high, ...given) };
     };
     const cell = (trial, field) => { const value = trial.config[field.name];
-      return value === undefined ? "-" : field.choices.length ? text(value) : value; };
+      return value === undefined ? "-" : field.choices.length ? textOf(value) : value; };
     const scale = (value) => (objective.is_share ? 100 * value : value);
     const values = trials().map((one) => scale(one.best));
     return {
@@ -137,7 +136,7 @@ function importanceFigure(run) {
     const shown = run.search.importances.slice(0, 12);
     return {
       xAxis: valueAxis("", true, { min: 0 }), yAxis: { type: "category", inverse: true, data: shown.map((one) => shortName(run, one.field)) },
-      tooltip: { formatter: (item) => `${shown[item.dataIndex].field}: ${percent(item.value, 0)}` },
+      tooltip: { formatter: (item) => `${safe(shown[item.dataIndex].field)}: ${percent(item.value, 0)}` },
       series: [{ type: "bar", barMaxWidth: 20, data: shown.map((one) => one.share), itemStyle: { color: colour(2) } }],
     };
   }, { height: 90 + 26 * Math.min(12, rows.length), note: "By PED-ANOVA: how much each setting tells the better trials from the others. With few trials, a hint." });
@@ -152,15 +151,14 @@ function sliceFigure(run) {
     fields.map((one) => el("option", { value: one.name, selected: one.name === first }, one.name)));
   return figure("slice", "One setting", `The ${objective.heading} of each trial by the value of one setting.`, () => {
     const field = fields.find((one) => one.name === choice.value);
-    const text = (value) => (typeof value === "string" ? value : JSON.stringify(value));
     const points = trials().filter((one) => one.config[field.name] !== undefined)
-      .map((one) => ({ value: [field.choices.length ? text(one.config[field.name]) : one.config[field.name], one.best], trial: one, itemStyle: { color: statusColour(statusOf(run, one)) } }));
+      .map((one) => ({ value: [field.choices.length ? textOf(one.config[field.name]) : one.config[field.name], one.best], trial: one, itemStyle: { color: statusColour(statusOf(run, one)) } }));
     return {
       grid: { bottom: 26 },
       xAxis: { type: field.choices.length ? "category" : field.is_log ? "log" : "value", name: field.name, nameLocation: "middle", nameGap: 26, scale: true,
-        data: field.choices.length ? [...new Set([...field.choices, ...points.map((one) => one.value[0])])] : undefined },
+        data: field.choices.length ? [...new Set([...field.choices.map(textOf), ...points.map((one) => one.value[0])])] : undefined },
       yAxis: valueAxis(objective.heading, objective.is_share),
-      tooltip: { formatter: (item) => `${field.name} ${setting(item.value[0])}<br>${trialWords(run, item.data.trial)}` },
+      tooltip: { formatter: (item) => `${safe(field.name)} ${safe(setting(item.value[0]))}<br>${trialWords(run, item.data.trial)}` },
       series: [{ type: "scatter", symbolSize: 9, data: points }],
     };
   }, { tools: choice, clicked: pickByClick });

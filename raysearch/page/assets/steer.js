@@ -17,7 +17,8 @@ async function steer(asked) {
 function steerTools(run) {
   if (!steerable(run)) return null;
   const amount = el("input", { type: "number", min: 1, value: 5, style: "width:5em", "aria-label": "how many" });
-  const kinds = [["more-trials", "trials more", 1], ...(run.search.has_time_budget ? [["more-time", "minutes more", 60]] : [])];
+  const kinds = [["more-trials", "trials more", 1], ...(run.search.has_time_budget ? [["more-time", "minutes more", 60]] : []),
+    ...(run.search.has_core_budget ? [["more-core-time", "core-minutes more", 60]] : [])];
   return el("div", { class: "tools", id: "steering", role: "group", "aria-label": "steer the search" },
     amount, kinds.map(([action, text, unit]) => el("button", { type: "button", class: "plain", onclick: () => steer({ action, amount: unit * Number(amount.value) }) }, text)),
     el("button", { type: "button", class: "plain", onclick: () => tryDialog(run, {}) }, "try settings …"),
@@ -32,31 +33,24 @@ function steerTrial(run, trial) {
 }
 
 function tryDialog(run, config) {
-  const fields = run.search.fields;
-  const own = run.search.trials.find((one) => one.kind === "own")?.config ?? {};
-  const inputs = fields.map((field) => {
-    const value = config[field.name] ?? own[field.name];
-    const shownValue = value === undefined ? "" : typeof value === "string" ? value : JSON.stringify(value);
-    return field.choices.length ? el("select", { name: field.name }, field.choices.map((one) => el("option", { value: one, selected: one === shownValue }, one)))
-      : el("input", { name: field.name, value: shownValue, placeholder: `${field.low} to ${field.high}` });
+  const inputs = run.search.fields.map((field) => {
+    const value = config[field.name];
+    if (!field.choices.length) return el("input", { name: field.name, value: value === undefined ? "" : textOf(value), placeholder: `${field.low} to ${field.high}` });
+    const texts = field.choices.map(textOf);
+    return el("select", { name: field.name }, el("option", { value: "" }, "the space's own"),
+      texts.map((text, i) => el("option", { value: i, selected: value !== undefined && text === textOf(value) }, text)));
   });
   const read = (text) => { try { return JSON.parse(text); } catch (error) { return text; } };
+  const valueIn = (input, i) => (input.tagName === "SELECT" ? run.search.fields[i].choices[Number(input.value)] : read(input.value));
   const dialog = el("dialog", {}, el("form", { method: "dialog" }, el("h3", {}, "Try these settings next"),
     el("p", { class: "soft" }, "What is left empty has the space's own value. The trial comes on top of those that are planned."),
     inputs.map((input) => el("label", {}, `${input.name} `, input)),
     el("div", { class: "tools" }, el("button", { type: "submit", value: "try", class: "plain" }, "try"), el("button", { type: "submit", value: "", class: "plain" }, "cancel"))));
   dialog.addEventListener("close", () => {
-    const filled = inputs.filter((input) => input.value.trim() !== "");
-    const values = Object.fromEntries(filled.map((input) => [input.name, input.tagName === "SELECT" ? chosenValue(run, input) : read(input.value)]));
+    const values = Object.fromEntries(inputs.map((input, i) => [input, i]).filter(([input]) => input.value.trim() !== "").map(([input, i]) => [input.name, valueIn(input, i)]));
     if (dialog.returnValue === "try") steer({ action: "try", values });
     dialog.remove();
   });
   document.body.append(dialog);
   dialog.showModal();
-}
-
-/** A choice as the space has it: a word, or what is not one. */
-function chosenValue(run, input) {
-  const words = run.search.fields.find((one) => one.name === input.name).words;
-  return words.includes(input.value) ? input.value : JSON.parse(input.value);
 }
