@@ -117,7 +117,7 @@ def test_whichever_event_its_driver_dies_after_the_search_ends_as_it_would(tmp_p
         (5, Steered("b", "more-trials", amount=1)),
         (9, Steered("c", "stop-trial", target=2)),
     ]
-    spec = small_spec(search__scheduler="none", search__trials=3)
+    spec = small_spec(search__trials=5, training__epochs=6, search__scheduler="promote")
     kept = tmp_path / "kept"
 
     def keep(folder):
