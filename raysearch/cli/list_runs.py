@@ -98,8 +98,12 @@ def _best(row: RunRow, *, named: bool) -> str:
 
 def _star(row: RunRow) -> str:
     """What the papers' split is marked with: its figure is not to be taken for an honest one."""
-    return "*" if row.mode == "paper" else ""
+    return "*" if "paper" in (row.mode, row.protocol) else ""
 
 
 def _evaluated(row: RunRow) -> str:
-    return f"{row.mode}{mark(row.transductive)}" if row.mode else "-"
+    if not row.mode:
+        return "-"
+    # A search under the papers' split has its figures in the mode "fold".
+    paper = ", paper" if row.protocol == "paper" != row.mode else ""
+    return f"{row.mode}{paper}{mark(row.transductive)}"
