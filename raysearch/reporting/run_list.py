@@ -14,6 +14,7 @@ from raysearch.config.loader import parse_yaml
 from raysearch.config.metric_table import metric_of
 from raysearch.errors import DataError, UserError, first_line
 from raysearch.ledger import read
+from raysearch.paths import why_not
 from raysearch.run_folder import RACE
 from raysearch.storage.kept_runs import LEDGER, SPEC, KeptRun
 from raysearch.storage.mirror import at_once
@@ -140,9 +141,12 @@ def rows_of(runs: Sequence[KeptRun]) -> list[RunRow]:
 def _row(run: KeptRun) -> RunRow:
     try:
         return _of_race(run) if run.systems or run.changed(RACE) else _of_run(run)
-    except (DataError, UserError, ValidationError) as error:
+    except (DataError, UserError, ValidationError, PermissionError) as error:
         changed = max(run.changed(LEDGER), run.changed(SPEC), run.changed(RACE))
-        return RunRow(run.name, "unreadable", changed, run.num_bytes, note=first_line(error))
+        why = first_line(error)
+        if isinstance(error, PermissionError):
+            why = f"{error.filename}: {why_not(error)}"
+        return RunRow(run.name, "unreadable", changed, run.num_bytes, note=why)
 
 
 def _of_run(run: KeptRun) -> RunRow:

@@ -7,8 +7,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from as_nobody import as_nobody
 from rich.console import Console
 
 from raysearch.__main__ import main
@@ -161,6 +163,31 @@ def test_what_is_damaged_is_named_and_hides_no_other(storage, capsys):
     assert "bad/summary.json: content: Invalid JSON" in told
     assert "torn/trials.jsonl:1: not a line of JSON" in told
     assert "finished" in told
+
+
+def test_what_may_not_be_read_is_left_out_or_named(capsys):
+    with TemporaryDirectory() as top:
+        Path(top).chmod(0o755)
+        storage = Path(top) / "results"
+        names = ("good", "closed", "race/cnn", "race/svm", "damaged")
+        made = {name: make_run(storage / name).root for name in names}
+        write_json(storage / "race/race.json", {"systems": ["cnn", "svm"]})
+        (storage / "lost+found").mkdir(mode=0o700)
+        closed = (made["closed"], storage / "lost+found", made["race/svm"])
+        for path in (*closed, made["damaged"] / "summary.json"):
+            path.chmod(0)
+        with as_nobody():
+            assert main(["runs", str(storage), "--json"]) == 0
+        told = capsys.readouterr()
+        for path in closed:
+            path.chmod(0o700)
+        rows = {row["name"]: row for row in json.loads(told.out)}
+        states = {"good": "finished", "race": "lost", "damaged": "unreadable"}
+        assert {name: row["state"] for name, row in rows.items()} == states
+        why = "it may not be read: permission denied"
+        assert rows["damaged"]["note"] == f"{made['damaged']}/summary.json: {why}"
+        lines = [f"raysearch: {path}: left out: {why}" for path in sorted(closed)]
+        assert sorted(told.err.splitlines()) == lines
 
 
 def test_a_bucket_tells_the_same_as_a_folder(bucket, tmp_path, monkeypatch):
