@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from raysearch.cli.failures import tell
 from raysearch.cli.storage_options import RunsOptions
 from raysearch.cli.tables import plain_table, print_table
 from raysearch.config.metric_table import metric_of
@@ -32,7 +33,7 @@ def show(options: RunsOptions) -> int:
     """Carry the verb out."""
     if replica := replica_of(options.storage):
         replica.objects.reach()
-    rows = rows_of(kept_runs(options.storage))
+    rows = rows_of(kept_runs(options.storage, tell))
     if options.json:
         print(json.dumps([asdict(row) for row in rows], indent=1))
         return 0
@@ -98,8 +99,12 @@ def _best(row: RunRow, *, named: bool) -> str:
 
 def _star(row: RunRow) -> str:
     """What the papers' split is marked with: its figure is not to be taken for an honest one."""
-    return "*" if row.mode == "paper" else ""
+    return "*" if "paper" in (row.mode, row.protocol) else ""
 
 
 def _evaluated(row: RunRow) -> str:
-    return f"{row.mode}{mark(row.transductive)}" if row.mode else "-"
+    if not row.mode:
+        return "-"
+    # A search under the papers' split has its figures in the mode "fold".
+    paper = ", paper" if row.protocol == "paper" != row.mode else ""
+    return f"{row.mode}{paper}{mark(row.transductive)}"

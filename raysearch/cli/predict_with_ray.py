@@ -21,13 +21,14 @@ def features_from_ray(
     """Each recording's features as a Ray computes them, for the duration of a ``with``.
 
     Args:
-        address: of a cluster; None for a private Ray on this machine's CPUs.
+        address: of a cluster; None for a private Ray on this machine's CPUs, whatever
+            ``RAY_ADDRESS`` is: its nodes may not see the recordings.
         folder: the model's ``best/``.
         recordings: the files.
     """
     with (
         tempfile.TemporaryDirectory(prefix="raysearch-") as logs,
-        cluster_session(address, Path(logs)) as session,
+        cluster_session(address or "local", Path(logs)) as session,
         closing(spread_features(session, folder, recordings)) as features,
     ):
         yield features

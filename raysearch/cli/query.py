@@ -53,9 +53,14 @@ def answer_table(answer: "Answer") -> Table:
 
 
 def as_text(answer: "Answer", kind: AnswerFormat) -> str:
-    """Write the rows for a machine; numbers keep all their digits."""
+    """Write the rows for a machine; numbers keep all their digits.
+
+    Raises:
+        UserError: an object of JSON would need one name twice.
+    """
     rows = [[_plain(value) for value in row] for row in answer.rows]
     if kind == "json":
+        _check_names(answer)
         found = [dict(zip(answer.columns, row, strict=True)) for row in rows]
         return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
     text = io.StringIO()
@@ -63,6 +68,15 @@ def as_text(answer: "Answer", kind: AnswerFormat) -> str:
     writer.writerow(answer.columns)
     writer.writerows(rows)
     return text.getvalue()
+
+
+def _check_names(answer: "Answer") -> None:
+    twice = next((name for name in answer.columns if answer.columns.count(name) > 1), None)
+    if twice is not None:
+        raise UserError(
+            f"query: --json: several columns are called {one_line(twice)!r}: give each a name of"
+            " its own by AS"
+        )
 
 
 def schema_table(tables: dict[str, RunTable]) -> Table:

@@ -32,6 +32,7 @@ from raysearch.evaluation.stored_evaluations import stored_evaluations
 from raysearch.evaluation.transductive_notes import check_alike, transductive_notes
 from raysearch.run_folder import RunFolder
 from raysearch.storage.corpora import read_corpus
+from raysearch.storage.held_storage import held_storage
 from raysearch.storage.replica import pasted
 from raysearch.streaming.shards import ensure_features
 from raysearch.streaming.store import feature_store
@@ -174,12 +175,14 @@ def score_matrix(plan: Plan, storage: Path, watcher: Watcher) -> Matrix:
         watcher: who is told.
     """
     matrix: Matrix = {source: {source: own} for source, own in plan.own.items()}
-    for source, arm in plan.arms.items():
-        ready = arm.prepared(storage)
-        for (asked, target), one in plan.crossings.items():
-            if asked == source:
-                watcher.say(f"{source} -> {target}")
-                matrix[source][target] = _score(ready, one, storage, watcher)
+    # No run's settings ask for the targets' features.
+    with held_storage(storage):
+        for source, arm in plan.arms.items():
+            ready = arm.prepared(storage)
+            for (asked, target), one in plan.crossings.items():
+                if asked == source:
+                    watcher.say(f"{source} -> {target}")
+                    matrix[source][target] = _score(ready, one, storage, watcher)
     return matrix
 
 

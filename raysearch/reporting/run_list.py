@@ -14,6 +14,7 @@ from raysearch.config.loader import parse_yaml
 from raysearch.config.metric_table import metric_of
 from raysearch.errors import DataError, UserError, first_line
 from raysearch.ledger import read
+from raysearch.paths import why_not
 from raysearch.run_folder import RACE
 from raysearch.storage.kept_runs import LEDGER, SPEC, KeptRun
 from raysearch.storage.mirror import at_once
@@ -22,7 +23,7 @@ from raysearch.trial_records import Trials
 __all__ = ["STATES", "RunRow", "State", "rows_of"]
 
 State = Literal[
-    "running", "finished", "budget spent", "interrupted", "failed", "lost", "unreadable"
+    "running", "finished", "budget spent", "stopped", "interrupted", "failed", "lost", "unreadable"
 ]
 STATES: tuple[State, ...] = get_args(State)
 # What a driver says of its end, other than these words themselves.
@@ -33,6 +34,8 @@ _OUTCOMES: dict[str, State] = {
     "epoch budget": "budget spent",
     "time budget": "budget spent",
     "core budget": "budget spent",
+    "end of its part": "budget spent",
+    "stopped by hand": "stopped",
 }
 # Between a driver's clock and its storage's.
 _CLOCKS_S = 5.0
@@ -103,6 +106,7 @@ class RunRow:
         best: its best value among the trials; of a race the winner's, or the best so far.
         test_ua: the leading evaluation's mean, if it was evaluated.
         mode: how that was evaluated.
+        protocol: what split the corpus for it; ``paper`` is optimistic in every mode.
         transductive: whether test speakers' other recordings were used in it.
         changed: when it ended, or last wrote its ledger, in seconds since 1970.
         num_bytes: what it takes in its storage.
@@ -120,6 +124,7 @@ class RunRow:
     best: float | None = None
     test_ua: float | None = None
     mode: str | None = None
+    protocol: str | None = None
     transductive: bool = False
     note: str = ""
 
@@ -136,9 +141,12 @@ def rows_of(runs: Sequence[KeptRun]) -> list[RunRow]:
 def _row(run: KeptRun) -> RunRow:
     try:
         return _of_race(run) if run.systems or run.changed(RACE) else _of_run(run)
-    except (DataError, UserError, ValidationError) as error:
+    except (DataError, UserError, ValidationError, PermissionError) as error:
         changed = max(run.changed(LEDGER), run.changed(SPEC), run.changed(RACE))
-        return RunRow(run.name, "unreadable", changed, run.num_bytes, note=first_line(error))
+        why = first_line(error)
+        if isinstance(error, PermissionError):
+            why = f"{error.filename}: {why_not(error)}"
+        return RunRow(run.name, "unreadable", changed, run.num_bytes, note=why)
 
 
 def _of_run(run: KeptRun) -> RunRow:
@@ -159,6 +167,7 @@ def _of_run(run: KeptRun) -> RunRow:
         best=found.best_value,
         test_ua=evaluation.ua.mean if evaluation else None,
         mode=evaluation.mode if evaluation else None,
+        protocol=evaluation.protocol if evaluation else None,
         transductive=bool(evaluation and evaluation.transductive),
     )
 
@@ -210,7 +219,7 @@ def _of_race(run: KeptRun) -> RunRow:
         state = "running"
     elif race.last_turn is not None and race.last_turn.done:
         state = "finished"
-    elif newest and newest.state in ("interrupted", "failed"):
+    elif newest and newest.state in ("stopped", "interrupted", "failed"):
         state = newest.state
     return RunRow(
         run.name,
@@ -224,6 +233,7 @@ def _of_race(run: KeptRun) -> RunRow:
         best.best if best else None,
         best.test_ua if best else None,
         best.mode if best else None,
+        best.protocol if best else None,
         bool(best and best.transductive),
     )
 

@@ -57,10 +57,11 @@ _EVENTS: dict[str, tuple[pa.DataType, str]] = {
     "seq": (pa.int64(), "rises by one over the whole ledger"),
     "event": (
         pa.string(),
-        "started, epoch, checkpoint, paused, resumed, completed, pruned, failed",
+        "started, epoch, checkpoint, paused, resumed, completed, pruned, failed; steered: what"
+        " somebody asked of the search while it ran",
     ),
-    "number": (pa.int64(), "of the trial"),
-    "trial": (pa.string(), "its identity"),
+    "number": (pa.int64(), "of the trial; -1 where steered, which is the whole search's"),
+    "trial": (pa.string(), "its identity; search where steered"),
     "attempt": (pa.int64(), "starts of the trial so far"),
     "fence": (pa.int64(), "of the driver that wrote it; each resumption has a higher one"),
     "time": (_TIME, "UTC"),

@@ -6,8 +6,10 @@ there whole or not at all.
 
 import shutil
 import time
+import uuid
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from raysearch.errors import RaysearchError
@@ -60,11 +62,26 @@ def remove_from_bucket(replica: Replica) -> Leftovers:
     Raises:
         InfrastructureError: the bucket cannot be written.
     """
-    leftovers = find_in_bucket(replica)
+    leftovers, removed = find_in_bucket(replica), Leftovers()
     for one in leftovers.found:
-        replica.objects.delete(replica.objects.keys(replica.key(one.path)))
-        shutil.rmtree(one.path, ignore_errors=True)
-    return leftovers
+        # Others may have gone for minutes: somebody may have begun to work meanwhile.
+        leftovers = find_in_bucket(replica)
+        if leftovers.notes:
+            break
+        if one.path in [left.path for left in leftovers.found]:
+            replica.objects.delete(replica.objects.keys(replica.key(one.path)))
+            _remove_copy(one.path)
+            removed.found.append(one)
+    removed.notes = leftovers.notes
+    return removed
+
+
+def _remove_copy(folder: Path) -> None:
+    """Remove what was fetched of a set: its name first, so that nobody finds half of it."""
+    gone = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.tmp")
+    with suppress(OSError):
+        folder.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def _held(replica: Replica, entries: Mapping[str, Entry]) -> str | None:

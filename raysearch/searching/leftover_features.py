@@ -14,22 +14,21 @@ __all__ = ["is_unused", "unused_features", "used_features"]
 _SET = re.compile(r"\w+-\w+-[0-9a-f]+", re.ASCII)
 
 
-def unused_features(storage: Path, runs: Iterable[RunFolder]) -> list[Path]:
-    """Return the folders of sets that no run of ``runs`` asks for.
-
-    Raises:
-        RaysearchError: a run does not say which sets it asks for, so any may be its own.
-    """
+def unused_features(storage: Path, used: Set[str]) -> list[Path]:
+    """Return the folders of sets of which the names are not among those that are ``used``."""
     store = feature_store(storage)
     if store.is_symlink() or not store.is_dir():
         return []
-    used = used_features(storage, runs)
     folders = [path for path in sorted(store.iterdir()) if path.is_dir() and not path.is_symlink()]
     return [path for path in folders if is_unused(path.name, used)]
 
 
 def used_features(storage: Path, runs: Iterable[RunFolder]) -> set[str]:
-    """Return the names of the sets that the runs ask for; raises as ``unused_features``."""
+    """Return the names of the sets that the runs ask for.
+
+    Raises:
+        RaysearchError: a run does not say which sets it asks for, so any may be its own.
+    """
     return {name for run in runs for name in _used(run.spec(), feature_store(storage))}
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from raysearch.run_lease import is_held
 from raysearch.storage.kept_runs import size_of
 
 __all__ = ["Kind", "Leftover", "quiet", "staged_below", "staged_in"]
@@ -66,7 +67,7 @@ def _left(paths: list[Path]) -> list[Leftover]:
     for path in paths:
         with suppress(FileNotFoundError):  # its writer has just published it
             found.append(Leftover.at(path, "temporary"))
-    return [one for one in found if quiet(one)]
+    return [one for one in found if quiet(one) and not is_held(one.path)]
 
 
 def _with_content(path: Path) -> Iterator[Path]:

@@ -3,26 +3,27 @@
 Only what is known to be of no use is named: a checkpoint that neither the final model nor a
 resumption reads, in a run that is over; nets of a final model that another one has replaced; a
 feature set that no run here asks for, which would be computed again; what a killed process had not
-yet published. A run that a process holds, and whatever a run's settings name by a path, stay.
+yet published. A run that a process holds, and whatever a run's settings name by a path, stay. Runs
+count by links, too; nothing is removed by one.
 """
 
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from raysearch.config.loader import read_yaml
-from raysearch.errors import MissingPathError, RaysearchError, RunExistsError, UserError
+from raysearch.errors import RaysearchError, RunExistsError, UserError
 from raysearch.paths import why_not
 from raysearch.run_folder import RACE, RunFolder
 from raysearch.run_lease import RunLease, is_held
-from raysearch.searching.leftover_features import unused_features
-from raysearch.searching.leftover_kinds import Leftover, quiet, staged_below, staged_in
+from raysearch.searching.leftover_kinds import Leftover, staged_below, staged_in
 from raysearch.searching.leftover_nets import leftover_nets
-from raysearch.streaming.store import feature_store
+from raysearch.searching.sets_in_use import SetsInUse
+from raysearch.searching.storage_folders import StorageFolders
 
 __all__ = ["Leftovers", "find_leftovers", "remove_leftovers"]
 
@@ -35,6 +36,12 @@ class Leftovers:
     notes: list[str] = field(default_factory=list)
 
 
+def _yes(leftover: Leftover) -> bool:
+    """What a process finds in folders that it holds stays as it was found."""
+    del leftover
+    return True
+
+
 @dataclass(frozen=True)
 class _Corner:
     """A part of the storage.
@@ -43,11 +50,13 @@ class _Corner:
         name: for the user.
         owners: the folders of which a process must hold each before it removes anything.
         look: finds what can go.
+        may_go: whether what was found still can.
     """
 
     name: str
     owners: Sequence[Path]
     look: Callable[[], list[Leftover]]
+    may_go: Callable[[Leftover], bool] = _yes
 
 
 def find_leftovers(storage: Path) -> Leftovers:
@@ -56,15 +65,16 @@ def find_leftovers(storage: Path) -> Leftovers:
     Raises:
         UserError: there is no such folder, or a run's settings cannot be read.
     """
-    leftovers, named = Leftovers(), _named_paths(storage)
-    for corner in _corners(storage):
+    folders = StorageFolders(storage)
+    leftovers, named = Leftovers(notes=_notes(folders)), _named_paths(folders)
+    for corner in _corners(storage, folders):
         if any(map(is_held, corner.owners)):
             leftovers.notes.append(_held_note(corner))
             continue
         try:
             found = corner.look()
-        except RaysearchError as error:
-            leftovers.notes.append(f"{corner.name}: stays as it is: {error}")
+        except (RaysearchError, OSError) as error:
+            leftovers.notes.append(_stays_note(corner, error))
             continue
         leftovers.found += [one for one in found if _may_go(one.path, storage, named)]
     return leftovers
@@ -79,8 +89,9 @@ def remove_leftovers(storage: Path) -> Leftovers:
     Raises:
         UserError: as ``find_leftovers``; or something may not be removed.
     """
-    removed, named = Leftovers(), _named_paths(storage)
-    for corner in _corners(storage):
+    folders = StorageFolders(storage)
+    removed, named = Leftovers(notes=_notes(folders)), _named_paths(folders)
+    for corner in _corners(storage, folders):
         try:
             if not any(map(is_held, corner.owners)) and not corner.look():
                 continue
@@ -89,14 +100,22 @@ def remove_leftovers(storage: Path) -> Leftovers:
                     held.enter_context(RunLease.acquire(owner))
                 # What was found before nobody else could change it is out of date.
                 for one in corner.look():
-                    if _may_go(one.path, storage, named):
-                        _remove(one)
+                    if _may_go(one.path, storage, named) and _remove(one, corner.may_go):
                         removed.found.append(one)
         except RunExistsError:
             removed.notes.append(_held_note(corner))
-        except RaysearchError as error:
-            removed.notes.append(f"{corner.name}: stays as it is: {error}")
+        except (RaysearchError, OSError) as error:
+            removed.notes.append(_stays_note(corner, error))
     return removed
+
+
+def _notes(folders: StorageFolders) -> list[str]:
+    return [f"{folder}: left out: {why}" for folder, why in folders.unread.items()]
+
+
+def _stays_note(corner: _Corner, error: Exception) -> str:
+    why = f"{error.filename}: {why_not(error)}" if isinstance(error, OSError) else error
+    return f"{corner.name}: stays as it is: {why}"
 
 
 def _held_note(corner: _Corner) -> str:
@@ -106,14 +125,17 @@ def _held_note(corner: _Corner) -> str:
 # ---- where to look -------------------------------------------------------------------------------
 
 
-def _corners(storage: Path) -> Iterator[_Corner]:
-    for folder in _folders(storage):
+def _corners(storage: Path, folders: StorageFolders) -> Iterator[_Corner]:
+    for folder in folders.own(storage):
         if (folder / RACE).is_file():
-            for run in filter(_is_run, _folders(folder)):
-                yield _Corner(f"{folder.name}/{run.name}", (folder, run), partial(_of_run, run))
-        elif _is_run(folder):
+            for run in folders.own(folder):
+                if run in folders.runs:
+                    name = f"{folder.name}/{run.name}"
+                    yield _Corner(name, (folder, run), partial(_of_run, run))
+        elif folder in folders.runs:
             yield _Corner(folder.name, (folder,), partial(_of_run, folder))
-    yield _Corner("feature sets", (), partial(_of_features, storage))
+    sets = SetsInUse(storage)
+    yield _Corner("feature sets", (), sets.unused, sets.may_go)
     yield _Corner("the storage's own files", (), partial(staged_in, storage))
 
 
@@ -121,51 +143,14 @@ def _of_run(folder: Path) -> list[Leftover]:
     return [*leftover_nets(RunFolder(folder)), *staged_below(folder)]
 
 
-def _of_features(storage: Path) -> list[Leftover]:
-    """The unused sets; none while anything here is at work, which may read sets of its own."""
-    runs = [RunFolder(folder) for folder in _all_folders(storage) if _is_run(folder)]
-    if held := next(filter(is_held, _all_folders(storage)), None):
-        raise UserError(f"a process holds {held.name}")
-    store = feature_store(storage)
-    sets = [Leftover.at(path, "feature set") for path in unused_features(storage, runs)]
-    return [*filter(quiet, sets), *staged_below(store)]
-
-
-def _all_folders(storage: Path) -> Iterator[Path]:
-    """Those of runs, races and their systems, of inner runs, and of whatever else is there."""
-    for folder in _folders(storage):
-        yield folder
-        for inner in _folders(folder):
-            yield inner
-            yield from _folders(inner / "nested")
-        yield from _folders(folder / "nested")
-
-
-def _folders(folder: Path) -> list[Path]:
-    try:
-        found = sorted(folder.iterdir())
-    except FileNotFoundError:
-        if folder.name == "nested":
-            return []
-        raise MissingPathError(f"{folder}: no such folder") from None
-    except OSError as error:
-        raise MissingPathError(f"{folder}: cannot be read: {why_not(error)}") from None
-    return [path for path in found if path.is_dir() and not path.is_symlink()]
-
-
-def _is_run(folder: Path) -> bool:
-    return RunFolder(folder).spec_file.is_file()
-
-
 # ---- what must stay ------------------------------------------------------------------------------
 
 
-def _named_paths(storage: Path) -> list[Path]:
+def _named_paths(folders: StorageFolders) -> list[Path]:
     """The paths that the settings of a run here name, such as the weights that it starts from."""
     return [
         path
-        for folder in _all_folders(storage)
-        if _is_run(folder)
+        for folder in folders.runs
         for path in _paths_in(read_yaml(RunFolder(folder).spec_file, aliases=True)[0])
     ]
 
@@ -191,20 +176,42 @@ def _may_go(path: Path, storage: Path, named: Sequence[Path]) -> bool:
     return inside and here != storage.resolve() and not kept
 
 
-def _remove(leftover: Leftover) -> None:
-    """Take the name away first: nobody finds half of what was there, whatever happens now."""
+def _remove(leftover: Leftover, may_go: Callable[[Leftover], bool]) -> bool:
+    """Take the name away first: nobody finds half of what was there, whatever happens now.
+
+    Returns:
+        Whether it is gone: somebody may have begun to use it.
+    """
     path = leftover.path
     gone = path.with_name(f".{path.name.lstrip('.')}.{uuid.uuid4().hex}.tmp")
     try:
+        if not may_go(leftover):
+            return False
         path.rename(gone)
+        # Who began before that found it by its name; who begins now does not.
+        with _name_back(gone, path):
+            if not may_go(leftover):
+                raise UserError(f"{path.name} is in use since")
         if gone.is_dir():
             shutil.rmtree(gone)
         else:
             gone.unlink()
     except FileNotFoundError:
-        return  # somebody else removed it
+        return False  # somebody else removed it
     except OSError as error:
         raise UserError(f"{path}: cannot be removed: {why_not(error)}") from None
     if leftover.kind in ("checkpoint", "replaced net"):
         with suppress(OSError):  # the trial has others
             path.parent.rmdir()
+    return True
+
+
+@contextmanager
+def _name_back(gone: Path, path: Path) -> Iterator[None]:
+    """Give ``gone`` its name back where anything goes wrong, unless that is taken meanwhile."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            gone.rename(path)
+        raise

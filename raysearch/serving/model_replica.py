@@ -2,7 +2,9 @@
 
 import asyncio
 import math
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +14,12 @@ from starlette.applications import Starlette
 
 from raysearch.features.audio import Waveform
 from raysearch.inference.emotion_model import EmotionModel, load
+from raysearch.ray_cluster.session import NAMESPACE
 from raysearch.serving.answer import Answer, Question, in_turn
 from raysearch.serving.packed_model import PackedFiles, unpacked
 from raysearch.serving.web_app import ServerFacts, WebApp
 
-__all__ = ["MAX_ONGOING", "HeldModel", "ModelHolder", "ModelReplica", "batch_size"]
+__all__ = ["MAX_ONGOING", "HeldModel", "ModelReplica", "batch_size", "held_model"]
 
 # Requests that one replica has at a time; the others wait before it.
 MAX_ONGOING = 16
@@ -50,6 +53,21 @@ class HeldModel:
         holder = ray.get_actor(self.actor, namespace=self.namespace)
         files: PackedFiles = ray.get(holder.files.remote())
         return files
+
+
+@contextmanager
+def held_model(files: PackedFiles) -> Iterator[HeldModel]:
+    """Keep the files in an actor for the duration of a ``with``.
+
+    Its name is its own: others may hold theirs on the same cluster.
+    """
+    name = f"raysearch-model-{uuid.uuid4().hex}"
+    held = ray.remote(num_cpus=0, name=name, namespace=NAMESPACE)(ModelHolder)
+    holder = held.remote(files)  # kept until the end: it is the holder's only reference
+    try:
+        yield HeldModel(name, NAMESPACE)
+    finally:
+        ray.kill(holder)
 
 
 def batch_size(questions: Sequence[Question]) -> int:

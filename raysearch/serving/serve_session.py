@@ -3,7 +3,7 @@
 import logging
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +14,8 @@ from ray.exceptions import RayError
 from raysearch.errors import InfrastructureError, ResourceError, UserError, first_line
 from raysearch.ray_cluster.ray_internals import SERVE_CONTROLLER, SERVE_NAMESPACE
 from raysearch.ray_cluster.resources import Node
-from raysearch.ray_cluster.session import NAMESPACE, ClusterSession
-from raysearch.serving.model_replica import MAX_ONGOING, HeldModel, ModelHolder, ModelReplica
+from raysearch.ray_cluster.session import ClusterSession
+from raysearch.serving.model_replica import MAX_ONGOING, HeldModel, ModelReplica, held_model
 from raysearch.serving.packed_model import packed
 from raysearch.serving.web_app import ServerFacts
 
@@ -24,7 +24,6 @@ __all__ = ["Place", "check_port", "check_room", "serving"]
 _NAME = "raysearch"
 # Ray Serve's own lines, which go where the rest of Ray's go.
 _LOGGER = "ray.serve"
-_HOLDER = "raysearch-served-model"
 # A request that takes longer is given up; its recording may be as long as the limit lets it.
 _TIMEOUT_S = 600
 # Before the replicas, at each of them; more are told to come again.
@@ -65,21 +64,16 @@ def serving(
     logger = logging.getLogger(_LOGGER)
     logger.handlers, logger.propagate = [], True
     _check_unserved()
-    if session.local:
+    with ExitStack() as held:
         source: str | HeldModel = str(folder.absolute())
-    else:
-        _say_lack(replicas, say)
-        # Kept until the end: it is the holder's only reference.
-        held = ray.remote(num_cpus=0, name=_HOLDER, namespace=NAMESPACE)(ModelHolder)
-        holder = held.remote(packed(folder))
-        source = HeldModel(_HOLDER, NAMESPACE)
-    try:
-        _deploy(session, source, facts, place, replicas)
-        yield
-    finally:
-        serve.shutdown()
         if not session.local:
-            ray.kill(holder)
+            _say_lack(replicas, say)
+            source = held.enter_context(held_model(packed(folder)))
+        try:
+            _deploy(session, source, facts, place, replicas)
+            yield
+        finally:
+            serve.shutdown()
 
 
 def _deploy(

@@ -1,7 +1,9 @@
 """Features of many recordings, computed by all CPUs of a Ray, for a model that scores them here.
 
-Front ends take most of the time that a prediction takes. The nets score what comes back in the same
-groups as they would alone, so that every prediction is the same to the bit.
+Front ends take most of the time that a prediction takes. Each CPU computes with one thread, and the
+nets score what comes back in the same groups as they would alone, so that every prediction is the
+same to the bit as that of a process with one thread. Several threads may sum in another order, and
+so change the last bits of a feature.
 """
 
 import json
@@ -11,22 +13,20 @@ from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
-import ray
 import torch
 
 from raysearch.features.audio import AudioError
 from raysearch.inference.emotion_model import EmotionModel, load
 from raysearch.inference.recognition import Features, read_recording
 from raysearch.inference.recordings import Recording
-from raysearch.ray_cluster.session import NAMESPACE, ClusterSession
-from raysearch.serving.model_replica import HeldModel, ModelHolder
+from raysearch.ray_cluster.session import ClusterSession
+from raysearch.serving.model_replica import HeldModel, held_model
 from raysearch.serving.packed_model import packed, unpacked
 from raysearch.streaming.ray_tasks import run_tasks
 
 __all__ = ["spread_features"]
 
 RECORDINGS_A_TASK = 16
-_HOLDER = "raysearch-predicting-model"
 
 
 def spread_features(
@@ -42,11 +42,8 @@ def spread_features(
     if session.local:
         yield from _spread(str(folder.absolute()), recordings)
         return
-    # Kept until the end: it is the holder's only reference.
-    held = ray.remote(num_cpus=0, name=_HOLDER, namespace=NAMESPACE)(ModelHolder)
-    holder = held.remote(packed(folder))
-    yield from _spread(HeldModel(_HOLDER, NAMESPACE), recordings)
-    ray.kill(holder)
+    with held_model(packed(folder)) as model:
+        yield from _spread(model, recordings)
 
 
 def _spread(

@@ -4,7 +4,7 @@ import os
 import stat
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,8 +59,12 @@ class KeptRun(Protocol):
         ...
 
 
-def kept_runs(storage: Path) -> list[KeptRun]:
+def kept_runs(storage: Path, note: Callable[[str], None] = lambda line: None) -> list[KeptRun]:
     """Every run and race directly below ``storage``, by name.
+
+    Args:
+        storage: the folder, of this machine or of a bucket.
+        note: is told which folder could not be looked into, and why.
 
     Raises:
         MissingPathError: there is no such folder.
@@ -69,10 +73,10 @@ def kept_runs(storage: Path) -> list[KeptRun]:
     if replica := replica_of(storage):
         return list(_in_bucket(replica, replica.key(storage)))
     try:
-        folders = [folder for folder in sorted(storage.iterdir()) if folder.is_dir()]
+        folders = sorted(storage.iterdir())
     except OSError as error:
         raise MissingPathError(f"{storage}: no storage: {why_not(error)}") from None
-    return [run for folder in folders if (run := _in_folder(folder)) is not None]
+    return [run for folder in folders if (run := _in_folder(folder, note)) is not None]
 
 
 # ---- a folder ------------------------------------------------------------------------------------
@@ -104,17 +108,29 @@ class _FolderRun:
         return self.folder / LEDGER
 
 
-def _in_folder(folder: Path) -> KeptRun | None:
-    if (folder / SPEC).is_file():
-        return _FolderRun(folder.name, folder, size_of(folder))
-    if not (folder / RACE).is_file():
+def _in_folder(folder: Path, note: Callable[[str], None]) -> KeptRun | None:
+    try:
+        if (folder / SPEC).is_file():
+            return _FolderRun(folder.name, folder, size_of(folder))
+        if not (folder / RACE).is_file():
+            return None
+        systems = [
+            _FolderRun(f"{folder.name}/{system.name}", system, 0)
+            for system in sorted(folder.iterdir())
+            if _is_run(system, note)
+        ]
+    except OSError as error:
+        note(f"{folder}: left out: {why_not(error)}")
         return None
-    systems = [
-        _FolderRun(f"{folder.name}/{system.name}", system, 0)
-        for system in sorted(folder.iterdir())
-        if (system / SPEC).is_file()
-    ]
     return _FolderRun(folder.name, folder, size_of(folder), systems)
+
+
+def _is_run(folder: Path, note: Callable[[str], None]) -> bool:
+    try:
+        return (folder / SPEC).is_file()
+    except OSError as error:
+        note(f"{folder}: left out: {why_not(error)}")
+        return False
 
 
 def size_of(folder: Path) -> int:

@@ -2,11 +2,14 @@
 
 import csv
 import io
+import os
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "unit"))
@@ -33,9 +36,11 @@ def finished(tmp_path_factory):
     return finished_run(tmp_path_factory.mktemp("finished"))
 
 
-def predicted(many, *arguments):
+def predicted(many, *arguments, **environment):
     command = [sys.executable, "-c", PREDICT, str(many), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    # Several threads may round otherwise than Ray's tasks, which have one each.
+    env = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=env)
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     return done.returncode, rows, done.stderr.splitlines()
 
@@ -47,7 +52,9 @@ def test_many_recordings_get_what_few_get(finished, tmp_path):
     alone = predicted(10_000, run.best, tmp_path / "names.csv")
     code, rows, skipped = alone
     assert (code, len(rows), len(skipped)) == (0, 6 * len(test), 6)
-    assert predicted(20, run.best, tmp_path / "names.csv") == alone
+    # Nothing answers there: only --address asks for a cluster.
+    elsewhere = {"RAY_ADDRESS": "127.0.0.1:1"}
+    assert predicted(20, run.best, tmp_path / "names.csv", **elsewhere) == alone
 
 
 def test_the_nodes_of_a_cluster_are_sent_the_model(finished, cluster):
@@ -59,3 +66,16 @@ def test_the_nodes_of_a_cluster_are_sent_the_model(finished, cluster):
     assert all(isinstance(one, Scored) for one in found)
     probs = [list(one.prediction.probabilities.values()) for one in found]
     assert probs == expected_NK.tolist()
+
+
+def test_two_may_predict_on_one_cluster(finished, cluster):
+    run, test, _ = finished
+    recordings = [Recording(path.name, path) for path in test]
+    nodes = replace(cluster, local=False)
+    with (
+        closing(spread_features(nodes, run.best, recordings)) as one,
+        closing(spread_features(nodes, run.best, recordings)) as other,
+    ):
+        first, second = next(one), next(other)
+        assert first.keys() == second.keys()
+        assert all(np.array_equal(first[key], second[key]) for key in first)

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,7 +17,7 @@ from raysearch.__main__ import main
 from raysearch.cli.query import answer_table, schema_table
 from raysearch.cli.tables import print_table
 from raysearch.errors import UserError
-from raysearch.ledger import Ledger
+from raysearch.ledger import EVENTS, WHOLE, Ledger
 from raysearch.reporting.run_tables import ABOUT, run_tables
 from raysearch.reporting.sql import ask
 from raysearch.run_folder import RunFolder
@@ -160,6 +161,33 @@ def test_answers_for_machines_keep_all_digits(run, capsys):
     assert main(["query", str(run.root), query, "--csv"]) == 0
     (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
     assert (row["number"], float(row["train_s"])) == ("0", record.train_s)
+
+
+def test_two_columns_of_one_name_lose_none(run, capsys):
+    query = "SELECT a.number, b.number{} FROM trials a, trials b WHERE b.number = a.number + 1"
+    assert main(["query", str(run.root), query.format(""), "--json"]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == (
+        "raysearch: query: --json: several columns are called 'number': give each a name of its own"
+        " by AS\n"
+    )
+    assert main(["query", str(run.root), query.format(" AS next"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0] == {"number": 0, "next": 1}
+    assert main(["query", str(run.root), query.format(""), "--csv"]) == 0
+    assert capsys.readouterr().out.splitlines()[:2] == ["number,number", "0,1"]
+
+
+def test_what_was_steered_is_no_trials(run):
+    path = run.ledger_file
+    with closing(Ledger.open(path, run.events()[-1].fence)) as ledger:
+        steered = {"id": "a", "action": "more-trials", "amount": 2.0}
+        ledger.append("steered", trial=WHOLE, number=-1, attempt=1, slot=0, **steered)
+    found = rows(run, "SELECT number, trial FROM events WHERE event = 'steered'")
+    assert found == [(-1, "search")]
+    about = run_tables(run)["events"].about
+    assert set(re.findall(r"\w+", about["event"])) >= EVENTS
+    assert ("-1" in about["number"], "search" in about["trial"]) == (True, True)
 
 
 def test_the_schema_says_what_every_table_holds(run, capsys):

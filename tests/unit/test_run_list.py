@@ -7,8 +7,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from as_nobody import as_nobody
 from rich.console import Console
 
 from raysearch.__main__ import main
@@ -23,6 +25,8 @@ from raysearch.run_lease import RunLease
 from raysearch.storage.kept_runs import kept_runs
 from raysearch.storage.replica import open_storage
 from raysearch.storage.two_kinds import storage_of
+from raysearch.tuning.by_hand import BY_HAND
+from raysearch.tuning.conductor import PART
 
 LEDGERS = Path(__file__).parents[1] / "replay" / "ledgers"
 NOW = time.time()
@@ -42,8 +46,8 @@ def make_run(folder, ledger="cnn", outcome="finished", ago=3600.0):
     return run
 
 
-def note_test(run, mode="fold", mean=0.61):
-    figures = {"mode": mode, "protocol": "speaker_independent", "ua": {"mean": mean}}
+def note_test(run, mode="fold", mean=0.61, protocol="speaker_independent"):
+    figures = {"mode": mode, "protocol": protocol, "ua": {"mean": mean}}
     write_json(run.root / "evaluation.json", figures)
 
 
@@ -62,6 +66,33 @@ def test_every_end_has_its_word(storage):
         make_run(storage / str(number), outcome=end)
     words = ["finished", *["budget spent"] * 3, "interrupted", "failed", "lost"]
     assert list(dict(sorted(states(storage).items())).values()) == words
+
+
+@pytest.mark.parametrize(("end", "word"), [(BY_HAND, "stopped"), (PART, "budget spent")])
+def test_an_end_that_was_asked_for_is_no_failure(storage, end, word):
+    make_run(storage / "one", outcome=end)
+    assert states(storage) == {"one": word}
+
+
+@pytest.mark.parametrize(("end", "word"), [(BY_HAND, "stopped"), (PART, "lost")])
+def test_a_race_that_ended_between_turns_has_not_failed(storage, end, word):
+    make_run(storage / "race/cnn", outcome=end)
+    write_json(storage / "race/race.json", {"systems": ["cnn", "svm"]})
+    assert states(storage) == {"race": word}
+
+
+@pytest.mark.parametrize(
+    ("protocol", "told"), [("speaker_independent", "fold"), ("paper", "fold, paper")]
+)
+def test_a_search_under_the_papers_split_is_marked(storage, capsys, protocol, told):
+    note_test(make_run(storage / "one"), protocol=protocol)
+    rows = rows_of(kept_runs(storage))
+    shown = [list(column.cells) for column in runs_table(rows, wide=True).columns]
+    assert [str(cell) for (cell,) in shown][6] == told
+    figures = [list(column.cells) for column in runs_table(rows, wide=False).columns]
+    assert [str(cell) for (cell,) in figures][4] == "61.0%" + ("*" if protocol == "paper" else "")
+    assert main(["runs", str(storage), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["protocol"] == protocol
 
 
 def test_a_run_that_a_process_holds_is_running_and_its_ledger_is_read(storage):
@@ -132,6 +163,31 @@ def test_what_is_damaged_is_named_and_hides_no_other(storage, capsys):
     assert "bad/summary.json: content: Invalid JSON" in told
     assert "torn/trials.jsonl:1: not a line of JSON" in told
     assert "finished" in told
+
+
+def test_what_may_not_be_read_is_left_out_or_named(capsys):
+    with TemporaryDirectory() as top:
+        Path(top).chmod(0o755)
+        storage = Path(top) / "results"
+        names = ("good", "closed", "race/cnn", "race/svm", "damaged")
+        made = {name: make_run(storage / name).root for name in names}
+        write_json(storage / "race/race.json", {"systems": ["cnn", "svm"]})
+        (storage / "lost+found").mkdir(mode=0o700)
+        closed = (made["closed"], storage / "lost+found", made["race/svm"])
+        for path in (*closed, made["damaged"] / "summary.json"):
+            path.chmod(0)
+        with as_nobody():
+            assert main(["runs", str(storage), "--json"]) == 0
+        told = capsys.readouterr()
+        for path in closed:
+            path.chmod(0o700)
+        rows = {row["name"]: row for row in json.loads(told.out)}
+        states = {"good": "finished", "race": "lost", "damaged": "unreadable"}
+        assert {name: row["state"] for name, row in rows.items()} == states
+        why = "it may not be read: permission denied"
+        assert rows["damaged"]["note"] == f"{made['damaged']}/summary.json: {why}"
+        lines = [f"raysearch: {path}: left out: {why}" for path in sorted(closed)]
+        assert sorted(told.err.splitlines()) == lines
 
 
 def test_a_bucket_tells_the_same_as_a_folder(bucket, tmp_path, monkeypatch):

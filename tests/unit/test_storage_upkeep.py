@@ -3,11 +3,15 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import soundfile
+from as_nobody import NOBODY, as_nobody
 from finished_run import finished_run
 from rich.console import Console
 
@@ -15,19 +19,23 @@ import raysearch
 from raysearch.__main__ import main
 from raysearch.cli.clear_storage import leftovers_table
 from raysearch.cli.tables import print_table
+from raysearch.evaluation.cross_corpus import Plan, score_matrix
 from raysearch.evaluation.final_model import load_final
 from raysearch.files import write_json
 from raysearch.ledger import Ledger
 from raysearch.run_lease import RunLease
 from raysearch.searching.bucket_upkeep import find_in_bucket, remove_from_bucket
 from raysearch.searching.storage_upkeep import find_leftovers, remove_leftovers
+from raysearch.storage.held_storage import held_storage
 from raysearch.storage.object_lease import ObjectLease
 from raysearch.storage.replica import open_storage, replica_of
 from raysearch.streaming.store import feature_source, feature_store
 from raysearch.streaming.wanted_features import WantedFeatures
 from raysearch.training import checkpoint
+from raysearch.tuning.tuner import Watcher
 
 OLD = time.time() - 7200
+SILENT = Watcher(lambda line: None, lambda what, done, total: None)
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +225,172 @@ def test_nothing_outside_the_storage_is_touched(run, tmp_path):
     checkpoint.verify(outside)
 
 
+def test_a_run_that_is_linked_asks_for_its_sets_and_is_left_alone(run, tmp_path):
+    storage = run.root.parent
+    used, unused = feature_sets(storage, run.spec())
+    spare = published(run.root / "checkpoints/0007/epoch-0002-attempt-1")
+    moved = tmp_path / "disk"
+    run.root.rename(moved)
+    run.root.symlink_to(moved, target_is_directory=True)
+    assert found(storage) == {unused: "feature set"}
+    with RunLease.acquire(moved):
+        assert found(storage) == {}
+    remove_leftovers(storage)
+    assert (used.is_dir(), unused.is_dir()) == (True, False)
+    checkpoint.verify(moved / spare.relative_to(run.root))
+
+
+def test_what_a_linked_run_names_stays(run, tmp_path):
+    weights = published(run.root / "checkpoints/0007/epoch-0002-attempt-1")
+    named = f"  weights: {weights}/best.safetensors\n"
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk/spec.yaml").write_text(
+        run.spec_file.read_text().replace("  weights: null\n", named, 1)
+    )
+    (run.root.parent / "next").symlink_to(tmp_path / "disk", target_is_directory=True)
+    assert found(run.root.parent) == {}
+
+
+def another_set(storage, spec, hop_ms):
+    stream, config, _ = WantedFeatures.of_search(spec).streams()[0]
+    other = config.model_copy(update={"hop_ms": hop_ms})
+    folder = Path(feature_source(feature_store(storage), spec.corpus.name, stream, other).folder)
+    folder.mkdir()
+    (folder / "manifest.json").write_text("{}")
+    return aged(folder)
+
+
+def when_the_first_goes(monkeypatch, act):
+    """Call ``act`` once, while the first of several folders is being removed."""
+    rmtree, calls = shutil.rmtree, []
+
+    def removing(path, *arguments, **options):
+        if ".features/" in str(path) and not calls:
+            calls.append(act())
+        rmtree(path, *arguments, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", removing)
+    return calls
+
+
+def test_a_search_that_starts_meanwhile_keeps_its_sets(run, monkeypatch):
+    storage = run.root.parent
+    used, _ = feature_sets(storage, run.spec())
+    another_set(storage, run.spec(), 14.0)
+    leases = when_the_first_goes(monkeypatch, lambda: RunLease.acquire(storage / "new"))
+    removed = remove_leftovers(storage)
+    assert len(removed.found) == 1
+    assert removed.notes == ["feature sets: stays as it is: a process holds new"]
+    assert len({used, *feature_store(storage).iterdir()}) == 2
+    leases[0].release()
+
+
+def test_a_run_that_has_ended_meanwhile_keeps_its_sets(run, monkeypatch):
+    storage = run.root.parent
+    hops = {12.0: feature_sets(storage, run.spec())[1]}
+    hops[14.0] = another_set(storage, run.spec(), 14.0)
+    first, second = sorted(hops, key=hops.__getitem__)
+
+    def search():
+        settings = run.spec_file.read_text().replace("hop_ms: 20.0", f"hop_ms: {second}")
+        (storage / "new").mkdir()
+        (storage / "new/spec.yaml").write_text(settings)
+
+    when_the_first_goes(monkeypatch, search)
+    assert [one.path for one in remove_leftovers(storage).found] == [hops[first]]
+    assert (hops[first].is_dir(), hops[second].is_dir()) == (False, True)
+
+
+def test_a_set_that_is_taken_up_as_its_name_goes_gets_it_back(run, monkeypatch):
+    storage = run.root.parent
+    _, unused = feature_sets(storage, run.spec())
+    rename, leases = Path.rename, []
+
+    def renaming(path, target):
+        if path == unused:
+            leases.append(RunLease.acquire(storage / "new"))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", renaming)
+    removed = remove_leftovers(storage)
+    assert (removed.found, len(removed.notes), unused.is_dir()) == ([], 1, True)
+    assert (unused / "manifest.json").read_text() == "{}"
+    leases[0].release()
+
+
+def test_a_storage_that_is_held_keeps_its_sets(run):
+    storage = run.root.parent
+    _, unused = feature_sets(storage, run.spec())
+    with held_storage(storage), held_storage(storage):
+        for mark in storage.glob(".features-in-use.*"):
+            aged(mark)
+        leftovers = remove_leftovers(storage)
+        assert leftovers.found == []
+        assert "feature sets: stays as it is: a process holds .features-in-use" in str(leftovers)
+    assert not list(storage.glob(".features-in-use.*"))
+    assert found(storage) == {unused: "feature set"}
+
+
+def test_a_mark_of_a_killed_process_holds_nothing_and_goes(run):
+    storage = run.root.parent
+    _, unused = feature_sets(storage, run.spec())
+    code = (
+        "import os, sys, pathlib; from raysearch.storage.held_storage import held_storage\n"
+        "with held_storage(pathlib.Path(sys.argv[1])): os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(storage)], check=True)
+    (mark,) = storage.glob(".features-in-use.*")
+    assert found(storage) == {unused: "feature set"}
+    aged(mark)
+    assert found(storage) == {unused: "feature set", mark: "temporary"}
+
+
+class _Asking:
+    """Stands for a winner: asks, as it gets its features, whether any may go."""
+
+    def __init__(self):
+        self.told = []
+
+    def prepared(self, storage):
+        self.told.append(find_leftovers(storage).found)
+
+
+def test_sets_stay_while_winners_are_scored_across(run):
+    storage, arm = run.root.parent, _Asking()
+    feature_sets(storage, run.spec())
+    assert score_matrix(Plan({"demo": arm}, {"demo": {}}, {}), storage, SILENT) == {
+        "demo": {"demo": {}}
+    }
+    assert arm.told == [[]]
+
+
+def test_what_may_not_be_read_keeps_the_sets_and_hides_nothing_else(made):
+    with TemporaryDirectory() as top:
+        Path(top).chmod(0o755)
+        storage = Path(top) / "results"
+        shutil.copytree(made[0], storage / "run")
+        shutil.copytree(made[0], storage / "closed")
+        run = raysearch.Run(storage / "run").files
+        over(run)
+        spare = published(run.root / "checkpoints/0007/epoch-0002-attempt-1")
+        _, unused = feature_sets(storage, run.spec())
+        assert found(storage) == {spare: "checkpoint", unused: "feature set"}
+        if os.geteuid() == 0:
+            for path in (storage, *storage.rglob("*")):
+                os.chown(path, NOBODY, NOBODY)
+        (storage / "closed").chmod(0)
+        with as_nobody():
+            assert found(storage) == {spare: "checkpoint"}
+            removed = remove_leftovers(storage)
+        (storage / "closed").chmod(0o700)
+        assert [one.path for one in removed.found] == [spare]
+        assert (spare.is_dir(), unused.is_dir()) == (False, True)
+        assert removed.notes == [
+            f"{storage}/closed: left out: it may not be read: permission denied",
+            "feature sets: stays as it is: closed may ask for any",
+        ]
+
+
 def test_mistakes_are_one_line(tmp_path, capsys):
     assert main(["gc", str(tmp_path / "none")]) == 2
     assert capsys.readouterr().err == f"raysearch: {tmp_path}/none: no such folder\n"
@@ -267,6 +441,28 @@ def test_a_bucket_that_is_worked_in_keeps_all(kept):
     leftovers = remove_from_bucket(kept)
     assert leftovers.found == []
     assert "no_such_model" in leftovers.notes[0]
+
+
+def test_a_search_that_starts_in_a_bucket_meanwhile_keeps_its_sets(kept, run, monkeypatch):
+    folder = another_set(kept.root, run.spec(), 14.0)
+    kept.send(sorted(folder.iterdir()))
+    assert len(find_in_bucket(kept).found) == 2
+    leases = when_the_first_goes(monkeypatch, lambda: ObjectLease.acquire(kept.objects, "new"))
+    removed = remove_from_bucket(kept)
+    assert len(removed.found) == 1
+    assert removed.notes == ["feature sets: stay as they are: a process holds new"]
+    assert len({key.split("/")[1] for key in kept.objects.keys(".features")}) == 2
+    leases[0].release()
+
+
+def test_a_bucket_that_is_held_keeps_its_sets(kept):
+    before = kept.objects.keys("")
+    with held_storage(kept.root):
+        leftovers = remove_from_bucket(kept)
+    assert leftovers.found == []
+    assert "a process holds .features-in-use" in leftovers.notes[0]
+    assert kept.objects.keys("") == before
+    assert len(find_in_bucket(kept).found) == 1
 
 
 def test_the_systems_of_a_race_in_a_bucket_ask_for_theirs(kept):
