@@ -74,9 +74,9 @@ class EmotionModel:
     ) -> list[Prediction]:
         """The emotion of each recording.
 
-        Those that an evaluation scored, in its order, get its predictions to the bit. Alone, a
-        recording may get another last bit of float32: matrix products of other sizes round
-        otherwise.
+        Those that an evaluation scored, in its order, get its predictions to the bit, on one CPU.
+        Alone, a recording may get another last bit of float32: matrix products of other sizes
+        round otherwise, as do those of several threads.
 
         Args:
             waveforms: the recordings.
