@@ -106,11 +106,15 @@ def metric_of(name: str) -> Metric:
     """Return the metric that ``name`` stands for: a name in the table, or ``module:Class``.
 
     Raises:
-        UnknownNameError: there is none of that name, or it is no subclass of ``Metric``.
+        UnknownNameError: there is none of that name, or it is no subclass of ``Metric``, or it is
+            called nothing.
     """
     metric = METRICS.load(name)
     if not (isinstance(metric, type) and issubclass(metric, Metric)):
         raise UnknownNameError(f"metric {name!r} is not a subclass of raysearch's Metric")
+    for word in ("heading", "label"):
+        if not getattr(metric, word, ""):
+            raise UnknownNameError(f"metric {name!r} has no {word}: write what tables call it")
     return metric()
 
 

@@ -23,6 +23,7 @@ from raysearch.corpora.corpus_table import (
     load_corpus,
 )
 from raysearch.corpora.emobox_names import named_entry
+from raysearch.corpora.labels import committed_label_map
 from raysearch.corpora.utterance import Corpus, Utterance
 from raysearch.errors import ConfigError, EmptyCorpusError, MissingPathError, UnknownNameError
 
@@ -30,7 +31,18 @@ FROM_DATA = sorted([*NAMED, *TABLES])
 
 
 def test_every_corpus_of_the_table_is_here() -> None:
-    assert sorted([*FROM_DATA, "demo"]) == CORPORA.names()
+    missing = sorted(set(CORPORA.names()) - {*FROM_DATA, "demo"})
+    assert not missing, f"add {missing} to NAMED and STRAYS in tests/contract/corpus_trees.py"
+    assert set(FROM_DATA) < set(CORPORA.names())
+    assert NAMED.keys() == STRAYS.keys(), "each corpus of NAMED has some STRAYS"
+
+
+def test_every_emotion_has_a_place_in_the_common_label_map() -> None:
+    """Else a corpus could not be joined with another."""
+    known = committed_label_map().classes
+    for name, samples in NAMED.items():
+        emotions = {sample.emotion.casefold() for sample in samples} - set(known)
+        assert not emotions, f"{name}: add {emotions} to raysearch/corpora/label_map.yaml"
 
 
 @pytest.fixture(scope="module", params=CORPORA.names())

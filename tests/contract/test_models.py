@@ -55,6 +55,30 @@ def make(name: str, num_frames: int = 64, num_bins: int | None = None, seed: int
     return model
 
 
+# Their input has the length of a clip, so no padding follows it.
+OF_ONE_LENGTH = ("cnn1d_attention", "mfhca")
+
+
+@pytest.mark.parametrize("name", [n for n in [*GRADIENT, OWN] if n not in OF_ONE_LENGTH])
+def test_how_much_padding_follows_changes_nothing(name: str) -> None:
+    """A network that averages padding learns how long recordings are; its edge it may see."""
+    model = make(name).eval()
+    inputs, lengths = batch(model, 3)
+    few, many = (model(padded(model, inputs, times), lengths) for times in (4, 9))
+    torch.testing.assert_close(many, few)
+
+
+def padded(model: Model, inputs: dict[str, Tensor], times: int) -> dict[str, Tensor]:
+    """Each stream followed by silence of so many times its length; a vector has no length."""
+    shapes: dict[str, StreamShape] = model.shapes  # type: ignore[assignment]
+    return {
+        stream: torch.nn.functional.pad(
+            x_BTF, (0, 0, 0, 0 if shapes[stream].kind == "vector" else times * x_BTF.shape[1])
+        )
+        for stream, x_BTF in inputs.items()
+    }
+
+
 def run(model: Model, num_rows: int, seed: int = 1) -> Tensor:
     inputs, lengths = batch(model, num_rows, seed)
     logits: Tensor = model(inputs, lengths)

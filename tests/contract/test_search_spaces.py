@@ -103,7 +103,8 @@ def test_published_settings_resolve(spec):
 def test_published_settings_cover_what_is_searched(spec):
     # A rerun of the paper must not depend on our own defaults, conditional fields aside.
     if not spec.published.settings:
-        assert spec.published.arxiv or spec.name in OF_NO_PAPER
+        why = f"{spec.name}: name its paper in published.arxiv, or add it to OF_NO_PAPER"
+        assert spec.published.arxiv or spec.name in OF_NO_PAPER, why
         return
     conditional = {
         name
@@ -141,7 +142,7 @@ def test_some_fields_have_priors_whose_source_is_told(spec):
     for name, prior in priors:
         assert prior.mode in [fields[name], published.get(name, fields[name]), *explained]
         assert 0.2 <= prior.width <= 0.7, "surer than a few speakers can make one"
-    assert len(priors) >= 2
+    assert len(priors) >= 2, f"{spec.name}: say of two fields at least where good values lie"
 
 
 def test_every_line_of_the_space_is_searched_at_its_bounds(spec):

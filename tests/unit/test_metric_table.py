@@ -30,6 +30,8 @@ class WorstRecall(ConfusionMetric):
 @pytest.mark.parametrize("name", METRICS.built_in)
 def test_a_better_value_is_higher_once_it_is_signed(name):
     metric = metric_of(name)
+    assert metric.in_words
+    assert metric.label
     perfect = EpochScores(0.0, np.diag([3, 3]), ())
     poor = EpochScores(2.0, np.array([[1, 2], [2, 1]]), ())
     assert metric.compute(perfect) == metric.ideal
@@ -66,7 +68,7 @@ def test_the_learners_value_is_the_records(objective):
     values = [objective_value(one, objective) for one in metrics]
     assert record.best_value == max(values)
     assert record.best_epoch == 1 + values.index(max(values))
-    assert record.best_metric == (0.2 if objective == "val_loss" else 0.9)
+    assert record.best_metric == (0.2 if metric_of(objective).lower_is_better else 0.9)
     assert objective_value({objective: math.nan}, objective) == -math.inf
 
 
@@ -112,3 +114,12 @@ def test_what_a_search_names_is_loaded_before_anything_starts(tmp_path):
         with pytest.raises(UserError, match="no_such_module"):
             raysearch.search(spec, storage=tmp_path / "results")
     assert not (tmp_path / "results").exists()
+
+
+class Nameless(ConfusionMetric):
+    label = "one"
+
+
+def test_a_metric_that_is_called_nothing_is_refused():
+    with pytest.raises(UnknownNameError, match="Nameless' has no heading: write"):
+        metric_of(f"{__name__}:Nameless")
