@@ -3,6 +3,6 @@
 __all__ = ["EPOCHS", "REFUSED", "SAYS"]
 
 # Of a whole trial, as space.yaml has it.
-EPOCHS = 3
+EPOCHS = 12
 # The dropout that the net refuses, and what it says then.
 REFUSED, SAYS = 0.5, "this net refuses that dropout"
