@@ -66,6 +66,8 @@ class LiveTable:
         board: what the slots do; None: nobody tells.
     """
 
+    _drawn: _Drawn
+
     def __init__(
         self,
         spec: SearchSpec,

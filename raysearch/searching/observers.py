@@ -52,9 +52,11 @@ class SearchObserver(Protocol):
 
     def slot(self, news: SlotNews) -> None:
         """Hear what becomes of a slot, from whichever thread decides it."""
+        del news
 
     def spent(self, account: Account) -> None:
         """Hear what the trials have spent, at each one's start and after each epoch."""
+        del account
 
     def ended(self, run: Run) -> None:
         """Hear that the search is over, and its files are written; not after an error."""
