@@ -25,7 +25,7 @@ from raysearch.reporting.live_rows import (
 )
 from raysearch.reporting.prospects import in_short
 from raysearch.reporting.slot_board import SlotBoard
-from raysearch.reporting.time_left import TimeLeft, clock, epochs_to_come, time_left
+from raysearch.reporting.time_left import Pace, TimeLeft, Work, clock, time_left, work_to_come
 from raysearch.reporting.wording import figure, metric_name, one_line
 from raysearch.sparing import Sparing
 from raysearch.spec import SearchSpec
@@ -91,7 +91,8 @@ class LiveTable:
         self._sparing, self._prospect = Sparing(), ""
         self._board = board or SlotBoard()
         self._account: Account | None = None
-        self._to_come: float | None = None
+        self._account_at, self._train_s = time.time(), 0.0
+        self._work: Work | None = None
         self._keep(Trials(self._objective))
         self._live: Live | None = None
         # A dumb terminal cannot be drawn over: it gets lines.
@@ -121,7 +122,9 @@ class LiveTable:
         if event.event == "steered":
             self.say(f"asked for: {in_words(event.told(Steered))}")
             return
-        self._num_epochs += event.event == "epoch"
+        if event.event == "epoch":
+            self._num_epochs += 1
+            self._train_s += event.train_s
         if self._live is not None:
             self._follow(trials, event)
             self._keep(trials)
@@ -133,7 +136,7 @@ class LiveTable:
 
     def spent(self, account: Account) -> None:
         """Draw what the trials have spent."""
-        self._account = account
+        self._account, self._account_at = account, time.time()
         self._drawn = replace(self._drawn, at=time.time(), left=self._time_left())
 
     def say(self, line: str) -> None:
@@ -189,7 +192,7 @@ class LiveTable:
         planned = self._spec.training.epochs
         if self._counted:
             num_trials = self._spec.search.trials + trials.num_added
-            self._to_come = epochs_to_come(trials, num_trials, planned)
+            self._work = work_to_come(trials, num_trials, planned)
         running = trials.with_status("running")
         self._drawn = _Drawn(
             time.time(),
@@ -201,7 +204,8 @@ class LiveTable:
 
     def _time_left(self) -> TimeLeft | None:
         elapsed = max(time.time() - self._begun, 1e-9)
-        return time_left(self._to_come, self._num_epochs / elapsed, self._account)
+        pace = Pace(elapsed, self._num_epochs, self._train_s)
+        return time_left(self._work, pace, self._account)
 
     def _follow(self, trials: Trials, event: Event) -> None:
         if self._live and not self._live.is_started and event.seq > 1:
@@ -221,11 +225,15 @@ class LiveTable:
         rate = 60 * self._num_epochs / elapsed
         parts = [drawn.counts, f"{rate:.1f} epochs/min", clock(elapsed)]
         if self._account is not None:
-            of = "" if (most := self._account.most_core_s) is None else f" of {clock(most)}"
-            parts.append(f"core time {clock(self._account.core_s)}{of}")
+            parts.append(self._core_time(self._account, now - self._account_at))
         if drawn.left is not None:
             parts.append(drawn.left.after(now - drawn.at))
         return [*flowed(parts, self._console.width), *flowed([self._prospect], 0)]
+
+    def _core_time(self, account: Account, since_s: float) -> str:
+        spent = clock(account.core_s + account.cpus * since_s)
+        most = account.most_core_s
+        return f"core time {spent}" + ("" if most is None else f" of {clock(most)}")
 
     def _counts(self, trials: Trials) -> str:
         counts = ", ".join(

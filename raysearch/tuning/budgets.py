@@ -52,6 +52,7 @@ class Account:
             none of time is set.
         budget: the name of the one that ends them.
         epochs_left: of the epoch budget; None: there is none.
+        cpus: of all slots, by which core time grows.
     """
 
     core_s: float
@@ -59,6 +60,7 @@ class Account:
     left_s: float | None = None
     budget: str = ""
     epochs_left: int | None = None
+    cpus: float = 0.0
 
 
 def unread(account: Account) -> None:
@@ -166,6 +168,7 @@ class Budgets:
             max(0.0, known[budget] - self._kept(trials)) if budget else None,
             budget,
             None if epochs is None else max(0, epochs - trials.num_epochs),
+            self._slot_cpus * self._num_slots(),
         )
 
     def _kept(self, trials: Trials) -> float:

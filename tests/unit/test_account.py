@@ -23,6 +23,7 @@ def test_core_time_counts_without_a_budget_too(clock):
     account = budgets.account(Trials())
     assert account.core_s == 10 + 2 * 3 * 5
     assert (account.most_core_s, account.left_s, account.budget) == (None, None, "")
+    assert account.cpus == 6
 
 
 def test_the_budget_that_ends_first_is_named_and_the_end_s_time_is_kept(clock):
