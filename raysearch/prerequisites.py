@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from raysearch.features.extractor import FeatureConfig
     from raysearch.spec import SearchSpec
 
-__all__ = ["MAX_FEATURE_SETS", "check_prerequisites", "feature_sets", "own_settings"]
+__all__ = ["MAX_FEATURE_SETS", "check_prerequisites", "feature_sets", "own_settings", "set_name"]
 
 MAX_FEATURE_SETS = 12
 
@@ -54,6 +54,24 @@ def own_settings(config: "FeatureConfig", alike: Sequence["FeatureConfig"]) -> s
         for name, value in config.model_dump().items()
         if any(other.get(name) != value for other in others)
     )
+
+
+def set_name(
+    stream: str,
+    config: "FeatureConfig",
+    others: Sequence[tuple[str, "FeatureConfig"]],
+    kind: str = "features",
+) -> str:
+    """Name a feature set as no other is named: ``mel features (log_mel, n_mels 40)``.
+
+    Args:
+        stream: which.
+        config: its settings.
+        others: streams and settings that are computed, too.
+        kind: what is computed of it.
+    """
+    alike = [other for name, other in others if name == stream]
+    return f"{stream} {kind} ({config.extractor}{own_settings(config, alike)})"
 
 
 def check_prerequisites(spec: "SearchSpec") -> None:

@@ -4,9 +4,17 @@ import argparse
 from dataclasses import dataclass
 from typing import Self
 
+from raysearch.cli.help_text import add_examples
+
 __all__ = ["SHELLS", "CompletionOptions"]
 
 SHELLS = ("bash", "zsh", "fish")
+
+EXAMPLES = """examples:
+  raysearch completion bash > ~/.raysearch.bash
+  . <(raysearch completion zsh)
+  raysearch completion fish | source
+"""
 
 
 @dataclass(frozen=True)
@@ -26,7 +34,7 @@ class CompletionOptions:
     @classmethod
     def add(cls, parser: argparse.ArgumentParser) -> None:
         """Add the verb's arguments to its parser."""
-        parser.epilog = "example: raysearch completion bash > ~/.raysearch.bash"
+        add_examples(parser, EXAMPLES)
         parser.add_argument("shell", choices=SHELLS, help="whose script")
 
     @classmethod

@@ -4,10 +4,16 @@ import argparse
 from dataclasses import dataclass
 from typing import Self
 
+from raysearch.cli.help_text import add_examples
 from raysearch.cli.options import add_run, run_at
 from raysearch.run_folder import RunFolder
 
 __all__ = ["DashboardsOptions"]
+
+EXAMPLES = """examples:
+  raysearch dashboards results/emo
+  raysearch dashboards s3://BUCKET/results/emo
+"""
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,7 @@ class DashboardsOptions:
     @classmethod
     def add(cls, parser: argparse.ArgumentParser) -> None:
         """Add the verb's arguments to its parser."""
-        parser.epilog = "example: raysearch dashboards results/emo"
+        add_examples(parser, EXAMPLES)
         add_run(parser)
 
     @classmethod

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from raysearch.cli.help_text import add_examples
 from raysearch.cli.options import (
-    Setting,
     add_cluster,
-    add_data,
-    add_resources,
     add_run,
     add_storage,
-    given_settings,
     run_at,
     storage_folder,
 )
@@ -27,8 +24,29 @@ __all__ = [
     "CompareOptions",
     "CrossCorpusOptions",
     "EvaluateOptions",
-    "LeakStudyOptions",
 ]
+
+EVALUATE_EXAMPLES = """examples:
+  raysearch evaluate results/emo                   # the searched fold
+  raysearch evaluate results/emo --nested          # the search in each fold
+  raysearch evaluate results/emo --protocol paper  # the paper's split beside it
+  raysearch evaluate results/emo --noise           # at 20 to 0 dB SNR
+"""
+
+ABLATE_EXAMPLES = """examples:
+  raysearch ablate results/emo
+  raysearch ablate results/emo --only augmentation,attention
+"""
+
+COMPARE_EXAMPLES = """examples:
+  raysearch compare results/emo results/other        # what may be claimed
+  raysearch compare results/emo results/a results/b --html compared.html
+"""
+
+CROSS_CORPUS_EXAMPLES = """examples:
+  raysearch cross-corpus results/emo results/savee
+  raysearch cross-corpus results/emo --target savee=SAVEE/
+"""
 
 
 def _add_features(parser: argparse.ArgumentParser) -> None:
@@ -65,6 +83,7 @@ class EvaluateOptions:
     @classmethod
     def add(cls, parser: argparse.ArgumentParser) -> None:
         """Add the verb's arguments to its parser."""
+        add_examples(parser, EVALUATE_EXAMPLES)
         add_run(parser)
         which = parser.add_mutually_exclusive_group()
         which.add_argument(
@@ -125,6 +144,7 @@ class AblateOptions:
     @classmethod
     def add(cls, parser: argparse.ArgumentParser) -> None:
         """Add the verb's arguments to its parser."""
+        add_examples(parser, ABLATE_EXAMPLES)
         add_run(parser)
         parser.add_argument(
             "--only", metavar="A,B", help="augmentation, resolution-32, attention, prosody, ..."
@@ -163,6 +183,7 @@ class CompareOptions:
     @classmethod
     def add(cls, parser: argparse.ArgumentParser) -> None:
         """Add the verb's arguments to its parser."""
+        add_examples(parser, COMPARE_EXAMPLES)
         add_run(parser, "first")
         add_run(parser, "others", nargs="+")
         parser.add_argument(
@@ -201,6 +222,7 @@ class CrossCorpusOptions:
     @classmethod
     def add(cls, parser: argparse.ArgumentParser) -> None:
         """Add the verb's arguments to its parser."""
+        add_examples(parser, CROSS_CORPUS_EXAMPLES)
         add_run(parser, "runs", nargs="+")
         parser.add_argument(
             "--target",
@@ -237,46 +259,3 @@ def _target(text: str) -> CorpusConfig:
         raise UserError(f"--target {text}: write CORPUS=PATH, such as emodb=EMO-DB/")
     data = str(Path(path).expanduser().absolute()) if path else None
     return build(CorpusConfig, {"name": name, "data": data}, prefix="corpus")
-
-
-@dataclass(frozen=True)
-class LeakStudyOptions:
-    """``raysearch leak-study``: how much of a figure is leakage, in four arms.
-
-    Attributes:
-        space: what is trained: a name or a path.
-        settings: what is laid over it.
-        name: of the study's folder, if one is given.
-        storage: where it and features are kept.
-        address: of a running Ray cluster, if there is one.
-    """
-
-    space: str
-    settings: Sequence[Setting]
-    name: str | None
-    storage: Path
-    address: str | None
-
-    @classmethod
-    def add(cls, parser: argparse.ArgumentParser) -> None:
-        """Add the verb's arguments to its parser."""
-        parser.add_argument("--space", default="cnn1d_attention", metavar="NAME|PATH")
-        add_data(parser)
-        add_storage(parser)
-        parser.add_argument("--name", metavar="STUDY", help="the study's folder")
-        parser.add_argument("--max-epochs", type=int, metavar="N", help="epochs of each arm")
-        parser.add_argument("--seed", type=int, metavar="S")
-        parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
-        add_resources(parser)
-        add_cluster(parser)
-
-    @classmethod
-    def of(cls, arguments: argparse.Namespace) -> Self:
-        """Read what was parsed; raises ConfigError for a ``--set`` of no form."""
-        return cls(
-            space=arguments.space,
-            settings=given_settings(arguments),
-            name=arguments.name,
-            storage=arguments.storage,
-            address=arguments.address,
-        )

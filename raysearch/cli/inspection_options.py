@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from raysearch.cli.help_text import add_examples
 from raysearch.cli.options import (
     Setting,
     add_cluster,
@@ -19,6 +20,25 @@ from raysearch.errors import ConfigError, UserError
 __all__ = ["CorpusOptions", "DoctorOptions", "SystemsOptions"]
 
 TIMEOUT_S = 120.0
+
+CORPUS_EXAMPLES = """examples:
+  raysearch corpus                                   # the demo corpus
+  raysearch corpus --corpus emodb --data EMO-DB/
+  raysearch corpus --corpus ravdess,savee --data RAVDESS/,SAVEE/
+  raysearch corpus --corpus manifest --data calls.csv --json
+"""
+
+SYSTEMS_EXAMPLES = """examples:
+  raysearch systems
+  raysearch systems --set features.ssl.weights=.cache/whisper-tiny.en
+"""
+
+DOCTOR_EXAMPLES = """examples:
+  raysearch doctor                                   # this machine
+  raysearch doctor --address auto --storage s3://BUCKET/results
+
+exit codes: 0 nothing failed; 2 something to correct; 4 a check failed
+"""
 
 
 @dataclass(frozen=True)
@@ -40,6 +60,7 @@ class CorpusOptions:
     @classmethod
     def add(cls, parser: argparse.ArgumentParser) -> None:
         """Add the verb's arguments to its parser."""
+        add_examples(parser, CORPUS_EXAMPLES)
         add_data(parser)
         add_storage(parser)
         parser.add_argument(
@@ -76,6 +97,7 @@ class SystemsOptions:
     @classmethod
     def add(cls, parser: argparse.ArgumentParser) -> None:
         """Add the verb's arguments to its parser."""
+        add_examples(parser, SYSTEMS_EXAMPLES)
         parser.add_argument(
             "--set",
             action="append",
@@ -108,7 +130,7 @@ class DoctorOptions:
     @classmethod
     def add(cls, parser: argparse.ArgumentParser) -> None:
         """Add the verb's arguments to its parser."""
-        parser.epilog = "exit codes: 0 nothing failed; 2 something to correct; 4 a check failed"
+        add_examples(parser, DOCTOR_EXAMPLES)
         add_cluster(parser)
         parser.add_argument(
             "--storage",

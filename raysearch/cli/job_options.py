@@ -4,9 +4,30 @@ import argparse
 from dataclasses import dataclass
 from typing import Self
 
+from raysearch.cli.help_text import add_examples
 from raysearch.cli.options import add_cluster_dashboard, add_job
 
 __all__ = ["ListOptions", "LogsOptions", "StatusOptions", "StopOptions"]
+
+STATUS_EXAMPLES = """examples:
+  raysearch status emo
+  raysearch status s3://BUCKET/results/emo  # also when the cluster is gone
+"""
+
+LOGS_EXAMPLES = """examples:
+  raysearch logs emo --follow
+  raysearch logs s3://BUCKET/results/emo
+"""
+
+STOP_EXAMPLES = """examples:
+  raysearch stop emo
+  raysearch stop emo --no-wait
+"""
+
+LIST_EXAMPLES = """examples:
+  raysearch list
+  raysearch list --address http://127.0.0.1:8265
+"""
 
 
 @dataclass(frozen=True)
@@ -24,6 +45,7 @@ class StatusOptions:
     @classmethod
     def add(cls, parser: argparse.ArgumentParser) -> None:
         """Add the verb's arguments to its parser."""
+        add_examples(parser, STATUS_EXAMPLES)
         add_job(parser)
         add_cluster_dashboard(parser)
 
@@ -50,6 +72,7 @@ class LogsOptions:
     @classmethod
     def add(cls, parser: argparse.ArgumentParser) -> None:
         """Add the verb's arguments to its parser."""
+        add_examples(parser, LOGS_EXAMPLES)
         add_job(parser)
         parser.add_argument("--follow", action="store_true", help="until it ends")
         add_cluster_dashboard(parser)
@@ -77,6 +100,7 @@ class StopOptions:
     @classmethod
     def add(cls, parser: argparse.ArgumentParser) -> None:
         """Add the verb's arguments to its parser."""
+        add_examples(parser, STOP_EXAMPLES)
         add_job(parser)
         add_cluster_dashboard(parser)
         parser.add_argument("--no-wait", action="store_true", help="do not wait for its end")
@@ -103,6 +127,7 @@ class ListOptions:
     @classmethod
     def add(cls, parser: argparse.ArgumentParser) -> None:
         """Add the verb's arguments to its parser."""
+        add_examples(parser, LIST_EXAMPLES)
         add_cluster_dashboard(parser)
 
     @classmethod

@@ -6,7 +6,7 @@ from typing import cast
 from rich.console import Console
 from rich.table import Table
 
-from raysearch.cli.evaluation_options import LeakStudyOptions
+from raysearch.cli.leak_study_options import LeakStudyOptions
 from raysearch.cli.terminal import ProgressLine, heading, plain_console
 from raysearch.errors import UserError
 from raysearch.evaluation.figures import LeakStudy

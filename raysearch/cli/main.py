@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from raysearch import __version__
 from raysearch.cli.failures import of_system, output_failed, tell
+from raysearch.cli.help_text import add_examples
 from raysearch.cli.interruptions import interruptions_noted
 from raysearch.cli.verb_table import VERBS, Options
 from raysearch.errors import InfrastructureError, RaysearchError, SearchInterruptedError
@@ -13,10 +14,14 @@ from raysearch.proxies import speak_directly
 
 __all__ = ["parsed", "run_command"]
 
-EXIT_CODES = (
-    "exit codes: 0 done; 1 every trial failed; 2 something to correct; 3 bad data; "
-    "4 lost infrastructure; 130 interrupted, resumable"
-)
+EXAMPLES = """examples:
+  raysearch run --space emohrnet  # a search on the demo corpus
+  raysearch runs                  # what has been searched
+  raysearch run --help            # every verb's own help has examples, too
+
+exit codes: 0 done; 1 every trial failed; 2 something to correct; 3 bad data;
+4 lost infrastructure; 130 interrupted, resumable
+"""
 
 
 def run_command(argv: Sequence[str]) -> int:
@@ -96,8 +101,8 @@ def _parser(chosen: str, options: type[Options] | None) -> argparse.ArgumentPars
     parser = argparse.ArgumentParser(
         prog="raysearch",
         description="Find the best speech-emotion-recognition model for a corpus.",
-        epilog=EXIT_CODES,
     )
+    add_examples(parser, EXAMPLES)
     parser.add_argument("--version", action="version", version=__version__)
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     for name, verb in VERBS.items():

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self, get_args
 
+from raysearch.cli.help_text import add_examples
 from raysearch.errors import UserError
 from raysearch.inference.recognised import WINDOW_S
 from raysearch.reporting.prediction_format import SUFFIXES, PredictionFormat
@@ -17,16 +18,16 @@ MANY = 400
 ExportFormat = Literal["onnx", "torch"]
 
 PREDICT_EXAMPLES = """examples:
-  raysearch predict results/my-run speech.wav           a table on the terminal
-  raysearch predict best/ recordings/ --output all.csv  a folder; best/ may be copied anywhere
-  raysearch predict best/ calls.csv --format jsonl      a manifest with the column path
-  find . -name '*.flac' | raysearch predict best/ -     names of files, one a line
+  raysearch predict results/emo speech.wav
+  raysearch predict best/ recordings/ --output all.csv  # best/ copied anywhere
+  raysearch predict best/ calls.csv --format jsonl      # a manifest
+  find . -name '*.flac' | raysearch predict best/ -     # names of files
   raysearch predict best/ talk.mp3 --timeline --plot talk.png
 """
 
 EXPORT_EXAMPLES = """examples:
-  raysearch export results/my-run --format onnx              model.onnx and model.json
-  raysearch export best/ --audio recordings/ --output a.pt2  compared on your own recordings
+  raysearch export results/emo --format onnx           # and what its inputs are
+  raysearch export best/ --audio mine/ --output a.pt2  # compared on your speech
 """
 
 
@@ -193,6 +194,5 @@ class ExportOptions:
 
 def add_model(parser: argparse.ArgumentParser, examples: str) -> None:
     """Add what such verbs begin with, the model, and end with, the examples."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = examples
+    add_examples(parser, examples)
     parser.add_argument("model", metavar="RUN|best/", help="results/<run>, URL/<run> or best/")

@@ -5,19 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from raysearch.cli.help_text import add_examples
 from raysearch.errors import UserError
 
 __all__ = ["ReportOptions", "WatchOptions"]
 
 REPORT_EXAMPLES = """examples:
-  raysearch report results/my-run                    report.html in the run's folder
-  raysearch report s3://bucket/runs/my-run           my-run.html here
-  raysearch report results/my-run --output a.html    one file, to be sent around
+  raysearch report results/emo                  # report.html in its folder
+  raysearch report s3://BUCKET/results/emo      # emo.html here
+  raysearch report results/emo --output a.html  # one file, to be sent around
 """
 
 WATCH_EXAMPLES = """examples:
-  raysearch watch results/my-run            while it is searched, or after
-  raysearch watch s3://bucket/runs/my-run   a run that a cluster keeps in a bucket
+  raysearch watch results/emo              # while it is searched, or after
+  raysearch watch s3://BUCKET/results/emo  # what a cluster keeps in a bucket
 """
 
 
@@ -82,6 +83,5 @@ class WatchOptions:
 
 
 def _add_run(parser: argparse.ArgumentParser, examples: str) -> None:
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = examples
+    add_examples(parser, examples)
     parser.add_argument("run", metavar="RUN", help="results/<run> or URL/<run>")

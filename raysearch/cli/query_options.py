@@ -4,6 +4,7 @@ import argparse
 from dataclasses import dataclass
 from typing import Literal, Self
 
+from raysearch.cli.help_text import add_examples
 from raysearch.cli.options import add_run, run_at
 from raysearch.errors import UserError
 from raysearch.run_folder import RunFolder
@@ -11,6 +12,12 @@ from raysearch.run_folder import RunFolder
 __all__ = ["AnswerFormat", "QueryOptions"]
 
 AnswerFormat = Literal["table", "json", "csv"]
+
+EXAMPLES = """examples:
+  raysearch query results/emo --schema
+  raysearch query results/emo 'SELECT number, best FROM trials ORDER BY best'
+  raysearch query results/emo 'SELECT count(*) AS n FROM epochs' --json
+"""
 
 
 @dataclass(frozen=True)
@@ -33,10 +40,7 @@ class QueryOptions:
     @classmethod
     def add(cls, parser: argparse.ArgumentParser) -> None:
         """Add the verb's arguments to its parser."""
-        parser.epilog = (
-            "example: raysearch query results/emo "
-            "'SELECT number, best, model_width FROM trials ORDER BY best DESC LIMIT 5'"
-        )
+        add_examples(parser, EXAMPLES)
         add_run(parser)
         parser.add_argument("sql", nargs="?", metavar="SQL", help="one SELECT")
         parser.add_argument("--schema", action="store_true", help="print the tables and columns")

@@ -105,7 +105,8 @@ def _run(
     most = max(plan.specs.values(), key=lambda spec: spec.search.trials)
     number, counted = len(plan.specs), "trials" in plan.total
     view = RaceView(console, progress, number, counted=counted, quiet=options.quiet)
-    with open_pool(most, RunFolder(plan.folder.root), session, progress.say) as pool:
+    place = RunFolder(plan.folder.root)
+    with open_pool(most, place, session, progress.say, view.board.take) as pool:
         say_slots(pool, progress.say)
         ground = Ground(plan.specs, audited, session, pool, banks)
         run = Race(plan.folder, plan.state, ground, plan.total, view)

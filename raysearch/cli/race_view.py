@@ -12,6 +12,7 @@ from raysearch.race.race_record import Place, RaceFolder, Round
 from raysearch.race.standings import Seen
 from raysearch.race.verdicts import num_rounds
 from raysearch.reporting.live import LiveTable
+from raysearch.reporting.slot_board import SlotBoard
 from raysearch.reporting.wording import figure, metric_name, one_line
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
@@ -38,6 +39,9 @@ class RaceView:
         num_systems: that began.
         counted: whether its budget is one of trials.
         quiet: whether only the outcome is wanted.
+
+    Attributes:
+        board: what the slots do, which all turns share.
     """
 
     def __init__(
@@ -49,7 +53,7 @@ class RaceView:
         counted: bool,
         quiet: bool,
     ) -> None:
-        self._console, self._progress = console, progress
+        self._console, self._progress, self.board = console, progress, SlotBoard()
         self._last, self._counted, self._quiet = num_rounds(num_systems), counted, quiet
 
     @contextmanager
@@ -59,10 +63,15 @@ class RaceView:
         """Around one turn: a line, then the live table."""
         self._progress.say(self._announced(round_, system, spec))
         live_table = LiveTable(
-            spec, self._console, quiet=self._quiet, past=run.events, counted=self._counted
+            spec,
+            self._console,
+            quiet=self._quiet,
+            past=run.events,
+            counted=self._counted,
+            board=self.board,
         )
         with live_table as live:
-            yield Watcher(self._progress.say, self._progress.update, (live,))
+            yield Watcher(self._progress.say, self._progress.update, (live,), spent=live.spent)
 
     def _announced(self, round_: Round | None, system: str, spec: SearchSpec) -> str:
         if round_ is None:

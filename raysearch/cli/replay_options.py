@@ -6,9 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from raysearch.cli.help_text import add_examples
 from raysearch.replay.search_rules import RULES
 
 __all__ = ["ReplayOptions"]
+
+EXAMPLES = """examples:
+  raysearch replay --tables results                    # your own runs
+  raysearch replay --tables results --rules tpe,asha --seeds 10
+  raysearch replay --tables CURVES/ --slots 4 --budget 600 --json
+"""
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class ReplayOptions:
     @classmethod
     def add(cls, parser: argparse.ArgumentParser) -> None:
         """Add the verb's arguments to its parser."""
-        parser.epilog = "example: raysearch replay --tables results --rules tpe,asha --seeds 10"
+        add_examples(parser, EXAMPLES)
         parser.add_argument(
             "--tables",
             type=Path,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from raysearch.cli.help_text import add_examples
 from raysearch.cli.options import (
     Setting,
     add_cluster,
@@ -21,6 +22,15 @@ from raysearch.spec import SearchSpec
 from raysearch.storage.replica import display_path
 
 __all__ = ["RunOptions", "SearchOptions"]
+
+EXAMPLES = """examples:
+  raysearch run --space emohrnet                     # on the demo corpus
+  raysearch run --space cnn --corpus emodb --data EMO-DB/ --name emo
+  raysearch run --space cnn --corpus emodb --data EMO-DB/ --dry-run
+  raysearch run --space auto --corpus emodb --data EMO-DB/ --core-budget 30m
+  raysearch run --space cnn --trials 20 --set training.learning_rate=1e-3
+  raysearch run --resume --name emo                  # whatever ended it
+"""
 
 
 @dataclass(frozen=True)
@@ -92,6 +102,7 @@ class RunOptions:
     @classmethod
     def add(cls, parser: argparse.ArgumentParser) -> None:
         """Add the verb's arguments to its parser."""
+        add_examples(parser, EXAMPLES)
         add_search(parser)
         add_storage(parser)
         add_cluster(parser)

@@ -11,12 +11,15 @@ from raysearch.ledger import Event
 from raysearch.page.live_page import served
 from raysearch.page.steered_run import page_of
 from raysearch.reporting.live import LiveTable
+from raysearch.reporting.slot_board import SlotBoard
 from raysearch.run_folder import RunFolder
 from raysearch.searching.observers import SearchObserver, Underway
 from raysearch.searching.results import Run
 from raysearch.service.job_record import recorded
 from raysearch.storage.replica import pasted
 from raysearch.trial_records import Trials
+from raysearch.tuning.budgets import Account
+from raysearch.workers.slot_news import SlotNews
 
 __all__ = ["SearchView"]
 
@@ -36,6 +39,7 @@ class SearchView(SearchObserver):
     ) -> None:
         self._console, self._line, self._quiet, self._job = console, progress, quiet, job
         self._live: LiveTable | None = None
+        self._board = SlotBoard()
 
     def say(self, line: str) -> None:
         """Print a line, above the bar if there is one."""
@@ -49,7 +53,9 @@ class SearchView(SearchObserver):
     def watch(self, underway: Underway) -> Iterator[None]:
         """Around the search: the job's record, and in it the page and the live table."""
         run = underway.run
-        table = LiveTable(underway.spec, self._console, quiet=self._quiet, past=run.events)
+        table = LiveTable(
+            underway.spec, self._console, quiet=self._quiet, past=run.events, board=self._board
+        )
         with (
             recorded(run.root, self._job) as accept,
             self._page(run.root),
@@ -72,6 +78,15 @@ class SearchView(SearchObserver):
         """Draw the event."""
         if self._live is not None:
             self._live.changed(trials, event)
+
+    def slot(self, news: SlotNews) -> None:
+        """Keep what becomes of a slot, for the table."""
+        self._board.take(news)
+
+    def spent(self, account: Account) -> None:
+        """Draw what is spent."""
+        if self._live is not None:
+            self._live.spent(account)
 
     def ended(self, run: Run) -> None:
         """Print the outcome in the place of the table."""

@@ -6,12 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from raysearch.cli.help_text import add_examples
 from raysearch.cli.options import add_cluster_dashboard, add_search, names_several
 from raysearch.cli.run_options import SearchOptions
 from raysearch.errors import UserError
 from raysearch.storage.objects import ObjectStore
 
 __all__ = ["ResumeOptions", "SendingOptions", "SubmitOptions", "storage_of_nodes"]
+
+SUBMIT_EXAMPLES = """examples:
+  raysearch submit --space cnn --storage s3://BUCKET/results --name emo \\
+    --corpus emodb --data s3://BUCKET/EMO-DB
+  raysearch submit --space emohrnet --storage /shared/results --workers 2:8
+"""
+
+RESUME_EXAMPLES = """examples:
+  raysearch resume emo                               # on the same cluster
+  raysearch resume s3://BUCKET/results/emo --trials 100
+"""
 
 
 @dataclass(frozen=True)
@@ -72,6 +84,7 @@ class SubmitOptions:
     @classmethod
     def add(cls, parser: argparse.ArgumentParser) -> None:
         """Add the verb's arguments to its parser."""
+        add_examples(parser, SUBMIT_EXAMPLES)
         add_search(parser)
         parser.add_argument(
             "--storage",
@@ -120,6 +133,7 @@ class ResumeOptions:
     @classmethod
     def add(cls, parser: argparse.ArgumentParser) -> None:
         """Add the verb's arguments to its parser."""
+        add_examples(parser, RESUME_EXAMPLES)
         parser.add_argument(
             "run", metavar="RUN", help="STORAGE/NAME, or the name alone where this cluster knows it"
         )

@@ -20,11 +20,11 @@ MOST_MIB = 512
 MOST_S = 24 * 3600
 
 EXAMPLES = """examples:
-  raysearch serve results/my-run              for this machine alone
+  raysearch serve results/emo                # for this machine alone
   curl --data-binary @speech.wav http://127.0.0.1:8000/predict
   curl --data-binary @talk.mp3 'http://127.0.0.1:8000/predict?timeline=1'
   raysearch serve best/ --replicas 4 --host 0.0.0.0 --token-file token
-  raysearch serve best/ --address HEAD:6379   on a cluster; its head listens
+  raysearch serve best/ --address HEAD:6379  # on a cluster; its head listens
 """
 
 

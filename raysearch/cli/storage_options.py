@@ -5,9 +5,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from raysearch.cli.help_text import add_examples
 from raysearch.cli.options import storage_folder
 
 __all__ = ["GcOptions", "RunsOptions"]
+
+RUNS_EXAMPLES = """examples:
+  raysearch runs                                     # of results/
+  raysearch runs s3://BUCKET/results
+  raysearch runs --json
+"""
+
+GC_EXAMPLES = """examples:
+  raysearch gc                   # what results/ can do without
+  raysearch gc results --remove
+"""
 
 
 @dataclass(frozen=True)
@@ -28,7 +40,7 @@ class RunsOptions:
     @classmethod
     def add(cls, parser: argparse.ArgumentParser) -> None:
         """Add the verb's arguments to its parser."""
-        parser.epilog = "example: raysearch runs s3://BUCKET/results"
+        add_examples(parser, RUNS_EXAMPLES)
         add_place(parser)
         parser.add_argument("--json", action="store_true", help="machine-readable output")
 
@@ -60,7 +72,7 @@ class GcOptions:
     @classmethod
     def add(cls, parser: argparse.ArgumentParser) -> None:
         """Add the verb's arguments to its parser."""
-        parser.epilog = "example: raysearch gc results --remove"
+        add_examples(parser, GC_EXAMPLES)
         add_place(parser)
         parser.add_argument("--remove", action="store_true", help="remove what can go")
         parser.add_argument("--json", action="store_true", help="machine-readable output")

@@ -3,9 +3,9 @@
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from raysearch.cli.progress_bar import CountBar
 from raysearch.cli.settings_table import settings_table
 from raysearch.cli.tables import print_table
 from raysearch.config.metric_table import metric_of
@@ -43,7 +43,7 @@ class ProgressLine:
     def __init__(self, console: Console, *, quiet: bool = False) -> None:
         self._console = console
         self._quiet = quiet
-        self._bar: Progress | None = None
+        self._bar: CountBar | None = None
 
     def __enter__(self) -> "ProgressLine":
         return self
@@ -67,17 +67,11 @@ class ProgressLine:
             self._stop()
             self.say(f"{what}: {total} done")
         elif self._console.is_terminal and not self._quiet:
-            if self._bar is None:
-                columns = (
-                    TextColumn("{task.description}"),
-                    BarColumn(),
-                    MofNCompleteColumn(),
-                    TimeRemainingColumn(),
-                )
-                self._bar = Progress(*columns, console=self._console, transient=True)
-                self._bar.add_task(what, total=total)
+            if self._bar is None or self._bar.what != what:
+                self._stop()
+                self._bar = CountBar(self._console, what, total)
                 self._bar.start()
-            self._bar.update(self._bar.task_ids[0], completed=done, description=what)
+            self._bar.count(done, total)
 
     def _stop(self) -> None:
         if self._bar is not None:

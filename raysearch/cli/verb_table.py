@@ -96,7 +96,7 @@ VERBS = {
     ),
     "leak-study": Verb(
         "what leaking splits add to a figure",
-        "raysearch.cli.evaluation_options:LeakStudyOptions",
+        "raysearch.cli.leak_study_options:LeakStudyOptions",
         "raysearch.cli.leak_study:study",
     ),
     "replay": Verb(

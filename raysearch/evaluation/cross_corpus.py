@@ -9,6 +9,7 @@ figure, of speakers it never met.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from raysearch.evaluation.predict import (
 from raysearch.evaluation.scores import score
 from raysearch.evaluation.stored_evaluations import stored_evaluations
 from raysearch.evaluation.transductive_notes import check_alike, transductive_notes
+from raysearch.prerequisites import set_name
 from raysearch.run_folder import RunFolder
 from raysearch.storage.corpora import read_corpus
 from raysearch.storage.held_storage import held_storage
@@ -222,14 +224,16 @@ def _features(
     They are kept in the training corpus' store, beside the rows whose statistics normalise them.
     """
     unusable: set[str] = set()
-    for stream, config in used_streams(arm):
+    streams = used_streams(arm)
+    for stream, config in streams:
+        name = set_name(stream, config, streams, "target features")
         found = ensure_features(
             rows,
             stream,
             config,
             feature_store(storage),
             corpus=arm.spec.corpus.name,
-            on_progress=lambda done, total: watcher.progress("target features", done, total),
+            on_progress=partial(watcher.progress, name),
             max_quarantined=arm.spec.corpus.max_quarantined,
         )
         unusable |= set(found.quarantined)

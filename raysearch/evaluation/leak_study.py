@@ -8,6 +8,7 @@ siblings give, B - C what sharing speakers gives.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -199,7 +200,7 @@ def _features(
             feature_store(storage),
             corpus=spec.corpus.name,
             cells=("", *cells),
-            on_progress=lambda done, total: watcher.progress("features", done, total),
+            on_progress=partial(watcher.progress, f"{stream} features ({feature.extractor})"),
             max_quarantined=spec.corpus.max_quarantined,
             disk_bytes=spec.search.stream_disk_bytes,
         )

@@ -18,6 +18,7 @@ from raysearch.evaluation.arm import Arm
 from raysearch.evaluation.final_model import ALL_ROWS, Net
 from raysearch.evaluation.probability_columns import probability_column
 from raysearch.models.model_table import build_model
+from raysearch.prerequisites import set_name
 from raysearch.streaming.preparation import FeatureBank, Progress
 from raysearch.streaming.shards import ensure_features
 from raysearch.streaming.split_rows import RowTable, SplitRows, row_key, speaker_key
@@ -171,7 +172,8 @@ def _ensure_test_features(
 ) -> dict[str, str]:
     """Compute those of every net; the unusable utterances and why."""
     unusable = {}
-    for stream, config in used_streams(arm):
+    streams = used_streams(arm)
+    for stream, config in streams:
         found = ensure_features(
             arm.audited.split.test,
             stream,
@@ -179,7 +181,7 @@ def _ensure_test_features(
             feature_store(storage),
             corpus=arm.spec.corpus.name,
             cells=(cell,),
-            on_progress=_named(on_progress, f"{stream} test features"),
+            on_progress=_named(on_progress, set_name(stream, config, streams, "test features")),
             max_quarantined=1.0,
             disk_bytes=arm.spec.search.stream_disk_bytes,
         )

@@ -1,35 +1,57 @@
 """The search on the terminal: a live table, or plain lines where there is no terminal."""
 
 import time
-from collections.abc import Callable, Iterable
-from textwrap import fill
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from types import TracebackType
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from raysearch.forecast.progress import Progress
 from raysearch.ledger import TERMINAL, Event
 from raysearch.ledger_events import EpochDone, Resumed, Steered
+from raysearch.reporting.live_rows import (
+    NUM_BEST,
+    LeaderRow,
+    RunningRow,
+    flowed,
+    is_narrow,
+    leaders_table,
+    leading,
+    running_table,
+    slot_lines,
+)
 from raysearch.reporting.prospects import in_short
+from raysearch.reporting.slot_board import SlotBoard
+from raysearch.reporting.time_left import Pace, TimeLeft, Work, clock, time_left, work_to_come
 from raysearch.reporting.wording import figure, metric_name, one_line
 from raysearch.sparing import Sparing
 from raysearch.spec import SearchSpec
 from raysearch.steering import in_words
 from raysearch.training.transductive import is_transductive, mark
 from raysearch.trial_records import Status, TrialRecord, Trials
+from raysearch.tuning.budgets import Account
 
 __all__ = ["LiveTable"]
 
-NUM_BEST = 5
 _STATUSES: tuple[Status, ...] = ("completed", "pruned", "failed", "paused")
 PLAIN_EVERY_S = 10.0
-# Columns of the running trials beside the metric's heading; and of a heading in two lines.
-_REST, _NARROW = 52, 7
-# Lines of the table beside the running trials, and one for the cursor.
-_LINES = NUM_BEST + 9
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """What is drawn, as of the last event.
+
+    rich draws in a thread of its own, which must not read what the driver is changing.
+    """
+
+    at: float
+    counts: str
+    left: TimeLeft | None
+    running: Sequence[RunningRow]
+    leaders: Sequence[LeaderRow]
 
 
 class LiveTable:
@@ -41,7 +63,10 @@ class LiveTable:
         quiet: draw nothing.
         past: what the ledger of a search that goes on holds, for the forecast.
         counted: whether the search is to have the trials that ``spec`` names.
+        board: what the slots do; None: nobody tells.
     """
+
+    _drawn: _Drawn
 
     def __init__(
         self,
@@ -51,6 +76,7 @@ class LiveTable:
         quiet: bool = False,
         past: Callable[[], Iterable[Event]] = tuple,
         counted: bool = True,
+        board: SlotBoard | None = None,
     ) -> None:
         self._spec = spec
         self._counted = counted
@@ -63,6 +89,10 @@ class LiveTable:
         self._metric = metric_name(self._objective) + mark(is_transductive(spec))
         self._past, self._progress = past, Progress(spec)
         self._sparing, self._prospect = Sparing(), ""
+        self._board = board or SlotBoard()
+        self._account: Account | None = None
+        self._account_at, self._train_s = time.time(), 0.0
+        self._work: Work | None = None
         self._keep(Trials(self._objective))
         self._live: Live | None = None
         # A dumb terminal cannot be drawn over: it gets lines.
@@ -92,7 +122,9 @@ class LiveTable:
         if event.event == "steered":
             self.say(f"asked for: {in_words(event.told(Steered))}")
             return
-        self._num_epochs += event.event == "epoch"
+        if event.event == "epoch":
+            self._num_epochs += 1
+            self._train_s += event.train_s
         if self._live is not None:
             self._follow(trials, event)
             self._keep(trials)
@@ -101,6 +133,11 @@ class LiveTable:
                 self._live.start()
         elif not self._quiet:
             self._say(trials, event)
+
+    def spent(self, account: Account) -> None:
+        """Draw what the trials have spent."""
+        self._account, self._account_at = account, time.time()
+        self._drawn = replace(self._drawn, at=time.time(), left=self._time_left())
 
     def say(self, line: str) -> None:
         """Print a line above the table."""
@@ -142,14 +179,33 @@ class LiveTable:
 
     def table(self) -> Group:
         """Build the whole picture as it stands."""
-        counts, prospect, *tables = self._drawn
-        ahead = [Text(prospect)] if prospect else []
-        return Group(self._header(counts), *ahead, *tables)
+        drawn, console = self._drawn, self._console
+        above = [*self._header(drawn), *slot_lines(console, self._board)]
+        headings = 2 if is_narrow(console, self._metric) else 1
+        # Each table has a title, the first one a caption; the cursor takes a line.
+        others = len(above) + 2 * (1 + headings) + NUM_BEST + 2
+        room = console.height - others
+        running = running_table(console, drawn.running, self._board, self._metric, room)
+        return Group(*above, running, leaders_table(console, drawn.leaders, self._metric))
 
     def _keep(self, trials: Trials) -> None:
-        # rich draws in a thread of its own, which must not read what the driver is changing.
-        tables = self._running(trials), self._leaders(trials)
-        self._drawn = self._counts(trials), self._prospect, *tables
+        planned = self._spec.training.epochs
+        if self._counted:
+            num_trials = self._spec.search.trials + trials.num_added
+            self._work = work_to_come(trials, num_trials, planned)
+        running = trials.with_status("running")
+        self._drawn = _Drawn(
+            time.time(),
+            self._counts(trials),
+            self._time_left(),
+            [RunningRow.of(record, planned, self._objective) for record in running],
+            leading(trials, self._objective),
+        )
+
+    def _time_left(self) -> TimeLeft | None:
+        elapsed = max(time.time() - self._begun, 1e-9)
+        pace = Pace(elapsed, self._num_epochs, self._train_s)
+        return time_left(self._work, pace, self._account)
 
     def _follow(self, trials: Trials, event: Event) -> None:
         if self._live and not self._live.is_started and event.seq > 1:
@@ -163,10 +219,21 @@ class LiveTable:
         outlook = self._progress.outlook(trials)
         self._prospect = in_short(outlook, self._objective, self._metric) if outlook else ""
 
-    def _header(self, counts: str) -> Text:
-        elapsed = max(time.time() - self._begun, 1e-9)
+    def _header(self, drawn: _Drawn) -> list[Text]:
+        now = time.time()
+        elapsed = max(now - self._begun, 1e-9)
         rate = 60 * self._num_epochs / elapsed
-        return Text(f"{counts}   {rate:.1f} epochs/min   {_clock(elapsed)}")
+        parts = [drawn.counts, f"{rate:.1f} epochs/min", clock(elapsed)]
+        if self._account is not None:
+            parts.append(self._core_time(self._account, now - self._account_at))
+        if drawn.left is not None:
+            parts.append(drawn.left.after(now - drawn.at))
+        return [*flowed(parts, self._console.width), *flowed([self._prospect], 0)]
+
+    def _core_time(self, account: Account, since_s: float) -> str:
+        spent = clock(account.core_s + account.cpus * since_s)
+        most = account.most_core_s
+        return f"core time {spent}" + ("" if most is None else f" of {clock(most)}")
 
     def _counts(self, trials: Trials) -> str:
         counts = ", ".join(
@@ -176,55 +243,6 @@ class LiveTable:
         )
         total = f" of {self._spec.search.trials + trials.num_added}" if self._counted else ""
         return f"{len(trials.records)}{total} trials  {counts or 'none ended'}"
-
-    def _titled(self, title: str, *columns: str) -> Table:
-        """A table whose headings take two lines where there is no room for one."""
-        table = Table(title=title, title_justify="left", box=None, title_style="bold")
-        narrow = self._console.width < _REST + len(self._metric)
-        for name in columns:
-            heading = fill(name, _NARROW, break_long_words=False) if narrow else name
-            table.add_column(heading, justify="right", no_wrap=True)
-        return table
-
-    def _running(self, trials: Trials) -> Table:
-        columns = ("trial", "slot", "epoch", self._metric, "best", "lr", "train loss")
-        table = self._titled("running", *columns)
-        running = trials.with_status("running")
-        shown = running[: max(self._console.height - _LINES, 1)]
-        if more := len(running) - len(shown):
-            table.caption, table.caption_justify = f"and {more} more", "left"
-        for record in shown:
-            last = record.epochs.get(record.last_epoch)
-            metrics = last.metrics if last else {}
-            table.add_row(
-                f"{record.number:04d}",
-                "-" if record.slot is None else str(record.slot),
-                f"{record.last_epoch}/{self._spec.training.epochs}",
-                figure(self._objective, metrics.get(self._objective)),
-                figure(self._objective, record.best_metric),
-                _rate(record),
-                figure("val_loss", metrics.get("train_loss")),
-            )
-        return table
-
-    def _leaders(self, trials: Trials) -> Table:
-        columns = ("trial", "status", self._metric, "at epoch", "epochs", "lr")
-        table = self._titled("best so far", *columns)
-        # A repetition is equal to its original: it would only fill the table.
-        ended = [r for r in trials.ranked() if r.status != "running" and r.copied_from is None]
-        for record in ended[:NUM_BEST]:
-            # The published settings are never stopped early: only a failure is worth a word.
-            completed = record.status == "completed"
-            published = completed and record.published
-            table.add_row(
-                f"{record.number:04d}",
-                "published" if published else record.status,
-                figure(self._objective, record.best_metric),
-                str(record.best_epoch),
-                str(record.last_epoch),
-                _rate(record),
-            )
-        return table
 
 
 def _ended(record: TrialRecord, best: TrialRecord | None, objective: str, metric: str) -> str:
@@ -239,14 +257,3 @@ def _ended(record: TrialRecord, best: TrialRecord | None, objective: str, metric
     if best is not None and best.number != record.number:
         line += f"  (best {figure(objective, best.best_metric)}, trial {best.number:04d})"
     return line
-
-
-def _rate(record: TrialRecord) -> str:
-    rate = record.config.get("training.learning_rate")
-    return f"{rate:.1e}" if isinstance(rate, float) else "-"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -11,7 +11,9 @@ from raysearch.searching.results import Run
 from raysearch.spec import SearchSpec
 from raysearch.streaming.preparation import AuditedSplit
 from raysearch.trial_records import Trials
+from raysearch.tuning.budgets import Account
 from raysearch.tuning.tuner import Watcher
+from raysearch.workers.slot_news import SlotNews
 
 __all__ = ["SearchObserver", "Underway", "watcher_of"]
 
@@ -48,6 +50,14 @@ class SearchObserver(Protocol):
     def changed(self, trials: Trials, event: Event) -> None:
         """Hear that ``event`` was written into the ledger; ``trials`` holds it already."""
 
+    def slot(self, news: SlotNews) -> None:
+        """Hear what becomes of a slot, from whichever thread decides it."""
+        del news
+
+    def spent(self, account: Account) -> None:
+        """Hear what the trials have spent, at each one's start and after each epoch."""
+        del account
+
     def ended(self, run: Run) -> None:
         """Hear that the search is over, and its files are written; not after an error."""
 
@@ -63,4 +73,12 @@ def watcher_of(observers: Sequence[SearchObserver]) -> Watcher:
         for one in observers:
             one.progress(what, done, total)
 
-    return Watcher(say, progress, tuple(observers))
+    def slot(news: SlotNews) -> None:
+        for one in observers:
+            one.slot(news)
+
+    def spent(account: Account) -> None:
+        for one in observers:
+            one.spent(account)
+
+    return Watcher(say, progress, tuple(observers), slot, spent)

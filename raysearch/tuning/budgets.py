@@ -12,7 +12,7 @@ from raysearch.ledger import Event
 from raysearch.ledger_events import Steered
 from raysearch.trial_records import TrialRecord, Trials
 
-__all__ = ["BUDGETS", "MAX_PRETRAINING", "NOTHING", "Budgets", "Spent"]
+__all__ = ["BUDGETS", "MAX_PRETRAINING", "NOTHING", "Account", "Budgets", "Spent", "unread"]
 
 # What stops a search when it is spent.
 EPOCHS, TIME, CORES = "epoch budget", "time budget", "core budget"
@@ -39,6 +39,32 @@ class Spent:
 
 
 NOTHING = Spent()
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What a search has spent at one moment, and what it still may.
+
+    Attributes:
+        core_s: the slots' CPUs times wall time so far.
+        most_core_s: the core budget; None: there is none.
+        left_s: wall time until a budget ends the trials, with the slots that there are now; None if
+            none of time is set.
+        budget: the name of the one that ends them.
+        epochs_left: of the epoch budget; None: there is none.
+        cpus: of all slots, by which core time grows.
+    """
+
+    core_s: float
+    most_core_s: float | None = None
+    left_s: float | None = None
+    budget: str = ""
+    epochs_left: int | None = None
+    cpus: float = 0.0
+
+
+def unread(account: Account) -> None:
+    """Do nothing with the account."""
 
 
 class Budgets:
@@ -128,6 +154,22 @@ class Budgets:
         """Seconds of wall time until the first of the budgets is used up; ``None``: no limit."""
         left = [s for s in (self._time_left(), self._core_time_left()) if s is not None]
         return max(0.0, min(left)) if left else None
+
+    def account(self, trials: Trials) -> Account:
+        """Tell what is spent and what is left, less what is kept for the end."""
+        self._count()
+        left = {TIME: self._time_left(), CORES: self._core_time_left()}
+        known = {name: left_s for name, left_s in left.items() if left_s is not None}
+        budget = min(known, key=lambda name: known[name], default="")
+        epochs = self._num_epochs
+        return Account(
+            self._used_core_s,
+            self._core_s,
+            max(0.0, known[budget] - self._kept(trials)) if budget else None,
+            budget,
+            None if epochs is None else max(0, epochs - trials.num_epochs),
+            self._slot_cpus * self._num_slots(),
+        )
 
     def _kept(self, trials: Trials) -> float:
         """What is kept for the end, at most a third of a budget."""

@@ -13,7 +13,7 @@ from raysearch.ledger import LedgerStore
 from raysearch.ledger_events import Steered
 from raysearch.storage.publication import Publication
 from raysearch.trial_records import TrialRecord, Trials
-from raysearch.tuning.budgets import BUDGETS, NOTHING, Budgets, Spent
+from raysearch.tuning.budgets import BUDGETS, NOTHING, Account, Budgets, Spent, unread
 from raysearch.tuning.by_hand import heed
 from raysearch.tuning.chronicle import Observer
 from raysearch.tuning.judge import resumed_from
@@ -53,6 +53,7 @@ class Conductor(Logbook):
             is taken.
         observers: whoever watches.
         say: takes a line for the user.
+        tell: takes what is spent, at each trial's start and after each epoch.
     """
 
     def __init__(
@@ -72,11 +73,13 @@ class Conductor(Logbook):
         commands: Callable[[], Iterable[Steered]] = tuple,
         observers: Sequence[Observer] = (),
         say: Callable[[str], None] = lambda line: None,
+        tell: Callable[[Account], None] = unread,
     ) -> None:
         super().__init__(
             problem, folder, ledger, slots, study, noise=noise, observers=observers, say=say
         )
         self._publication, self._until, self._commands = publication, until, commands
+        self._tell = tell
         self._budgets = Budgets(
             self._search, slot_cpus, slots.num_open, ledger.events, reserve, spent
         )
@@ -120,6 +123,7 @@ class Conductor(Logbook):
                 return None
             if (number := self._next_number(slot)) is not None:
                 self._budgets.begin()
+                self._tell(self._budgets.account(self.trials))
                 return self._assign(self.trials.records[number], slot)
             self._slots.release(slot)
         if self.idle and self.finished and self._for_good:
@@ -180,6 +184,7 @@ class Conductor(Logbook):
         if self._told_before(record, report) and not report.done:
             return False
         self._epoch(record, report)
+        self._tell(self._budgets.account(self.trials))
         self._waiting.trained(record.number, report.epoch)
         if len(record.epochs) == 1:
             self._health.trained(self._on_slot[record.number])

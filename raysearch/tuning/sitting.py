@@ -22,7 +22,7 @@ from raysearch.storage.two_kinds import Storage
 from raysearch.streaming.preparation import AuditedSplit, FeatureBank, Progress
 from raysearch.trial_records import Trials
 from raysearch.tuning.adapters import ConductorScheduler, ConductorSearcher
-from raysearch.tuning.budgets import NOTHING, Spent
+from raysearch.tuning.budgets import NOTHING, Account, Spent, unread
 from raysearch.tuning.checkpoint_keeper import CheckpointKeeper
 from raysearch.tuning.chronicle import Chronicle, Observer
 from raysearch.tuning.conductor import Conductor
@@ -34,6 +34,7 @@ from raysearch.tuning.study import Study, num_startup_trials
 from raysearch.tuning.tolerance import ValidationNoise
 from raysearch.tuning.trial_proxy import TrialProxy
 from raysearch.workers.pool import WorkerPool
+from raysearch.workers.slot_news import Hearing, unheard
 
 __all__ = ["Begun", "Bench", "Ended", "Sitting", "Watcher", "conduct", "end_paused"]
 
@@ -48,11 +49,15 @@ class Watcher:
         say: takes a line for the user.
         progress: takes (what, done, total) while features are computed.
         observers: take every ledger event.
+        slot: takes what becomes of the slots.
+        spent: takes what the trials have spent so far.
     """
 
     say: Callable[[str], None]
     progress: Progress
     observers: Sequence[Observer] = ()
+    slot: Hearing = unheard
+    spent: Callable[[Account], None] = unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +245,7 @@ def _conductor(
         commands=commands,
         observers=sitting.watcher.observers,
         say=sitting.watcher.say,
+        tell=sitting.watcher.spent,
     )
 
 

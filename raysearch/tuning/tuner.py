@@ -78,7 +78,7 @@ def run_search(
     sitting = Sitting(spec, run, lease, storage, audited, watcher)
     with _noted(sitting, session, started), signals() as interrupt:
         bank = prepared_bank(spec, audited, features, watcher)
-        with open_pool(spec, run, session, watcher.say) as pool:
+        with open_pool(spec, run, session, watcher.say, watcher.slot) as pool:
             say_slots(pool, watcher.say)
             begun = begin(pool) if begin else Begun()
             bench = Bench(bank, pool, keep_slots=finish is not None)

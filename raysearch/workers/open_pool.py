@@ -17,6 +17,7 @@ from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.workers.pool import WorkerPool
 from raysearch.workers.pool_sizer import PoolSizer
+from raysearch.workers.slot_news import Hearing, SlotNews, unheard
 
 __all__ = ["open_pool", "plan_for", "start_pool", "within_memory"]
 
@@ -70,20 +71,27 @@ def within_memory(
 
 @contextmanager
 def open_pool(
-    spec: SearchSpec, run: RunFolder, session: ClusterSession, say: Callable[[str], None]
+    spec: SearchSpec,
+    run: RunFolder,
+    session: ClusterSession,
+    say: Callable[[str], None],
+    hear: Hearing = unheard,
 ) -> Iterator[WorkerPool]:
     """Open the search's worker groups for the duration of a ``with``.
 
     On a private Ray there are as many as fit; on a cluster, which others use, too, as many as it
-    lets this search have, now none and then more.
+    lets this search have, now none and then more. ``hear`` is told what becomes of each.
     """
     living = cluster_nodes(living_nodes())
     nodes = living if session.local else possible_nodes(living)
     plan, search = plan_for(spec, nodes, growing=not session.local), spec.search
     free_bytes, asked = estimate_available_memory(), search.slots is not None
+    wanted = plan.slots
     plan, line = within_memory(plan, free_bytes, local=session.local, asked=asked)
     if line:
         say(line)
+    if plan.slots < wanted:
+        hear(SlotNews(None, "cut", line))
     name = f"{run.root.name}-{os.getpid()}"
     with tempfile.TemporaryDirectory(prefix="raysearch-", ignore_cleanup_errors=True) as scratch:
         pool = WorkerPool(
@@ -94,10 +102,11 @@ def open_pool(
             hang_s=search.hang_s,
             elastic=not session.local,
             say=say,
+            hear=hear,
         )
         claim = Claim(name, search.priority, search.share, plan, held=0, arrived=0)
         try:
-            with nullcontext() if session.local else PoolSizer(pool, claim, say):
+            with nullcontext() if session.local else PoolSizer(pool, claim, say, hear):
                 yield pool
         finally:
             pool.close()

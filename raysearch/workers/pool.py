@@ -21,6 +21,7 @@ from raysearch.workers.booked_trial import BookedTrial
 from raysearch.workers.deadlines import SHORT_S, Deadlines
 from raysearch.workers.epoch_report import EpochReport, lost_with_host
 from raysearch.workers.slot import Slot
+from raysearch.workers.slot_news import Hearing, SlotNews, unheard
 from raysearch.workers.trial_task import TrialTask
 
 __all__ = ["REST_SECONDS", "WorkerPool"]
@@ -45,6 +46,7 @@ class WorkerPool:
         hang_s: the least that a worker may take before it counts as hung; three times as long for
             what little is known of.
         say: takes a line for the user when a slot rests or is given up.
+        hear: takes what becomes of the slots.
 
     Attributes:
         plan, elastic: as given; a pool that is closing is no longer elastic.
@@ -63,6 +65,7 @@ class WorkerPool:
         rejoin_s: float = 120.0,
         hang_s: float = SHORT_S,
         say: Callable[[str], None] = lambda line: None,
+        hear: Hearing = unheard,
     ) -> None:
         self.plan, self.limit = plan, plan.slots
         self._name = name
@@ -70,7 +73,8 @@ class WorkerPool:
         self._max_attempts, self._rejoin_s = max_attempts, rejoin_s if elastic else None
         self._deadlines = Deadlines(hang_s, 3 * hang_s)
         self.elastic = elastic
-        self._losses, self._say, self._caches = 0, say, SlotCaches()
+        self._losses, self._say, self._hear, self._caches = 0, say, hear, SlotCaches()
+        self._joined: set[int] = set()
         self._lock = threading.RLock()
         self.slots: list[Slot] = []
         if not elastic:
@@ -80,7 +84,9 @@ class WorkerPool:
             for slot in self.slots:
                 self._caches.use(slot.index, here)
 
-    def resize(self, num_slots: int) -> None:
+    def resize(
+        self, num_slots: int, reason: str = "its share of the cluster became smaller"
+    ) -> None:
         """Open slots up to ``num_slots``, or close or vacate what is above it, the idle first."""
         with self._lock:
             num_slots = min(num_slots, self.limit)
@@ -89,7 +95,7 @@ class WorkerPool:
                 self.slots.append(self._opened(index))
             staying.sort(key=lambda slot: (slot.busy, slot.ready, -slot.index))
             for slot in staying[: max(0, len(staying) - num_slots)]:
-                slot.vacate("its share of the cluster became smaller")
+                self._vacate(slot, reason)
             self._end_caches()
 
     def follow(self, num_slots: int) -> None:
@@ -114,7 +120,7 @@ class WorkerPool:
             with contextlib.suppress(RayError):  # a dead host's trial will tell
                 if nodes & set(ray.get(slot.host.workers.remote(), timeout=ANSWER_S)):
                     with self._lock:
-                        slot.vacate("its node is being taken away")
+                        self._vacate(slot, "its node is being taken away")
 
     def note_workers(self) -> None:
         """Record each slot's worker processes, as a host may die while one of them hangs."""
@@ -158,6 +164,9 @@ class WorkerPool:
         """Return the open slots that could take a trial now."""
         with self._lock:
             idle = [s for s in self.slots if s.staying and not s.busy and s.ready]
+            for index in {slot.index for slot in idle} - self._joined:
+                self._joined.add(index)
+                self._hear(SlotNews(index, "free"))
             return [s.index for s in idle if s.rests_until <= time.monotonic()]
 
     def num_open(self) -> int:
@@ -194,6 +203,7 @@ class WorkerPool:
             self._losses = 0
             if taken.leaving:
                 taken.close()
+            self._hear(SlotNews(slot, "closed" if taken.leaving else "free"))
             self._end_caches()
 
     def rest(self, slot: int, reason: str) -> bool:
@@ -206,6 +216,7 @@ class WorkerPool:
             taken.busy, taken.num_rests = False, taken.num_rests + 1
             taken.rests_until = time.monotonic() + pause
             self._say(f"slot {slot} rests for {pause:g} s: {reason}")
+            self._hear(SlotNews(slot, "resting", reason, until=taken.rests_until))
             return True
 
     def lose(self, slot: int, reason: str) -> bool:
@@ -221,6 +232,7 @@ class WorkerPool:
                 self._losses += 1
                 self._say(f"slot {slot} takes no more trials: {reason}")
             taken.close()
+            self._hear(SlotNews(slot, "closed", "" if taken.leaving else reason))
             self._end_caches()
             will_come = self.elastic and self._losses <= MAX_LOSSES
             return will_come or any(s.staying for s in self.slots)
@@ -237,6 +249,8 @@ class WorkerPool:
             nodes = set(taken.note_workers(ANSWER_S))
             with self._lock:
                 self._caches.use(slot, nodes)
+        if not taken.leaving:  # it may have been vacated meanwhile, which was told
+            self._hear(SlotNews(slot, "training", number=task.number))
         return BookedTrial(task.number, task.label, taken.host_name, taken.assign(task))
 
     def run(self, slot: int, task: TrialTask) -> Iterator[EpochReport]:
@@ -258,7 +272,7 @@ class WorkerPool:
         """
         with self._lock:
             self.limit = sum(slot.busy for slot in self.slots)
-            self.resize(min(self.num_open(), self.limit))
+            self.resize(min(self.num_open(), self.limit), "no trial is left for it")
 
     def close(self, timeout_s: float = 20.0) -> None:
         """Let all workers go, wait for the fits to return, and end the hosts."""
@@ -271,7 +285,12 @@ class WorkerPool:
         for slot in self.slots:
             slot.end(max(0.0, deadline - time.monotonic()))
 
+    def _vacate(self, slot: Slot, reason: str) -> None:
+        slot.vacate(reason)
+        self._hear(SlotNews(slot.index, "leaving" if slot.busy else "closed", reason))
+
     def _opened(self, index: int) -> Slot:
+        self._hear(SlotNews(index, "starting"))
         return Slot(
             index,
             self._name,

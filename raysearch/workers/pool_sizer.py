@@ -17,8 +17,9 @@ from raysearch.ray_cluster.fair_share import Claim, Grant
 from raysearch.ray_cluster.ray_internals import draining_node_ids
 from raysearch.ray_cluster.slot_broker import slot_broker
 from raysearch.workers.pool import WorkerPool
+from raysearch.workers.slot_news import Hearing, SlotNews, unheard
 
-__all__ = ["PoolSizer"]
+__all__ = ["PoolSizer", "further"]
 
 logger = logging.getLogger("ray.raysearch")
 
@@ -32,11 +33,18 @@ class PoolSizer:
         pool: an elastic one.
         claim: what the search asks for; its ``held`` and ``arrived`` are filled in here.
         say: takes a line for the user, when the search has to wait and when it no longer has.
+        hear: takes what it waits for, also when it has some of its slots.
     """
 
-    def __init__(self, pool: WorkerPool, claim: Claim, say: Callable[[str], None]) -> None:
-        self._pool, self._claim, self._say = pool, claim, say
-        self._said = ""
+    def __init__(
+        self,
+        pool: WorkerPool,
+        claim: Claim,
+        say: Callable[[str], None],
+        hear: Hearing = unheard,
+    ) -> None:
+        self._pool, self._claim, self._say, self._hear = pool, claim, say, hear
+        self._said = self._heard = ""
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._follow_grants, name="pool sizer", daemon=True)
 
@@ -76,4 +84,16 @@ class PoolSizer:
         if grant.reason != self._said:
             self._said = grant.reason
             self._say(grant.reason or "no longer waiting")
+        waits_for = grant.reason or further(plan.slots - grant.slots)
+        if waits_for != self._heard:
+            self._heard = waits_for
+            self._hear(SlotNews(None, "waiting", waits_for))
         self._pool.follow(grant.slots)
+
+
+def further(num_slots: int) -> str:
+    """Say that so many slots wait, beside those that the search has; empty for none."""
+    if num_slots <= 0:
+        return ""
+    slots = "1 more slot waits" if num_slots == 1 else f"{num_slots} more slots wait"
+    return f"{slots} for room in the cluster"

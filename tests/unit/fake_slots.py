@@ -9,6 +9,7 @@ from raysearch.ledger import TERMINAL, read
 from raysearch.spec import SearchSpec
 from raysearch.storage.publication import Publication
 from raysearch.storage.two_kinds import storage_of
+from raysearch.tuning.budgets import unread
 from raysearch.tuning.conductor import Conductor
 from raysearch.tuning.problem import SpecProblem
 from raysearch.tuning.study import Study, num_startup_trials
@@ -191,6 +192,7 @@ class FakeSearch:
         say: takes a line for the user.
         until: ends this part of the search.
         commands: what somebody asks for meanwhile.
+        tell: takes what is spent.
     """
 
     def __init__(
@@ -206,6 +208,7 @@ class FakeSearch:
         say=lambda line: None,
         until=None,
         commands=tuple,
+        tell=unread,
         **slots,
     ):
         self.folder, self.spec = folder, spec
@@ -233,6 +236,7 @@ class FakeSearch:
             say=say,
             until=until,
             commands=commands,
+            tell=tell,
         )
         self.assigned = []
 

@@ -153,3 +153,35 @@ def test_a_slot_can_be_avoided(pool):
     pool.resize(2)
     assert pool.claim({0}) == 1
     assert pool.claim({0}) is None
+
+
+def test_what_becomes_of_slots_is_told_as_it_happens(pool, monkeypatch):
+    now, heard = [100.0], []
+    monkeypatch.setattr(pool_module.time, "monotonic", lambda: now[0])
+    pool._hear = lambda news: heard.append((news.slot, news.state, news.reason))
+    pool.resize(2)
+    assert pool.free() == [0, 1]
+    assert pool.free() == [0, 1], "they are told of once"
+    assert heard == [
+        (0, "starting", ""),
+        (1, "starting", ""),
+        (0, "free", ""),
+        (1, "free", ""),
+    ]
+    heard.clear()
+    pool.claim()
+    pool.rest(0, "disk full")
+    assert heard == [(0, "resting", "disk full")]
+    now[0] += 2
+    pool.claim()
+    pool.resize(1)
+    pool.resize(0)
+    pool.release(0)
+    smaller = "its share of the cluster became smaller"
+    assert heard[1:] == [(1, "closed", smaller), (0, "leaving", smaller), (0, "closed", "")]
+    heard.clear()
+    pool.resize(2)
+    pool.lose(pool.claim(), "no workers")
+    assert heard[-1] == (2, "closed", "no workers")
+    pool.close_idle()
+    assert heard[-1] == (3, "closed", "no trial is left for it")
