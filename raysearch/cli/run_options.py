@@ -76,6 +76,7 @@ class RunOptions:
         job: the submission that this process is, if it is one.
         without_gpus: whether trials are to have none.
         notify: the web address that is told of the search, if one is given.
+        track: the experiment trackers that are told of it, with commas between, if any.
     """
 
     search: SearchOptions
@@ -88,6 +89,7 @@ class RunOptions:
     job: str | None
     without_gpus: bool
     notify: str | None
+    track: str | None
 
     @classmethod
     def add(cls, parser: argparse.ArgumentParser) -> None:
@@ -106,6 +108,11 @@ class RunOptions:
             metavar="URL",
             help="post a line there, as JSON, of each new best, of slots that rest, and of the end",
         )
+        parser.add_argument(
+            "--track",
+            metavar="NAME[,NAME]",
+            help="log trials to experiment trackers while they run: mlflow, trackio, wandb",
+        )
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> "RunOptions":
@@ -121,6 +128,7 @@ class RunOptions:
             job=arguments.job,
             without_gpus=arguments.gpus_per_worker == 0,
             notify=arguments.notify,
+            track=arguments.track,
         )
 
     def is_race(self, named: RunFolder | None) -> bool:

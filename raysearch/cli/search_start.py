@@ -9,8 +9,10 @@ from raysearch.cli.terminal import ProgressLine
 from raysearch.errors import OtherSettingsError
 from raysearch.run_folder import RunFolder
 from raysearch.searching.alerts import Alerts, checked_url
+from raysearch.searching.tracked import Tracking
 from raysearch.searching.whole_search import search_since
 from raysearch.spec import SearchSpec
+from raysearch.tracking.tracker_table import checked_trackers
 from raysearch.tuning.start_source import find_source, fitted
 
 __all__ = ["estimate_search", "start_search"]
@@ -31,8 +33,10 @@ def start_search(
 ) -> None:
     """Search, telling the terminal; ``started`` is when the process began, since the epoch."""
     alerts = checked_url(options.notify) if options.notify else None
+    trackers = checked_trackers(options.track) if options.track else []
     with ProgressLine(console, quiet=options.quiet) as progress:
         view = SearchView(console, progress, quiet=options.quiet, job=options.job)
+        tracked = [Tracking(name, progress.say) for name in trackers]
         try:
             search_since(
                 started,
@@ -42,7 +46,7 @@ def start_search(
                 address=options.address,
                 resume=resume,
                 warm_start=options.search.warm_start,
-                observers=[view, *([Alerts(alerts, progress.say)] if alerts else [])],
+                observers=[view, *tracked, *([Alerts(alerts, progress.say)] if alerts else [])],
             )
         except OtherSettingsError as error:
             if not options.search.space:
