@@ -12,7 +12,6 @@ from raysearch.searching.alerts import Alerts, checked_url
 from raysearch.searching.tracked import Tracking
 from raysearch.searching.whole_search import search_since
 from raysearch.spec import SearchSpec
-from raysearch.tracking.tracker_table import checked_trackers
 from raysearch.tuning.start_source import find_source, fitted
 
 __all__ = ["estimate_search", "start_search"]
@@ -33,10 +32,9 @@ def start_search(
 ) -> None:
     """Search, telling the terminal; ``started`` is when the process began, since the epoch."""
     alerts = checked_url(options.notify) if options.notify else None
-    trackers = checked_trackers(options.track) if options.track else []
     with ProgressLine(console, quiet=options.quiet) as progress:
         view = SearchView(console, progress, quiet=options.quiet, job=options.job)
-        tracked = [Tracking(name, progress.say) for name in trackers]
+        tracked = [Tracking(name, progress.say) for name in options.track]
         try:
             search_since(
                 started,

@@ -7,6 +7,7 @@ import time
 import pytest
 from heard_tracker import OBJECTIVE, HeardTracker, delivery, recorded_events
 
+from raysearch.__main__ import main
 from raysearch.errors import UserError
 from raysearch.ledger import TERMINAL
 from raysearch.tracking import tracker_thread
@@ -199,3 +200,11 @@ def test_names_are_checked_before_anything_is_imported():
     with pytest.raises(UserError, match="own:Tracker is named twice"):
         checked_trackers("own:Tracker,own:Tracker")
     assert checked_trackers("own:Tracker") == ["own:Tracker"]
+
+
+def test_the_command_refuses_what_it_cannot_track(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "trackio", None)
+    assert main(["run", "--space", "cnn", "--track", "trackio"]) == 2
+    assert "trackio is not installed: pip install trackio" in capsys.readouterr().err
+    assert main(["run", "--space", "cnn,lstm", "--track", "own:Tracker"]) == 2
+    assert "--track: of one system's search" in capsys.readouterr().err
