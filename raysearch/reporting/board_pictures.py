@@ -38,9 +38,10 @@ def write_pictures(run: RunFolder) -> list[str]:
     """Draw what the run has so far into its ``tensorboard/final``.
 
     Returns:
-        What could not be drawn and why, a line each; none of a run without a model yet.
+        What could not be drawn and why, a line each; none of a run without a model, or curves.
     """
-    if not run.best.is_dir():
+    board = run.root / "tensorboard"
+    if not run.best.is_dir() or not board.is_dir():
         return []
     notes = list[str]()
     pictures = dict[str, Pixels]()
@@ -49,7 +50,7 @@ def write_pictures(run: RunFolder) -> list[str]:
             pictures |= draw(run)
         except (RaysearchError, OSError) as error:
             notes.append(f"TensorBoard: a picture is left out: {error}")
-    folder = run.root / "tensorboard" / FOLDER
+    folder = board / FOLDER
     try:
         shutil.rmtree(folder, ignore_errors=True)
         writer = open_writer(folder)

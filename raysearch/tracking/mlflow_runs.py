@@ -13,7 +13,7 @@ from itertools import islice
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
-from raysearch.tracking.tracker import Figures, TrackedSearch, TrackedTrial
+from raysearch.tracking.tracker import CUT_OFF, Figures, TrackedSearch, TrackedTrial
 
 __all__ = ["MlflowTracker"]
 
@@ -83,8 +83,7 @@ class MlflowTracker:
             self._client.set_terminated(self._runs[number], "KILLED")
         tags = [RunTag("raysearch.outcome", outcome)]
         self._client.log_batch(self._parent, metrics=_metrics(figures, 0), tags=tags)
-        status = "FINISHED" if outcome == "finished" else "KILLED"
-        self._client.set_terminated(self._parent, status)
+        self._client.set_terminated(self._parent, "KILLED" if outcome in CUT_OFF else "FINISHED")
 
     def _search(self, identity: str) -> Iterator[tuple[str, tuple[str, int]]]:
         """Each run's trial, ``""`` for the search's own, with its id and last epoch."""

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["Figures", "TrackedSearch", "TrackedTrial", "Tracker"]
+__all__ = ["CUT_OFF", "Figures", "TrackedSearch", "TrackedTrial", "Tracker"]
 
 Figures = Mapping[str, float]
+# Outcomes of a search that was meant to go on; a spent budget is none of them.
+CUT_OFF = ("failed", "interrupted")
 
 
 @dataclass(frozen=True, slots=True)

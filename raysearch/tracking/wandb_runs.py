@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import wandb
 
-from raysearch.tracking.tracker import Figures, TrackedSearch, TrackedTrial
+from raysearch.tracking.tracker import CUT_OFF, Figures, TrackedSearch, TrackedTrial
 
 __all__ = ["WandbTracker"]
 
@@ -60,7 +60,7 @@ class WandbTracker:
             run.finish()
         assert self._whole is not None
         self._whole.summary.update({**figures, "outcome": outcome})
-        self._whole.finish(exit_code=int(outcome != "finished"))
+        self._whole.finish(exit_code=int(outcome in CUT_OFF))
 
     def _init(
         self,

@@ -44,6 +44,7 @@ def run(tmp_path_factory, request):
          "emotion": LABELS[n % 3], "duration_s": 1, "path": str(path)}
         for n, path in enumerate([run.root / "gone.wav", *recordings])
     )  # fmt: skip
+    (run.root / "tensorboard").mkdir()
     return evaluated(run)
 
 
