@@ -10,6 +10,7 @@ from importlib.util import find_spec
 
 from raysearch.cli.dashboards_options import DashboardsOptions
 from raysearch.errors import MissingPathError
+from raysearch.reporting.board_pictures import write_pictures
 from raysearch.run_folder import RunFolder
 from raysearch.service.local_servers import LocalServer, free_port, running
 from raysearch.storage.replica import display_path
@@ -31,6 +32,9 @@ def watch(options: DashboardsOptions) -> int:
             for note in notes:
                 print(note)
             print("Ctrl-C ends them", flush=True)
+            # TensorBoard finds them within seconds; nobody need wait for them to see the curves.
+            for note in write_pictures(options.run):
+                print(note, flush=True)
             while True:
                 time.sleep(POLL_S)
                 started.check()

@@ -22,6 +22,8 @@ def run(options: RunOptions) -> int:
     if options.is_race(named):
         if options.notify:
             raise UserError("--notify: of one system's search; a race of several tells nobody")
+        if options.track:
+            raise UserError("--track: of one system's search; a race of several is not tracked")
         from raysearch.cli.race import race
 
         return race(options, _named(options), console)

@@ -20,6 +20,7 @@ from raysearch.errors import UserError
 from raysearch.run_folder import RACE, RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.replica import display_path
+from raysearch.tracking.tracker_table import checked_trackers
 
 __all__ = ["RunOptions", "SearchOptions"]
 
@@ -86,6 +87,7 @@ class RunOptions:
         job: the submission that this process is, if it is one.
         without_gpus: whether trials are to have none.
         notify: the web address that is told of the search, if one is given.
+        track: the names of the experiment trackers that are told of it.
     """
 
     search: SearchOptions
@@ -98,6 +100,7 @@ class RunOptions:
     job: str | None
     without_gpus: bool
     notify: str | None
+    track: Sequence[str]
 
     @classmethod
     def add(cls, parser: argparse.ArgumentParser) -> None:
@@ -117,10 +120,19 @@ class RunOptions:
             metavar="URL",
             help="post a line there, as JSON, of each new best, of slots that rest, and of the end",
         )
+        parser.add_argument(
+            "--track",
+            metavar="NAME[,NAME]",
+            help="log trials to experiment trackers while they run: mlflow, trackio, wandb",
+        )
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> "RunOptions":
-        """Read them from the parsed command line; raises as ``SearchOptions.of`` does."""
+        """Read them from the parsed command line.
+
+        Raises:
+            UserError: as ``SearchOptions.of`` does, or a tracker that is unknown or not installed.
+        """
         return cls(
             search=SearchOptions.of(arguments),
             storage=arguments.storage,
@@ -132,6 +144,7 @@ class RunOptions:
             job=arguments.job,
             without_gpus=arguments.gpus_per_worker == 0,
             notify=arguments.notify,
+            track=checked_trackers(arguments.track) if arguments.track else (),
         )
 
     def is_race(self, named: RunFolder | None) -> bool:

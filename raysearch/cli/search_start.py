@@ -9,6 +9,7 @@ from raysearch.cli.terminal import ProgressLine
 from raysearch.errors import OtherSettingsError
 from raysearch.run_folder import RunFolder
 from raysearch.searching.alerts import Alerts, checked_url
+from raysearch.searching.tracked import Tracking
 from raysearch.searching.whole_search import search_since
 from raysearch.spec import SearchSpec
 from raysearch.tuning.start_source import find_source, fitted
@@ -33,6 +34,7 @@ def start_search(
     alerts = checked_url(options.notify) if options.notify else None
     with ProgressLine(console, quiet=options.quiet) as progress:
         view = SearchView(console, progress, quiet=options.quiet, job=options.job)
+        tracked = [Tracking(name, progress.say) for name in options.track]
         try:
             search_since(
                 started,
@@ -42,7 +44,7 @@ def start_search(
                 address=options.address,
                 resume=resume,
                 warm_start=options.search.warm_start,
-                observers=[view, *([Alerts(alerts, progress.say)] if alerts else [])],
+                observers=[view, *tracked, *([Alerts(alerts, progress.say)] if alerts else [])],
             )
         except OtherSettingsError as error:
             if not options.search.space:

@@ -1,4 +1,4 @@
-"""Every trial's curves for TensorBoard, written as the ledger grows."""
+"""Every trial's curves and settings for TensorBoard, written as the ledger grows."""
 
 import contextlib
 import threading
@@ -7,7 +7,6 @@ from typing import Any
 
 from raysearch.ledger import TERMINAL, Event
 from raysearch.ledger_events import EpochDone, Resumed
-from raysearch.reporting.wording import cell
 from raysearch.trial_records import Trials
 
 __all__ = ["TensorBoardObserver"]
@@ -45,6 +44,10 @@ class TensorBoardObserver:
             for name, value in told.metrics.items():
                 if value is not None:
                     writer.add_scalar(name, value, told.epoch)
+            best = trials.records[event.number].best_metric
+            if best is not None:
+                # The HPARAMS tab shows a curve's last point, and trials are ranked by their best.
+                writer.add_scalar(f"best/{trials.objective}", best, told.epoch)
             writer.flush()
         elif event.event in TERMINAL or event.event == "paused":
             self._close(event.number)
@@ -79,13 +82,11 @@ class TensorBoardObserver:
     def _writer(self, number: int, trials: Trials, purge_step: int | None = None) -> Any:
         if number not in self._writers:
             # Imported late: it costs half a second, and only a search needs it.
-            from torch.utils.tensorboard import SummaryWriter
+            from raysearch.reporting.board_writer import add_settings, open_writer
 
             fresh = not self._path(number).exists()
-            writer = SummaryWriter(str(self._path(number)), purge_step=purge_step)
+            writer = open_writer(self._path(number), purge_step)
             if fresh:
-                settings = trials.records[number].config
-                rows = "\n".join(f"| {key} | {cell(value)} |" for key, value in settings.items())
-                writer.add_text("settings", f"| field | value |\n|---|---|\n{rows}")
+                add_settings(writer, f"{number:04d}", trials.records[number].config)
             self._writers[number] = writer
         return self._writers[number]

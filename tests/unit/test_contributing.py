@@ -17,7 +17,7 @@ DEFINED = re.findall(r"`(\w+)`s?(?:,[^,`()]*,)? \(`([\w/]+\.py)`\)", TEXT.replac
 PATHS = sorted({*re.findall(r"`([\w./]+(?:/|\.\w+))`", TEXT), *re.findall(r"\]\(([^)]+)\)", TEXT)})
 
 # Above the line, and still they never import Ray.
-WITHOUT_RAY = {"raysearch.reporting", "raysearch.inference"}
+WITHOUT_RAY = {"raysearch.reporting", "raysearch.tracking", "raysearch.inference"}
 
 
 def place(path):

@@ -6,6 +6,10 @@ import time
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.metadata import (
+    SESSION_START_INFO_TAG,
+    parse_session_start_info_plugin_data,
+)
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from raysearch.ledger import Event
@@ -44,7 +48,7 @@ def read(folder):
 
 def curve(folder):
     events = read(folder)
-    assert events.Tags()["scalars"] == ["val_uar"], "null is no point"
+    assert set(events.Tags()["scalars"]) == {"val_uar", "best/val_uar"}, "null is no point"
     return [(point.step, pytest.approx(point.value)) for point in events.Scalars("val_uar")]
 
 
@@ -98,6 +102,28 @@ def test_a_trial_that_is_resumed_from_nothing_starts_its_curve_anew(tmp_path):
     board.epoch(1, 0.5, attempt=2)
     board.observer.close()
     assert curve(tmp_path / "0000") == [(1, 0.5)]
+
+
+def test_trials_are_compared_by_their_settings_and_their_best(tmp_path):
+    board = Board(tmp_path)
+    settings = {"model.width": 8, "model.attention": True, "training.loss": "focal", "x": [1, 2]}
+    board("started", config=settings)
+    for epoch, value in ((1, 0.25), (2, 0.75), (3, 0.5)):
+        board.epoch(epoch, value)
+    board.observer.close()
+    events = read(tmp_path / "0000")
+    assert [point.value for point in events.Scalars("best/val_uar")] == [0.25, 0.75, 0.75]
+    content = events.SummaryMetadata(SESSION_START_INFO_TAG).plugin_data.content
+    told = parse_session_start_info_plugin_data(content)
+    assert told.group_name == "0000"
+    values = {name: value.WhichOneof("kind") for name, value in told.hparams.items()}
+    assert values == {
+        "model.width": "number_value",
+        "model.attention": "bool_value",
+        "training.loss": "string_value",
+        "x": "string_value",
+    }
+    assert told.hparams["model.width"].number_value == 8
 
 
 def test_a_trial_without_epochs_leaves_nothing(tmp_path):

@@ -1,0 +1,1 @@
+"""A search in experiment trackers: MLflow, Weights & Biases, trackio; no Ray, no search."""
