@@ -19,7 +19,17 @@ from raysearch.ledger_events import REQUIRED, Told, read_data
 from raysearch.paths import is_inner, is_name
 from raysearch.patience import no_room, patiently
 
-__all__ = ["EVENTS", "TERMINAL", "WHOLE", "Event", "Ledger", "LedgerStore", "parse_event", "read"]
+__all__ = [
+    "EVENTS",
+    "TERMINAL",
+    "WHOLE",
+    "Event",
+    "Ledger",
+    "LedgerStore",
+    "parse_event",
+    "read",
+    "take_lines",
+]
 
 TERMINAL = frozenset({"completed", "pruned", "failed"})
 EVENTS = TERMINAL | {"started", "epoch", "checkpoint", "paused", "resumed", "steered"}
@@ -210,12 +220,17 @@ def read(path: Path) -> list[Event]:
         DataError: a damaged line, or sequence numbers or fences that fall; names the line.
     """
     events: list[Event] = []
-    for i, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
+    take_lines(events, path.read_bytes(), path)
+    return events
+
+
+def take_lines(events: list[Event], content: bytes, path: Path) -> None:
+    """Append the events of whole lines, which follow those of ``events`` in the ledger ``path``."""
+    for i, line in enumerate(content.split(b"\n")[:-1], start=len(events) + 1):
         event = parse_event(line, f"{path}:{i}")
         if events and (event.seq <= events[-1].seq or event.fence < events[-1].fence):
             raise DataError(f"{path}:{i}: seq or fence falls; two drivers have written")
         events.append(event)
-    return events
 
 
 def parse_event(line: bytes, place: str) -> Event:

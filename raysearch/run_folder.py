@@ -179,10 +179,16 @@ class RunFolder:
         sessions = [*info.get("sessions", []), {"started": started, "fence": fence}]
         write_json(self.info_file, {**info, "sessions": sessions})
 
-    def end_session(self, outcome: str) -> None:
-        """Note how the last driver ended, unless the disk is full: that is told already."""
+    def end_session(self, outcome: str, joules: Mapping[str, float] | None = None) -> None:
+        """Note how the last driver ended, unless the disk is full: that is told already.
+
+        Args:
+            outcome: how.
+            joules: what its machine used meanwhile, by kind of counter, where that is known.
+        """
         info = self.info()
-        info["sessions"][-1].update(ended=time.time(), outcome=outcome)
+        known = {"energy_joules": dict(joules)} if joules else {}
+        info["sessions"][-1].update(ended=time.time(), outcome=outcome, **known)
         with suppress(OSError):
             write_json(self.info_file, info)
 

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from raysearch.errors import InfrastructureError, RunExistsError
 from raysearch.files import write_text
 
-__all__ = ["Lease", "RunLease", "check_fence", "is_held"]
+__all__ = ["Lease", "RunLease", "check_fence", "is_held", "was_held_here"]
 
 _LOCK, _LEASE = "lease.lock", "lease.json"
 
@@ -100,6 +100,14 @@ def is_held(folder: Path) -> bool:
         return True
     finally:
         os.close(lock)
+
+
+def was_held_here(folder: Path) -> bool:
+    """Whether this machine held the folder last, so that ``is_held`` says all there is to say."""
+    try:
+        return _read(folder).get("host") == socket.gethostname()
+    except InfrastructureError:
+        return False
 
 
 def check_fence(folder: Path, fence: int) -> None:

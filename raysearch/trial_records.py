@@ -195,6 +195,11 @@ class Trials:
         return {one.target for one in self.steered.values() if one.target is not None}
 
     @property
+    def all_failed(self) -> bool:
+        """Whether there are trials, and every one of them failed."""
+        return 0 < len(self.records) == len(self.with_status("failed"))
+
+    @property
     def num_added(self) -> int:
         """Trials that were added to those that the search was to have."""
         added = {"more-trials": 0, "try": 1}

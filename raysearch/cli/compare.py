@@ -13,7 +13,7 @@ from raysearch.evaluation.compare import Compared, compare_all
 from raysearch.evaluation.stored_evaluations import System, load_systems
 from raysearch.files import write_text
 from raysearch.page.comparison import comparison_of
-from raysearch.page.document import run_document
+from raysearch.page.followed_run import run_document
 from raysearch.page.html import page_html
 from raysearch.searching.results import Run
 

@@ -29,7 +29,7 @@ class ReportOptions:
     Attributes:
         run: its folder, or ``URL/name``.
         output: the file to write.
-        audio: whether the worst mistakes bring their recordings.
+        audio: whether the worst mistakes bring their recordings, to be heard and seen.
     """
 
     run: str
@@ -47,7 +47,9 @@ class ReportOptions:
             help="default: report.html in the run's folder; NAME.html here for a run in a bucket",
         )
         parser.add_argument(
-            "--no-audio", action="store_true", help="leave the recordings of the mistakes out"
+            "--no-audio",
+            action="store_true",
+            help="leave recordings and pictures of them out",
         )
 
     @classmethod

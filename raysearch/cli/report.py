@@ -6,7 +6,7 @@ from raysearch.cli.options import run_at
 from raysearch.cli.page_options import ReportOptions
 from raysearch.cli.terminal import plain_console
 from raysearch.files import write_text
-from raysearch.page.document import run_document
+from raysearch.page.followed_run import run_document
 from raysearch.page.html import page_html
 from raysearch.searching.results import Run
 

@@ -70,7 +70,8 @@ class SearchView(SearchObserver):
         if self._quiet or self._job is not None:
             yield
             return
-        with served(page_of(RunFolder(folder))) as address:
+        # This process is the search's: it loads no model for a picture.
+        with served(page_of(RunFolder(folder), attention=False)) as address:
             self.say(f"page: {address} while it runs; later: raysearch report {pasted(folder)}")
             yield
 

@@ -5,9 +5,11 @@ import time
 from raysearch.cli.options import run_at
 from raysearch.cli.page_options import WatchOptions
 from raysearch.cli.terminal import plain_console
-from raysearch.page.document import RunDocument, run_document
+from raysearch.page.document import RunDocument
+from raysearch.page.followed_run import FollowedRun
 from raysearch.page.live_page import LivePage, served
 from raysearch.page.steered_run import page_of
+from raysearch.run_folder import RunFolder
 from raysearch.searching.results import Run
 
 __all__ = ["watch"]
@@ -18,12 +20,8 @@ REMOTE_EVERY_S = 10.0
 
 def watch(options: WatchOptions) -> int:
     """Carry the verb out: until it is interrupted."""
-
-    def read() -> RunDocument:
-        return run_document(Run(run_at(options.run).root))
-
-    remote = "://" in options.run
-    page = LivePage(read, REMOTE_EVERY_S) if remote else page_of(run_at(options.run))
+    run = run_at(options.run)
+    page = _remote_page(options.run, run) if "://" in options.run else page_of(run)
     page.json()  # what is wrong with the run is told before anything is served
     with served(page, options.port) as address:
         plain_console().print(f"page: {address} (Ctrl-C ends it)", soft_wrap=True)
@@ -32,3 +30,13 @@ def watch(options: WatchOptions) -> int:
                 time.sleep(3600)
         except KeyboardInterrupt:
             return 0
+
+
+def _remote_page(place: str, run: RunFolder) -> LivePage:
+    followed = FollowedRun(Run(run.root))
+
+    def read() -> RunDocument:
+        run_at(place)  # fetches what is new
+        return followed.document()
+
+    return LivePage(read, REMOTE_EVERY_S)

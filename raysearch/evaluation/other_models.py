@@ -19,7 +19,7 @@ from raysearch.evaluation.figures import Cost, PartFigures, of_metric
 from raysearch.evaluation.final_model import FinalModel, Net
 from raysearch.evaluation.final_stage import single_model
 from raysearch.evaluation.predict import mean_probabilities, predict_arm
-from raysearch.evaluation.probability_columns import known_emotions, probabilities
+from raysearch.evaluation.probability_columns import by_utterance, known_emotions, probabilities
 from raysearch.evaluation.scores import score
 from raysearch.evaluation.statistics import METRICS
 from raysearch.run_folder import RunFolder
@@ -100,16 +100,10 @@ def _figures(table: pa.Table) -> PartFigures:
 
 def _together(table: pa.Table) -> pa.Table:
     """The mean log-probability of all trainings, one row an utterance."""
-    keys = list(zip(table["fold"].to_pylist(), table["utterance"].to_pylist(), strict=True))
     logs_RK = np.log(np.maximum(probabilities(table), np.finfo(np.float64).tiny))
-    number: dict[tuple[int, str], int] = {}
-    group_R = np.array([number.setdefault(key, len(number)) for key in keys])
-    sums_NK = np.zeros((len(number), logs_RK.shape[1]))
-    np.add.at(sums_NK, group_R, logs_RK)
-    rows = table.take(np.unique(group_R, return_index=True)[1])
+    rows, mean_NK = by_utterance(table, logs_RK)
     labels = known_emotions(table)
-    predicted = pa.array([labels[k] for k in sums_NK.argmax(axis=1)])
+    predicted = pa.array([labels[k] for k in mean_NK.argmax(axis=1)])
     rows = rows.set_column(rows.column_names.index("predicted"), "predicted", predicted)
-    return rows.set_column(
-        rows.column_names.index("seed"), "seed", pa.array(np.zeros(len(number), dtype=np.int64))
-    )
+    seeds = pa.array(np.zeros(len(rows), dtype=np.int64))
+    return rows.set_column(rows.column_names.index("seed"), "seed", seeds)

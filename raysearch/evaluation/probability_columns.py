@@ -1,10 +1,13 @@
-"""The columns of a table of predictions that hold a probability an emotion."""
+"""The columns of a table of predictions that hold a probability an emotion.
+
+Axes: R rows, N utterances, K emotions.
+"""
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-__all__ = ["known_emotions", "probabilities", "probability_column"]
+__all__ = ["by_utterance", "known_emotions", "probabilities", "probability_column"]
 
 PREFIX = "p_"
 
@@ -27,3 +30,24 @@ def probabilities(table: pa.Table) -> NDArray[np.float64]:
         for label in known_emotions(table)
     ]
     return np.stack(columns, axis=1)
+
+
+def by_utterance(
+    table: pa.Table, values_RK: NDArray[np.float64]
+) -> tuple[pa.Table, NDArray[np.float64]]:
+    """Bring the rows of all trainings together, utterance by utterance; folds stay apart.
+
+    Args:
+        table: predictions.
+        values_RK: of each of its rows.
+
+    Returns:
+        The first row of each utterance, and mean_NK, its mean over all of its rows.
+    """
+    keys = zip(table["fold"].to_pylist(), table["utterance"].to_pylist(), strict=True)
+    number: dict[tuple[int, str], int] = {}
+    group_R = np.array([number.setdefault(key, len(number)) for key in keys], dtype=np.int64)
+    sums_NK = np.zeros((len(number), values_RK.shape[1]))
+    np.add.at(sums_NK, group_R, values_RK)
+    first_N = np.unique(group_R, return_index=True)[1]
+    return table.take(first_N), sums_NK / np.bincount(group_R)[:, None]

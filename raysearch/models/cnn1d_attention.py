@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from raysearch.features.extractor import StreamShape
 from raysearch.models.base import Model, ModelConfig
+from raysearch.models.layers.attended import Attended
 from raysearch.models.layers.side_statistics import masked_mean_std
 
 __all__ = ["Cnn1dAttention", "Cnn1dAttentionConfig"]
@@ -150,7 +151,9 @@ class _SpatialAttention(nn.Module):
     def __init__(self, kernel: int) -> None:
         super().__init__()
         self.conv = nn.Conv1d(2, 1, kernel, padding=kernel // 2)
+        self.attended = Attended()
 
     def forward(self, h_BCT: Tensor) -> Tensor:
         summary_B2T = torch.stack([h_BCT.mean(dim=1), h_BCT.amax(dim=1)], dim=1)
-        return h_BCT * torch.sigmoid(self.conv(summary_B2T))
+        gated_BCT: Tensor = h_BCT * self.attended(torch.sigmoid(self.conv(summary_B2T)))
+        return gated_BCT

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from raysearch.features.extractor import FeatureConfig, StreamShape
 from raysearch.models.base import Model, ModelConfig
+from raysearch.models.layers.attended import Attended
 from raysearch.models.layers.blocks import conv_norm
 from raysearch.models.layers.pooling import frame_mask
 from raysearch.models.layers.recurrent import MaskedLstm
@@ -82,6 +83,7 @@ class Lstm(Model):
         width = self.lstm.num_states * (2 if config.pooling == "mean_std" else 1)
         # No bias: a constant added to every frame's score changes no weight.
         self.score = nn.Linear(width, 1, bias=False) if config.pooling == "attention" else None
+        self.attended = Attended()
         self.side_statistics = SideStatistics(shapes, "prosody" if config.prosody else None)
         self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(width + self.side_statistics.num_features, num_classes)
@@ -132,6 +134,8 @@ class Lstm(Model):
         if self.score is not None:
             scores_BT = self.score(h_BTC)[:, :, 0]
         weights_BT = scores_BT.masked_fill(~valid_BT, float("-inf")).softmax(dim=1)
+        if self.score is not None:
+            weights_BT = self.attended(weights_BT)
         pooled_BC: Tensor = (h_BTC * weights_BT[:, :, None]).sum(dim=1)
         return pooled_BC
 

@@ -1,17 +1,22 @@
-"""Recordings inside the page: the worst mistakes can be heard where their audio is at hand."""
+"""Recordings inside the page: answers can be heard and seen where their audio is at hand."""
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import soundfile
 
-from raysearch.features.audio import AudioError, read_waveform
-from raysearch.page.model_part import Mistake
+from raysearch.features.audio import AudioError, Waveform, read_waveform
+from raysearch.inference.emotion_model import EmotionModel
+from raysearch.page.model_answers import Answer
+from raysearch.page.pictures import picture_of
 
-__all__ = ["with_audio"]
+__all__ = ["ModelOf", "with_recordings"]
+
+# The model that answered in a fold; None where it is not at hand.
+ModelOf = Callable[[int], EmotionModel | None]
 
 RATE = 16_000
 # Ten clips of speech are about 150 kB; a page is to be sent by mail.
@@ -19,34 +24,43 @@ MAX_SECONDS = 15.0
 MAX_BYTES = 300_000
 
 
-def with_audio(mistakes: Sequence[Mistake], paths: Mapping[str, Path]) -> list[Mistake]:
-    """Return the mistakes with their recordings as Ogg Vorbis, as long as there is room.
+def with_recordings(
+    answers: Sequence[Answer], paths: Mapping[str, Path], model_of: ModelOf
+) -> list[Answer]:
+    """Return the answers with their recordings, drawn and as Ogg Vorbis while there is room.
 
     Args:
-        mistakes: the worst first.
+        answers: the most important first.
         paths: where an utterance's recording is, or was.
+        model_of: whose attention is drawn.
     """
-    left, found = MAX_BYTES, list[Mistake]()
-    for one in mistakes:
-        clip = _clip(paths.get(one.utterance))
-        if clip is None or len(clip) > left:
+    left, found = MAX_BYTES, list[Answer]()
+    for one in answers:
+        waveform = _read(paths.get(one.utterance))
+        if waveform is None:
             found.append(one)
             continue
-        left -= len(clip)
-        found.append(replace(one, audio=f"data:audio/ogg;base64,{clip}"))
+        picture = picture_of(waveform, model_of(one.fold))
+        clip = _clip(waveform)
+        audio = f"data:audio/ogg;base64,{clip}" if picture.num_bytes + len(clip) <= left else None
+        left -= picture.num_bytes + len(audio or "")
+        found.append(replace(one, audio=audio, picture=picture))
     return found
 
 
-def _clip(path: Path | None) -> str | None:
-    """The recording in base64; None where it is not here, unreadable or long."""
+def _read(path: Path | None) -> Waveform | None:
+    """The recording; None if it is not here, unreadable or long."""
     if path is None or not path.is_file():
         return None
     try:
         waveform = read_waveform(path)
     except AudioError:
         return None
-    if len(waveform.samples) > MAX_SECONDS * waveform.sample_rate:
-        return None
+    return waveform if waveform.duration_s <= MAX_SECONDS else None
+
+
+def _clip(waveform: Waveform) -> str:
+    """The recording in base64."""
     file = io.BytesIO()
     soundfile.write(file, waveform.at(RATE), RATE, format="OGG", subtype="VORBIS")
     return base64.b64encode(file.getvalue()).decode("ascii")

@@ -2,20 +2,20 @@
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import cast
 
-from raysearch.evaluation.stored_evaluations import stored_evaluations
-from raysearch.page.audio_clips import with_audio
 from raysearch.page.comparison import Comparison
-from raysearch.page.data_part import DataPart, data_part, paths_of
-from raysearch.page.headline import Headline, headline
-from raysearch.page.model_part import ModelPart, model_part
-from raysearch.page.search_part import SearchPart, search_part
+from raysearch.page.data_part import DataPart
+from raysearch.page.headline import Headline
+from raysearch.page.model_part import ModelPart
+from raysearch.page.search_part import SearchPart
+from raysearch.reporting.energy_used import energy_in_words
 from raysearch.searching.results import Run
 from raysearch.storage.replica import pasted
 
-__all__ = ["Live", "Reproduction", "RunDocument", "run_document", "to_json"]
+__all__ = ["Live", "Reproduction", "RunDocument", "reproduction_of", "to_json"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,33 +57,6 @@ class Live:
     steers: bool
 
 
-def run_document(run: Run, *, audio: bool = True) -> RunDocument:
-    """Read everything of ``run`` as it is now.
-
-    Args:
-        run: whose page it is.
-        audio: whether the worst mistakes bring their recordings, where these are at hand.
-
-    Raises:
-        UserError: a file of the run is damaged.
-        DataError: the ledger is.
-    """
-    files = run.files
-    spec, events = files.spec(), files.events()
-    trials, final = files.trials(), run.final
-    search = search_part(spec, events, trials, final.members if final else {})
-    model = model_part(files, final.describe() if final else None, final.reason if final else "")
-    if audio:
-        model = _heard(run, model)
-    return RunDocument(
-        headline(run, spec, events, trials, search.core_s, stored_evaluations(files)),
-        search,
-        model,
-        data_part(files),
-        _reproduction(run),
-    )
-
-
 def to_json(
     documents: Sequence[RunDocument],
     comparison: Comparison | None = None,
@@ -98,16 +71,30 @@ def to_json(
         comparison: of several.
         live: how the page is served; None where nobody would answer it.
     """
-    whole = {
-        "runs": [asdict(one) for one in documents],
-        "comparison": None if comparison is None else asdict(comparison),
-        "live": None if live is None else asdict(live),
-    }
-    text = json.dumps(_finite(whole), separators=(",", ":"), ensure_ascii=False)
+    whole = {"runs": documents, "comparison": comparison, "live": live}
+    try:
+        text = _written(whole)
+    except ValueError:  # a value that is not finite, which is seldom
+        text = _written(_finite(whole))
     return text.replace("<", "\\u003c")
 
 
+def _written(value: object) -> str:
+    return json.dumps(
+        value, default=_fields, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+def _fields(value: object) -> object:
+    """What JSON has no word for: a dataclass, or another kind of mapping or sequence."""
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    return dict(value) if isinstance(value, Mapping) else list(cast("Sequence[object]", value))
+
+
 def _finite(value: object) -> object:
+    if is_dataclass(value):
+        value = _fields(value)
     if isinstance(value, dict):
         return {key: _finite(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
@@ -115,20 +102,11 @@ def _finite(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _heard(run: Run, model: ModelPart) -> ModelPart:
-    """The first evaluation's mistakes with their audio: the others' are mostly the same ones."""
-    evaluations = dict(model.evaluations)
-    for mode, one in evaluations.items():
-        mistakes = with_audio(one.mistakes, paths_of(run.files))
-        evaluations[mode] = replace(one, mistakes=mistakes)
-        break
-    return replace(model, evaluations=evaluations)
-
-
-def _reproduction(run: Run) -> Reproduction:
+def reproduction_of(run: Run) -> Reproduction:
+    """Gather how to run the search again."""
     info = run.files.info()
     versions = {f"version of {name}": text for name, text in info.get("versions", {}).items()}
-    hardware = info.get("hardware", {})
+    hardware, sessions = info.get("hardware", {}), info.get("sessions", [])
     nodes = [f"{one['cpus']:g} CPUs, {one['gpus']:g} GPUs" for one in hardware.get("nodes", [])]
     facts = {
         "commit": info.get("commit"),
@@ -136,7 +114,8 @@ def _reproduction(run: Run) -> Reproduction:
         "data fingerprint": info.get("data_fingerprint"),
         "machine": hardware.get("machine"),
         "nodes": "; ".join(nodes) or None,
-        "sittings": len(info.get("sessions", [])) or None,
+        "sittings": len(sessions) or None,
+        "energy": energy_in_words(sessions) or None,
         **versions,
     }
     return Reproduction(

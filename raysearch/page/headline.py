@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 from raysearch.config.metric_table import metric_of
 from raysearch.evaluation.figures import EvaluationFigures, Mode, PartFigures
+from raysearch.evaluation.final_model import FinalModel
 from raysearch.evaluation.stored_evaluations import is_honest
-from raysearch.forecast.progress import outlook_of
 from raysearch.ledger import Event
+from raysearch.page.followed_search import FollowedSearch
 from raysearch.reporting.prospects import in_full
+from raysearch.reporting.run_state import State, state_of
+from raysearch.reporting.wording import age
 from raysearch.run_folder import RunFolder
-from raysearch.run_lease import is_held
+from raysearch.run_lease import is_held, was_held_here
 from raysearch.searching.results import Run
 from raysearch.spec import SearchSpec
 from raysearch.training.transductive import is_transductive, mark
@@ -24,7 +27,7 @@ __all__ = [
     "ValidationFigure",
     "headline",
     "is_searched_here",
-    "state_of",
+    "page_state",
 ]
 
 _KINDS: dict[Mode, str] = {
@@ -33,7 +36,7 @@ _KINDS: dict[Mode, str] = {
     "reuse-settings": "all folds, settings of one",
     "paper": "the paper's own split",
 }
-# A driver on another machine says something at least as often.
+# A driver on another machine, whose lock is not seen here, says something at least as often.
 SILENT_S = 900.0
 
 
@@ -91,14 +94,16 @@ class Headline:
     """The first part of the page.
 
     Attributes:
-        state: one word or two: ``running``, ``finished``, ``core budget``, ``interrupted`` ...
+        state: how the search stands.
+        state_note: what the word leaves out, such as which budget; empty if nothing.
         forecast: what more of the search would bring, in a sentence.
     """
 
     name: str
     system: str
     corpus: str
-    state: str
+    state: State
+    state_note: str
     updated: float
     test: list[TestFigure]
     validation: list[ValidationFigure]
@@ -110,8 +115,8 @@ def headline(
     run: Run,
     spec: SearchSpec,
     events: Sequence[Event],
-    trials: Trials,
-    core_s: float,
+    followed: FollowedSearch,
+    final: FinalModel | None,
     stored: Mapping[Mode, EvaluationFigures],
 ) -> Headline:
     """Gather it.
@@ -120,34 +125,58 @@ def headline(
         run: whose page it is.
         spec: its settings.
         events: its ledger.
-        trials: what that amounts to.
-        core_s: that the trials have used.
+        followed: has followed all of that.
+        final: the final model; None before it is made.
         stored: its evaluations.
     """
-    final = run.final
-    winner = final.winner if final else None
+    trials, winner = followed.trials, final.winner if final else None
     words = metric_of(trials.objective).in_words + mark(is_transductive(spec))
+    state = page_state(run, events, all_failed=trials.all_failed)
     return Headline(
         name=run.name,
         system=spec.name,
         corpus=spec.corpus.name,
-        state=state_of(run, events),
+        state=state,
+        state_note=_note(run, events, state),
         updated=events[-1].time if events else time.time(),
         test=[figure for mode, one in stored.items() for figure in _test(mode, one, winner)],
         validation=_validation(spec, trials),
-        cost=Cost(_wall_s(run, events), core_s, len(trials.records), trials.num_epochs),
-        forecast=in_full(outlook_of(spec, events, trials), trials.objective, words),
+        cost=Cost(
+            _wall_s(run, events),
+            round(followed.progress.core_s, 1),
+            len(trials.records),
+            trials.num_epochs,
+        ),
+        forecast=in_full(followed.progress.outlook(trials), trials.objective, words),
     )
 
 
-def state_of(run: Run, events: Sequence[Event]) -> str:
-    """Say how the search stands: how its last sitting ended, or whether anybody goes on with it."""
-    if run.outcome is not None:
-        return run.outcome
-    silent_s = time.time() - (events[-1].time if events else _begun(run))
-    if is_searched_here(run.files) or silent_s < SILENT_S:
-        return "running"
-    return f"lost: not heard of for {silent_s / 60:.0f} min; resume it if its process is gone"
+def page_state(run: Run, events: Sequence[Event], *, all_failed: bool) -> State:
+    """Say how the search stands, as far as this machine can tell.
+
+    Args:
+        run: the run.
+        events: its ledger.
+        all_failed: whether it has trials, and every one of them failed.
+    """
+    alive = is_held(run.folder)
+    if run.outcome is None and not alive:
+        alive = is_held(run.folder.parent) or (
+            not was_held_here(run.folder) and _silent_s(run, events) < SILENT_S
+        )
+    return state_of(run.outcome, is_alive=alive, all_failed=all_failed)
+
+
+def _note(run: Run, events: Sequence[Event], state: State) -> str:
+    """What the word leaves out."""
+    if state == "lost":
+        silent = age(_silent_s(run, events))
+        return f"not heard of for {silent}; resume it if its process is gone"
+    return run.outcome if run.outcome not in (None, state) and state != "running" else ""
+
+
+def _silent_s(run: Run, events: Sequence[Event]) -> float:
+    return time.time() - (events[-1].time if events else _begun(run))
 
 
 def is_searched_here(run: RunFolder) -> bool:

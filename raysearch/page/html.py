@@ -16,7 +16,7 @@ __all__ = ["page_html"]
 # and prints; Plotly's and Vega's files are larger or lack one of them, uPlot lacks all three.
 _SCRIPTS = (
     *("third_party/echarts.min.js", "dom.js", "figures.js", "headline.js", "search.js"),
-    *("trials.js", "model.js", "data.js", "compare.js", "steer.js", "main.js"),
+    *("trials.js", "model.js", "answers.js", "data.js", "compare.js", "steer.js", "main.js"),
 )
 
 

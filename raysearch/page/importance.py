@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import optuna
@@ -11,9 +11,9 @@ from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import FixedTrial, create_trial
 
 from raysearch.config.space import Space
-from raysearch.trial_records import Trials
+from raysearch.trial_records import TrialRecord, Trials
 
-__all__ = ["MIN_TRIALS", "Importance", "importances"]
+__all__ = ["MIN_TRIALS", "Importance", "Importances", "importances"]
 
 # With fewer the shares are those of chance.
 MIN_TRIALS = 8
@@ -27,7 +27,28 @@ class Importance:
     share: float
 
 
-def importances(space: Space, trials: Trials) -> list[Importance]:
+class Importances:
+    """Finds them again and again while trials come: anew once a trial that counts has changed.
+
+    Args:
+        space: what is searched.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+        self._seen: dict[int, float | None] | None = None
+        self._found: list[Importance] = []
+
+    def of(self, trials: Trials) -> list[Importance]:
+        """As ``importances``, of the trials that are not under way."""
+        ended = [one for one in trials.records.values() if one.status != "running"]
+        seen = {one.number: one.best_value for one in ended}
+        if seen != self._seen:
+            self._found, self._seen = importances(self._space, ended), seen
+        return self._found
+
+
+def importances(space: Space, trials: Iterable[TrialRecord]) -> list[Importance]:
     """Which fields told the better trials from the others, the most important first.
 
     Args:
@@ -42,7 +63,7 @@ def importances(space: Space, trials: Trials) -> list[Importance]:
         create_trial(
             params=asked.params, distributions=asked.distributions, value=record.best_value
         )
-        for record in trials.records.values()
+        for record in trials
         if record.best_value is not None
         and record.copied_from is None
         and (asked := _asked(space, record.config))

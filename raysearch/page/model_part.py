@@ -4,9 +4,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import cast, get_args
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -19,31 +18,17 @@ from raysearch.evaluation.figures import (
     NoiseSweep,
     PartFigures,
 )
-from raysearch.evaluation.probability_columns import known_emotions, probabilities
+from raysearch.evaluation.final_model import FINAL
 from raysearch.evaluation.scores import ua_by
-from raysearch.evaluation.stored_evaluations import predictions_file, stored_evaluations
+from raysearch.evaluation.stored_evaluations import (
+    evaluation_file,
+    predictions_file,
+    stored_evaluations,
+)
+from raysearch.page.model_answers import Answer, answers_of, right_beside, worst_mistakes
 from raysearch.run_folder import RunFolder
 
-__all__ = ["Evaluated", "Mistake", "ModelPart", "NoisePoint", "Variant", "model_part"]
-
-NUM_MISTAKES = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    """A test recording that was taken for another emotion with much confidence.
-
-    Attributes:
-        confidence: the mean probability of what was predicted, over all trainings.
-        audio: the recording as a ``data:`` address; None where it is not here or too long.
-    """
-
-    utterance: str
-    speaker: str
-    emotion: str
-    predicted: str
-    confidence: float
-    audio: str | None = None
+__all__ = ["Evaluated", "ModelPart", "NoisePoint", "Variant", "files_of", "model_part"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +39,14 @@ class Evaluated:
         figures: as ``evaluation.json`` has them.
         calibration: what the model's confidence is worth; empty where predictions are gone.
         mistakes: the most confident ones first.
+        right: a right answer to be seen beside them.
         per_corpus_ua: UA by corpus, where there are several.
     """
 
     figures: EvaluationFigures
     calibration: list[CalibrationBin]
-    mistakes: list[Mistake]
+    mistakes: list[Answer]
+    right: Answer | None
     per_corpus_ua: dict[str, float]
 
 
@@ -99,6 +86,17 @@ class ModelPart:
     parts: Mapping[str, PartFigures]
 
 
+def files_of(run: RunFolder) -> list[Path]:
+    """All files that ``model_part`` may read."""
+    modes = get_args(Mode)
+    names = (FINAL, "noise.json", "ablations.json")
+    return [
+        evaluation_file(run),
+        *(predictions_file(run, mode) for mode in modes),
+        *(run.root / name for name in names),
+    ]
+
+
 def model_part(run: RunFolder, made_of: str | None, reason: str) -> ModelPart:
     """Gather what evaluations of ``run`` have found.
 
@@ -121,37 +119,19 @@ def model_part(run: RunFolder, made_of: str | None, reason: str) -> ModelPart:
 def _evaluated(run: RunFolder, mode: Mode, figures: EvaluationFigures) -> Evaluated:
     path = predictions_file(run, mode)
     if not path.is_file():
-        return Evaluated(figures, [], [], {})
+        return Evaluated(figures, [], [], None, {})
     try:
         table = pq.read_table(path)
-        by_corpus = ua_by(table, figures["labels"], "corpus")
-        return Evaluated(figures, calibration_bins(table), _mistakes(table), by_corpus)
+        answers = answers_of(table)
+        return Evaluated(
+            figures,
+            calibration_bins(table),
+            worst_mistakes(answers),
+            right_beside(answers),
+            ua_by(table, figures["labels"], "corpus"),
+        )
     except (OSError, KeyError, pa.ArrowException) as error:
         raise UserError(f"{path}: cannot be read ({error}); evaluate anew") from None
-
-
-def _mistakes(table: pa.Table) -> list[Mistake]:
-    """The recordings whose mean probability over all trainings errs most, one a recording."""
-    keys = list(zip(table["fold"].to_pylist(), table["utterance"].to_pylist(), strict=True))
-    number: dict[tuple[int, str], int] = {}
-    group_R = np.array([number.setdefault(key, len(number)) for key in keys])
-    sums_NK = np.zeros((len(number), len(known_emotions(table))))
-    np.add.at(sums_NK, group_R, probabilities(table))
-    probs_NK = sums_NK / np.bincount(group_R)[:, None]
-    rows = table.take(np.unique(group_R, return_index=True)[1])
-    labels = known_emotions(table)
-    found = [
-        Mistake(utterance, speaker, emotion, labels[p_K.argmax()], round(float(p_K.max()), 3))
-        for utterance, speaker, emotion, p_K in zip(
-            rows["utterance"].to_pylist(),
-            rows["speaker"].to_pylist(),
-            rows["emotion"].to_pylist(),
-            probs_NK,
-            strict=True,
-        )
-    ]
-    wrong = [one for one in found if one.predicted != one.emotion]
-    return sorted(wrong, key=lambda one: (-one.confidence, one.utterance))[:NUM_MISTAKES]
 
 
 def _noise(path: Path) -> list[NoisePoint]:

@@ -1,21 +1,18 @@
 """What the page says of the search itself: its trials, its slots, what it reached and when."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from raysearch.config.distributions import Choice, LogUniform, Scalar
 from raysearch.config.metric_table import metric_of
-from raysearch.forecast.progress import Progress
-from raysearch.ledger import TERMINAL, Event
-from raysearch.ledger_events import EpochDone
-from raysearch.page.importance import Importance, importances
+from raysearch.ledger import Event
+from raysearch.page.followed_search import DIGITS, FollowedSearch, Step
+from raysearch.page.importance import Importance, Importances
+from raysearch.page.slot_timeline import Span, spans_of
 from raysearch.spec import SearchSpec
-from raysearch.trial_records import TrialRecord, Trials
+from raysearch.trial_records import TrialRecord
 
-__all__ = ["Field", "Objective", "SearchPart", "Span", "Step", "TrialRow", "search_part"]
-
-# Significant enough for a picture, and half the bytes of a double.
-DIGITS = 5
+__all__ = ["Field", "Objective", "SearchPart", "TrialRow", "search_part"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,36 +83,6 @@ class TrialRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """What a slot did without a break: one trial, from epoch to epoch.
-
-    Attributes:
-        slot: the slot's number, over all sittings of the search.
-        sitting: which driver's.
-        start, end: in seconds since the search began, without those between sittings.
-        outcome: how it ended: a status, or ``lost`` where nothing was told.
-    """
-
-    slot: int
-    sitting: int
-    number: int
-    start: float
-    end: float
-    epochs: int
-    outcome: str
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """The best value so far rose: at so many core-seconds and epochs, by this trial."""
-
-    core_s: float
-    epochs: int
-    value: float
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
 class SearchPart:
     """Everything that the page draws of the search.
 
@@ -140,17 +107,22 @@ class SearchPart:
 
 
 def search_part(
-    spec: SearchSpec, events: Sequence[Event], trials: Trials, shares: Mapping[int, float]
+    spec: SearchSpec,
+    events: Sequence[Event],
+    followed: FollowedSearch,
+    shares: Mapping[int, float],
+    told: Importances,
 ) -> SearchPart:
     """Gather what the ledger says of the search of ``spec``.
 
     Args:
         spec: the search.
         events: its ledger.
-        trials: what that amounts to.
+        followed: has followed all of that.
         shares: of each trial in the final model, by number.
+        told: finds how much each field mattered.
     """
-    progress, steps = _course(spec, events, trials.objective)
+    trials = followed.trials
     slot_cpus = spec.search.workers * spec.search.cpus_per_worker
     return SearchPart(
         objective=_objective(trials.objective),
@@ -159,16 +131,16 @@ def search_part(
         has_time_budget=spec.search.time_budget_s is not None,
         has_core_budget=spec.search.core_budget_s is not None,
         rule=spec.search.scheduler,
-        core_s=round(progress.core_s, 1),
+        core_s=round(followed.progress.core_s, 1),
         fields=[_field(spec, name) for name in spec.space.fields],
         trials=[
             _row(record, trials.objective, shares.get(number), slot_cpus)
             for number, record in sorted(trials.records.items())
         ],
         best_first=[record.number for record in trials.ranked()],
-        spans=_spans(events),
-        steps=steps,
-        importances=importances(spec.space, trials),
+        spans=spans_of(events),
+        steps=followed.steps(),
+        importances=told.of(trials),
     )
 
 
@@ -219,84 +191,3 @@ def _curve(record: TrialRecord, metric: str) -> list[tuple[int, float]]:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, DIGITS)
-
-
-def _course(
-    spec: SearchSpec, events: Iterable[Event], objective: str
-) -> tuple[Progress, list[Step]]:
-    """Follow the ledger as it was written: an epoch that was trained again counts twice."""
-    progress, metric = Progress(spec), metric_of(objective)
-    steps: list[Step] = []
-    epochs, number = 0, 0
-    for event in events:
-        progress.take(event)
-        if event.event != "epoch":
-            continue
-        epochs, number = epochs + 1, event.number
-        value = event.told(EpochDone).metrics.get(objective)
-        if value is None:
-            continue
-        if not steps or metric.signed(value) > metric.signed(steps[-1].value):
-            steps.append(Step(round(progress.core_s, 1), epochs, round(value, DIGITS), number))
-    if steps and steps[-1].epochs < epochs:
-        last = steps[-1]
-        steps.append(Step(round(progress.core_s, 1), epochs, last.value, last.number))
-    return progress, steps
-
-
-class _Open:
-    """A span that may go on."""
-
-    def __init__(self, event: Event, start: float) -> None:
-        self.event, self.start, self.end = event, start, start
-        self.epochs = 0
-
-    def closed(self, sitting: "_Sitting", outcome: str) -> Span:
-        start, end = (round(at - sitting.offset, 2) for at in (self.start, self.end))
-        assert self.event.slot is not None
-        slot, number = self.event.slot, self.event.number
-        return Span(slot, sitting.number, number, start, end, self.epochs, outcome)
-
-
-@dataclass(frozen=True, slots=True)
-class _Sitting:
-    """One driver's part of the search; ``offset`` is subtracted from its times."""
-
-    number: int
-    offset: float
-
-
-def _sittings(events: Sequence[Event]) -> dict[int, _Sitting]:
-    """Every sitting by its fence, each beginning where the one before it ended."""
-    found: dict[int, _Sitting] = {}
-    spent = 0.0
-    for number, fence in enumerate(dict.fromkeys(event.fence for event in events)):
-        own = [event for event in events if event.fence == fence]
-        began = min(event.time - event.train_s for event in own)
-        found[fence] = _Sitting(number, began - spent)
-        spent += max(event.time for event in own) - began
-    return found
-
-
-def _spans(events: Sequence[Event]) -> list[Span]:
-    """What each slot did, in the order in which it ended."""
-    spans: list[Span] = []
-    open_: dict[tuple[int, int], _Open] = {}
-    sittings = _sittings(events)
-    for event in events:
-        if event.slot is None:
-            continue
-        slot, sitting = (event.fence, event.slot), sittings[event.fence]
-        span = open_.get(slot)
-        if span is not None and span.event.number != event.number:
-            spans.append(open_.pop(slot).closed(sitting, "lost"))
-            span = None
-        if span is None:
-            span = open_[slot] = _Open(event, event.time - event.train_s)
-        span.end, span.epochs = event.time, span.epochs + (event.event == "epoch")
-        if event.event in TERMINAL or event.event == "paused":
-            spans.append(open_.pop(slot).closed(sitting, event.event))
-    newest = max(sittings, default=0)
-    for (fence, _), one in open_.items():
-        spans.append(one.closed(sittings[fence], "running" if fence == newest else "lost"))
-    return spans

@@ -13,7 +13,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raysearch.ray_cluster.ray_internals import pynvml
 
-__all__ = ["free_gpu_bytes", "least_gpu_bytes", "nodes_with_gpus"]
+__all__ = ["VISIBLE", "free_gpu_bytes", "least_gpu_bytes", "nodes_with_gpus", "visible_devices"]
 
 # A node that has not answered by then may be leaving; a task of no CPU starts in a second or two.
 PATIENCE_S = 30.0
@@ -90,7 +90,7 @@ def free_gpu_bytes(
     except (nvml.NVMLError, OSError):
         return None
     try:
-        devices = _visible(nvml, environment.get(VISIBLE))
+        devices = visible_devices(nvml, environment.get(VISIBLE))
         free = [nvml.nvmlDeviceGetMemoryInfo(device).free for device in devices]
     except nvml.NVMLError:
         return None
@@ -99,7 +99,7 @@ def free_gpu_bytes(
     return int(min(free) * min(share or 1.0, 1.0)) if free else None
 
 
-def _visible(nvml: Any, names: str | None) -> list[Any]:
+def visible_devices(nvml: Any, names: str | None) -> list[Any]:
     """Handles of the devices that CUDA would show; it stops at the first that it does not know."""
     if names is None:
         return [nvml.nvmlDeviceGetHandleByIndex(i) for i in range(nvml.nvmlDeviceGetCount())]

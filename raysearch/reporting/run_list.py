@@ -6,7 +6,7 @@ lost, the ledger is read.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar, get_args
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -15,28 +15,14 @@ from raysearch.config.metric_table import metric_of
 from raysearch.errors import DataError, UserError, first_line
 from raysearch.ledger import read
 from raysearch.paths import why_not
+from raysearch.reporting.run_state import State, state_of
 from raysearch.run_folder import RACE
 from raysearch.storage.kept_runs import LEDGER, SPEC, KeptRun
 from raysearch.storage.mirror import at_once
 from raysearch.trial_records import Trials
 
-__all__ = ["STATES", "RunRow", "State", "rows_of"]
+__all__ = ["RunRow", "rows_of"]
 
-State = Literal[
-    "running", "finished", "budget spent", "stopped", "interrupted", "failed", "lost", "unreadable"
-]
-STATES: tuple[State, ...] = get_args(State)
-# What a driver says of its end, other than these words themselves.
-_OUTCOMES: dict[str, State] = {
-    "finished": "finished",
-    "interrupted": "interrupted",
-    "failed": "failed",
-    "epoch budget": "budget spent",
-    "time budget": "budget spent",
-    "core budget": "budget spent",
-    "end of its part": "budget spent",
-    "stopped by hand": "stopped",
-}
 # Between a driver's clock and its storage's.
 _CLOCKS_S = 5.0
 
@@ -158,7 +144,11 @@ def _of_run(run: KeptRun) -> RunRow:
     ended = last.ended if last and not held else None
     return RunRow(
         run.name,
-        "running" if held else _state(last, found),
+        state_of(
+            last.outcome if last else None,
+            is_alive=held,
+            all_failed=0 < found.num_trials == found.num_failed,
+        ),
         ended or max(run.changed(LEDGER), run.changed(SPEC)),
         run.num_bytes,
         info.space or _settings(run).name,
@@ -170,13 +160,6 @@ def _of_run(run: KeptRun) -> RunRow:
         protocol=evaluation.protocol if evaluation else None,
         transductive=bool(evaluation and evaluation.transductive),
     )
-
-
-def _state(last: _Session | None, found: _Summary) -> State:
-    if 0 < found.num_trials == found.num_failed:
-        return "failed"
-    outcome = last.outcome if last else None
-    return "lost" if outcome is None else _OUTCOMES.get(outcome, "failed")
 
 
 def _found(run: KeptRun, ended: _Session | None) -> _Summary:

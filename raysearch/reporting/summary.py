@@ -8,6 +8,7 @@ from typing import Any
 from raysearch.files import write_json
 from raysearch.forecast.progress import outlook_of
 from raysearch.ledger import TERMINAL, Event
+from raysearch.reporting.energy_used import energy_kwh
 from raysearch.reporting.prospects import facts
 from raysearch.run_folder import RunFolder
 from raysearch.training.transductive import is_transductive
@@ -24,7 +25,8 @@ def summarize(run: RunFolder, events: Sequence[Event], trials: Trials) -> dict[s
     newest command to its first epoch report; ``train_compute_s`` is the time inside training and
     validation batches on rank 0, of every epoch that was trained, repeated ones included;
     ``trial_overhead_s`` is the mean of :func:`trial_overheads`; ``forecast`` is of the gain from
-    further ``core_s`` of search, None where there is too little to tell from.
+    further ``core_s`` of search, None where there is too little to tell from; ``energy_kwh`` is
+    that of the whole machine by kind of counter, None where none can be read.
     """
     sessions = run.info().get("sessions", [])
     overheads = trial_overheads(events)
@@ -46,6 +48,7 @@ def summarize(run: RunFolder, events: Sequence[Event], trials: Trials) -> dict[s
         "train_compute_s": sum(e.train_s for e in events if e.event == "epoch"),
         "trial_overhead_s": statistics.fmean(overheads) if overheads else None,
         "trial_overhead_median_s": statistics.median(overheads) if overheads else None,
+        "energy_kwh": energy_kwh(sessions) or None,
         "num_trials": len(trials.records),
         "num_completed": len(trials.with_status("completed")),
         "num_pruned": len(trials.with_status("pruned")),

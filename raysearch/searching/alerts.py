@@ -11,6 +11,7 @@ import requests
 from raysearch.config.metric_table import metric_of
 from raysearch.errors import UserError, first_line
 from raysearch.ledger import Event
+from raysearch.reporting.run_state import state_of
 from raysearch.reporting.wording import figure
 from raysearch.searching.observers import SearchObserver, Underway
 from raysearch.searching.results import Run
@@ -91,7 +92,8 @@ class Alerts(SearchObserver):
 
     def ended(self, run: Run) -> None:
         """Tell how it ended."""
-        self._tell("end", f"{run.outcome}: {run!r}")
+        state = state_of(run.outcome, is_alive=False, all_failed=run.trials.all_failed)
+        self._tell("end", f"{state}: {run!r}")
 
     def _tell(self, event: str, sentence: str) -> None:
         text = f"{self._run}: {sentence}"

@@ -125,6 +125,6 @@ class Run:
     def check(self) -> None:
         """Raise TrialError if there are trials and every one of them failed."""
         trials = self.trials
-        failed = trials.with_status("failed")
-        if failed and len(failed) == len(trials.records):
-            raise TrialError(f"every trial failed, the first as {failed[0].reason}")
+        if trials.all_failed:
+            first = trials.with_status("failed")[0]
+            raise TrialError(f"every trial failed, the first as {first.reason}")

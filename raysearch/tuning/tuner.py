@@ -8,6 +8,7 @@ from pathlib import Path
 
 from raysearch.config.identity import stable_hash
 from raysearch.errors import RunExistsError, SearchInterruptedError
+from raysearch.ray_cluster.energy import EnergyMeter
 from raysearch.ray_cluster.session import ClusterSession
 from raysearch.run_folder import RunFolder
 from raysearch.run_lease import Lease
@@ -141,13 +142,15 @@ def _noted(sitting: Sitting, session: ClusterSession, started: float) -> Iterato
     facts["num_startup_trials"] = sitting.num_startup
     run.add_session(started, sitting.lease.fence, facts)
     sitting.storage.sync(run.root).send()
+    # Of a cluster's other nodes this machine's counters say nothing.
+    meter = EnergyMeter() if session.local else None
     try:
         yield
     except SearchInterruptedError:
         sitting.outcome = "interrupted"
         raise
     finally:
-        run.end_session(sitting.outcome)
+        run.end_session(sitting.outcome, meter.stop() if meter else None)
 
 
 def _unless_interrupted(interrupt: Interrupt, run: RunFolder, trials: Trials) -> Trials:

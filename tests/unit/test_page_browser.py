@@ -1,8 +1,10 @@
 """The page as a browser shows it: offline and live, of one run and of two, wide and narrow."""
 
+import base64
 import json
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from paged_run import evaluated, recorded_run, with_data
 from raysearch.evaluation.compare import compare_all
 from raysearch.evaluation.stored_evaluations import load_systems
 from raysearch.page.comparison import comparison_of
-from raysearch.page.document import run_document
+from raysearch.page.followed_run import run_document
 from raysearch.page.html import page_html
 from raysearch.page.live_page import TOKEN, LivePage, served
 from raysearch.page.steered_run import page_of
@@ -40,6 +42,7 @@ def look():
 @pytest.fixture
 def complaints(look):
     """What a page complained of: nothing, when a test ends."""
+    look.open("about:blank")  # a page of before asks its server, which is gone
     look.complaints.clear()
     look.requests.clear()
     yield look.complaints
@@ -103,6 +106,49 @@ def test_every_figure_is_drawn_and_has_words(look, complaints, report, width, da
     assert (look.ask(UNDRAWN), look.ask(EMPTY), look.ask(WORDLESS)) == (0, 0, 0)
     assert look.ask(SIDEWAYS) <= 0
     assert [one for one in look.requests if not one.startswith("data:")] == [report]
+
+
+def attended(rows):
+    """The run's page with attention over time, or over so many frequencies, in its pictures."""
+
+    def with_attention(document):
+        def seen(one):
+            weights = bytes(n % 256 for n in range(rows * one.picture.num_columns))
+            text = base64.b64encode(weights).decode()
+            picture = replace(one.picture, num_rows=rows, attention=text)
+            return replace(one, picture=picture)
+
+        shown = document.model.evaluations["fold"]
+        shown = replace(shown, mistakes=[seen(m) for m in shown.mistakes], right=seen(shown.right))
+        evaluations = {**document.model.evaluations, "fold": shown}
+        return replace(document, model=replace(document.model, evaluations=evaluations))
+
+    return with_attention
+
+
+@pytest.mark.parametrize(
+    ("rows", "canvases", "hills", "width", "dark"),
+    [(0, 1, 0, 1280, False), (1, 1, 1, 390, False), (8, 2, 0, 1280, True)],
+)
+def test_answers_are_seen(look, complaints, run, tmp_path, rows, canvases, hills, width, dark):
+    document = run_document(Run(run.root))
+    if rows:
+        document = attended(rows)(document)
+    page = tmp_path / "seen.html"
+    page.write_text(page_html([document]))
+    look.open(page.as_uri(), width=width, dark=dark)
+    count = len(document.model.evaluations["fold"].mistakes) + 1
+    pictures = "document.querySelectorAll('.picture')"
+    assert look.ask(f"{pictures}.length") == count
+    assert look.ask("document.querySelectorAll('.picture canvas').length") == canvases * count
+    assert look.ask("document.querySelectorAll('.picture svg').length") == hills * count
+    words = look.ask(f"[...{pictures}].map(one => one.ariaLabel)")
+    assert all("Spectrogram of" in one for one in words)
+    assert all(("most attention at" in one) == bool(rows) for one in words)
+    said = look.ask("document.getElementById('mistakes').textContent")
+    assert ("put its weight" in said) == bool(rows)
+    assert "A right answer beside them" in said
+    assert look.ask(SIDEWAYS) <= 0
 
 
 def test_figures_are_drawn_when_they_come_near(look, complaints, report):

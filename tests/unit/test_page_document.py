@@ -1,7 +1,9 @@
 """What the page of a run says, before anything is drawn."""
 
+import base64
 import itertools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,12 +12,15 @@ from paged_run import LABELS, evaluated, predictions, recorded_run, with_data
 from raysearch.errors import UserError
 from raysearch.evaluation.calibration import calibration_bins, calibration_error
 from raysearch.evaluation.final_model import FinalModel, Net, save_final
-from raysearch.page.document import run_document, to_json
-from raysearch.page.headline import SILENT_S, state_of
-from raysearch.page.importance import MIN_TRIALS, importances
+from raysearch.files import write_json
+from raysearch.page.document import to_json
+from raysearch.page.followed_run import run_document
+from raysearch.page.followed_search import FollowedSearch
+from raysearch.page.headline import SILENT_S, page_state
+from raysearch.page.importance import MIN_TRIALS, Importances, importances
 from raysearch.page.search_part import search_part
+from raysearch.run_lease import RunLease
 from raysearch.searching.results import Run
-from raysearch.trial_records import Trials
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +53,12 @@ def test_the_best_value_only_rises_and_ends_at_the_searchs_end(run, document):
 
 
 def test_a_loss_that_ranks_falls(run):
-    spec, events = run.spec(), run.events()
-    trials = Trials.replay(events, "val_loss")
-    found = search_part(spec, events, trials, {})
+    own, events = run.spec(), run.events()
+    search = own.search.model_copy(update={"objective": "val_loss"})
+    followed = FollowedSearch(replace(own, search=search))
+    for event in events:
+        followed.take(event)
+    found = search_part(own, events, followed, {}, Importances(own.space))
     assert found.objective.lower_is_better
     assert not found.objective.is_share
     values = [step.value for step in found.steps]
@@ -88,17 +96,15 @@ def test_shares_of_importance_sum_to_one(run, document):
 
 
 def test_too_few_trials_have_no_importance(run):
-    trials = run.trials()
-    kept = Trials(trials.objective)
-    kept.records = dict(list(trials.records.items())[: MIN_TRIALS - 1])
-    assert importances(run.spec().space, kept) == []
+    few = list(run.trials().records.values())[: MIN_TRIALS - 1]
+    assert importances(run.spec().space, few) == []
 
 
 def test_a_setting_that_decides_is_the_most_important(run):
     trials, space = run.trials(), run.spec().space
     for record in trials.records.values():
         record.best_value = record.config["training.learning_rate"]
-    assert importances(space, trials)[0].field == "training.learning_rate"
+    assert importances(space, trials.records.values())[0].field == "training.learning_rate"
 
 
 def test_figures_lead_with_the_honest_one(document):
@@ -153,12 +159,24 @@ def test_the_worst_mistakes_are_wrong_sure_and_heard(run, document):
     assert first.calibration
 
 
+def test_a_right_answer_stands_beside_the_mistakes_and_all_are_drawn(document):
+    one = document.model.evaluations["fold"]
+    assert one.right.emotion == one.right.predicted == one.mistakes[0].emotion
+    answers = [*one.mistakes, one.right]
+    for picture in (a.picture for a in answers):
+        size = picture.num_columns * picture.num_bins
+        assert len(base64.b64decode(picture.levels)) == size > 40 * 40
+    assert all(a.picture.num_rows == 0 for a in answers)  # this run has no model
+    assert sum(a.picture.num_bytes for a in answers) < 80_000
+
+
 def test_mistakes_without_their_recordings_stay_silent(tmp_path):
     run = evaluated(with_data(recorded_run(tmp_path / "run")))
     for path in (tmp_path / "sounds").iterdir():
         path.write_bytes(b"no sound")
     document = run_document(Run(run.root))
-    assert all(one.audio is None for one in document.model.evaluations["fold"].mistakes)
+    mistakes = document.model.evaluations["fold"].mistakes
+    assert all((one.audio, one.picture) == (None, None) for one in mistakes)
 
 
 def test_calibration_is_of_the_error_that_figures_have(document):
@@ -231,9 +249,31 @@ def test_a_script_cannot_be_ended_from_within(document):
 def test_a_run_that_nobody_goes_on_with_is_lost(run, monkeypatch):
     events = run.events()
     monkeypatch.setattr("time.time", lambda: events[-1].time + SILENT_S / 2)
-    assert state_of(Run(run.root), events) == "running"
+    assert page_state(Run(run.root), events, all_failed=False) == "running"
     monkeypatch.setattr("time.time", lambda: events[-1].time + 2 * SILENT_S)
-    assert state_of(Run(run.root), events).startswith("lost")
+    head = run_document(Run(run.root)).headline
+    assert (head.state, head.state_note[:21]) == ("lost", "not heard of for 30 m")
+
+
+def test_a_process_of_this_machine_is_missed_at_once(tmp_path, monkeypatch):
+    run = recorded_run(tmp_path / "run")
+    monkeypatch.setattr("time.time", lambda: run.events()[-1].time + 1)
+    with RunLease.acquire(run.root):
+        assert run_document(Run(run.root)).headline.state == "running"
+    assert run_document(Run(run.root)).headline.state == "lost"
+
+
+def test_an_end_has_the_word_that_lists_have_and_says_which_budget(tmp_path):
+    run = recorded_run(tmp_path / "run")
+    for outcome, word, note in [
+        ("core budget", "budget spent", "core budget"),
+        ("finished", "finished", ""),
+        ("stopped by hand", "stopped", "stopped by hand"),
+    ]:
+        sessions = [{"started": 0.0, "ended": 1.0, "fence": 1, "outcome": outcome}]
+        write_json(run.info_file, {"sessions": sessions})
+        head = run_document(Run(run.root)).headline
+        assert (head.state, head.state_note) == (word, note)
 
 
 def test_a_notebook_sees_the_trials_as_a_frame(run, tmp_path):

@@ -17,7 +17,8 @@ from raysearch.__main__ import main
 from raysearch.cli.list_runs import runs_table
 from raysearch.cli.tables import print_table
 from raysearch.files import write_json
-from raysearch.reporting.run_list import STATES, rows_of
+from raysearch.reporting.run_list import rows_of
+from raysearch.reporting.run_state import STATES
 from raysearch.reporting.summary import write_summary
 from raysearch.reporting.wording import age, size
 from raysearch.run_folder import RunFolder

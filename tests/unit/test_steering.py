@@ -275,4 +275,4 @@ def test_nothing_can_be_asked_of_a_search_whose_driver_is_gone(under_way, monkey
     page = page_of(under_way)
     with served(page) as address:
         code, told = post(address, {"action": "stop"}, page.token)
-    assert (code, told.startswith("nobody searches here (running)")) == (400, True)
+    assert (code, told.startswith("nobody searches here (lost)")) == (400, True)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from raysearch.models.layers.attended import Attended
 from raysearch.models.layers.blocks import BatchNorm
 from raysearch.models.layers.pooling import masked_max, masked_mean
 
@@ -56,6 +57,7 @@ class CBAM(Attention):
         super().__init__()
         self.channel = _bottleneck_mlp(width, ratio)
         self.spatial = nn.Conv2d(2, 1, 7, padding=3)
+        self.attended = Attended()
 
     def forward(self, h_BCHW: Tensor, mask_BW: Tensor) -> Tensor:
         """The gated map, the same shape."""
@@ -63,7 +65,8 @@ class CBAM(Attention):
         gate_BC = torch.sigmoid(self.channel(mean_BC) + self.channel(max_BC))
         h_BCHW = h_BCHW * gate_BC[:, :, None, None]
         summary_B2HW = torch.stack([h_BCHW.mean(dim=1), h_BCHW.amax(dim=1)], dim=1)
-        return h_BCHW * torch.sigmoid(self.spatial(summary_B2HW))
+        gated_BCHW: Tensor = h_BCHW * self.attended(torch.sigmoid(self.spatial(summary_B2HW)))
+        return gated_BCHW
 
 
 class CoordinateAttention(Attention):
@@ -76,6 +79,7 @@ class CoordinateAttention(Attention):
         self.norm = BatchNorm(hidden)
         self.gate_H = nn.Conv2d(hidden, width, 1)
         self.gate_W = nn.Conv2d(hidden, width, 1)
+        self.attended = Attended()
 
     def forward(self, h_BCHW: Tensor, mask_BW: Tensor) -> Tensor:
         """The gated map, the same shape."""
@@ -87,7 +91,8 @@ class CoordinateAttention(Attention):
         joint_H, joint_W = torch.split(joint, [h_BCHW.shape[2], h_BCHW.shape[3]], dim=2)
         gate_BCH1 = torch.sigmoid(self.gate_H(joint_H))
         gate_BC1W = torch.sigmoid(self.gate_W(joint_W)).transpose(2, 3)
-        return h_BCHW * gate_BCH1 * gate_BC1W
+        gated_BCHW: Tensor = h_BCHW * gate_BCH1 * self.attended(gate_BC1W, gate_BCH1)
+        return gated_BCHW
 
 
 def build_attention(name: AttentionName, width: int, ratio: int) -> Attention:

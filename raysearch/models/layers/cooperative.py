@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from raysearch.models.layers.attended import Attended
 from raysearch.models.layers.recurrent import MaskedLstm
 from raysearch.models.layers.spans import span_weights
 
@@ -71,6 +72,7 @@ class CooperativeAttention(nn.Module):
         self.scores = None if scored is None else nn.Linear(scored, num_frames)
         self.product = nn.Linear(GRID * GRID, 2 * hidden) if product else None
         self.out = nn.Linear(2 * hidden, num_out)
+        self.attended = Attended()
 
     def forward(self, x_BTF: Tensor, lengths_B: Tensor, vector_BD: Tensor | None) -> Tensor:
         """The vector (B, num_out).
@@ -93,7 +95,8 @@ class CooperativeAttention(nn.Module):
             weights_B1T = span_weights(lengths_B, num_frames, 1)
         else:
             # States beyond a row's frames are 0, so their scores do not count.
-            weights_B1T = functional.relu(self.scores(vector_BD))[:, None, :num_frames]
+            scores_BT = functional.relu(self.scores(vector_BD))[:, :num_frames]
+            weights_B1T = self.attended(scores_BT)[:, None]
         state_B1C: Tensor = weights_B1T.to(h_BTC.dtype) @ h_BTC
         return state_B1C[:, 0]
 

@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from raysearch.models.layers.attended import Attended
 from raysearch.models.layers.side_statistics import masked_mean_std
 
 __all__ = ["Pooling", "StatisticsPooling"]
@@ -35,6 +36,7 @@ class StatisticsPooling(nn.Module):
         self._kind = kind
         self.num_features = num_bins * (1 if kind == "mean" else 2)
         self.score: nn.Sequential | None = None
+        self.attended = Attended()
         if kind == "attentive":
             # No bias at the end: a constant added to every frame's score changes no weight.
             self.score = nn.Sequential(
@@ -50,7 +52,7 @@ class StatisticsPooling(nn.Module):
     def _attend(self, score: nn.Module, x_BTF: Tensor, lengths_B: Tensor) -> Tensor:
         padding_BT = torch.arange(x_BTF.shape[1], device=x_BTF.device) >= lengths_B[:, None]
         scores_BT = score(x_BTF)[:, :, 0].float().masked_fill(padding_BT, float("-inf"))
-        weights_BT1 = scores_BT.softmax(dim=1)[:, :, None]
+        weights_BT1 = self.attended(scores_BT.softmax(dim=1))[:, :, None]
         mean_BF = (weights_BT1 * x_BTF).sum(dim=1)
         variance_BF = (weights_BT1 * (x_BTF - mean_BF[:, None]).square()).sum(dim=1)
         return torch.cat([mean_BF, (variance_BF + EPSILON).sqrt()], dim=1)

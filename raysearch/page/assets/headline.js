@@ -2,12 +2,12 @@
 // The first part: how good the model is, by which protocol, and what it cost.
 
 function drawTop(run) {
-  const head = run.headline, word = head.state.split(":")[0];
+  const head = run.headline;
   document.title = `${head.name} - raysearch`;
   document.getElementById("top").replaceChildren(
     el("h1", {}, head.name),
     el("p", { class: "soft" }, `${head.system} on ${head.corpus}, ${run.data ? `${run.data.protocol}, ` : ""}`,
-      el("span", { class: `state ${word}`, role: "status", title: head.state }, word),
+      el("span", { class: `state ${head.state}`, role: "status" }, head.state), head.state_note ? ` (${head.state_note})` : "",
       ` as of ${new Date(1000 * head.updated).toLocaleString()}`),
     el("div", {}, steerTools(run), el("span", { id: "steered", role: "status", class: "soft" })));
 }

@@ -43,4 +43,5 @@ async function follow(tag) {
 
 draw();
 if (page.live) follow(null);
-if (/^#trial-\d+$/.test(location.hash)) window.dispatchEvent(new HashChangeEvent("hashchange"));
+// After the table, which fills its rows in such a task of its own.
+if (/^#trial-\d+$/.test(location.hash)) queueMicrotask(() => window.dispatchEvent(new HashChangeEvent("hashchange")));

@@ -15,7 +15,7 @@ function modelPart(run) {
     el("div", { class: "tools" }, el("span", { class: "soft" }, `On test rows, ${names[kindShown]}; protocol ${shown.figures.protocol}.`), choice),
     el("div", { class: "grid" }, confusionFigure(shown), recallFigure(shown), groupFigure("per-speaker", "By speaker", shown.figures.per_speaker_ua, shown.figures.ua.mean),
       corpusFigure(shown), groupFigure("per-sex", "By sex", shown.figures.per_sex_ua, shown.figures.ua.mean), calibrationFigure(shown), noiseFigure(run), ablationFigure(run)),
-    partsTable(run), mistakesCard(shown));
+    partsTable(run), answersCard(shown));
 }
 
 function confusionFigure(shown) {
@@ -101,13 +101,4 @@ function partsTable(run) {
     one.gain_by_fold ? Object.entries(one.gain_by_fold).map(([fold, gain]) => `${fold}: ${gain < 0 ? "−" : "+"}${Math.abs(100 * gain).toFixed(1)}`).join(", ") : ""]);
   return el("div", { class: "card", style: "margin-top:16px" }, el("h3", {}, "What the final model is compared with, on the same test rows"),
     table([{ head: "model" }, { head: "UA", numeric: true }, { head: "WA", numeric: true }, { head: "macro F1", numeric: true }, { head: "what the final model has above it, by fold, in points" }], rows));
-}
-
-function mistakesCard(shown) {
-  if (!shown.mistakes.length) return null;
-  return el("div", { class: "card", id: "mistakes", style: "margin-top:16px" }, el("h3", {}, "The worst mistakes"),
-    el("p", { class: "soft" }, "Test recordings that were taken for something else with most confidence, the mean of all trainings."),
-    shown.mistakes.map((one) => el("div", { class: "mistake" },
-      el("span", {}, `${one.utterance} (${one.speaker}): ${one.emotion} taken for `, el("b", {}, one.predicted), `, ${percent(one.confidence, 0)} sure`),
-      one.audio ? el("audio", { controls: true, preload: "none", src: one.audio, "aria-label": `recording ${one.utterance}` }) : el("span", { class: "soft" }, "recording not at hand"))));
 }

@@ -90,5 +90,6 @@ window.addEventListener("hashchange", () => {
   Object.assign(shown, { words: "", status: "", picked: null });
   fillTrials(current());
   const row = document.getElementById(`trial-${found[1]}`);
-  if (row) { row.scrollIntoView({ block: "center" }); row.classList.add("picked"); setTimeout(() => row.classList.remove("picked"), 2500); }
+  document.querySelectorAll("tr.picked").forEach((other) => other.classList.remove("picked"));
+  if (row) { row.scrollIntoView({ block: "center" }); row.classList.add("picked"); }
 });
