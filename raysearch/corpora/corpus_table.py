@@ -46,6 +46,7 @@ CORPORA = Table(
         "emobox": "raysearch.corpora.emobox:EmoBox",
         "emodb": "raysearch.corpora.emodb:EmoDb",
         "emovo": "raysearch.corpora.emovo:Emovo",
+        "hugging_face": "raysearch.corpora.hugging_face:HuggingFace",
         "iemocap": "raysearch.corpora.iemocap:Iemocap",
         "manifest": "raysearch.corpora.manifest:Manifest",
         "msp_improv": "raysearch.corpora.msp_improv:MspImprov",
@@ -91,8 +92,14 @@ class CorpusConfig(Config):
     own_split: str | None = Field(
         None,
         min_length=1,
-        description="msp_podcast: divide it as its publisher does, with this set of it as the "
-        "test side, such as Test1; null: folds of whole speakers",
+        description="msp_podcast, hugging_face: divide it as published, with this set of it as "
+        "the test side, such as Test1 or test; null: folds of whole speakers",
+    )
+    speaker_column: str | None = Field(
+        None, min_length=1, description="hugging_face: who speaks; null: found by its usual names"
+    )
+    emotion_column: str | None = Field(
+        None, min_length=1, description="hugging_face: the label; null: found by its usual names"
     )
     max_quarantined: float = Field(
         0.05, ge=0, le=1, description="largest share of unreadable, empty or non-finite audio"
@@ -225,7 +232,12 @@ def load_corpus(config: CorpusConfig, storage: Path) -> Corpus:
 
 
 def _pass_options(config: CorpusConfig, parsers: Sequence[CorpusParser]) -> None:
-    options = ReaderOptions(improvised=config.improvised, own_split=config.own_split)
+    options = ReaderOptions(
+        improvised=config.improvised,
+        own_split=config.own_split,
+        speaker_column=config.speaker_column,
+        emotion_column=config.emotion_column,
+    )
     if options.asked:
         check_heeded(options, parsers, [corpus_parser(name) for name in CORPORA.built_in])
     for parser in parsers:

@@ -120,7 +120,10 @@ def _sides_of(rows: dict[str, Row], test_set: str | None) -> dict[str, str] | No
     tests = sorted(name for name in sets if name and name.casefold() not in _SIDES)
     if test_set.casefold() not in {name.casefold() for name in tests}:
         found = f"one of {', '.join(tests)}" if tests else "in its labels, which name no test set"
-        raise ConfigError(f"corpus.own_split: {test_set!r} is not {found}")
+        raise ConfigError(
+            f"corpus.own_split: {test_set!r} is not {found}; leave it out for folds of whole"
+            " speakers"
+        )
     return {**_SIDES, test_set.casefold(): "test"}
 
 

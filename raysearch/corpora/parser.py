@@ -69,6 +69,8 @@ class CorpusParser(ABC):
     """Whether somebody distributes it, so that its files may lie in any folder."""
     original_rate: ClassVar[int | None] = None
     """Hz of the published recordings: of several copies, the one at this rate is kept."""
+    keeps_audio: ClassVar[bool] = False
+    """Whether it writes its audio out below the storage, away from where the corpus lies."""
     heeds: ClassVar[tuple[str, ...]] = ()
     """The fields of ``options`` that change what it reads."""
     options: ReaderOptions = ReaderOptions()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from hugging_face_tree import rows_table, write_parquet
 
 
 @dataclass(frozen=True)
@@ -415,6 +416,23 @@ def write_podcast(root: Path) -> Path:
     return root
 
 
+def write_hugging_face(root: Path) -> Path:
+    """Two shards as the Hub has them; one row has no label, and one no audio."""
+    audio: list[tuple[bytes | None, str | None] | None] = []
+    for seed in range(6):
+        write_audio(root / "one.wav", seed)
+        audio.append(((root / "one.wav").read_bytes(), f"{seed}.wav"))
+    (root / "one.wav").unlink()
+    audio[5] = None
+    labels: list[object] = [0, 1, 0, 1, -1, 0]
+    speakers: list[object] = ["a", "a", "b", "b", "b", "b"]
+    for shard, part in enumerate((slice(0, 3), slice(3, 6))):
+        columns = {"label": labels[part], "speaker_id": speakers[part]}
+        table = rows_table(audio[part], columns, {"label": ["anger", "sadness"]})
+        write_parquet(root / f"data/train-0000{shard}-of-00002.parquet", table)
+    return root
+
+
 AUDFORMAT_HEADER = """\
 name: made
 source: internal
@@ -479,6 +497,7 @@ def write_audformat(root: Path) -> Path:
 TABLES = {
     "audformat": write_audformat,
     "emobox": write_emobox,
+    "hugging_face": write_hugging_face,
     "manifest": write_manifest,
     "msp_podcast": write_podcast,
 }
@@ -487,6 +506,7 @@ NUM_UTTERANCES = {
     "audformat": 3,
     "demo": 384,
     "emobox": 4,
+    "hugging_face": 4,
     "manifest": 3,
     "msp_podcast": 3,
 }

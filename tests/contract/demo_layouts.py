@@ -12,6 +12,7 @@ from corpus_trees import (
     write_improv_labels,
     write_labels,
 )
+from hugging_face_tree import rows_table, write_parquet
 
 from raysearch.corpora.ravdess import EMOTIONS
 
@@ -235,6 +236,7 @@ LAYOUTS: dict[str, tuple[str, Callable[[Take], Place | None]]] = {
     "emobox": ("emobox", emobox),
     "emodb": ("emodb", emodb),
     "emovo": ("emovo", emovo),
+    "hugging_face": ("hugging_face", anywhere),
     "iemocap": ("iemocap", iemocap),
     "manifest": ("manifest", anywhere),
     "msp_improv": ("msp_improv", msp_improv),
@@ -288,6 +290,16 @@ def _write_msp_podcast(root: Path, places: dict[Take, Place]) -> Path:
     return root
 
 
+def _write_hugging_face(root: Path, places: dict[Take, Place]) -> Path:
+    names = list(EMOTIONS.values())
+    audio = [((root / place.path).read_bytes(), None) for place in places.values()]
+    labels: list[object] = [names.index(take.emotion) for take in places]
+    speakers: list[object] = [place.speaker for place in places.values()]
+    table = rows_table(audio, {"emotion": labels, "speaker": speakers}, {"emotion": names})
+    write_parquet(root / "hub/data/train-00000-of-00001.parquet", table, 7)
+    return root / "hub"
+
+
 def _write_manifest(root: Path, places: dict[Take, Place]) -> Path:
     lines = [f"{place.path},{place.speaker},{take.emotion}" for take, place in places.items()]
     (root / "m.csv").write_text("\n".join(["path,speaker,emotion", *lines]))
@@ -319,6 +331,7 @@ def _write_audformat(root: Path, places: dict[Take, Place]) -> Path:
 TABLES: dict[str, Callable[[Path, dict[Take, Place]], Path]] = {
     "audformat": _write_audformat,
     "emobox": _write_emobox,
+    "hugging_face": _write_hugging_face,
     "iemocap": _write_iemocap,
     "msp_improv": _write_msp_improv,
     "msp_podcast": _write_msp_podcast,

@@ -190,6 +190,7 @@ def test_another_corpus_is_refused_by_its_name(asked: str, there: str, forest: P
         ("emobox", "that corpus' licence"),
         ("emodb", "CC0"),
         ("emovo", "by signed request"),
+        ("hugging_face", "licence on its card"),
         ("iemocap", "by signed request"),
         ("msp_improv", "by signed agreement"),
         ("msp_podcast", "by signed agreement"),

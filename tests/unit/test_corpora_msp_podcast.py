@@ -90,7 +90,7 @@ def test_its_own_division_where_it_is_asked_for(root: Path) -> None:
 
 @pytest.mark.parametrize("asked", ["Test5", "Train"])
 def test_no_such_test_set(root: Path, asked: str) -> None:
-    with pytest.raises(ConfigError, match=f"'{asked}' is not one of Test1, Test2, Test3$"):
+    with pytest.raises(ConfigError, match=f"'{asked}' is not one of Test1, Test2, Test3; leave"):
         load(root, asked)
 
 
