@@ -6,12 +6,13 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
+import pyarrow as pa
 import pytest
 import soundfile
 
 from raysearch.corpora import embedded_audio
 from raysearch.corpora.corpus_table import CorpusConfig, load_corpus
+from raysearch.corpora.hugging_face_shards import Shard, batches, shards
 from raysearch.corpora.utterance import Corpus
 from raysearch.errors import ConfigError, EmptyCorpusError
 from raysearch.protocols.folds import own_sides
@@ -220,6 +221,11 @@ def test_without_room_it_says_how_much_is_needed(
 
 
 def test_one_row_group_after_the_other(root: Path) -> None:
-    write_parquet(root / SHARD, rows(), row_group_size=1)
-    assert pq.ParquetFile(root / SHARD).num_row_groups == 4
-    assert len(load(root).utterances) == 4
+    num_bytes, noise = 100_000, np.random.default_rng(0)
+    held = [(noise.bytes(num_bytes), None) for _ in range(64)]
+    write_parquet(root / SHARD, rows_table(held, {"label": [0] * 64}), row_group_size=2)
+    (shard,) = shards(root)
+    assert isinstance(shard, Shard)
+    before = pa.total_allocated_bytes()
+    most = max(pa.total_allocated_bytes() - before for _ in batches(shard, ["audio"]))
+    assert 0 < most < len(held) * num_bytes / 4
