@@ -1,5 +1,6 @@
 """The corpora by name, and the one way to load any of them, or several as one."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import islice
@@ -20,6 +21,7 @@ from raysearch.corpora.labels import (
     relabelled,
 )
 from raysearch.corpora.parser import CorpusParser, walk_audio
+from raysearch.corpora.reader_options import ReaderOptions, check_heeded
 from raysearch.corpora.scan import scan
 from raysearch.corpora.utterance import Corpus, Utterance
 from raysearch.errors import ConfigError, EmptyCorpusError, MissingPathError, UnknownNameError
@@ -44,8 +46,12 @@ CORPORA = Table(
         "emobox": "raysearch.corpora.emobox:EmoBox",
         "emodb": "raysearch.corpora.emodb:EmoDb",
         "emovo": "raysearch.corpora.emovo:Emovo",
+        "hugging_face": "raysearch.corpora.hugging_face:HuggingFace",
         "iemocap": "raysearch.corpora.iemocap:Iemocap",
         "manifest": "raysearch.corpora.manifest:Manifest",
+        "msp_improv": "raysearch.corpora.msp_improv:MspImprov",
+        "msp_podcast": "raysearch.corpora.msp_podcast:MspPodcast",
+        "nemo": "raysearch.corpora.nemo:Nemo",
         "ravdess": "raysearch.corpora.ravdess:Ravdess",
         "savee": "raysearch.corpora.savee:Savee",
         "tess": "raysearch.corpora.tess:Tess",
@@ -79,6 +85,21 @@ class CorpusConfig(Config):
     )
     shuffle_labels: bool = Field(
         False, description="permute labels within each speaker: the honest score is then chance"
+    )
+    improvised: bool = Field(
+        False, description="iemocap: keep the improvised dialogues only, not the scripted ones"
+    )
+    own_split: str | None = Field(
+        None,
+        min_length=1,
+        description="msp_podcast, hugging_face: divide it as published, with this set of it as "
+        "the test side, such as Test1 or test; null: folds of whole speakers",
+    )
+    speaker_column: str | None = Field(
+        None, min_length=1, description="hugging_face: who speaks; null: found by its usual names"
+    )
+    emotion_column: str | None = Field(
+        None, min_length=1, description="hugging_face: the label; null: found by its usual names"
     )
     max_quarantined: float = Field(
         0.05, ge=0, le=1, description="largest share of unreadable, empty or non-finite audio"
@@ -195,6 +216,7 @@ def load_corpus(config: CorpusConfig, storage: Path) -> Corpus:
     """
     label_map = _label_map(config)
     parsers = [(corpus_parser(name), data) for name, data in config.members]
+    _pass_options(config, [parser for parser, _ in parsers])
     roots = [(parser, parser.locate(data, storage)) for parser, data in parsers]
     corpora = [_scanned(parser, root) for parser, root in roots]
     if label_map is not None:
@@ -207,6 +229,19 @@ def load_corpus(config: CorpusConfig, storage: Path) -> Corpus:
                 raise ConfigError(f"corpus.emotions: {corpus.name} has no {emotion!r}{hint}")
         corpus = keep_classes(corpus, config.emotions, "not among corpus.emotions")
     return _shuffled(corpus) if config.shuffle_labels else corpus
+
+
+def _pass_options(config: CorpusConfig, parsers: Sequence[CorpusParser]) -> None:
+    options = ReaderOptions(
+        improvised=config.improvised,
+        own_split=config.own_split,
+        speaker_column=config.speaker_column,
+        emotion_column=config.emotion_column,
+    )
+    if options.asked:
+        check_heeded(options, parsers, [corpus_parser(name) for name in CORPORA.built_in])
+    for parser in parsers:
+        parser.options = options
 
 
 def _label_map(config: CorpusConfig) -> LabelMap | None:

@@ -24,6 +24,7 @@ _EMOTIONS = {"neu": "neutral", "hap": "happy", "exc": "happy", "sad": "sad", "an
 _OTHER_LABELS = ("fru", "fea", "sur", "dis", "oth", "xxx")
 _LABEL_FOLDER = "EmoEvaluation"
 _MAX_LABEL_BYTES = 1 << 22
+_SCRIPTED = "a scripted turn, and corpus.improvised asks for improvised ones"
 _TURN = re.compile(
     r"Ses(0[1-5])([FM])_((?:impro|script)\w+)_([FM])(\d{3}|XX\d+)", re.IGNORECASE | re.ASCII
 )
@@ -49,9 +50,10 @@ class Iemocap(CorpusParser):
     licence = "IEMOCAP: for research, by signed request."
     fixed_ids = True
     original_rate = 16_000
+    heeds = ("improvised",)
 
     def find(self, root: Path) -> Iterator[Entry | Dropped]:
-        """Labelled turns below ``root``; the id is the turn's name.
+        """Labelled turns below ``root``, or the improvised ones; the id is the turn's name.
 
         Raises:
             DataError: a label file's line is damaged, unknown or contradicts another.
@@ -64,7 +66,9 @@ class Iemocap(CorpusParser):
         for found in walk_audio(root):
             if not isinstance(found, Dropped):
                 turns.add(_turn_name(found.stem))
-                yield _labelled(found, labels)
+                labelled = _labelled(found, labels)
+                unwanted = self.options.improvised and _is_scripted(labelled)
+                yield Dropped(str(found), _SCRIPTED) if unwanted else labelled
             elif found.path not in used:
                 yield found
         if not files:
@@ -125,6 +129,10 @@ def _labelled(path: Path, labels: dict[str, _Label]) -> Entry | Dropped:
     if entry is None or not entry.emotion:
         return Dropped(str(path), f"label {label!r} is none of the four classes")
     return entry
+
+
+def _is_scripted(found: Entry | Dropped) -> bool:
+    return isinstance(found, Entry) and (found.text or "").startswith("script")
 
 
 def _label_files(root: Path) -> Iterator[Path]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from raysearch.corpora.reader_options import ReaderOptions
 from raysearch.corpora.utterance import Dropped
 from raysearch.errors import ConfigError, MissingPathError
 from raysearch.paths import existing
@@ -68,6 +69,12 @@ class CorpusParser(ABC):
     """Whether somebody distributes it, so that its files may lie in any folder."""
     original_rate: ClassVar[int | None] = None
     """Hz of the published recordings: of several copies, the one at this rate is kept."""
+    keeps_audio: ClassVar[bool] = False
+    """Whether it writes its audio out below the storage, away from where the corpus lies."""
+    heeds: ClassVar[tuple[str, ...]] = ()
+    """The fields of ``options`` that change what it reads."""
+    options: ReaderOptions = ReaderOptions()
+    """What the user asked for."""
 
     def locate(self, data: str | None, storage: Path) -> Path:
         """The folder or file to read, absolute.

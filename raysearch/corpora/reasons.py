@@ -30,6 +30,14 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
     ("neither", "convert them to WAV or FLAC (ffmpeg -i IN OUT.wav)"),
     ("cannot be decoded", "convert them to WAV or FLAC (ffmpeg -i IN OUT.wav)"),
     ("dropped by the label map", "name a class for some of these labels in the label map"),
+    ("without its WAV file", "unpack the audio below the folder that --data names"),
+    ("without a label in", "give --data the folder that holds audio and labels of one release"),
+    ("no Parquet file", "copy or download the files again"),
+    ("without embedded audio", "write the dataset again by to_parquet or push_to_hub"),
+    ("row without a speaker", "name the column of speakers, corpus.speaker_column"),
+    ("row without an emotion", "name the table or column that holds the emotions"),
+    ("an unknown speaker", "give these segments a SpkrID, or take a release that has them"),
+    ("a scripted turn", "leave corpus.improvised out to keep scripted turns"),
     ("emotion code", "check that the corpus is the one that --corpus names"),
 )
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from raysearch.corpora.corpus_table import CorpusConfig, load_corpus
+from raysearch.corpora.corpus_table import CorpusConfig, corpus_parser, load_corpus
 from raysearch.corpora.utterance import Corpus
 from raysearch.errors import ConfigError, MissingPathError
 from raysearch.storage.objects import is_url
@@ -45,7 +45,11 @@ def read_corpus(config: CorpusConfig, storage: Path) -> Corpus:
     fetched = config.model_copy(update={"data": fetch_corpus(config.data)})
     corpus = load_corpus(fetched, storage)
     both = zip(config.members, fetched.members, strict=True)
-    roots = {name: Path(path or "") for (name, url), (_, path) in both if url and is_url(url)}
+    roots = {
+        name: Path(path or "")
+        for (name, url), (_, path) in both
+        if url and is_url(url) and not corpus_parser(name).keeps_audio
+    }
     for row in corpus.utterances:
         root = roots.get(row.corpus)
         if root is not None and not Path(row.path).is_relative_to(root.resolve()):

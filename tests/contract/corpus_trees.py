@@ -1,11 +1,13 @@
 """Small trees with the corpora's real names and quirks, as published and as mirrors have them."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import soundfile
+from hugging_face_tree import rows_table, write_parquet
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,64 @@ NAMED: dict[str, list[Sample]] = {
             "female",
         ),
     ],
+    "msp_improv": [
+        Sample(
+            "session1/S01A/P/MSP-IMPROV-S01A-F01-P-FM01.wav",
+            "Audio/session1/S01A/P/MSP-IMPROV-S01A-F01-P-FM01.wav",
+            "MSP-IMPROV-S01A-F01-P-FM01",
+            "F01",
+            "neutral",
+            "S01A",
+            "female",
+        ),
+        Sample(
+            "session2/S01A/R/MSP-IMPROV-S01A-F02-R-FF01.wav",
+            "wav/MSP-IMPROV-S01A-F02-R-FF01.wav",
+            "MSP-IMPROV-S01A-F02-R-FF01",
+            "F02",
+            "anger",
+            "S01",
+            "female",
+        ),
+        Sample(
+            "session6/S15H/S/MSP-IMPROV-S15H-M06-S-MF12.wav",
+            "wav/msp-improv-s15h-m06-s-mf12.WAV",
+            "MSP-IMPROV-S15H-M06-S-MF12",
+            "M06",
+            "happiness",
+            "S15H",
+            "male",
+        ),
+    ],
+    "nemo": [
+        Sample(
+            "samples/EB0_neutral_13.wav",
+            "nEMO/EB0_neutral_13.flac",
+            "EB0_neutral_13",
+            "EB0",
+            "neutral",
+            "Interesuje mnie historia Polski.",
+            "female",
+        ),
+        Sample(
+            "samples/KS0_surprised_38.wav",
+            "nEMO/samples/ks0_surprised_38.WAV",
+            "KS0_surprised_38",
+            "KS0",
+            "surprised",
+            "„Ród smoka” to serial telewizyjny.",
+            "male",
+        ),
+        Sample(
+            "samples/WR0_happiness_4.wav",
+            "nEMO/samples/WR0_happiness_4.wav",
+            "WR0_happiness_4",
+            "WR0",
+            "happiness",
+            "Dzieci muszą dużo jeść.",
+            "male",
+        ),
+    ],
     "ravdess": [
         Sample(
             "Actor_01/03-01-04-02-01-02-01.wav",
@@ -198,6 +258,15 @@ STRAYS: dict[str, dict[str, str]] = {
         ),
         "Session1/sentences/wav/notes.wav": "not an IEMOCAP name",
     },
+    "msp_improv": {
+        "session1/S02N/S/MSP-IMPROV-S02N-F01-S-FM03.wav": "a turn without a label in Evalution.txt",
+        "session1/S01A/P/MSP-IMPROV-S01A-F01-P-FM02.wav": "label 'X' is none of the four classes",
+        "session1/S01A/P/MSP-IMPROV-S01A-F07-P-FM02.wav": "not an MSP-IMPROV name",
+    },
+    "nemo": {
+        "samples/XX0_anger_1.wav": "not a nEMO name",
+        "samples/EB0_disgust_1.wav": "unknown emotion code 'disgust'",
+    },
     "ravdess": {
         "Actor_25/03-01-05-01-02-01-25.wav": "not a RAVDESS name",
         "Actor_01/03-01-09-01-02-01-01.wav": "unknown emotion code '09'",
@@ -242,12 +311,48 @@ def write_labels(root: Path, labels: dict[str, list[tuple[str, str]]]) -> None:
         path.write_text("\n".join(lines))
 
 
+IMPROV_LABELS = [
+    ("MSP-IMPROV-S01A-F01-P-FM01", "N"),
+    ("MSP-IMPROV-S01A-F02-R-FF01", "A"),
+    ("MSP-IMPROV-S15H-M06-S-MF12", "H"),
+    ("MSP-IMPROV-S01A-F01-P-FM02", "X"),
+]
+
+
+def write_improv_labels(root: Path, labels: list[tuple[str, str]]) -> None:
+    """MSP-IMPROV's label file: a turn's consensus, then its raters."""
+    lines = []
+    for turn, letter in labels:
+        video = turn.replace("MSP-", "UTD-") + ".avi"
+        lines.append(f"{video}; {letter}; A:2.800000; V:3.200000; D:2.600000 ; N:NaN;")
+        lines.append("Y1; Neutral; Neutral,Happy; A:3.000000; V:3.000000; D:3.000000; N:4.000000;")
+        lines.append("")
+    (root / "Evalution.txt").write_text("\n".join(lines))
+
+
+def write_nemo_table(root: Path) -> None:
+    """nEMO's table, whose speakers are published with spaces before them."""
+    lines = ["file_id\temotion\traw_text\tnormalized_text\tspeaker_id\tgender\tage"]
+    for one in NAMED["nemo"]:
+        cells = [f"{one.id}.wav", one.emotion, one.text, one.text.lower(), f"        {one.speaker}"]
+        lines.append("\t".join([*cells, one.sex, "24"]))
+    (root / "data.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+# What a corpus of NAMED has beside its audio.
+BESIDE: dict[str, Callable[[Path], None]] = {
+    "iemocap": lambda root: write_labels(root, IEMOCAP_LABELS),
+    "msp_improv": lambda root: write_improv_labels(root, IMPROV_LABELS),
+    "nemo": write_nemo_table,
+}
+
+
 def write_named(name: str, root: Path, layout: str = "official", *, strays: bool = False) -> Path:
     """The tree of a corpus whose labels are in its files' names."""
     for seed, sample in enumerate(NAMED[name]):
         write_audio(root / getattr(sample, layout), seed)
-    if name == "iemocap":
-        write_labels(root, IEMOCAP_LABELS)
+    if name in BESIDE:
+        BESIDE[name](root)
     if strays:
         for seed, file in enumerate(STRAYS[name], start=100):
             write_audio(root / file, seed)
@@ -285,6 +390,47 @@ def write_emobox(root: Path) -> Path:
             (folder / f"savee_{side}_fold_{fold}.jsonl").write_text(text)
     (data / "label_map.json").write_text('{"a": "Angry", "sa": "Sad"}')
     return data
+
+
+PODCAST_COLUMNS = "FileName,EmoClass,EmoAct,EmoVal,EmoDom,SpkrID,Gender,Split_Set"
+
+
+def podcast_row(segment: str, letter: str, speaker: str, sex: str, split: str) -> str:
+    return f"MSP-PODCAST_{segment}.wav,{letter},2.2,4.0,2.6,{speaker},{sex},{split}"
+
+
+def write_podcast(root: Path) -> Path:
+    """MSP-Podcast as released, with a segment of no agreement and one of an unknown speaker."""
+    rows = [
+        ("0001_0008", "N", "30", "Male", "Train"),
+        ("0001_0009", "A", "39", "Female", "Development"),
+        ("0002_0011", "H", "41", "Female", "Test1"),
+        ("0002_0012", "X", "41", "Female", "Test1"),
+        ("0003_0001", "S", "Unknown", "Unknown", "Train"),
+    ]
+    for seed, (segment, *_) in enumerate(rows):
+        write_audio(root / f"Audios/MSP-PODCAST_{segment}.wav", seed)
+    (root / "Labels").mkdir()
+    lines = [PODCAST_COLUMNS, *(podcast_row(*row) for row in rows)]
+    (root / "Labels/labels_consensus.csv").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def write_hugging_face(root: Path) -> Path:
+    """Two shards as the Hub has them; one row has no label, and one no audio."""
+    audio: list[tuple[bytes | None, str | None] | None] = []
+    for seed in range(6):
+        write_audio(root / "one.wav", seed)
+        audio.append(((root / "one.wav").read_bytes(), f"{seed}.wav"))
+    (root / "one.wav").unlink()
+    audio[5] = None
+    labels: list[object] = [0, 1, 0, 1, -1, 0]
+    speakers: list[object] = ["a", "a", "b", "b", "b", "b"]
+    for shard, part in enumerate((slice(0, 3), slice(3, 6))):
+        columns = {"label": labels[part], "speaker_id": speakers[part]}
+        table = rows_table(audio[part], columns, {"label": ["anger", "sadness"]})
+        write_parquet(root / f"data/train-0000{shard}-of-00002.parquet", table)
+    return root
 
 
 AUDFORMAT_HEADER = """\
@@ -348,13 +494,21 @@ def write_audformat(root: Path) -> Path:
     return root
 
 
-TABLES = {"audformat": write_audformat, "emobox": write_emobox, "manifest": write_manifest}
+TABLES = {
+    "audformat": write_audformat,
+    "emobox": write_emobox,
+    "hugging_face": write_hugging_face,
+    "manifest": write_manifest,
+    "msp_podcast": write_podcast,
+}
 NUM_UTTERANCES = {
     **{name: len(samples) for name, samples in NAMED.items()},
     "audformat": 3,
     "demo": 384,
     "emobox": 4,
+    "hugging_face": 4,
     "manifest": 3,
+    "msp_podcast": 3,
 }
 
 

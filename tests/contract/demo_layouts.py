@@ -5,7 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from corpus_trees import emobox_row, write_labels
+from corpus_trees import (
+    PODCAST_COLUMNS,
+    emobox_row,
+    podcast_row,
+    write_improv_labels,
+    write_labels,
+)
+from hugging_face_tree import rows_table, write_parquet
 
 from raysearch.corpora.ravdess import EMOTIONS
 
@@ -95,6 +102,17 @@ EMOVO = {
     "sad": "tri",
     "surprised": "sor",
 }
+NEMO_SPEAKERS = dict(
+    zip(range(1, 10), ("KS0", "EB0", "MP0", "IC0", "SM0", "KD0", "TP0", "MK0", "WR0"), strict=True)
+)
+NEMO = {
+    "angry": "anger",
+    "fearful": "fear",
+    "happy": "happiness",
+    "neutral": "neutral",
+    "sad": "sadness",
+    "surprised": "surprised",
+}
 IEMOCAP = {"angry": "ang", "neutral": "neu", "sad": "sad"}
 
 
@@ -152,6 +170,41 @@ def emovo(take: Take) -> Place | None:
     return Place(f"{speaker}/{code}-{speaker}-{sentence}.wav", speaker)
 
 
+def msp_improv_letter(take: Take) -> str | None:
+    return take.emotion[0].upper() if take.emotion in ("angry", "happy", "neutral", "sad") else None
+
+
+def msp_improv(take: Take) -> Place | None:
+    letter = msp_improv_letter(take)
+    if letter is None:
+        return None
+    sex, session = "M" if take.actor % 2 else "F", (take.actor + 1) // 2
+    scenario = f"S{take.statement:02}{letter}"
+    turn = f"MSP-IMPROV-{scenario}-{sex}{session:02}-R-{sex}{sex}{take.repetition:02}"
+    return Place(f"session{session}/{scenario}/R/{turn}.wav", f"{sex}{session:02}")
+
+
+MSP_PODCAST = {"angry": "A", "disgust": "D", "fearful": "F", "surprised": "U"}
+
+
+def msp_podcast_letter(take: Take) -> str | None:
+    return MSP_PODCAST.get(take.emotion) or msp_improv_letter(take)
+
+
+def msp_podcast(take: Take) -> Place | None:
+    if msp_podcast_letter(take) is None:
+        return None
+    number = 10 * list(EMOTIONS.values()).index(take.emotion) + take.number
+    return Place(f"Audios/MSP-PODCAST_{take.actor:04}_{number:04}.wav", str(take.actor))
+
+
+def nemo(take: Take) -> Place | None:
+    speaker, emotion = NEMO_SPEAKERS.get(take.actor), NEMO.get(take.emotion)
+    if speaker is None or emotion is None:
+        return None
+    return Place(f"samples/{speaker}_{emotion}_{take.number}.wav", speaker)
+
+
 def iemocap_label(take: Take) -> str | None:
     if take.emotion == "happy":
         return ("hap", "exc")[take.repetition - 1]
@@ -183,8 +236,12 @@ LAYOUTS: dict[str, tuple[str, Callable[[Take], Place | None]]] = {
     "emobox": ("emobox", emobox),
     "emodb": ("emodb", emodb),
     "emovo": ("emovo", emovo),
+    "hugging_face": ("hugging_face", anywhere),
     "iemocap": ("iemocap", iemocap),
     "manifest": ("manifest", anywhere),
+    "msp_improv": ("msp_improv", msp_improv),
+    "msp_podcast": ("msp_podcast", msp_podcast),
+    "nemo": ("nemo", nemo),
     "ravdess": ("ravdess", ravdess),
     "ravdess, nested": ("ravdess", ravdess_nested),
     "savee": ("savee", savee),
@@ -213,6 +270,34 @@ def _write_iemocap(root: Path, places: dict[Take, Place]) -> Path:
         labels.setdefault(file, []).append((path.stem, iemocap_label(take) or ""))
     write_labels(root, labels)
     return root
+
+
+def _write_msp_improv(root: Path, places: dict[Take, Place]) -> Path:
+    labels = [(Path(p.path).stem, msp_improv_letter(take) or "") for take, p in places.items()]
+    write_improv_labels(root, labels)
+    return root
+
+
+def _write_msp_podcast(root: Path, places: dict[Take, Place]) -> Path:
+    rows = [PODCAST_COLUMNS]
+    for take, place in places.items():
+        segment = Path(place.path).stem.removeprefix("MSP-PODCAST_")
+        sex = "Male" if take.actor % 2 else "Female"
+        letter = msp_podcast_letter(take) or ""
+        rows.append(podcast_row(segment, letter, place.speaker, sex, "Train"))
+    (root / "Labels").mkdir()
+    (root / "Labels/labels_consensus.csv").write_text("\n".join(rows))
+    return root
+
+
+def _write_hugging_face(root: Path, places: dict[Take, Place]) -> Path:
+    names = list(EMOTIONS.values())
+    audio = [((root / place.path).read_bytes(), None) for place in places.values()]
+    labels: list[object] = [names.index(take.emotion) for take in places]
+    speakers: list[object] = [place.speaker for place in places.values()]
+    table = rows_table(audio, {"emotion": labels, "speaker": speakers}, {"emotion": names})
+    write_parquet(root / "hub/data/train-00000-of-00001.parquet", table, 7)
+    return root / "hub"
 
 
 def _write_manifest(root: Path, places: dict[Take, Place]) -> Path:
@@ -246,6 +331,9 @@ def _write_audformat(root: Path, places: dict[Take, Place]) -> Path:
 TABLES: dict[str, Callable[[Path, dict[Take, Place]], Path]] = {
     "audformat": _write_audformat,
     "emobox": _write_emobox,
+    "hugging_face": _write_hugging_face,
     "iemocap": _write_iemocap,
+    "msp_improv": _write_msp_improv,
+    "msp_podcast": _write_msp_podcast,
     "manifest": _write_manifest,
 }

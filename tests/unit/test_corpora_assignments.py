@@ -14,6 +14,7 @@ GROUPS = {
     "crema_d": [18, 18, 19, 18, 18],
     "emovo": [1] * 6,
     "iemocap": [2] * 5,
+    "msp_improv": [2] * 6,
     "savee": [1] * 4,
     "tess": [1] * 2,
 }
@@ -40,6 +41,12 @@ def test_names() -> None:
     folds = assigned("iemocap")
     assert {s: folds[f"Ses0{s + 1}_F"] for s in range(5)} == {s: s for s in range(5)}
     assert all(folds[f"Ses0{s}_F"] == folds[f"Ses0{s}_M"] for s in range(1, 6))
+
+
+def test_partners_of_a_session_are_tested_together() -> None:
+    folds = assigned("msp_improv")
+    assert set(folds) == {f"{sex}{session:02}" for sex in "FM" for session in range(1, 7)}
+    assert all(folds[f"F{s:02}"] == folds[f"M{s:02}"] for s in range(1, 7))
 
 
 def test_crema_d_is_balanced_by_sex() -> None:

@@ -9,7 +9,7 @@ import soundfile
 
 from raysearch.corpora.corpus_table import CorpusConfig, load_corpus
 from raysearch.corpora.utterance import Corpus
-from raysearch.errors import DataError, EmptyCorpusError
+from raysearch.errors import ConfigError, DataError, EmptyCorpusError
 
 LABELS = {"000": "neu", "001": "hap", "002": "exc", "003": "sad", "004": "ang"}
 OTHERS = {"005": "fru", "006": "fru", "007": "xxx", "008": "oth"}
@@ -65,6 +65,31 @@ def test_four_classes_and_the_others_counted_by_label(root: Path) -> None:
         "label 'oth' is none of the four classes": 1,
         "label 'xxx' is none of the four classes": 1,
     }
+
+
+def test_improvised_turns_alone_where_they_are_asked_for(root: Path) -> None:
+    turn = "Ses01M_impro03_F001"
+    write_turn(root, turn, 100)
+    (label_folder(root) / "Ses01M_impro03.txt").write_text(line(turn, "neu"))
+    config = CorpusConfig(name="iemocap", data=str(root), improvised=True)
+    corpus = load_corpus(config, root)
+    assert [row.id for row in corpus.utterances] == [turn]
+    reasons = Counter(row.reason for row in corpus.dropped)
+    assert reasons["a scripted turn, and corpus.improvised asks for improvised ones"] == 5
+    assert reasons["label 'fru' is none of the four classes"] == 2
+
+
+def test_no_improvised_turn_is_there(root: Path) -> None:
+    config = CorpusConfig(name="iemocap", data=str(root), improvised=True)
+    with pytest.raises(EmptyCorpusError, match="5 x a scripted turn") as error:
+        load_corpus(config, root)
+    assert "leave corpus.improvised out" in str(error.value)
+
+
+def test_another_corpus_is_not_asked_for_improvised_turns(tmp_path: Path) -> None:
+    config = CorpusConfig(name="savee", data=str(tmp_path), improvised=True)
+    with pytest.raises(ConfigError, match=r"corpus.improvised is for iemocap: savee has no such"):
+        load_corpus(config, tmp_path)
 
 
 def test_only_the_top_level_of_the_label_folder_is_read(root: Path) -> None:

@@ -72,6 +72,7 @@ CASES = {
     "ravdess": ("03-01-05-01-02-01-18.wav", "03-01-05-01-02-01-18.WAV"),
     "tess": ("OAF_back_fear.wav", "oaf_Back_FEAR.wav"),
     "emovo": ("gio-f2-b2.wav", "GIO-F2-B2.wav"),
+    "nemo": ("WR0_surprised_64.wav", "wr0_Surprised_64.WAV"),
 }
 
 

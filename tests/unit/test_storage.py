@@ -5,6 +5,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from raysearch.corpora.corpus_table import CorpusConfig
@@ -240,6 +242,19 @@ def test_a_table_in_a_store_names_no_file_of_this_machine(objects, tmp_path, mon
     config = CorpusConfig(name="audformat", data=f"{objects.url}/db")
     with pytest.raises(ConfigError, match="a file of this machine"):
         read_corpus(config, tmp_path)
+
+
+def test_audio_inside_the_rows_of_a_dataset_in_a_store(objects, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    audio = pa.array([{"bytes": b"not yet decoded", "path": "/etc/hostname"}], kind)
+    table = pa.table({"audio": audio, "emotion": ["sad"], "speaker": ["s1"]})
+    pq.write_table(table, tmp_path / "shard.parquet")
+    objects.write("hub/train-0.parquet", (tmp_path / "shard.parquet").read_bytes())
+    config = CorpusConfig(name="hugging_face", data=f"{objects.url}/hub")
+    (row,) = read_corpus(config, tmp_path / "storage").utterances
+    assert Path(row.path).is_relative_to(tmp_path / "storage/.corpora")
+    assert Path(row.path).read_bytes() == b"not yet decoded"
 
 
 def test_a_mark_that_came_with_a_folder_sends_nothing(objects, tmp_path, monkeypatch):

@@ -1,0 +1,165 @@
+"""MSP-IMPROV: 6 sessions of two actors, 4 emotions (Busso et al. 2017).
+
+A turn is ``session1/S01A/P/MSP-IMPROV-S01A-F01-P-FM01.wav``: sentence 01 in a scenario for anger,
+the woman of session 1, where it was said (R read alone, T in the improvised dialogue, S another
+turn of that dialogue, P between the dialogues), and the turn's own code. Its label, the raters'
+consensus, is a line ``UTD-IMPROV-S01A-F01-P-FM01.avi; N; A:2.8; V:3.2; D:2.6 ; N:3.0;`` of
+``Evalution.txt``, as the release spells it; the lines of single raters below it are passed over.
+Letters may be in either case.
+
+Folds and validation hold out whole sessions: nobody's partner in a dialogue is on another side.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from raysearch.corpora.parser import CorpusParser, Entry, walk_audio
+from raysearch.corpora.utterance import Dropped
+from raysearch.errors import DataError, EmptyCorpusError
+
+__all__ = ["MspImprov"]
+
+_EMOTIONS = {"A": "anger", "H": "happiness", "N": "neutral", "S": "sadness"}
+# Another emotion, and no agreement.
+_OTHER_LABELS = ("O", "X")
+_LABEL_FILES = ("evalution.txt", "evaluation.txt")
+_MAX_LABEL_BYTES = 1 << 26
+_TURN = re.compile(
+    r"(?:MSP|UTD)-IMPROV-(S\d{2})([AHNS])-([FM])(0[1-6])-([PRST])-([FM]{2}\d{2,3})",
+    re.IGNORECASE | re.ASCII,
+)
+_LINE = re.compile(r"(\S+)\.(?:avi|wav);\s*([A-Z])\s*;.*", re.IGNORECASE)
+_SENTENCE_IS_SAID = ("R", "T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Label:
+    place: str
+    letter: str
+
+
+class MspImprov(CorpusParser):
+    """The four classes of MSP-IMPROV, by the raters' consensus."""
+
+    name = "msp_improv"
+    expects = (
+        "MSP-IMPROV's Evalution.txt and turns such as"
+        " session1/S01A/P/MSP-IMPROV-S01A-F01-P-FM01.wav"
+    )
+    source = (
+        "https://ecs.utdallas.edu/research/researchlabs/msp-lab/MSP-Improv.html"
+        " (for research, by signed agreement)"
+    )
+    licence = "MSP-IMPROV: for research, by signed agreement."
+    fixed_ids = True
+
+    def find(self, root: Path) -> Iterator[Entry | Dropped]:
+        """Labelled turns below ``root``; the id is the turn's name.
+
+        Raises:
+            DataError: a line of the label file is unknown or contradicts another.
+            EmptyCorpusError: no label file at all.
+        """
+        files = list(_label_files(root))
+        if not files:
+            raise EmptyCorpusError(f"{root}: no Evalution.txt; expected {self.expects}")
+        labels = _read_labels(files)
+        used = {str(path) for path in files}
+        turns = set()
+        for found in walk_audio(root):
+            if not isinstance(found, Dropped):
+                turns.add(_turn_name(found.stem))
+                yield _labelled(found, labels)
+            elif found.path not in used:
+                yield found
+        for turn in sorted(labels.keys() - turns):
+            yield Dropped(labels[turn].place, f"a label without its WAV file: {turn}")
+
+    def recognises(self, path: Path) -> bool:
+        """Whether the name of ``path`` is that of a turn."""
+        return _TURN.fullmatch(path.stem) is not None
+
+    def labels_of_name(self, path: Path) -> Entry | None:
+        """What a turn's name says; its letter of an emotion is what was asked for, not heard."""
+        return _turn_entry(path, "")
+
+
+def _turn_entry(path: Path, emotion: str) -> Entry | None:
+    match = _TURN.fullmatch(path.stem)
+    if match is None:
+        return None
+    sentence, meant, sex, session, scene, _ = (part.upper() for part in match.groups())
+    return Entry(
+        path=path,
+        id=_turn_name(path.stem),
+        speaker=f"{sex}{session}",
+        emotion=emotion,
+        # Turns around the sentence belong to the scenario of one emotion.
+        text=sentence if scene in _SENTENCE_IS_SAID else f"{sentence}{meant}",
+        session=f"session{int(session)}",
+        sex="female" if sex == "F" else "male",
+        language="english",
+    )
+
+
+def _turn_name(name: str) -> str:
+    """A turn's name as its audio was published: labels name its video."""
+    return f"MSP{name[3:]}".upper() if _TURN.fullmatch(name) else name
+
+
+def _labelled(path: Path, labels: dict[str, _Label]) -> Entry | Dropped:
+    if _TURN.fullmatch(path.stem) is None:
+        return Dropped(str(path), "not an MSP-IMPROV name")
+    turn = _turn_name(path.stem)
+    if turn not in labels:
+        return Dropped(str(path), "a turn without a label in Evalution.txt")
+    letter = labels[turn].letter
+    entry = _turn_entry(path, _EMOTIONS.get(letter, ""))
+    if entry is None or not entry.emotion:
+        return Dropped(str(path), f"label {letter!r} is none of the four classes")
+    return entry
+
+
+def _label_files(root: Path) -> Iterator[Path]:
+    for folder, subfolders, files in os.walk(root):
+        subfolders.sort()
+        for file in sorted(files):
+            path = Path(folder, file)
+            if file.lower() in _LABEL_FILES and not path.is_symlink():
+                yield path
+
+
+def _read_labels(files: list[Path]) -> dict[str, _Label]:
+    labels: dict[str, _Label] = {}
+    for path in files:
+        for place, turn, letter in _lines(path):
+            if letter not in _EMOTIONS and letter not in _OTHER_LABELS:
+                raise DataError(f"{place}: unknown label {letter!r} of turn {turn}")
+            known = labels.setdefault(turn, _Label(place, letter))
+            if known.letter != letter:
+                raise DataError(
+                    f"{place}: turn {turn} is {letter!r} here and {known.letter!r} in {known.place}"
+                )
+    return labels
+
+
+def _lines(path: Path) -> Iterator[tuple[str, str, str]]:
+    """(place, turn, letter) of every consensus line; a rater's own line begins with the rater."""
+    try:
+        if path.stat().st_size > _MAX_LABEL_BYTES:
+            raise DataError(f"{path}: larger than {_MAX_LABEL_BYTES >> 20} MiB")
+        text = path.read_text(encoding="latin-1")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+    for number, line in enumerate(text.splitlines(), start=1):
+        match = _LINE.fullmatch(line.strip())
+        if match and _TURN.fullmatch(match[1]):
+            yield f"{path}: line {number}", _turn_name(match[1]), match[2].upper()
+        elif line.upper().startswith("UTD-IMPROV-"):
+            raise DataError(
+                f"{path}: line {number}: expected a turn's video, its label and its ratings,"
+                " with semicolons between"
+            )
