@@ -170,19 +170,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, required=True, help="what was found, cell by cell")
     parser.add_argument("--output", type=Path, help="the table, as Markdown")
+    parser.add_argument("--table-only", action="store_true", help="of the cells that are there")
     arguments = parser.parse_args()
     stored = json.loads(arguments.json.read_text()) if arguments.json.exists() else []
     known = {one.key: one for one in (Cell(**entry) for entry in stored)}
-    found = []
     for cell in cells():
-        found.append(known.get(cell.key) or measure(cell))
-        if cell.key not in known:
-            known[cell.key] = found[-1]
+        if cell.key not in known and not arguments.table_only:
+            known[cell.key] = measure(cell)
             staged = arguments.json.with_name(f".{arguments.json.name}.tmp")
             staged.write_text(json.dumps([asdict(one) for one in known.values()]) + "\n")
             staged.replace(arguments.json)
     if arguments.output:
-        arguments.output.write_text(markdown(found, NUM_MADE, NUM_RESAMPLED))
+        arguments.output.write_text(markdown(list(known.values()), NUM_MADE, NUM_RESAMPLED))
 
 
 if __name__ == "__main__":

@@ -25,10 +25,16 @@ variance in common. Folds are independent of each other here.
 A cell is the least and the greatest over the shares and the numbers of trainings, in percent. Of
 MADE evaluations, a rate near 5% has a standard error of ERROR points; what resamples (bootstrap,
 flips) was tried on RESAMPLED of them: ERROR_RESAMPLED points. "-": fewer than two folds. The rule
-of the project is in bold; its limits (8 speakers for an interval, 6 for a test, 4 folds for both)
-are not applied to the long tables, so that what is beyond them shows. The t over folds is the
-jackknife's: a fold is left out at a time. Of a single figure it is made on the scale of Tukey's
-lambda at -1/4, which draws out the ends further than log-odds do."""
+of the project is in bold: for a difference the t over folds, by the jackknife, which leaves a fold
+out at a time; for a single figure the same on the scale of Tukey's lambda at -1/4, which draws out
+the ends further than log-odds do. Its limits (8 speakers for an interval, 6 for a test, 4 folds for
+both) are not applied to the long tables, so that what is beyond them shows."""
+
+WHY = """What counts speakers finds more differences, and more that are not there, the more the
+larger the folds. Drawing folds is too narrow where there are few, and drawing speakers within them
+makes up for that by chance only: it depends on what share the folds have, which a user does not
+know. Flips of folds are valid, but cannot speak below six. Three trainings need no level of their
+own: what another training would change is in the differences between folds."""
 
 CANNOT = """## What the rule cannot do
 
@@ -37,13 +43,15 @@ CANNOT = """## What the rule cannot do
 - Where one model tested all speakers, its speakers are the units. That interval and that test hold
   for the trained models, not for the methods: another training is not in them.
 - With four or five folds the t has three or four degrees of freedom, and rests on the folds' means
-  being near normal, which so few cannot show. Flips need no such thing, but with fewer than six
-  units they cannot fall to p = .05 (two to the power of one less than their number, inverted), so
-  five folds of two speakers have no flip test at all.
+  being near normal, which so few cannot show. Flips need no such thing, but with five units their
+  least p is 1/16, so five folds of two speakers have no flip test at .05 at all.
 - With two or three folds the intervals still hold, but hardly any difference would be found: the
-  project says that it cannot be tested.
-- Speakers near 100% of whom a few are far below are seldom in a small sample: without the drawn-out
-  scale the interval of a mean lies too high, and with it the upper end is the surer one."""
+  project says that it cannot be tested. More speakers in five folds help little where the folds
+  differ much: more folds do.
+- Where speakers are near 100% and a few far below, a small sample seldom has those few. The
+  intervals of the skewed tables then hold a point or two less than they say, those of a difference
+  between a system near 100% and a worse one too; the test is cautious there.
+- Tukey's lambda was chosen between two values, by the skewed values above."""
 
 
 class Measured(Protocol):
@@ -111,7 +119,7 @@ def _summary(found: Sequence[Measured]) -> str:
                 values = [rates(c)[name] for c in within if c.data == data and name in rates(c)]
                 row.append(_mean(values, is_coverage))
         lines.append(f"| {_marked(name)} | {' | '.join(row)} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", WHY])
 
 
 def _names(found: Iterable[Measured]) -> list[str]:
