@@ -10,6 +10,7 @@ from rich.table import Table
 from raysearch.cli.evaluation_options import CompareOptions
 from raysearch.cli.terminal import heading, plain_console
 from raysearch.evaluation.compare import Compared, compare_all
+from raysearch.evaluation.figures import method_of
 from raysearch.evaluation.stored_evaluations import System, load_systems
 from raysearch.files import write_text
 from raysearch.page.comparison import comparison_of
@@ -61,8 +62,19 @@ def _show(console: Console, systems: Sequence[System], found: Sequence[Compared]
     console.print(table)
     for pair in found:
         console.print(pair.sentence(), highlight=False, markup=False, soft_wrap=True)
+    for method, names in _methods(systems).items():
+        console.print(f"95% intervals of {names}: {method}", highlight=False, soft_wrap=True)
     for note in _notes(systems):
         console.print(note, highlight=False)
+
+
+def _methods(systems: Sequence[System]) -> dict[str, str]:
+    """How intervals were made, and whose."""
+    found: dict[str, list[str]] = {}
+    for system in systems:
+        if method := method_of(system.figures):
+            found.setdefault(method, []).append(system.name)
+    return {method: ", ".join(names) for method, names in found.items()}
 
 
 def _notes(systems: Sequence[System]) -> list[str]:

@@ -6,7 +6,7 @@ from rich.table import Table
 from raysearch.cli.evaluation_options import CrossCorpusOptions
 from raysearch.cli.terminal import ProgressLine, plain_console
 from raysearch.evaluation.cross_corpus import Matrix, plan_matrix, score_matrix
-from raysearch.evaluation.figures import Figures
+from raysearch.evaluation.figures import Figures, method_of
 from raysearch.files import write_json
 from raysearch.ray_cluster.session import cluster_session
 from raysearch.storage.replica import display_path
@@ -57,6 +57,7 @@ def _cell(figures: Figures, own: bool) -> str:
 def _show_crossing(console: Console, pair: str, figures: Figures) -> None:
     bounds = figures["ua"]["interval"]
     span = f", 95% {100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}" if bounds else ""
+    span += f" ({method_of(figures)})" if bounds else ""
     console.print(
         f"  {pair}: {figures['num_speakers']} speakers, UA {100 * figures['ua']['mean']:.1f}%{span}"
         f", WA {100 * figures['wa']['mean']:.1f}%, macro-F1 "

@@ -1,8 +1,9 @@
 """Systems compared in pairs on the same test utterances, speaker by speaker.
 
-A difference is shown by a paired sign-flip test over speakers, Holm-corrected over all pairs made
-together. Without one the pair is a tie only if the 90% interval of the difference lies within
-+-2 UA points, else it is not distinguished. Fewer than six speakers cannot be tested.
+A difference is shown by a paired t-test over folds, Holm-corrected over all pairs made together.
+Without one the pair is a tie only if the 90% interval of the difference lies within +-2 UA points,
+else it is not distinguished. With too few speakers or folds it cannot be tested. Where one model of
+each system tested all speakers, what is found holds for these two models alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from raysearch.errors import UserError
 from raysearch.evaluation import statistics
 from raysearch.evaluation.figures import ComparedFigures
 from raysearch.evaluation.statistics import Comparison, Floats, Interval
+from raysearch.evaluation.units import folds_of_speakers
 from raysearch.training.metrics import uar
 
 __all__ = ["Compared", "compare", "compare_all"]
@@ -40,14 +42,9 @@ class Compared:
         """What may be claimed, in one sentence."""
         found, names = self.comparison, f"{self.first} and {self.second}"
         gap = f"{_points(found.difference)} UA points{_interval(found.interval)}"
-        over = f"over {found.num_speakers} speakers"
         if found.verdict == "cannot be tested":
-            return (
-                f"{names} cannot be tested: {found.num_speakers} speaker(s) cannot go below "
-                f"p = {2 ** (1 - found.num_speakers):.3g}, {statistics.MIN_SPEAKERS_TEST} are "
-                f"needed; {gap}, a speaker {self._range()}"
-            )
-        test = f"sign-flip {over}, Holm p = {found.p_holm:.3g}"
+            return f"{names} cannot be tested: {found.lack}; {gap}, a speaker {self._range()}"
+        test = f"{found.method}, Holm p = {found.p_holm:.3g}"
         if found.verdict == "tie":
             margin = 100 * statistics.TIE_MARGIN
             return f"{names} tie: {gap}, within +-{margin:g} ({test})"
@@ -102,7 +99,8 @@ def compare_all(
     )
     systems = {name: _confusions(table, labels) for name, table in tables.items()}
     found = statistics.compare(
-        {str(n): (systems[a][1], systems[b][1]) for n, (a, b) in enumerate(wanted)}
+        {str(n): (systems[a][1], systems[b][1]) for n, (a, b) in enumerate(wanted)},
+        folds={str(n): _folds(tables[a], systems[a][0]) for n, (a, _) in enumerate(wanted)},
     )
     return [
         Compared(a, b, found[str(n)], _speaker_gaps(systems[a], systems[b]))
@@ -157,14 +155,23 @@ def _both_ways(first: _Facts, second: _Facts) -> list[tuple[_Facts, _Facts]]:
 def _confusions(table: pa.Table, labels: Sequence[str]) -> tuple[list[str], Floats]:
     """Speakers, and their confusions (S, K, K), mean over seeds."""
     index = {label: number for number, label in enumerate(labels)}
-    pairs = zip(table["corpus"].to_pylist(), table["speaker"].to_pylist(), strict=True)
     names, total_SKK = statistics.speaker_confusions(
-        [f"{corpus}/{speaker.removeprefix(f'{corpus}/')}" for corpus, speaker in pairs],
+        _speakers(table),
         [index[label] for label in table["emotion"].to_pylist()],
         [index[label] for label in table["predicted"].to_pylist()],
         len(labels),
     )
     return names, total_SKK / len(set(table["seed"].to_pylist()))
+
+
+def _speakers(table: pa.Table) -> list[str]:
+    """Each row's speaker, told from those of other corpora."""
+    pairs = zip(table["corpus"].to_pylist(), table["speaker"].to_pylist(), strict=True)
+    return [f"{corpus}/{speaker.removeprefix(f'{corpus}/')}" for corpus, speaker in pairs]
+
+
+def _folds(table: pa.Table, names: Sequence[str]) -> list[int]:
+    return folds_of_speakers(names, _speakers(table), table["fold"].to_pylist())
 
 
 def _speaker_gaps(

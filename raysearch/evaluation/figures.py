@@ -10,6 +10,7 @@ from typing import Literal, NotRequired, TypedDict, cast
 from raysearch.evaluation.statistics import Verdict
 
 __all__ = [
+    "EARLIER_METHOD",
     "AblationFigures",
     "Ablations",
     "ArmFigures",
@@ -26,9 +27,12 @@ __all__ = [
     "PartFigures",
     "Where",
     "mean_of_part",
+    "method_of",
     "of_metric",
 ]
 
+# Of the intervals of files without ``interval_method``: they were made before folds were counted.
+EARLIER_METHOD = "an earlier version's bootstrap of speakers, too narrow: folds were not counted"
 Mode = Literal["fold", "nested", "reuse-settings", "paper"]
 
 
@@ -62,6 +66,7 @@ class Figures(Where):
     ua: MetricFigures
     wa: MetricFigures
     macro_f1: MetricFigures
+    interval_method: NotRequired[str | None]
     confusion: list[list[int]]
     labels: list[str]
     per_class_recall: dict[str, float | None]
@@ -130,8 +135,10 @@ class ComparedFigures(TypedDict):
     difference: float
     p: float | None
     p_holm: float | None
-    interval: dict[str, float] | None
+    interval: dict[str, float | str] | None
     verdict: Verdict
+    method: NotRequired[str]
+    lack: NotRequired[str | None]
     per_speaker_ua_difference: dict[str, float]
     sentence: str
 
@@ -177,6 +184,13 @@ class LeakStudy(TypedDict):
 def of_metric(figures: Figures, key: str) -> MetricFigures:
     """The figures of the metric that the table of metrics calls ``key``."""
     return cast("MetricFigures", cast("dict[str, object]", figures)[key])
+
+
+def method_of(figures: Figures) -> str | None:
+    """How the figures' intervals were made, in one phrase; None where there is none."""
+    if "interval_method" in figures:
+        return figures["interval_method"]
+    return EARLIER_METHOD if figures["ua"]["interval"] else None
 
 
 def mean_of_part(part: PartFigures, key: str) -> float:

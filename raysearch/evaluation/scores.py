@@ -17,6 +17,7 @@ from raysearch.evaluation.statistics import (
     speaker_confusions,
     speaker_values,
 )
+from raysearch.evaluation.units import MIN_SPEAKERS_INTERVAL, Units, folds_of_speakers
 from raysearch.training.metrics import recalls, uar
 
 __all__ = ["score", "ua_by"]
@@ -35,19 +36,21 @@ def score(table: pa.Table, *, protocol: str, where: Where, notes: Sequence[str])
 
     Returns:
         ``protocol``, fold or nested, ``num_speakers``, ``ua``, ``wa``, ``macro_f1`` (each with
-        ``mean``, ``per_seed`` and ``interval``, which is null below eight speakers), the
-        ``confusion`` of all seeds together (rows true), ``labels``, recall by class, UA by
-        speaker, sex and fold, the calibration error ``ece``, and ``notes``.
+        ``mean``, ``per_seed`` and ``interval``, which is null with too few speakers or folds),
+        ``interval_method``, the ``confusion`` of all seeds together (rows true), ``labels``,
+        recall by class, UA by speaker, sex and fold, the calibration error ``ece``, and ``notes``.
     """
     labels = _labels(table)
     seeds = sorted(set(table["seed"].to_pylist()))
     per_seed = {seed: _confusions(table, labels, seed) for seed in seeds}
     names = per_seed[seeds[0]][0]
     pooled_SKK = np.sum([confusions for _, confusions in per_seed.values()], axis=0)
+    folds = folds_of_speakers(names, _speakers(table), table["fold"].to_pylist())
+    units = Units.of(len(names), folds)
     figures: dict[str, MetricFigures] = {}
     for name, metric in METRICS.items():
         values = [float(metric(confusions.sum(axis=0))) for _, confusions in per_seed.values()]
-        bounds = interval(pooled_SKK, metric)
+        bounds = interval(pooled_SKK, metric, folds=folds)
         figures[name] = {
             "mean": float(np.mean(values)),
             "per_seed": values,
@@ -59,6 +62,7 @@ def score(table: pa.Table, *, protocol: str, where: Where, notes: Sequence[str])
         **where,
         "num_speakers": len(names),
         **figures,
+        "interval_method": None if units.lack(MIN_SPEAKERS_INTERVAL) else units.method,
         "confusion": confusion_KK.astype(int).tolist(),
         "labels": labels,
         "per_class_recall": _named(labels, recalls(confusion_KK)),
@@ -66,7 +70,7 @@ def score(table: pa.Table, *, protocol: str, where: Where, notes: Sequence[str])
         "per_sex_ua": ua_by(table, labels, "sex"),
         "per_fold_ua": ua_by(table, labels, "fold"),
         "ece": calibration_error(table),
-        "notes": [*notes, *_rules(names, pooled_SKK, confusion_KK, len(seeds))],
+        "notes": [*notes, *_rules(names, pooled_SKK, units, len(seeds))],
     }
     return cast("Figures", found)  # the metrics' keys are those of their table
 
@@ -81,13 +85,17 @@ def _labels(table: pa.Table) -> list[str]:
 def _confusions(table: pa.Table, labels: list[str], seed: int) -> tuple[list[str], Floats]:
     part = table.filter(pa.compute.equal(table["seed"], seed))
     index = {label: k for k, label in enumerate(labels)}
-    pairs = zip(part["corpus"].to_pylist(), part["speaker"].to_pylist(), strict=True)
     return speaker_confusions(
-        [f"{corpus}/{speaker}" for corpus, speaker in pairs],
+        _speakers(part),
         [index[label] for label in part["emotion"].to_pylist()],
         [index[label] for label in part["predicted"].to_pylist()],
         len(labels),
     )
+
+
+def _speakers(table: pa.Table) -> list[str]:
+    pairs = zip(table["corpus"].to_pylist(), table["speaker"].to_pylist(), strict=True)
+    return [f"{corpus}/{speaker}" for corpus, speaker in pairs]
 
 
 def ua_by(table: pa.Table, labels: list[str], column: str) -> dict[str, float]:
@@ -109,24 +117,19 @@ def _named(labels: list[str], values: Floats) -> dict[str, float | None]:
     }
 
 
-def _rules(
-    names: list[str], confusions_SKK: Floats, confusion_KK: Floats, num_seeds: int
-) -> list[str]:
+def _rules(names: list[str], confusions_SKK: Floats, units: Units, num_seeds: int) -> list[str]:
     notes = [f"confusion: {num_seeds} training seeds together"]
+    confusion_KK = confusions_SKK.sum(axis=0)
     supported = num_supported(confusion_KK)
     if supported < len(confusion_KK):
         notes.append(f"UA is the mean over the {supported} emotions that the test set has")
-    if interval(confusions_SKK, num_draws=1) is None:
+    if lack := units.lack(MIN_SPEAKERS_INTERVAL):
         values = sorted(speaker_values(names, confusions_SKK).values())
         notes.append(
-            f"{len(names)} test speaker(s): no interval; UA a speaker {_percent(values[0])} to "
-            f"{_percent(values[-1])}"
+            f"no interval: {lack}; UA a speaker {_percent(values[0])} to {_percent(values[-1])}"
         )
     else:
-        notes.append(
-            f"intervals: 95%, bootstrap over {len(names)} whole speakers; "
-            "training variance is not in them"
-        )
+        notes.append(f"intervals: 95%, {units.method}")
     return notes
 
 

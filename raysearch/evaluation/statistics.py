@@ -1,19 +1,29 @@
-"""Intervals and comparisons whose unit is the speaker, not the utterance.
+"""Intervals and comparisons whose unit is a fold of speakers, not the utterance.
 
-Utterances of one speaker are alike, so speakers are resampled and speakers are flipped. With few
-of them the honest answer is the list of their values, or "cannot be tested".
+Utterances of one speaker are alike, and speakers of one fold share a model: so a fold is left out
+at a time, and what that changes gives a t interval and a t-test (``units``). Simulations chose this
+rule among others (``results/reference/statistics.md``). With few folds or speakers the honest
+answer is the list of the speakers' values, or "cannot be tested".
 
-Axis letters: S speaker, K class (true), K class (predicted), D bootstrap draw or flip.
+Axis letters: S speaker, U unit, K class (true), K class (predicted).
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Literal
 
 import numpy as np
+import scipy.special
 from numpy.typing import ArrayLike, NDArray
 
+from raysearch.evaluation.units import (
+    MIN_SPEAKERS_INTERVAL,
+    MIN_SPEAKERS_TEST,
+    Spread,
+    Units,
+    t_half_width,
+    t_test,
+)
 from raysearch.training.metrics import confusion_matrix, uar
 from raysearch.training.validation_metrics import confusion_metrics
 
@@ -29,17 +39,14 @@ __all__ = [
     "holm",
     "interval",
     "num_supported",
-    "sign_flip_test",
+    "paired_test",
     "speaker_confusions",
     "speaker_values",
 ]
 
-MIN_SPEAKERS_INTERVAL = 8
-MIN_SPEAKERS_TEST = 6
-NUM_DRAWS = 10_000
-NUM_FLIPS = 100_000
-MAX_EXACT_FLIPS = 2**16
 TIE_MARGIN = 0.02
+# Tukey's lambda: at 0 its scale is log-odds, below 0 it draws out the ends further.
+BEND = -0.25
 
 Floats = NDArray[np.float64]
 Measure = Callable[[ArrayLike], Floats]
@@ -50,13 +57,21 @@ METRICS: Mapping[str, Measure] = {key: metric.of for key, metric in confusion_me
 
 @dataclass(frozen=True)
 class Interval:
-    """A percentile interval over whole speakers; training variance is not in it."""
+    """A t interval over units.
+
+    Attributes:
+        low: its lower end.
+        high: its upper end.
+        level: how often such intervals hold what they estimate.
+        num_speakers: how many speakers were tested.
+        method: how it was made, in one phrase.
+    """
 
     low: float
     high: float
     level: float
     num_speakers: int
-    num_draws: int
+    method: str
 
 
 @dataclass(frozen=True)
@@ -66,10 +81,12 @@ class Comparison:
     Attributes:
         num_speakers: how many speakers were tested.
         difference: first minus second, in pooled UA (0 to 1).
-        p: two-sided p of the sign-flip test; None if it cannot be tested.
+        p: two-sided p of the t-test; None if it cannot be tested.
         p_holm: ``p`` corrected for all comparisons made together.
-        interval: 90% interval of the difference; None below eight speakers.
+        interval: 90% interval of the difference; None where there is too little for one.
         verdict: of the first system.
+        method: what was tested over what, in one phrase.
+        lack: what would be needed for a test; None where there is one.
     """
 
     num_speakers: int
@@ -78,6 +95,8 @@ class Comparison:
     p_holm: float | None
     interval: Interval | None
     verdict: Verdict
+    method: str
+    lack: str | None
 
 
 def speaker_confusions(
@@ -117,27 +136,35 @@ def interval(
     confusions_SKK: Floats,
     metric: Measure = uar,
     *,
+    folds: Sequence[int] | None = None,
     level: float = 0.95,
-    num_draws: int = NUM_DRAWS,
-    seed: int = 0,
 ) -> Interval | None:
-    """Cluster bootstrap of the pooled ``metric``: whole speakers drawn with replacement.
+    """The t interval of the pooled ``metric`` over folds, made on the scale of Tukey's lambda.
+
+    Near 100% a figure can fall further than it can rise, which that scale follows.
 
     Args:
         confusions_SKK: one matrix a speaker; matrices summed over training seeds are fine.
-        metric: of a confusion matrix, or of a stack of them.
+        metric: of a confusion matrix, or of a stack of them; from 0 to 1.
+        folds: each speaker's fold, as ``folds_of_speakers`` gives it; None if not known.
         level: the interval's coverage.
-        num_draws: bootstrap draws.
-        seed: of the draws.
 
     Returns:
-        The percentile interval, or None below ``MIN_SPEAKERS_INTERVAL`` speakers.
+        The interval, or None where ``Units.lack`` says what is needed.
     """
-    num_speakers = len(confusions_SKK)
-    if num_speakers < MIN_SPEAKERS_INTERVAL:
+    units = Units.of(len(confusions_SKK), folds)
+    if units.lack(MIN_SPEAKERS_INTERVAL):
         return None
-    counts_DS = _draws(num_speakers, num_draws, seed)
-    return _percentiles(metric(_pooled(counts_DS, confusions_SKK)), level, num_speakers)
+    parts_UKK = units.sums(confusions_SKK)
+    total_KK = parts_UKK.sum(axis=0)
+    value = float(metric(total_KK))
+    # Half an utterance from either end: nobody is right, or wrong, in all that they ever say.
+    least = 0.5 / float(total_KK.sum())
+    centre = float(_scaled(value, least))
+    spread = units.spread(centre, _scaled(metric(total_KK - parts_UKK), least))
+    half = t_half_width(spread, level)
+    low, high = (float(scipy.special.tklmbda(end, BEND)) for end in (centre - half, centre + half))
+    return Interval(min(low, value), max(high, value), level, len(confusions_SKK), units.method)
 
 
 def difference_interval(
@@ -145,44 +172,34 @@ def difference_interval(
     second_SKK: Floats,
     metric: Measure = uar,
     *,
+    folds: Sequence[int] | None = None,
     level: float = 0.90,
-    num_draws: int = NUM_DRAWS,
-    seed: int = 0,
 ) -> Interval | None:
-    """As ``interval``, for the difference first minus second under the same drawn speakers."""
-    num_speakers = len(first_SKK)
-    _check_paired(first_SKK, second_SKK)
-    if num_speakers < MIN_SPEAKERS_INTERVAL:
+    """The t interval over folds of the difference first minus second in the pooled ``metric``."""
+    units = Units.of(len(first_SKK), folds)
+    spread = _difference(first_SKK, second_SKK, metric, units)
+    if units.lack(MIN_SPEAKERS_INTERVAL):
         return None
-    counts_DS = _draws(num_speakers, num_draws, seed)
-    values_D = metric(_pooled(counts_DS, first_SKK)) - metric(_pooled(counts_DS, second_SKK))
-    return _percentiles(values_D, level, num_speakers)
+    half = t_half_width(spread, level)
+    low, high = spread.estimate - half, spread.estimate + half
+    return Interval(low, high, level, len(first_SKK), units.method)
 
 
-def sign_flip_test(
-    differences_S: Sequence[float] | Floats, *, num_draws: int = NUM_FLIPS, seed: int = 0
+def paired_test(
+    first_SKK: Floats,
+    second_SKK: Floats,
+    metric: Measure = uar,
+    *,
+    folds: Sequence[int] | None = None,
 ) -> float | None:
-    """Two-sided p of the mean difference under random signs, one sign a speaker.
-
-    Exact where all flips number at most 2^16, else sampled with the observed one counted in.
+    """Two-sided p of a t-test over folds of the difference in the pooled ``metric``.
 
     Returns:
-        The p-value, or None below ``MIN_SPEAKERS_TEST`` speakers.
+        The p-value, or None where ``Units.lack`` says what is needed.
     """
-    values_S = np.asarray(differences_S, dtype=np.float64)
-    num_speakers = len(values_S)
-    if num_speakers < MIN_SPEAKERS_TEST:
-        return None
-    exact = 2**num_speakers <= MAX_EXACT_FLIPS
-    if exact:
-        signs_DS = np.array(list(product((1, -1), repeat=num_speakers)), dtype=np.int8)
-    else:
-        rng = np.random.default_rng(seed)
-        signs_DS = 2 * rng.integers(2, size=(num_draws, num_speakers), dtype=np.int8) - 1
-    # Sums that are equal on paper may differ in the last bit.
-    least = abs(values_S.sum()) - 1e-12 * np.abs(values_S).sum()
-    num_extreme = int((np.abs(signs_DS @ values_S) >= least).sum())
-    return num_extreme / len(signs_DS) if exact else (num_extreme + 1) / (num_draws + 1)
+    units = Units.of(len(first_SKK), folds)
+    spread = _difference(first_SKK, second_SKK, metric, units)
+    return None if units.lack(MIN_SPEAKERS_TEST) else t_test(spread)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -196,7 +213,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def compare(
-    pairs: Mapping[str, tuple[Floats, Floats]], *, alpha: float = 0.05, seed: int = 0
+    pairs: Mapping[str, tuple[Floats, Floats]],
+    *,
+    folds: Mapping[str, Sequence[int]] | None = None,
+    alpha: float = 0.05,
 ) -> dict[str, Comparison]:
     """Compare pairs of systems in pooled UA, all corrected together.
 
@@ -206,37 +226,49 @@ def compare(
     Args:
         pairs: name to both systems' per-speaker matrices ``(S, K, K)``, the same speakers and
             utterances in the same order; means over training seeds are fine.
+        folds: name to each speaker's fold; a pair without them has folds that are not known.
         alpha: significance level of the corrected p.
-        seed: of bootstrap draws and sampled flips.
 
     Raises:
         ValueError: the two systems were not scored on the same utterances.
     """
-    p_values = {}
-    for name, (first_SKK, second_SKK) in pairs.items():
-        p_values[name] = sign_flip_test(_shares_of_ua(first_SKK, second_SKK), seed=seed)
+    of_pair = {name: (folds or {}).get(name) for name in pairs}
+    p_values = {name: paired_test(*pair, folds=of_pair[name]) for name, pair in pairs.items()}
     tested = {name: p for name, p in p_values.items() if p is not None}
     corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
     results = {}
     for name, (first_SKK, second_SKK) in pairs.items():
-        difference = float(_shares_of_ua(first_SKK, second_SKK).sum())
-        bounds = difference_interval(first_SKK, second_SKK, seed=seed)
+        units = Units.of(len(first_SKK), of_pair[name])
+        difference = float(uar(first_SKK.sum(axis=0)) - uar(second_SKK.sum(axis=0)))
+        bounds = difference_interval(first_SKK, second_SKK, folds=of_pair[name])
         p_holm = corrected.get(name)
-        verdict = _verdict(difference, p_holm, bounds, alpha)
         results[name] = Comparison(
-            len(first_SKK), difference, p_values[name], p_holm, bounds, verdict
+            num_speakers=len(first_SKK),
+            difference=difference,
+            p=p_values[name],
+            p_holm=p_holm,
+            interval=bounds,
+            verdict=_verdict(difference, p_holm, bounds, alpha),
+            method=units.method,
+            lack=units.lack(MIN_SPEAKERS_TEST),
         )
     return results
 
 
-def describe(names: Sequence[str], confusions_SKK: Floats, metric: Measure = uar) -> str:
+def describe(
+    names: Sequence[str],
+    confusions_SKK: Floats,
+    metric: Measure = uar,
+    *,
+    folds: Sequence[int] | None = None,
+) -> str:
     """The pooled value in percent with its interval, or with the speakers' values and range."""
     value = 100 * float(metric(confusions_SKK.sum(axis=0)))
-    bounds = interval(confusions_SKK, metric)
+    bounds = interval(confusions_SKK, metric, folds=folds)
     if bounds is not None:
         return (
-            f"{value:.1f} [{100 * bounds.low:.1f}, {100 * bounds.high:.1f}] ({bounds.level:.0%} "
-            f"over {len(names)} speakers, training variance not included)"
+            f"{value:.1f} [{100 * bounds.low:.1f}, {100 * bounds.high:.1f}] ({bounds.level:.0%}, "
+            f"{bounds.method})"
         )
     values = speaker_values(names, confusions_SKK, metric)
     shown = ", ".join(f"{name} {100 * one:.1f}" for name, one in values.items())
@@ -255,20 +287,12 @@ def _verdict(
     return "tie" if tied else "not distinguished"
 
 
-def _shares_of_ua(first_SKK: Floats, second_SKK: Floats) -> Floats:
-    """What each speaker adds to the difference in pooled UA; the sum is that difference.
-
-    Swapping the two systems for a speaker flips exactly that speaker's sign, because pooled UA
-    is linear in the correct counts once every class' support is fixed.
-    """
+def _difference(first_SKK: Floats, second_SKK: Floats, metric: Measure, units: Units) -> Spread:
     _check_paired(first_SKK, second_SKK)
-    support_K = first_SKK.sum(axis=(0, 2))
-    correct_SK = np.diagonal(first_SKK, axis1=1, axis2=2) - np.diagonal(
-        second_SKK, axis1=1, axis2=2
-    )
-    present_K = support_K > 0
-    recall_SK = correct_SK[:, present_K] / support_K[present_K]
-    return np.asarray(recall_SK.sum(axis=1) / present_K.sum(), dtype=np.float64)
+    first_UKK, second_UKK = units.sums(first_SKK), units.sums(second_SKK)
+    first_KK, second_KK = first_UKK.sum(axis=0), second_UKK.sum(axis=0)
+    without_U = metric(first_KK - first_UKK) - metric(second_KK - second_UKK)
+    return units.spread(float(metric(first_KK) - metric(second_KK)), without_U)
 
 
 def _check_paired(first_SKK: Floats, second_SKK: Floats) -> None:
@@ -277,18 +301,8 @@ def _check_paired(first_SKK: Floats, second_SKK: Floats) -> None:
         raise ValueError("the two systems were not scored on the same utterances of each speaker")
 
 
-def _draws(num_speakers: int, num_draws: int, seed: int) -> Floats:
-    rng = np.random.default_rng(seed)
-    counts_DS = rng.multinomial(num_speakers, [1 / num_speakers] * num_speakers, size=num_draws)
-    return counts_DS.astype(np.float64)
-
-
-def _pooled(counts_DS: Floats, confusions_SKK: Floats) -> Floats:
-    pooled_DKK: Floats = np.tensordot(counts_DS, confusions_SKK, axes=1)
-    return pooled_DKK
-
-
-def _percentiles(values_D: Floats, level: float, num_speakers: int) -> Interval:
-    tail = (1 - level) / 2
-    low, high = np.quantile(values_D, [tail, 1 - tail])
-    return Interval(float(low), float(high), level, num_speakers, len(values_D))
+def _scaled(share: ArrayLike, least: float) -> Floats:
+    """Tukey's lambda quantile of a share that is held ``least`` from 0 and 1."""
+    held = np.clip(share, least, 1 - least)
+    scaled: Floats = scipy.special.boxcox(held, BEND) - scipy.special.boxcox(1 - held, BEND)
+    return scaled

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from raysearch.errors import UserError
-from raysearch.evaluation.figures import EvaluationFigures, Mode
+from raysearch.evaluation.figures import EARLIER_METHOD, EvaluationFigures, Mode
 from raysearch.evaluation.transductive_notes import check_alike
 from raysearch.run_folder import RunFolder
 from raysearch.storage.replica import pasted
@@ -87,7 +87,11 @@ def stored_evaluations(run: RunFolder) -> dict[Mode, EvaluationFigures]:
         data = json.loads(path.read_text(encoding="utf-8"))
         found = {data["mode"]: data, **data.pop("beside", {})}
         for figures in found.values():
-            figures["protocol"], figures["ua"]["mean"], figures["ua"]["interval"]
+            figures["protocol"], figures["ua"]["mean"]
+            if figures["ua"]["interval"] and "interval_method" not in figures:
+                note = f"intervals: {EARLIER_METHOD}"
+                notes = figures.setdefault("notes", [])
+                notes += [note] if note not in notes else []
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: not an evaluation ({error!r}); evaluate anew") from None
     return cast("dict[Mode, EvaluationFigures]", found)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from raysearch.evaluation.compare import Compared
-from raysearch.evaluation.figures import ComparedFigures
+from raysearch.evaluation.figures import ComparedFigures, method_of
 from raysearch.evaluation.stored_evaluations import System
 
 __all__ = ["ComparedSystem", "Comparison", "comparison_of"]
@@ -12,11 +12,12 @@ __all__ = ["ComparedSystem", "Comparison", "comparison_of"]
 
 @dataclass(frozen=True, slots=True)
 class ComparedSystem:
-    """One run's UA on the test rows that all of them have."""
+    """One run's UA on the test rows that all of them have, and how its interval was made."""
 
     name: str
     ua: float
     interval: list[float] | None
+    method: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,12 @@ def comparison_of(
     return Comparison(
         kind=f"{first.protocol}, {first.mode}{', transductive' if first.transductive else ''}",
         systems=[
-            ComparedSystem(one.name, one.figures["ua"]["mean"], one.figures["ua"]["interval"])
+            ComparedSystem(
+                one.name,
+                one.figures["ua"]["mean"],
+                one.figures["ua"]["interval"],
+                method_of(one.figures),
+            )
             for one in systems
         ],
         pairs=[one.to_dict() for one in found],

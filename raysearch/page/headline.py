@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from raysearch.config.metric_table import metric_of
-from raysearch.evaluation.figures import EvaluationFigures, Mode, PartFigures
+from raysearch.evaluation.figures import EvaluationFigures, Mode, PartFigures, method_of
 from raysearch.evaluation.final_model import FinalModel
 from raysearch.evaluation.stored_evaluations import is_honest
 from raysearch.ledger import Event
@@ -47,6 +47,7 @@ class TestFigure:
     Attributes:
         label: whose.
         kind: on which rows, in words.
+        method: how the interval was made.
         is_honest: whether no test row or speaker had a part in what is scored.
         is_current: whether it is of the model that the search ends with now.
         is_final: whether it is the final model's.
@@ -57,6 +58,7 @@ class TestFigure:
     protocol: str
     ua: float
     interval: list[float] | None
+    method: str | None
     per_seed: list[float]
     num_speakers: int
     is_honest: bool
@@ -212,6 +214,7 @@ def _test(mode: Mode, figures: EvaluationFigures, winner: str | None) -> list[Te
             figures["protocol"],
             value,
             ua["interval"] if final else None,
+            method_of(figures) if final else None,
             ua["per_seed"] if final else [],
             speakers,
             honest,

@@ -27,7 +27,8 @@ figures on a part are not comparable to the whole corpus'. Five outer folds of o
 METHOD = """Nested: the search is repeated inside each outer fold, its settings and its final model
 chosen by inner validation; the predictions of all folds are pooled. The budget of a fold is 8
 core-minutes (240 s of two cores) from the first trial to the final model, and the same for every
-system. The interval is a bootstrap over whole speakers and does not hold training variance.
+system. The interval is a t over folds (statistics.md); where a star stands, it is an earlier
+version's bootstrap of speakers, which is too narrow.
 *Best trial* is the search's winner as it was trained in the search, *own settings* the space's own,
 trained alike; *gain* is what the final model has above them, its mean over folds and each fold's.
 Own settings were found by inner validation on training speakers of these corpora, every one of whom
@@ -191,6 +192,7 @@ def _row(piece: Piece, before: dict[str, float]) -> list[str]:
     nested, folds = piece["nested"], piece["folds"]
     seeds = [_percent(value) for value in nested["ua"]["per_seed"]]
     bounds = nested["ua"]["interval"]
+    star = "" if nested.get("interval_method") else " *"
     parts = nested["parts"]
     own = parts.get("own settings")
     gains = [100 * value for _, value in sorted(own["gain_by_fold"].items())] if own else []
@@ -203,7 +205,7 @@ def _row(piece: Piece, before: dict[str, float]) -> list[str]:
         piece["name"],
         f"**{_percent(nested['ua']['mean'])}**" + (f" ({', '.join(seeds)})" if seeds[1:] else ""),
         f"{before[piece['name']]:.1f}" if piece["name"] in before else "",
-        f"{_percent(bounds[0])} to {_percent(bounds[1])}" if bounds else "",
+        f"{_percent(bounds[0])} to {_percent(bounds[1])}{star}" if bounds else "",
         _percent(nested["wa"]["mean"]),
         _folds(nested),
         _percent(single),

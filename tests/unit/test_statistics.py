@@ -1,4 +1,4 @@
-"""Intervals and tests over speakers, against plain loops, known p-values and scipy."""
+"""Intervals and tests over folds of speakers, against plain loops and scipy."""
 
 from itertools import product
 
@@ -16,10 +16,11 @@ from raysearch.evaluation.statistics import (
     holm,
     interval,
     num_supported,
-    sign_flip_test,
+    paired_test,
     speaker_confusions,
     speaker_values,
 )
+from raysearch.evaluation.units import folds_of_speakers
 from raysearch.training.metrics import uar
 
 
@@ -54,26 +55,53 @@ def test_support_is_counted():
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_interval_equals_a_plain_bootstrap(name):
-    confusions = scored(9, 0.6)
-    found = interval(confusions, METRICS[name], num_draws=500, seed=3)
-    draws = np.random.default_rng(3).multinomial(9, [1 / 9] * 9, size=500)
-    values = []
-    for draw in draws:
-        pooled = sum(count * confusion for count, confusion in zip(draw, confusions, strict=True))
-        values.append(float(METRICS[name](pooled)))
+def test_interval_is_the_jackknife_over_folds_by_plain_loops(name):
+    confusions, folds = scored(9, 0.6), [0, 0, 1, 1, 2, 2, 3, 3, 4]
+    found = interval(confusions, METRICS[name], folds=folds)
+
+    def scaled(share):
+        return (share**-0.25 - (1 - share) ** -0.25) / -0.25
+
+    without = [
+        METRICS[name](sum(c for c, f in zip(confusions, folds, strict=True) if f != left_out))
+        for left_out in range(5)
+    ]
+    middle = scaled(METRICS[name](confusions.sum(axis=0)))
+    half = stats.t.ppf(0.975, 4) * np.sqrt(4 / 5 * sum((scaled(w) - middle) ** 2 for w in without))
     assert found is not None
-    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])))
-    assert found.low < float(METRICS[name](confusions.sum(axis=0))) < found.high
-    assert (found.num_speakers, found.num_draws, found.level) == (9, 500, 0.95)
+    assert (scaled(found.low), scaled(found.high)) == pytest.approx((middle - half, middle + half))
+    assert (found.num_speakers, found.level) == (9, 0.95)
+    assert found.method == "t over 5 folds of 9 speakers"
 
 
-def test_interval_is_repeatable_and_needs_eight_speakers():
-    assert interval(scored(8, 0.5)) == interval(scored(8, 0.5))
-    few = [interval(scored(8, 0.5), num_draws=50, seed=seed) for seed in (1, 2)]
-    assert few[0] != few[1]
+def test_an_interval_needs_eight_speakers_and_four_folds():
     assert interval(scored(7, 0.5)) is None
     assert difference_interval(scored(7, 0.5), scored(7, 0.6, seed=1)) is None
+    assert interval(scored(12, 0.5), folds=[0, 1, 2] * 4) is None
+    found = interval(scored(12, 0.5), folds=[0, 1, 2, 3] * 3)
+    assert found is not None
+    assert found.method == "t over 4 folds of 12 speakers"
+
+
+def test_speakers_of_one_fold_tell_of_its_model_alone():
+    one = interval(scored(10, 0.5), folds=[3] * 10)
+    unknown = interval(scored(10, 0.5))
+    assert one is not None
+    assert unknown is not None
+    assert (one.low, one.high) == (unknown.low, unknown.high)
+    assert one.method == "t over 10 speakers of one fold: holds for these trainings alone"
+    assert "folds not known" in unknown.method
+
+
+def test_a_model_that_is_worse_for_all_its_speakers_widens_the_interval():
+    confusions = np.concatenate(
+        [scored(4, level, seed=n) for n, level in enumerate((0.9, 0.8, 0.7, 0.6, 0.5))]
+    )
+    shared = interval(confusions, folds=np.arange(20) // 4)
+    alone = interval(confusions, folds=np.arange(20))
+    assert shared is not None
+    assert alone is not None
+    assert shared.high - shared.low > 1.5 * (alone.high - alone.low)
 
 
 def test_identical_speakers_leave_no_width():
@@ -83,53 +111,67 @@ def test_identical_speakers_leave_no_width():
     assert found.low == pytest.approx(found.high) == pytest.approx(float(uar(one[0])))
 
 
-def test_bootstrap_covers_the_truth_about_as_often_as_it_says():
+def test_intervals_cover_the_truth_about_as_often_as_they_say():
     hits = 0
-    for seed in range(60):
-        found = interval(scored(24, 0.7, seed=seed), num_draws=400)
+    for seed in range(200):
+        found = interval(scored(10, 0.7, seed=seed), folds=np.arange(10) // 2)
         assert found is not None
         hits += found.low <= 0.7 <= found.high
-    # 95% of 60 is 57; percentile intervals of 24 speakers run a little narrow.
-    assert hits >= 50
+    # 95% of 200 is 190, give or take 3.1 (standard deviation).
+    assert 180 <= hits <= 198
 
 
-def test_a_class_missing_from_some_draws_is_left_out_of_their_mean():
+def test_a_perfect_system_may_still_be_wrong_once():
     confusions = np.zeros((8, 2, 2))
     confusions[:, 0, 0] = 3
     confusions[0, 1, 1] = 3
     found = interval(confusions)
     assert found is not None
-    assert (found.low, found.high) == (1.0, 1.0)
+    assert found.high == 1.0
+    assert found.low == pytest.approx(1 - 0.5 / 27)
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(st.integers(-8, 8), min_size=6, max_size=10))
-def test_exact_flips_agree_with_scipy(values):
-    differences = np.array(values) / 16
-    expected = stats.permutation_test(
-        (differences, np.zeros_like(differences)),
-        lambda a, b, axis: np.mean(a - b, axis=axis),
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=np.inf,
-    ).pvalue
-    assert sign_flip_test(differences) == pytest.approx(expected)
+@given(st.lists(st.integers(0, 8), min_size=6, max_size=10), st.integers(4, 8))
+def test_p_agrees_with_scipy_over_folds_of_equal_size(right, wrong):
+    first = np.array([[[one, 8 - one], [0, 0]] for one in right], dtype=float)
+    second = np.array([[[wrong, 8 - wrong], [0, 0]]] * len(right), dtype=float)
+    gaps = [(one - wrong) / 8 for one in right]
+    p = paired_test(first, second, folds=range(len(right)))
+    if np.ptp(gaps) == 0:
+        assert p == (1.0 if gaps[0] == 0 else 0.0)
+    else:
+        assert p == pytest.approx(stats.ttest_1samp(gaps, 0).pvalue)
 
 
-def test_known_p_values():
-    assert sign_flip_test([1.0] * 6) == 2 / 2**6
-    assert sign_flip_test([0.0] * 6) == 1.0
-    assert sign_flip_test([1.0] * 5) is None
+def test_a_test_needs_six_speakers_and_four_folds():
+    first, second = scored(8, 0.9), scored(8, 0.4, seed=1)
+    assert paired_test(first[:5], second[:5], folds=range(5)) is None
+    assert paired_test(first[:1], second[:1], folds=[2]) is None
+    assert paired_test(first, second, folds=[0, 1, 2, 0, 1, 2, 0, 1]) is None
+    assert paired_test(first, second, folds=[0, 1, 2, 3, 0, 1, 2, 3]) < 0.05
+    assert paired_test(first[:6], second[:6], folds=range(6)) < 0.05
 
 
-def test_sampled_flips_come_near_the_exact_ones():
-    differences = np.random.default_rng(0).normal(0.4, 1.0, 20)
-    sampled = sign_flip_test(differences, num_draws=20_000)
-    signs = np.array(list(product((1, -1), repeat=20)), dtype=np.int8)
-    exact = np.mean(np.abs(signs @ differences) >= abs(differences.sum()) - 1e-9)
-    assert sampled == pytest.approx(exact, abs=0.012)
-    assert sign_flip_test([1.0] * 30, num_draws=999) == 1 / 1000
-    assert sign_flip_test([1.0] * 30) == 1 / 100_001
+def test_the_interval_of_a_difference_holds_zero_where_the_test_finds_nothing():
+    for seed in range(20):
+        first, second = scored(10, 0.65, seed=seed), scored(10, 0.6, seed=seed + 50)
+        folds = np.arange(10) // 2
+        bounds = difference_interval(first, second, folds=folds, level=0.95)
+        assert bounds is not None
+        p = paired_test(first, second, folds=folds)
+        assert (bounds.low <= 0 <= bounds.high) == (p >= 0.05)
+
+
+def test_folds_of_a_speaker_are_one():
+    speakers = ["a", "a", "b", "c", "d", "d", "e"]
+    folds = [0, 1, 1, 2, 5, 4, 4]
+    assert folds_of_speakers(list("edcba"), speakers, folds) == [4, 4, 2, 0, 0]
+
+
+def test_folds_are_as_many_as_speakers():
+    with pytest.raises(ValueError, match="10 speakers, but 9 folds"):
+        interval(scored(10, 0.5), folds=range(9))
 
 
 def test_holm():
@@ -148,17 +190,6 @@ def test_difference_is_that_of_the_pooled_ua_also_with_uneven_support():
     )
     flipped = compare({"x": (second, first)})["x"]
     assert (flipped.difference, flipped.p) == pytest.approx((-result.difference, result.p))
-
-
-def test_p_equals_swapping_the_systems_speaker_by_speaker():
-    first, second = scored(6, 0.7), scored(6, 0.6, seed=1)
-    observed = abs(float(uar(first.sum(axis=0)) - uar(second.sum(axis=0))))
-    extreme = 0
-    for swap in product((False, True), repeat=6):
-        mask = np.array(swap).reshape(6, 1, 1)
-        one, other = np.where(mask, second, first), np.where(mask, first, second)
-        extreme += abs(uar(one.sum(axis=0)) - uar(other.sum(axis=0))) >= observed - 1e-9
-    assert compare({"x": (first, second)})["x"].p == pytest.approx(extreme / 64)
 
 
 def test_verdicts():
@@ -183,6 +214,8 @@ def test_verdicts():
         "seven": "not distinguished",
     }
     assert results["few"].p is None
+    assert results["few"].lack == "5 speaker(s); 6 speakers in 4 or more folds are needed"
+    assert results["up"].lack is None
     assert results["few"].p_holm is None
     assert results["up"].p_holm == pytest.approx(5 * results["up"].p)
 
@@ -195,8 +228,7 @@ def test_systems_scored_on_different_rows_are_refused():
 
 
 def test_description_gives_an_interval_or_the_speakers():
-    assert "over 8 speakers, training variance not included" in describe(
-        list("abcdefgh"), scored(8, 0.5)
-    )
+    shown = describe(list("abcdefgh"), scored(8, 0.5), folds=[0, 0, 1, 1, 2, 2, 3, 3])
+    assert shown.endswith("(95%, t over 4 folds of 8 speakers)")
     few = describe(["a", "b"], np.array([np.eye(2) * 4, [[3, 1], [1, 3]]]))
     assert few == "87.5 (2 speaker(s), 75.0 to 100.0: a 100.0, b 75.0; no interval)"

@@ -15,10 +15,10 @@ function comparedFigure(comparison) {
   const rows = comparison.systems;
   return figure("compared", `UA on test rows, ${comparison.kind}`, rows.map((one) => `${one.name}: ${percent(one.ua)}`).join("; "), () => ({
     xAxis: valueAxis("", true), yAxis: { type: "category", inverse: true, data: rows.map((one) => one.name), axisLabel: { width: labelWidth(170), overflow: "truncate" } },
-    tooltip: { formatter: (item) => { const one = rows[item.value[1]]; return `${safe(one.name)}: <b>${percent(one.ua)}</b>${one.interval ? ` [${percent(one.interval[0])}, ${percent(one.interval[1])}]` : ""}`; } },
+    tooltip: { formatter: (item) => { const one = rows[item.value[1]]; return `${safe(one.name)}: <b>${percent(one.ua)}</b>${one.interval ? ` [${percent(one.interval[0])}, ${percent(one.interval[1])}: ${safe(one.method)}]` : ""}`; } },
     series: [intervalSeries(rows.map((one, at) => ({ one, at })).filter(({ one }) => one.interval).map(({ one, at }) => ({ low: one.interval[0], high: one.interval[1], at })), ink("accent")),
       { type: "scatter", symbolSize: 11, itemStyle: { color: ink("accent") }, data: rows.map((one, at) => [one.ua, at]) }],
-  }), { height: 110 + 40 * rows.length, note: "Lines are 95% intervals over speakers. They may overlap though the paired difference is shown." });
+  }), { height: 110 + 40 * rows.length, note: "Lines are 95% intervals; a point's label says by which method. They may overlap though the paired difference is shown." });
 }
 
 function pairedFigure(comparison) {

@@ -18,7 +18,7 @@ function headlinePart(run) {
   const numbers = final.map((one, i) => el("div", { class: `number${i === 0 && one.is_honest && one.is_current ? " lead" : ""}` },
     el("span", {}, `UA on test rows, ${one.kind}${one.is_current ? "" : ", of an earlier winner"}`),
     el("b", {}, percent(one.ua)),
-    el("span", { class: "soft" }, one.interval ? `95% interval ${percent(one.interval[0])} to ${percent(one.interval[1])}` : `${one.num_speakers} test speakers: no interval`),
+    el("span", { class: "soft" }, one.interval ? `95% interval ${percent(one.interval[0])} to ${percent(one.interval[1])} (${one.method})` : `${one.num_speakers} test speakers: no interval`),
     one.is_honest ? null : el("div", { class: "seldom" }, one.protocol === "paper" ? "optimistic: not to be compared with an honest figure" : "optimistic: see what to know of these figures")));
   const best = head.validation[head.validation.length - 1];
   const validation = best ? el("div", { class: "number" },
@@ -61,7 +61,7 @@ function testFigure(run) {
         { ...dots(all.filter((one) => !one.is_final), ink("card"), "circle"), itemStyle: { color: ink("card"), borderColor: ink("soft"), borderWidth: 2 } },
       ],
     };
-  }, { height: 110 + 44 * rows().length, note: "Lines are 95% intervals over speakers. Rings are what the final model is compared with; diamonds are optimistic." });
+  }, { height: 110 + 44 * rows().length, note: "Lines are 95% intervals; beside each figure stands by which method. Rings are what the final model is compared with; diamonds are optimistic." });
 }
 
 function validationFigure(run) {

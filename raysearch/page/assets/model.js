@@ -81,7 +81,7 @@ function noiseFigure(run) {
     tooltip: { trigger: "axis", formatter: ([item]) => { const one = rows[item.dataIndex]; return `${name(one)}: <b>${percent(one.ua)}</b>${one.interval ? ` [${percent(one.interval[0])}, ${percent(one.interval[1])}]` : ""}`; } },
     series: [{ type: "line", data: rows.map((one) => one.ua), symbolSize: 8 },
       ...(rows.every((one) => one.interval) ? [0, 1].map((i) => ({ type: "line", symbol: "none", silent: true, lineStyle: { type: "dotted", color: colour(0) }, data: rows.map((one) => one.interval[i]) })) : [])],
-  }), { note: "White noise mixed into test recordings; dotted lines are 95% intervals." });
+  }), { note: "White noise mixed into test recordings; dotted lines are 95% intervals, made as that of the test figure." });
 }
 
 function ablationFigure(run) {
