@@ -13,9 +13,9 @@ from raysearch.cli.terminal import ProgressLine
 from raysearch.corpora.spelling import spelling_notes
 from raysearch.errors import RaysearchError, UserError
 from raysearch.race.accounts import Ground
+from raysearch.race.board import Board, board_of, write_board
 from raysearch.race.budget_amounts import in_words
 from raysearch.race.driver import Race
-from raysearch.race.outcome import Outcome, outcome, write_board
 from raysearch.ray_cluster.resources import local_node
 from raysearch.ray_cluster.session import ClusterSession, cluster_session, dashboard_lines
 from raysearch.ray_cluster.storage_check import check_shared
@@ -111,8 +111,8 @@ def _run(
         ground = Ground(plan.specs, audited, session, pool, banks)
         run = Race(plan.folder, plan.state, ground, plan.total, view)
 
-        def board() -> Outcome:
-            found = outcome(run.state, run.seen, plan.specs, audited)
+        def board() -> Board:
+            found = board_of(run.state, run.seen, plan.specs, audited)
             write_board(plan.folder, found)
             return found
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from raysearch.cli.terminal import ProgressLine, heading, show_outcome
-from raysearch.race.outcome import Outcome, points, statements
+from raysearch.race.board import Board, points, statements
 from raysearch.race.race_record import Place, RaceFolder, Round
 from raysearch.race.standings import Seen
 from raysearch.race.verdicts import num_rounds
@@ -138,7 +138,7 @@ class RaceView:
 
 
 def show_race(
-    console: Console, folder: RaceFolder, found: Outcome, winner: RunFolder, spec: SearchSpec
+    console: Console, folder: RaceFolder, found: Board, winner: RunFolder, spec: SearchSpec
 ) -> None:
     """The winner's own outcome, then what may be said of the systems."""
     heading(console, "\nwinner", found.rows[0].system)

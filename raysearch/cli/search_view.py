@@ -40,10 +40,14 @@ class SearchView(SearchObserver):
         self._console, self._line, self._quiet, self._job = console, progress, quiet, job
         self._live: LiveTable | None = None
         self._board = SlotBoard()
+        self._where: str | None = None
 
     def say(self, line: str) -> None:
-        """Print a line, above the bar if there is one."""
+        """Print a line, above the bar if there is one; the page's after the first, the run's."""
         self._line.say(line)
+        if self._where is not None:
+            self._line.say(self._where)
+            self._where = None
 
     def progress(self, what: str, done: int, total: int) -> None:
         """Draw the bar."""
@@ -72,7 +76,7 @@ class SearchView(SearchObserver):
             return
         # This process is the search's: it loads no model for a picture.
         with served(page_of(RunFolder(folder), attention=False)) as address:
-            self.say(f"page: {address} while it runs; later: raysearch report {pasted(folder)}")
+            self._where = f"page: {address} while it runs; later: raysearch report {pasted(folder)}"
             yield
 
     def changed(self, trials: Trials, event: Event) -> None:

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from raysearch.errors import UserError
 from raysearch.evaluation.arm import NUM_SEEDS, Arm, paper_arm
 from raysearch.evaluation.calibration import at_temperature, calibration_error
+from raysearch.evaluation.evaluation_notes import evaluation_notes
 from raysearch.evaluation.figures import Calibrated, EvaluationFigures, Mode, Where
 from raysearch.evaluation.final_model import FinalModel, load_final
 from raysearch.evaluation.final_stage import single_model
@@ -19,17 +20,16 @@ from raysearch.evaluation.predict import pooled
 from raysearch.evaluation.run_arms import run_arms
 from raysearch.evaluation.run_splits import RunSplits
 from raysearch.evaluation.scores import score
-from raysearch.evaluation.starting_point import check_start, start_notes
+from raysearch.evaluation.starting_point import check_start
 from raysearch.evaluation.stored_evaluations import (
     evaluation_file,
     predictions_file,
     stored_evaluations,
 )
-from raysearch.evaluation.transductive_notes import transductive_notes
 from raysearch.files import write_json
 from raysearch.protocols.folds import outer_folds
 from raysearch.ray_cluster.session import ClusterSession
-from raysearch.run_folder import RACE, RunFolder
+from raysearch.run_folder import RunFolder
 from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec
 from raysearch.streaming.preparation import AuditedSplit
@@ -130,7 +130,7 @@ def evaluate(
             table,
             protocol="paper" if mode == "paper" else spec.protocol.name,
             where={**_where(mode, arms), "transductive": is_transductive(own.config)},
-            notes=[*_notes(mode, arms, results), *start_notes(run), *_race_notes(run, mode)],
+            notes=evaluation_notes(run, mode, arms, results),
         ),
         "cost": cost_of(arms[0]),
         "parts": score_parts(arms, table, storage),
@@ -255,44 +255,6 @@ def _where(mode: Mode, arms: Sequence[Arm]) -> Where:
     if mode == "paper":
         return {**fold, "valid": arms[0].spec.published.epoch_from != "test"}
     return fold
-
-
-def _race_notes(run: RunFolder, mode: Mode) -> list[str]:
-    """Whoever won a race was chosen on one fold, whose speakers the other folds test."""
-    raced = (run.root.parent / RACE).is_file() and mode in ("nested", "reuse-settings")
-    return ["the system saw these speakers: it won a race on one fold"] if raced else []
-
-
-def _notes(
-    mode: Mode, arms: Sequence[Arm], results: Sequence[tuple[pa.Table, dict[str, str]]]
-) -> list[str]:
-    notes = list(dict.fromkeys(note for arm in arms for note in arm.audited.split.notes))
-    if mode == "reuse-settings":
-        notes.append("settings saw these speakers: chosen on one fold, used on the others")
-    if mode == "paper":
-        notes.append(arms[0].spec.published.protocol_note)
-    if mode in ("fold", "nested"):
-        methods = ", ".join(dict.fromkeys(arm.method for arm in arms))
-        notes.append(f"final model: {methods}, chosen by inner validation")
-    if any(arm.audited.audit.verdict == "optimistic" for arm in arms):
-        notes.append("optimistic: test speakers, texts or both occur in training")
-    warm = arms[0].spec.search.warm_start
-    if warm and warm.saw_test:
-        origins = ", ".join(origin.run for origin in warm.origins)
-        notes.append(f"settings saw these speakers: warm start from {origins}")
-    unusable = {name: why for _, missing in results for name, why in missing.items()}
-    if unusable:
-        name, why = next(iter(unusable.items()))
-        notes.append(f"{len(unusable)} test utterance(s) unusable, as {name}: {why}")
-    for arm, (table, _) in zip(arms, results, strict=True):
-        known = set(arm.audited.split.labels)
-        unseen = sorted(set(table["emotion"].to_pylist()) - known)
-        if unseen:
-            notes.append(f"never seen in training, always counted wrong: {', '.join(unseen)}")
-    notes += transductive_notes(arms[0].config, [table for table, _ in results])
-    if arms[0].spec.corpus.shuffle_labels:
-        notes.append("labels were shuffled: chance is the expected score")
-    return notes
 
 
 def _write(run: RunFolder, mode: Mode, figures: EvaluationFigures, table: pa.Table) -> None:

@@ -18,7 +18,7 @@ from raysearch.features.extractor import StreamShape
 from raysearch.inference.front_end import FrontEnd
 from raysearch.inference.stored_model import StoredNet, best_folder, read_stored_model
 from raysearch.reporting.board_writer import open_writer
-from raysearch.reporting.pictures import Heard, Pixels, draw_confusion, draw_heard
+from raysearch.reporting.drawing import Heard, Pixels, draw_confusion, draw_heard
 from raysearch.run_folder import RunFolder
 from raysearch.storage.run_storage import fetch_published
 from raysearch.training.inner_folds import inner_prefix

@@ -107,11 +107,6 @@ class Conductor(Logbook):
         """Seconds of wall time that the budgets still hold; None if they set no limit."""
         return self._budgets.left_s()
 
-    @property
-    def idle(self) -> bool:
-        """Whether no trial is in flight."""
-        return not self._on_slot
-
     def next_trial(self) -> Assignment | None:
         """Choose the next trial and its slot; None while no slot is free, or when nothing is left.
 
@@ -209,9 +204,6 @@ class Conductor(Logbook):
         if end:
             return self._pause if end == "paused" else self._prune
         return self._spent if self._budgets.overspent(record) else None
-
-    def _spent(self, record: TrialRecord) -> None:
-        self._end(record, "pruned", reason="a rerun of published settings has had its part")
 
     def _last_report(self, record: TrialRecord, report: EpochReport) -> bool:
         """End a trial that was let go, after its weights are written; nobody waited for them.

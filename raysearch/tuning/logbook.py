@@ -61,6 +61,11 @@ class Logbook:
         self.trials = Trials(self._search.objective)
         self._chronicle = Chronicle(ledger, self.trials, observers, self._on_slot)
 
+    @property
+    def idle(self) -> bool:
+        """Whether no trial is in flight."""
+        return not self._on_slot
+
     def _refused(self, record: TrialRecord) -> bool:
         reason = self._problem.refused(record.config)
         if reason is not None:
@@ -108,6 +113,9 @@ class Logbook:
 
     def _prune(self, record: TrialRecord) -> None:
         self._end(record, "pruned", reason=f"stopped by {self._search.scheduler}")
+
+    def _spent(self, record: TrialRecord) -> None:
+        self._end(record, "pruned", reason="a rerun of published settings has had its part")
 
     def _stop_by_hand(self, record: TrialRecord) -> None:
         self._end(record, "pruned", reason=BY_HAND)

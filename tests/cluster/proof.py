@@ -1,16 +1,21 @@
 """What is proven on the hosts, step by step, from ``ray up`` to ``ray down``."""
 
 import re
+import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
-from browser import find_chromium, look_at_job
 from dashboard import Dashboard
 from hosts import Host
 from laptop import Laptop
 from run_files import RunFiles
 from steps import Steps
 from world import RESULTS, SHARED
+
+sys.path.append(str(Path(__file__).parents[1]))
+from chromium import browser, find_chromium
+from ray_dashboard import open_job
 
 __all__ = ["prove"]
 
@@ -114,13 +119,13 @@ def _search_loses_a_host(
 def _shown_in_the_dashboard(steps: Steps, laptop: Laptop, dashboard: Dashboard, job: str) -> None:
     names = steps.wait("the dashboard's task list names the trials", dashboard.trials, 60)
     steps.say(f"  {len(names)} of them, as {min(names)!r}")
-    program = find_chromium()
-    if program is None:
+    if find_chromium() is None:
         steps.say("NOT SHOWN in a browser: there is no Chromium here")
         return
     picture = RESULTS / "dashboard.png"
-    text = look_at_job(program, laptop.address, laptop.token, job, picture)
-    assert "trial 0" in text, f"the job's page names no trial: {text}"
+    with browser() as look:
+        open_job(look, laptop.address, laptop.token, job)
+        look.picture(picture)
     steps.say(f"a browser shows the job's page and its trials: {picture.name}")
 
 

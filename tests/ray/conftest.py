@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from final_models import run_with_finals
 
 from raysearch.ray_cluster.session import cluster_session
 
@@ -21,3 +22,9 @@ def cluster(tmp_path_factory):
 def storage(tmp_path_factory):
     """Where the demo corpus and its features are made once for all tests."""
     return tmp_path_factory.mktemp("storage")
+
+
+@pytest.fixture(scope="session")
+def finals(cluster, storage):
+    """A run that has a final model of each kind."""
+    return run_with_finals(storage, cluster)

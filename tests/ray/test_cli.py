@@ -67,6 +67,8 @@ def test_a_search_leaves_everything_it_promises(searched, folder):
             "params",
         ]
     )
+    first, second, *_ = searched.stdout.splitlines()
+    assert (first.split()[0], second.split()[0]) == ("run:", "page:")
     assert "validation UA" in searched.stdout
     assert "Traceback" not in searched.stdout
 

@@ -1,15 +1,14 @@
 """All final models of one small search, on real worker groups, and how they are evaluated."""
 
 import json
-import shutil
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from tiny_search import search, small_spec
+from final_models import METHODS, use
 
 from raysearch.evaluation.evaluate import evaluate, final_arm
-from raysearch.evaluation.final_model import ALL_ROWS, FINAL, load_final
+from raysearch.evaluation.final_model import ALL_ROWS
 from raysearch.evaluation.other_models import OWN
 from raysearch.evaluation.predict import mean_probabilities, row_table
 from raysearch.features.audio import read_waveform
@@ -23,27 +22,12 @@ from raysearch.tuning.tuner import Watcher
 
 pytestmark = pytest.mark.ray
 
-METHODS = ("single", "bag", "ensemble", "refit", "auto")
 QUIET = Watcher(lambda line: None, lambda *counts: None)
 
 
-@pytest.fixture(scope="module")
-def run(cluster, storage):
-    spec = small_spec(
-        search__defaults_first=True,
-        search__published_first=False,
-        search__inner_folds=2,
-        search__final="auto",
-        search__final_seeds=2,
-        search__trials=3,
-        search__scheduler="none",
-    )
-    return search(spec, storage, "finals", cluster, finals=METHODS)[0]
-
-
-def use(run, method):
-    shutil.copyfile(run.root / f"{method}.json", run.root / FINAL)
-    return load_final(run)
+@pytest.fixture
+def run(finals):
+    return finals
 
 
 def test_each_method_has_its_nets(run):

@@ -15,9 +15,9 @@ from tiny_search import SMALL_FEATURES, losses
 
 from raysearch.ledger import read
 from raysearch.race.accounts import Ground
+from raysearch.race.board import board_of, statements, write_board
 from raysearch.race.driver import Race
 from raysearch.race.entrants import entrants
-from raysearch.race.outcome import outcome, statements, write_board
 from raysearch.race.race_record import RaceFolder, RaceState
 from raysearch.run_folder import RunFolder
 from raysearch.service.job_record import records
@@ -136,7 +136,7 @@ def test_the_budget_is_that_of_all_together(raced, ground):
 
 def test_one_board_says_who_won_and_by_how_much(raced, ground):
     folder, _, done = raced
-    found = outcome(done.state, done.seen, ground.specs, ground.audited)
+    found = board_of(done.state, done.seen, ground.specs, ground.audited)
     write_board(folder, found)
     rows = list(csv.DictReader((folder.root / "leaderboard.csv").read_text().splitlines()))
     assert rows[0]["system"] == done.state.winner

@@ -11,7 +11,7 @@ import optuna
 import psutil
 import pytest
 import ray
-from tiny_search import check_promoted, ends, losses, search, small_spec
+from tiny_search import Hook, check_promoted, ends, losses, search, small_spec
 
 from raysearch.ledger import read
 from raysearch.page.live_page import TOKEN, served
@@ -22,18 +22,6 @@ from raysearch.run_folder import RunFolder
 from raysearch.tuning.tolerance import ValidationNoise
 
 pytestmark = pytest.mark.ray
-
-
-class Hook:
-    """An observer that acts once, at the first event that fits."""
-
-    def __init__(self, fits, act):
-        self.fits, self.act, self.done = fits, act, False
-
-    def changed(self, trials, event):
-        if not self.done and self.fits(event):
-            self.done = True
-            self.act(event)
 
 
 def ours(title):
@@ -228,20 +216,6 @@ def test_a_search_is_steered_over_its_page_and_keeps_its_workers(cluster, storag
     assert (trials.records[0].status, trials.records[0].last_epoch) == ("pruned", 2)
     assert [r.status for r in trials.records.values()] == ["pruned", "completed", "completed"]
     assert len(set().union(*watch.seen)) == 1
-
-
-def test_trials_are_named_tasks(cluster, storage):
-    from ray.util.state import list_tasks
-
-    # Without it the newest Ray of the machine would be asked, whosever it is.
-    address, names = f"http://{cluster.dashboard_url}", set()
-
-    def look(event):
-        names.update(task.name for task in list_tasks(address, limit=1000))
-
-    hook = Hook(lambda e: e.event == "completed" and e.number == 1, look)
-    search(small_spec(search__slots=1), storage, "named", cluster, observers=[hook])
-    assert any(name.startswith("trial 0001 emohrnet lr=") for name in names)
 
 
 def test_an_error_of_the_driver_ends_the_search_which_can_be_resumed(cluster, storage):

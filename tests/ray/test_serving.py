@@ -1,11 +1,16 @@
-"""A model behind HTTP, by Ray Serve: the whole verb on a private Ray, and a cluster's nodes.
+"""A model in use: served by the verb on a private Ray, and on a cluster's nodes; the four ways.
 
-The model is that of the unit tests: a network and its partner, with random weights.
+The verb has an ensemble that was searched for; the nodes have the unit tests' network and partner,
+with random weights.
 """
 
 import contextlib
+import csv
 import dataclasses
 import io
+import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +25,7 @@ import ray
 import requests
 import soundfile
 import torch
+from final_models import use
 from ports import free_ports
 
 sys.path.append(str(Path(__file__).parents[1] / "unit"))
@@ -27,7 +33,12 @@ from finished_run import finished_run
 
 import raysearch
 from raysearch.errors import UserError
+from raysearch.evaluation.evaluate import final_arm
+from raysearch.features.audio import read_waveform
+from raysearch.inference.export import TOLERANCE
+from raysearch.inference.graph import ModelGraph
 from raysearch.ray_cluster.ray_internals import SERVE_CONTROLLER, SERVE_NAMESPACE
+from raysearch.reporting.best_model import write_best
 from raysearch.serving.bearer import ServerToken
 from raysearch.serving.limits import Limits
 from raysearch.serving.serve_session import Place, serving
@@ -46,13 +57,18 @@ def finished(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def expected(finished):
-    """What the model says of each recording, on one CPU as a replica is."""
+    """What the model says of each recording."""
+    best, paths = finished
+    return [dict(one.probabilities) for one in in_one_thread(raysearch.load(best), paths)]
+
+
+def in_one_thread(model, paths):
+    """Its predictions as a replica's CPU makes them."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    model = raysearch.load(finished[0])
-    found = [model.predict(*soundfile.read(path, dtype="float32")) for path in finished[1]]
+    found = [model.predict(*soundfile.read(path, dtype="float32")) for path in paths]
     torch.set_num_threads(threads)
-    return [dict(one.probabilities) for one in found]
+    return found
 
 
 def ask(url, content, **options):
@@ -70,32 +86,112 @@ def check_answers(url, paths, expected, **options):
     assert all(set(one.json()) == {"error"} for one in bad)
 
 
-def test_the_verb_serves_until_it_is_told_to_end(finished, expected, tmp_path):
-    best, paths = finished
+@dataclasses.dataclass(frozen=True)
+class Verb:
+    """``raysearch serve``, up: the process, what it printed so far, and where it answers."""
+
+    process: subprocess.Popen
+    lines: list[str]
+    log: Path
+    url: str
+
+
+@pytest.fixture(scope="module")
+def alone(finals, storage, tmp_path_factory):
+    """An ensemble's ``best/``, alone in a folder with some recordings; its run is out of reach."""
+    use(finals, "ensemble")
+    split = final_arm(finals, finals.spec(), storage).audited.split
+    write_best(finals, finals.spec(), finals.trials(), split.labels, {})
+    folder, aside = tmp_path_factory.mktemp("alone"), tmp_path_factory.mktemp("aside")
+    best = Path(shutil.copytree(finals.best, folder / "best"))
+    (folder / "sounds").mkdir()
+    sounds = [Path(utterance.path) for utterance in split.test[:6]]
+    places = [folder / "sounds" / f"{number}{one.suffix}" for number, one in enumerate(sounds)]
+    paths = [Path(shutil.copy(*both)) for both in zip(sounds, places, strict=True)]
+    hidden = finals.root.rename(aside / "run")
+    yield best, paths
+    hidden.rename(finals.root)
+
+
+@pytest.fixture(scope="module")
+def verb(alone, tmp_path_factory):
+    best, _ = alone
     (port,) = free_ports(1)
-    command = [sys.executable, "-m", "raysearch", "serve", str(best), "--replicas=2"]
+    command = [sys.executable, "-m", "raysearch", "serve", "best", "--replicas=2"]
     command += [f"--port={port}", "--max-mib=1", "--max-seconds=5"]
-    url = f"http://127.0.0.1:{port}"
-    log, family = tmp_path / "stderr", []
+    log = tmp_path_factory.mktemp("verb") / "stderr"
     with (
         log.open("w") as stderr,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True) as process,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=stderr, text=True, cwd=best.parent
+        ) as process,
         ended(process),
     ):
         lines = list(iter(process.stdout.readline, "Ctrl-C ends it\n"))
-        family = psutil.Process(process.pid).children(recursive=True)
-        assert lines[0] == "starting run: 2 replicas of 2 nets\n"
-        assert f"page:    {url}/\n" in lines
-        assert requests.get(f"{url}/health", timeout=60).json()["status"] == "ok"
-        assert "<h1>Emotion in a recording</h1>" in requests.get(url, timeout=60).text
-        check_answers(url, paths, expected)
-        assert ask(url, bytes(2 << 20)).status_code == 413
-        assert ask(url, iter([bytes(1 << 19)] * 4)).status_code == 413
-        assert ask(url, seconds(6)).status_code == 422
-        windows = ask(url, seconds(4), params={"timeline": "1"}).json()["timeline"]
-        assert [one["end_s"] for one in windows] == [3.0, 4.0]
-    assert (process.returncode, log.read_text()) == (0, "raysearch: ending\n")
+        yield Verb(process, lines, log, f"http://127.0.0.1:{port}")
+
+
+def test_four_ways_say_the_same_of_a_recording(alone, verb):
+    """By command, in Python, over HTTP and in onnxruntime, each with ``best/`` and nothing else."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    best, (path, *_) = alone
+    (row,) = csv.DictReader(io.StringIO(said("predict", best, path, "--format=csv")))
+    command = {name[2:]: float(row[name]) for name in row if name.startswith("p_")}
+    python = in_one_thread(raysearch.load(best), [path])[0]
+    http = ask(verb.url, path.read_bytes()).json()
+    graph = best.parent / "model.onnx"
+    said("export", best, "--format=onnx", "--audio", path.parent, "--output", graph)
+    onnx = by_graph(onnxruntime.InferenceSession(str(graph)), graph, best, path)
+    labels = [row["label"], python.label, http["label"], max(onnx, key=onnx.get)]
+    assert labels == [python.label] * 4
+    assert command == http["probabilities"] == dict(python.probabilities)
+    assert onnx == pytest.approx(command, abs=TOLERANCE)
+    assert len({round(one, 3) for one in command.values()}) > 1, "it says something"
+
+
+def said(*arguments):
+    """What a verb prints; on one CPU, as a replica."""
+    command = [sys.executable, "-m", "raysearch", *map(str, arguments)]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    folder = arguments[1].parent
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=env, timeout=300)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def by_graph(session, graph, best, path):
+    """What the exported graph gives in another runtime, by label."""
+    told = json.loads(graph.with_suffix(".json").read_text())
+    names = [name for entry in told["inputs"] for name in (entry["name"], entry["lengths"])]
+    inputs = ModelGraph(raysearch.load(best)).inputs(read_waveform(path))
+    arrays = [tensor.numpy() for tensor in inputs]
+    (probs_K,) = session.run(None, dict(zip(names, arrays, strict=True)))
+    return dict(zip(told["labels"], map(float, probs_K), strict=True))
+
+
+def test_the_verb_answers_many_at_once_and_keeps_its_limits(alone, verb):
+    best, paths = alone
+    model = raysearch.load(best)
+    assert verb.lines[0].endswith(f": 2 replicas of {len(model.nets)} nets\n")
+    assert f"page:    {verb.url}/\n" in verb.lines
+    assert requests.get(f"{verb.url}/health", timeout=60).json()["status"] == "ok"
+    assert "<h1>Emotion in a recording</h1>" in requests.get(verb.url, timeout=60).text
+    expected = [dict(one.probabilities) for one in in_one_thread(model, paths)]
+    check_answers(verb.url, paths, expected)
+    assert ask(verb.url, bytes(2 << 20)).status_code == 413
+    assert ask(verb.url, iter([bytes(1 << 19)] * 4)).status_code == 413
+    assert ask(verb.url, seconds(6)).status_code == 422
+    windows = ask(verb.url, seconds(4), params={"timeline": "1"}).json()["timeline"]
+    assert [one["end_s"] for one in windows] == [3.0, 4.0]
+
+
+def test_the_verb_ends_as_it_is_told_and_leaves_nothing(verb):
+    family = psutil.Process(verb.process.pid).children(recursive=True)
     assert family
+    verb.process.send_signal(signal.SIGTERM)
+    verb.process.wait(60)
+    assert (verb.process.returncode, verb.log.read_text()) == (0, "raysearch: ending\n")
     assert living(family) == [], "nothing is left running"
 
 

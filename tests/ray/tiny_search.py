@@ -46,6 +46,18 @@ SMALL = {
 }
 
 
+class Hook:
+    """An observer that acts once, at the first event that fits."""
+
+    def __init__(self, fits, act):
+        self.fits, self.act, self.done = fits, act, False
+
+    def changed(self, trials, event):
+        if not self.done and self.fits(event):
+            self.done = True
+            self.act(event)
+
+
 def small_spec(**settings):
     given = {key.replace("__", "."): value for key, value in settings.items()}
     fixed = {k: v for k, v in SMALL.items() if f"space.{k}" not in given}

@@ -10,7 +10,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from raysearch.reporting.board_pictures import write_pictures
-from raysearch.reporting.pictures import Heard, draw_confusion, draw_heard
+from raysearch.reporting.drawing import Heard, draw_confusion, draw_heard
 from raysearch.run_folder import RunFolder
 from raysearch.training.predictions import Predictions
 

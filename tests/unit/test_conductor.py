@@ -4,6 +4,7 @@ import pytest
 from fake_slots import FakeSearch, small_spec
 from search_moments import journal
 
+from raysearch.config.stop_rule_table import STOP_RULES
 from raysearch.ledger import read
 from raysearch.spec import published_values
 
@@ -239,7 +240,7 @@ def test_refused_settings_are_refused_again_when_a_search_is_taken_up(tmp_path):
     assert resumed.outcome() == whole.outcome()
 
 
-@pytest.mark.parametrize("scheduler", ["asha", "median", "none"])
+@pytest.mark.parametrize("scheduler", STOP_RULES.built_in)
 @pytest.mark.parametrize("num_slots", [1, 3])
 def test_schedulers_and_slots(tmp_path, scheduler, num_slots):
     spec = small_spec(search__scheduler=scheduler, search__trials=9)

@@ -19,16 +19,19 @@ from raysearch.tuning.judge import Judge
 from raysearch.tuning.stop_rules import RuleSettings, StopRule, rule_class, stop_rule
 from raysearch.tuning.tolerance import ValidationNoise
 
+every_rule = pytest.mark.parametrize("kind", STOP_RULES.built_in)
+STOPS_NOBODY = {"none"}
+
 
 def rule(kind="asha", max_epochs=9, grace=1, factor=3):
     settings = RuleSettings(max_epochs=max_epochs, grace_epochs=grace, reduction_factor=factor)
     return stop_rule(kind, settings)
 
 
-def stopped_at(stop_rule, number, values):
-    """The epoch after which trial ``number`` is stopped, or ``None``."""
+def stopped_at(stop_rule, number, values, warmup=0):
+    """The epoch after which trial ``number`` is stopped or paused, or ``None``."""
     for epoch, value in enumerate(values, start=1):
-        if stop_rule.stops(number, epoch, value):
+        if stop_rule.stops(number, epoch, value, warmup=warmup):
             return epoch
     return None
 
@@ -84,25 +87,26 @@ def test_a_difference_within_the_tolerance_stops_nobody():
     assert stopped_at(asha, 11, [0.79] * 9) == 1
 
 
-@pytest.mark.parametrize("kind", ["asha", "median"])
+@every_rule
 def test_grace_epochs_are_given_to_all(kind):
-    asha = rule(kind, grace=4)
+    found = rule(kind, grace=4)
     for number in range(6):
-        assert stopped_at(asha, number, [0.5] * 9) is None
-        asha.record(number, 10, 0.5)
-    assert stopped_at(asha, 10, [0.0] * 9) == 4
+        assert stopped_at(found, number, [0.5] * 9) == (4 if found.promotion else None)
+        found.record(number, 10, 0.5)
+    assert stopped_at(found, 10, [0.0] * 9) == (None if kind in STOPS_NOBODY else 4)
     assert stopped_at(rule(kind, grace=9, max_epochs=2), 0, [0.0] * 2) is None
 
 
-@pytest.mark.parametrize("kind", ["asha", "median"])
+@every_rule
 def test_warm_up_does_not_count(kind):
-    asha = rule(kind, grace=2)
+    found = rule(kind, grace=2)
     for number in range(6):
         curve = [0.0] * number + [0.5] * 9  # as many epochs of warm-up as its number says
-        for epoch, value in enumerate(curve, start=1):
-            assert not asha.stops(number, epoch, value, warmup=number)
-        asha.record(number, len(curve) + 1, 0.5, warmup=number)
-    assert next(e for e in range(1, 10) if asha.stops(10, e, 0.0, warmup=3)) == 3 + 2
+        first = stopped_at(found, number, curve, warmup=number)
+        assert first == (number + 2 if found.promotion else None)
+        found.record(number, len(curve) + 1, 0.5, warmup=number)
+    first = stopped_at(found, 10, [0.0] * 9, warmup=3)
+    assert first == (None if kind in STOPS_NOBODY else 3 + 2)
 
 
 def test_the_first_rung_is_a_share_of_the_epochs_unless_it_is_given():
@@ -128,7 +132,7 @@ def test_no_scheduler_stops_nothing():
         assert stopped_at(none, number, [1 - number / 10] * 9) is None
 
 
-@pytest.mark.parametrize("kind", ["asha", "median", "none"])
+@every_rule
 def test_an_epoch_that_is_told_again_changes_nothing(kind):
     once, twice = rule(kind), rule(kind)
     for number in range(5):

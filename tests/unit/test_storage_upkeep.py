@@ -3,9 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
-import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,29 +10,20 @@ import pytest
 import soundfile
 from as_nobody import NOBODY, as_nobody
 from finished_run import finished_run
+from kept_storage import aged, feature_sets, found, over, published
 from rich.console import Console
 
 import raysearch
 from raysearch.__main__ import main
 from raysearch.cli.clear_storage import leftovers_table
 from raysearch.cli.tables import print_table
-from raysearch.evaluation.cross_corpus import Plan, score_matrix
 from raysearch.evaluation.final_model import load_final
 from raysearch.files import write_json
 from raysearch.ledger import Ledger
 from raysearch.run_lease import RunLease
-from raysearch.searching.bucket_upkeep import find_in_bucket, remove_from_bucket
 from raysearch.searching.storage_upkeep import find_leftovers, remove_leftovers
-from raysearch.storage.held_storage import held_storage
-from raysearch.storage.object_lease import ObjectLease
-from raysearch.storage.replica import open_storage, replica_of
-from raysearch.streaming.store import feature_source, feature_store
-from raysearch.streaming.wanted_features import WantedFeatures
+from raysearch.streaming.store import feature_store
 from raysearch.training import checkpoint
-from raysearch.tuning.tuner import Watcher
-
-OLD = time.time() - 7200
-SILENT = Watcher(lambda line: None, lambda what, done, total: None)
 
 
 @pytest.fixture(scope="module")
@@ -51,39 +39,6 @@ def run(made, tmp_path):
     run = raysearch.Run(tmp_path / "results" / "run").files
     over(run)
     return run
-
-
-def over(run, outcome="finished"):
-    write_json(run.info_file, {"sessions": [{"started": 1.0, "ended": 2.0, "outcome": outcome}]})
-
-
-def published(folder):
-    checkpoint.publish(folder, lambda stage: (stage / "best.safetensors").write_bytes(b"x" * 5000))
-    return folder
-
-
-def aged(path):
-    for one in (path, *path.rglob("*")) if path.is_dir() else (path,):
-        os.utime(one, (OLD, OLD))
-    return path
-
-
-def feature_sets(storage, spec):
-    """A set that the run asks for, and one that nobody does."""
-    store = feature_store(storage)
-    stream, config, _ = WantedFeatures.of_search(spec).streams()[0]
-    used = Path(feature_source(store, spec.corpus.name, stream, config).folder)
-    other = config.model_copy(update={"hop_ms": 12.0})
-    unused = Path(feature_source(store, spec.corpus.name, stream, other).folder)
-    for folder in (used, unused):
-        folder.mkdir(parents=True)
-        (folder / "manifest.json").write_text("{}")
-        aged(folder)
-    return used, unused
-
-
-def found(storage):
-    return {one.path: one.kind for one in find_leftovers(storage).found}
 
 
 def test_what_nothing_reads_is_named_and_removed_when_told(run, made, capsys):
@@ -203,17 +158,6 @@ def test_a_path_that_settings_name_stays(run):
     assert found(run.root.parent) == {}
 
 
-def test_settings_that_say_nothing_keep_all_feature_sets(run, capsys):
-    feature_sets(run.root.parent, run.spec())
-    other = run.root.parent / "other"
-    other.mkdir()
-    (other / "spec.yaml").write_text("model:\n  name: no_such_model\n")
-    assert main(["gc", str(run.root.parent)]) == 0
-    told = capsys.readouterr().out
-    assert "feature sets: stays as it is" in told
-    assert "no_such_model" in told
-
-
 def test_nothing_outside_the_storage_is_touched(run, tmp_path):
     outside = published(tmp_path / "elsewhere/epoch-0002-attempt-1")
     (run.root / "checkpoints/0008").symlink_to(outside.parent, target_is_directory=True)
@@ -251,119 +195,6 @@ def test_what_a_linked_run_names_stays(run, tmp_path):
     assert found(run.root.parent) == {}
 
 
-def another_set(storage, spec, hop_ms):
-    stream, config, _ = WantedFeatures.of_search(spec).streams()[0]
-    other = config.model_copy(update={"hop_ms": hop_ms})
-    folder = Path(feature_source(feature_store(storage), spec.corpus.name, stream, other).folder)
-    folder.mkdir()
-    (folder / "manifest.json").write_text("{}")
-    return aged(folder)
-
-
-def when_the_first_goes(monkeypatch, act):
-    """Call ``act`` once, while the first of several folders is being removed."""
-    rmtree, calls = shutil.rmtree, []
-
-    def removing(path, *arguments, **options):
-        if ".features/" in str(path) and not calls:
-            calls.append(act())
-        rmtree(path, *arguments, **options)
-
-    monkeypatch.setattr(shutil, "rmtree", removing)
-    return calls
-
-
-def test_a_search_that_starts_meanwhile_keeps_its_sets(run, monkeypatch):
-    storage = run.root.parent
-    used, _ = feature_sets(storage, run.spec())
-    another_set(storage, run.spec(), 14.0)
-    leases = when_the_first_goes(monkeypatch, lambda: RunLease.acquire(storage / "new"))
-    removed = remove_leftovers(storage)
-    assert len(removed.found) == 1
-    assert removed.notes == ["feature sets: stays as it is: a process holds new"]
-    assert len({used, *feature_store(storage).iterdir()}) == 2
-    leases[0].release()
-
-
-def test_a_run_that_has_ended_meanwhile_keeps_its_sets(run, monkeypatch):
-    storage = run.root.parent
-    hops = {12.0: feature_sets(storage, run.spec())[1]}
-    hops[14.0] = another_set(storage, run.spec(), 14.0)
-    first, second = sorted(hops, key=hops.__getitem__)
-
-    def search():
-        settings = run.spec_file.read_text().replace("hop_ms: 20.0", f"hop_ms: {second}")
-        (storage / "new").mkdir()
-        (storage / "new/spec.yaml").write_text(settings)
-
-    when_the_first_goes(monkeypatch, search)
-    assert [one.path for one in remove_leftovers(storage).found] == [hops[first]]
-    assert (hops[first].is_dir(), hops[second].is_dir()) == (False, True)
-
-
-def test_a_set_that_is_taken_up_as_its_name_goes_gets_it_back(run, monkeypatch):
-    storage = run.root.parent
-    _, unused = feature_sets(storage, run.spec())
-    rename, leases = Path.rename, []
-
-    def renaming(path, target):
-        if path == unused:
-            leases.append(RunLease.acquire(storage / "new"))
-        return rename(path, target)
-
-    monkeypatch.setattr(Path, "rename", renaming)
-    removed = remove_leftovers(storage)
-    assert (removed.found, len(removed.notes), unused.is_dir()) == ([], 1, True)
-    assert (unused / "manifest.json").read_text() == "{}"
-    leases[0].release()
-
-
-def test_a_storage_that_is_held_keeps_its_sets(run):
-    storage = run.root.parent
-    _, unused = feature_sets(storage, run.spec())
-    with held_storage(storage), held_storage(storage):
-        for mark in storage.glob(".features-in-use.*"):
-            aged(mark)
-        leftovers = remove_leftovers(storage)
-        assert leftovers.found == []
-        assert "feature sets: stays as it is: a process holds .features-in-use" in str(leftovers)
-    assert not list(storage.glob(".features-in-use.*"))
-    assert found(storage) == {unused: "feature set"}
-
-
-def test_a_mark_of_a_killed_process_holds_nothing_and_goes(run):
-    storage = run.root.parent
-    _, unused = feature_sets(storage, run.spec())
-    code = (
-        "import os, sys, pathlib; from raysearch.storage.held_storage import held_storage\n"
-        "with held_storage(pathlib.Path(sys.argv[1])): os._exit(0)"
-    )
-    subprocess.run([sys.executable, "-c", code, str(storage)], check=True)
-    (mark,) = storage.glob(".features-in-use.*")
-    assert found(storage) == {unused: "feature set"}
-    aged(mark)
-    assert found(storage) == {unused: "feature set", mark: "temporary"}
-
-
-class _Asking:
-    """Stands for a winner: asks, as it gets its features, whether any may go."""
-
-    def __init__(self):
-        self.told = []
-
-    def prepared(self, storage):
-        self.told.append(find_leftovers(storage).found)
-
-
-def test_sets_stay_while_winners_are_scored_across(run):
-    storage, arm = run.root.parent, _Asking()
-    feature_sets(storage, run.spec())
-    assert score_matrix(Plan({"demo": arm}, {"demo": {}}, {}), storage, SILENT) == {
-        "demo": {"demo": {}}
-    }
-    assert arm.told == [[]]
-
-
 def test_what_may_not_be_read_keeps_the_sets_and_hides_nothing_else(made):
     with TemporaryDirectory() as top:
         Path(top).chmod(0o755)
@@ -399,79 +230,6 @@ def test_mistakes_are_one_line(tmp_path, capsys):
     assert "a run, not the storage that it is in" in capsys.readouterr().err
     assert main(["gc", "s4://bucket/results"]) == 2
     assert "no storage: give a folder" in capsys.readouterr().err
-
-
-@pytest.fixture
-def kept(bucket, run, tmp_path, monkeypatch):
-    """A bucket with the run's settings, a set that it asks for and one that nobody does."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("raysearch.searching.bucket_upkeep.QUIET_S", 0)
-    root = open_storage(f"{bucket}/{tmp_path.name}")
-    replica = replica_of(root)
-    replica.objects.write("run/spec.yaml", run.spec_file)
-    for folder in feature_sets(root, run.spec()):
-        (folder / "part-1.parquet").write_bytes(b"x" * 1000)
-        replica.send(sorted(folder.iterdir()))
-    return replica
-
-
-def test_of_a_bucket_the_sets_go_that_no_run_asks_for(kept, capsys):
-    place = kept.objects.url
-    before = kept.objects.keys("")
-    assert main(["gc", place, "--json"]) == 0
-    (found,) = json.loads(capsys.readouterr().out)["found"]
-    name = found["path"].removeprefix(f"{place}/")
-    assert (found["kind"], found["bytes"]) == ("feature set", 1002)
-    assert kept.objects.keys("") == before
-    assert main(["gc", place, "--remove"]) == 0
-    assert capsys.readouterr().out.endswith("1002 B removed\n")
-    assert kept.objects.keys("") == [key for key in before if not key.startswith(f"{name}/")]
-    assert not kept.path(name).exists()
-    assert len(list(feature_store(kept.root).iterdir())) == 1
-    assert main(["gc", place]) == 0
-    assert capsys.readouterr().out == f"{place}: nothing can go\n"
-
-
-def test_a_bucket_that_is_worked_in_keeps_all(kept):
-    with ObjectLease.acquire(kept.objects, "run"):
-        leftovers = remove_from_bucket(kept)
-    assert leftovers.found == []
-    assert leftovers.notes == ["feature sets: stay as they are: a process holds run"]
-    kept.objects.write("other/spec.yaml", b"model: {name: no_such_model}\n")
-    leftovers = remove_from_bucket(kept)
-    assert leftovers.found == []
-    assert "no_such_model" in leftovers.notes[0]
-
-
-def test_a_search_that_starts_in_a_bucket_meanwhile_keeps_its_sets(kept, run, monkeypatch):
-    folder = another_set(kept.root, run.spec(), 14.0)
-    kept.send(sorted(folder.iterdir()))
-    assert len(find_in_bucket(kept).found) == 2
-    leases = when_the_first_goes(monkeypatch, lambda: ObjectLease.acquire(kept.objects, "new"))
-    removed = remove_from_bucket(kept)
-    assert len(removed.found) == 1
-    assert removed.notes == ["feature sets: stay as they are: a process holds new"]
-    assert len({key.split("/")[1] for key in kept.objects.keys(".features")}) == 2
-    leases[0].release()
-
-
-def test_a_bucket_that_is_held_keeps_its_sets(kept):
-    before = kept.objects.keys("")
-    with held_storage(kept.root):
-        leftovers = remove_from_bucket(kept)
-    assert leftovers.found == []
-    assert "a process holds .features-in-use" in leftovers.notes[0]
-    assert kept.objects.keys("") == before
-    assert len(find_in_bucket(kept).found) == 1
-
-
-def test_the_systems_of_a_race_in_a_bucket_ask_for_theirs(kept):
-    kept.objects.write("race/race.json", b"{}")
-    settings = (
-        kept.objects.read("run/spec.yaml").data.decode().replace("hop_ms: 20.0", "hop_ms: 12.0")
-    )
-    kept.objects.write("race/cnn/spec.yaml", settings.encode())
-    assert find_in_bucket(kept).found == []
 
 
 def test_the_listing_as_json(run, capsys):

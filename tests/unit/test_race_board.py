@@ -6,12 +6,12 @@ import pytest
 from protocol_corpora import regular
 
 from raysearch.errors import TrialError
-from raysearch.evaluation.evaluate import _race_notes
+from raysearch.evaluation.evaluation_notes import race_notes
 from raysearch.ledger import Event
 from raysearch.protocols.audit import audit
 from raysearch.protocols.protocol_section import ProtocolConfig
 from raysearch.protocols.splits import inner_splits
-from raysearch.race.outcome import outcome, statements, write_board
+from raysearch.race.board import board_of, statements, write_board
 from raysearch.race.race_record import Place, RaceFolder, RaceState, Round, Turn
 from raysearch.race.standings import Seen, gap, whole_trial
 from raysearch.run_folder import RACE, RunFolder
@@ -66,7 +66,7 @@ def state(*systems, **fields):
 
 def said(audited, *seen, **fields):
     specs = {one.system: SearchSpec.load("cnn") for one in seen}
-    found = outcome(state(*specs, **fields), {one.system: one for one in seen}, specs, audited)
+    found = board_of(state(*specs, **fields), {one.system: one for one in seen}, specs, audited)
     return found, statements(found)
 
 
@@ -174,9 +174,9 @@ def test_who_stays_after_a_second_chance_did_not_leave(audited):
 def test_a_winner_was_chosen_on_speakers_that_its_other_folds_test(tmp_path):
     run = RunFolder(tmp_path / "race" / "cnn")
     run.root.mkdir(parents=True)
-    assert _race_notes(run, "nested") == []
+    assert race_notes(run, "nested") == []
     (run.root.parent / RACE).write_text("{}")
-    (note,) = _race_notes(run, "nested")
+    (note,) = race_notes(run, "nested")
     assert note == "the system saw these speakers: it won a race on one fold"
-    assert _race_notes(run, "reuse-settings") == [note]
-    assert _race_notes(run, "fold") == []
+    assert race_notes(run, "reuse-settings") == [note]
+    assert race_notes(run, "fold") == []

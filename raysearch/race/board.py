@@ -1,4 +1,4 @@
-"""What a race found, and what may be said of it: one row a system."""
+"""The leaderboard of a race, one row a system, and what may be said of it."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ from raysearch.streaming.preparation import AuditedSplit
 from raysearch.training.transductive import NOTE, is_transductive, mark
 from raysearch.tuning.tolerance import ValidationNoise
 
-__all__ = ["COLUMNS", "Outcome", "Row", "outcome", "points", "statements", "write_board"]
+__all__ = ["COLUMNS", "Board", "Row", "board_of", "points", "statements", "write_board"]
 
 COLUMNS = (
     *("system", "verdict", "value", "behind", "error", *listed_metrics()),
@@ -47,7 +47,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Board:
     """What a race has found: all its systems, the best first.
 
     Attributes:
@@ -84,12 +84,12 @@ class Outcome:
         return name + mark(self.transductive)
 
 
-def outcome(
+def board_of(
     state: RaceState,
     seen: Mapping[str, Seen],
     specs: Mapping[str, SearchSpec],
     audited: AuditedSplit,
-) -> Outcome:
+) -> Board:
     """Compare what the systems have found so far, each with the best.
 
     Args:
@@ -122,7 +122,7 @@ def outcome(
         )
     inner = (audited.split, *audited.inner)
     noise = ValidationNoise.of(inner)
-    return Outcome(
+    return Board(
         rows,
         objective,
         None if best.value is None else noise.of_value(best.value, objective),
@@ -139,7 +139,7 @@ def points(objective: str, value: float) -> str:
     return metric_of(objective).difference(value)
 
 
-def statements(found: Outcome) -> list[str]:
+def statements(found: Board) -> list[str]:
     """Write what may be said of a race, a sentence a line."""
     best = found.rows[0]
     lines = []
@@ -167,15 +167,15 @@ def statements(found: Outcome) -> list[str]:
     return lines
 
 
-def _those(found: Outcome, said: Verdict) -> list[Row]:
+def _those(found: Board, said: Verdict) -> list[Row]:
     return [row for row in found.rows if row.verdict == said]
 
 
-def _listed(found: Outcome, rows: Sequence[Row]) -> str:
+def _listed(found: Board, rows: Sequence[Row]) -> str:
     return ", ".join(f"{row.system} ({_distance(found, row)}, {_count(row)})" for row in rows)
 
 
-def _distance(found: Outcome, row: Row) -> str:
+def _distance(found: Board, row: Row) -> str:
     assert row.gap is not None
     behind, error = (points(found.objective, abs(x)) for x in (row.gap.behind, row.gap.error))
     sign = "-" if row.gap.behind >= 0 else "+"
@@ -207,7 +207,7 @@ def _why_none(row: Row) -> str:
     return "its share of the budget ended before its first epoch"
 
 
-def write_board(folder: RaceFolder, found: Outcome) -> None:
+def write_board(folder: RaceFolder, found: Board) -> None:
     """Replace ``leaderboard.csv`` and ``leaderboard.md`` of the race."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
@@ -217,7 +217,7 @@ def write_board(folder: RaceFolder, found: Outcome) -> None:
     write_text(folder.root / "leaderboard.md", _markdown(folder.root.name, found))
 
 
-def _columns(found: Outcome, row: Row) -> dict[str, object]:
+def _columns(found: Board, row: Row) -> dict[str, object]:
     best, metrics = row.seen.best, _metrics(row)
     return {
         "system": row.system,
@@ -236,7 +236,7 @@ def _columns(found: Outcome, row: Row) -> dict[str, object]:
     }
 
 
-def _markdown(name: str, found: Outcome) -> str:
+def _markdown(name: str, found: Board) -> str:
     head = ["system", "verdict", found.metric, "behind it", "val WA", "val F1"]
     head += ["trials", "epochs", "core min", "params", "left after round", "best trial"]
     lines = [f"# {cell(name)}: which system is best for these data", ""]
