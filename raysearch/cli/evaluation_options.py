@@ -20,6 +20,7 @@ from raysearch.cli.options import (
 from raysearch.config.base import build
 from raysearch.corpora.corpus_table import CorpusConfig
 from raysearch.errors import UserError
+from raysearch.features.disturbance_table import KINDS, kinds_named
 from raysearch.run_folder import RunFolder
 
 __all__ = [
@@ -49,7 +50,7 @@ class EvaluateOptions:
         nested: whether the search is repeated inside each outer fold.
         reuse_settings: whether the winner's settings are trained in the other folds.
         paper: whether it is scored under the paper's own split, too.
-        noise: whether it is scored in rising noise, too.
+        noise: the kinds of noise that it is scored under, too.
         storage: where features are kept.
         address: of a running Ray cluster, if there is one.
     """
@@ -58,7 +59,7 @@ class EvaluateOptions:
     nested: bool
     reuse_settings: bool
     paper: bool
-    noise: bool
+    noise: Sequence[str]
     storage: Path
     address: str | None
 
@@ -85,8 +86,11 @@ class EvaluateOptions:
         )
         parser.add_argument(
             "--noise",
-            action="store_true",
-            help="score the fold's test rows in rising noise, too",
+            nargs="?",
+            const="all",
+            metavar="KINDS",
+            help=f"score the fold's test rows under noise, too: {','.join(KINDS)}, or some of"
+            " these (default: all); write it behind RUN",
         )
         _add_features(parser)
         add_cluster(parser)
@@ -100,7 +104,7 @@ class EvaluateOptions:
             nested=arguments.nested,
             reuse_settings=arguments.reuse_settings,
             paper=arguments.protocol is not None,
-            noise=arguments.noise,
+            noise=kinds_named(arguments.noise) if arguments.noise else (),
             storage=arguments.storage or run.storage,
             address=arguments.address,
         )

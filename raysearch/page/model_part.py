@@ -16,12 +16,12 @@ from raysearch.evaluation.figures import (
     Ablations,
     EvaluationFigures,
     Mode,
-    NoiseSweep,
     PartFigures,
 )
 from raysearch.evaluation.probability_columns import known_emotions, probabilities
 from raysearch.evaluation.scores import ua_by
 from raysearch.evaluation.stored_evaluations import predictions_file, stored_evaluations
+from raysearch.evaluation.stored_noise import stored_noise
 from raysearch.run_folder import RunFolder
 
 __all__ = ["Evaluated", "Mistake", "ModelPart", "NoisePoint", "Variant", "model_part"]
@@ -65,9 +65,10 @@ class Evaluated:
 
 @dataclass(frozen=True, slots=True)
 class NoisePoint:
-    """The figures at one SNR in dB; None is without noise."""
+    """The figures under one kind of noise at one level; ``clean`` is without any."""
 
-    snr_db: int | None
+    kind: str
+    level: str
     ua: float
     interval: list[float] | None
 
@@ -112,7 +113,7 @@ def model_part(run: RunFolder, made_of: str | None, reason: str) -> ModelPart:
         made_of=made_of,
         reason=reason,
         evaluations=evaluations,
-        noise=_noise(run.root / "noise.json"),
+        noise=_noise(run),
         ablations=_ablations(run.root / "ablations.json"),
         parts=first.get("parts", {}) if first else {},
     )
@@ -154,13 +155,11 @@ def _mistakes(table: pa.Table) -> list[Mistake]:
     return sorted(wrong, key=lambda one: (-one.confidence, one.utterance))[:NUM_MISTAKES]
 
 
-def _noise(path: Path) -> list[NoisePoint]:
-    if not path.is_file():
-        return []
-    sweep = cast("NoiseSweep", _read(path))
+def _noise(run: RunFolder) -> list[NoisePoint]:
+    sweep = stored_noise(run)
     return [
-        NoisePoint(level["snr_db"], level["ua"]["mean"], level["ua"]["interval"])
-        for level in sweep["levels"]
+        NoisePoint(level["kind"], level["level"], level["ua"]["mean"], level["ua"]["interval"])
+        for level in (sweep["levels"] if sweep else [])
     ]
 
 

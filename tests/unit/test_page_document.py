@@ -204,7 +204,7 @@ def test_splits_of_an_earlier_version_have_no_emotions(tmp_path):
         ("splits.csv", "a,b\n1,2\n", "splits.csv: not the splits of a run"),
         ("data.json", "{", "data.json: not JSON"),
         ("evaluation.json", "[]", "evaluation.json: not an evaluation"),
-        ("noise.json", "{", "noise.json: not JSON"),
+        ("noise.json", "{", "noise.json: not a sweep"),
         ("predictions-fold.parquet", "none", "predictions-fold.parquet: cannot be read"),
     ],
 )
