@@ -5,16 +5,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from raysearch.corpora.utterance import Utterance
 from raysearch.evaluation.arm import Arm
+from raysearch.evaluation.disturbed_rows import predict_disturbed, why_not
 from raysearch.evaluation.evaluate import final_arm_on
 from raysearch.evaluation.figures import Figures, NoiseLevel, NoiseSweep, Where
-from raysearch.evaluation.predict import predict_arm
 from raysearch.evaluation.run_splits import RunSplits
 from raysearch.evaluation.scores import score
 from raysearch.evaluation.stored_noise import CLEAN, missing_levels, store_noise, stored_noise
 from raysearch.evaluation.transductive_notes import transductive_notes
-from raysearch.features.babble import marked, training_talkers
 from raysearch.features.disturbance_table import KINDS, Level, levels_of
 from raysearch.run_folder import RunFolder
 from raysearch.training.transductive import is_transductive
@@ -55,15 +53,14 @@ def noise_sweep(
     arm.check_weights()
     arm = arm.prepared(storage)
     found = _started(run, arm)
-    talkers = _talkers(arm)
     for level in (None, *missing_levels(found, kinds)):
         if level is None and found["levels"]:
             continue
-        if level and (why := _why_not(level, talkers)):
+        if level and (why := why_not(arm, level)):
             found.setdefault("left_out", {})[level.in_words] = why
             watcher.say(f"left out: {level.in_words}: {why}")
         else:
-            found["levels"].append(_scored(arm, storage, watcher, level, talkers))
+            found["levels"].append(_scored(arm, storage, watcher, level))
             if level:
                 found.get("left_out", {}).pop(level.in_words, None)
             watcher.say(f"scored {level.in_words if level else 'without noise'}")
@@ -80,28 +77,8 @@ def _started(run: RunFolder, arm: Arm) -> NoiseSweep:
     return stored
 
 
-def _talkers(arm: Arm) -> tuple[Utterance, ...]:
-    """The training rows that babble is mixed from: usable ones, and none of a test speaker."""
-    assert arm.bank is not None
-    usable, split = set(arm.bank.all_rows.train.keys), arm.audited.split
-    return training_talkers([row for row in split.train if row.content_hash in usable], split.test)
-
-
-def _why_not(level: Level, talkers: Sequence[Utterance]) -> str | None:
-    """Why nothing can be scored at ``level``; None if it can."""
-    if KINDS[level.kind].mixes_others and not talkers:
-        return "every training speaker is a test speaker, too"
-    return level.lacking
-
-
-def _scored(
-    arm: Arm, storage: Path, watcher: Watcher, level: Level | None, talkers: Sequence[Utterance]
-) -> NoiseLevel:
-    cell = level.cell if level else ""
-    others: Sequence[Utterance] = ()
-    if level and KINDS[level.kind].mixes_others:
-        cell, others = marked(cell, talkers), talkers
-    table, unusable = predict_arm(arm, storage, watcher.progress, cell=cell, talkers=others)
+def _scored(arm: Arm, storage: Path, watcher: Watcher, level: Level | None) -> NoiseLevel:
+    table, unusable = predict_disturbed(arm, storage, level, watcher.progress)
     kind, shown = (level.kind, level.shown) if level else (CLEAN, "")
     figures = _figures(arm, table)
     return {**figures, "kind": kind, "level": shown, "num_unusable": len(unusable)}
