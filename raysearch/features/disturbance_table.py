@@ -73,7 +73,7 @@ KINDS = {
         {
             "opus-24": "Opus, 24 kbit/s",
             "opus-8": "Opus, 8 kbit/s",
-            "vorbis": "Ogg Vorbis, lowest quality",
+            "vorbis": "Vorbis, near 30 kbit/s",
             "mp3": "MP3, near 24 kbit/s",
             "a-law": "A-law, 8 kHz",
             "mu-law": "mu-law, 8 kHz",
@@ -84,7 +84,7 @@ KINDS = {
     ),
     "telephone": Kind(
         "telephone",
-        {"mu-law": "300-3400 Hz, 8 kHz, mu-law"},
+        {"mu-law": "300-3400 Hz, mu-law"},
         "raysearch.features.codecs:by_telephone",
         lacking="raysearch.features.codecs:lacking_codec",
     ),

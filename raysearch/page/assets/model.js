@@ -78,7 +78,7 @@ function noiseFigure(run) {
   const name = (one) => `${one.kind} ${one.level}`.trim(), kinds = [...new Set(rows.map((one) => one.kind))];
   const clean = rows.find((one) => one.kind === "clean");
   return figure("noise", "Under noise", rows.map((one) => `${name(one)}: ${percent(one.ua)}`).join("; "), () => ({
-    xAxis: valueAxis("", true, { min: 0, max: 1, scale: false }), yAxis: { type: "category", inverse: true, data: rows.map(name), axisLabel: { interval: 0, width: labelWidth(190), overflow: "truncate" } },
+    xAxis: valueAxis("", true, { min: 0, max: 1, scale: false }), yAxis: { type: "category", inverse: true, data: rows.map(name), axisLabel: { interval: 0, width: labelWidth(215), overflow: "truncate" } },
     tooltip: { formatter: (item) => { const one = rows[item.dataIndex]; return one ? `${safe(name(one))}: <b>${percent(one.ua)}</b>${one.interval ? ` [${percent(one.interval[0])}, ${percent(one.interval[1])}]` : ""}` : ""; } },
     series: [{ type: "bar", barMaxWidth: 16, data: rows.map((one) => ({ value: one.ua, itemStyle: { color: colour(kinds.indexOf(one.kind)) } })),
       label: { show: true, position: "insideLeft", formatter: (item) => percent(item.value, 0) },
