@@ -32,6 +32,14 @@ __all__ = [
 ]
 
 
+def _noise_kinds(text: str) -> tuple[str, ...]:
+    # While arguments are read: a run behind --noise would be missed before it could be explained.
+    try:
+        return kinds_named(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _add_features(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--storage",
@@ -87,7 +95,9 @@ class EvaluateOptions:
         parser.add_argument(
             "--noise",
             nargs="?",
-            const="all",
+            type=_noise_kinds,
+            const=tuple(KINDS),
+            default=(),
             metavar="KINDS",
             help=f"score the fold's test rows under noise, too: {','.join(KINDS)}, or some of"
             " these (default: all); write it behind RUN",
@@ -104,7 +114,7 @@ class EvaluateOptions:
             nested=arguments.nested,
             reuse_settings=arguments.reuse_settings,
             paper=arguments.protocol is not None,
-            noise=kinds_named(arguments.noise) if arguments.noise else (),
+            noise=arguments.noise,
             storage=arguments.storage or run.storage,
             address=arguments.address,
         )

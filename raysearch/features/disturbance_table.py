@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from raysearch.config.base import did_you_mean
 from raysearch.config.name_table import Table
 from raysearch.errors import UserError
 
@@ -139,8 +138,8 @@ def kinds_named(text: str) -> tuple[str, ...]:
     for word in words:
         if word != "all" and word not in KINDS:
             raise UserError(
-                f"{word!r} is no kind of noise{did_you_mean(word, list(KINDS))}: write all, or some"
-                f" of {','.join(KINDS)}; a run is named before --noise"
+                f"{word!r} is no kind of noise: write RUN --noise, or RUN --noise with some of"
+                f" {','.join(KINDS)}"
             )
     return tuple(name for name in KINDS if name in words or "all" in words)
 
