@@ -12,14 +12,15 @@ from raysearch.evaluation.figures import (
     EvaluationFigures,
     Figures,
     Mode,
-    NoiseLevel,
+    NoiseSweep,
     mean_of_part,
     of_metric,
 )
 from raysearch.evaluation.final_model import load_final
-from raysearch.evaluation.noise import noise_sweep, stored_noise
+from raysearch.evaluation.noise import noise_sweep
 from raysearch.evaluation.run_splits import RunSplits
 from raysearch.evaluation.stored_evaluations import evaluation_file, stored_evaluations
+from raysearch.evaluation.stored_noise import missing_levels, noise_rows, stored_noise
 from raysearch.ray_cluster.session import cluster_session
 from raysearch.reporting.tested_card import write_tested_card
 from raysearch.searching.other_folds import search_other_folds
@@ -37,14 +38,14 @@ def evaluate_run(options: EvaluateOptions) -> int:
     run, console = options.run, plain_console()
     modes = _modes(options)
     missing = [mode for mode in modes if mode not in stored_evaluations(run)]
-    if missing or (options.noise and not stored_noise(run)):
+    if missing or missing_levels(stored_noise(run), options.noise):
         _evaluate(options, missing, console)
     else:
         console.print("evaluated before; the stored figures:", highlight=False)
     for mode in modes:
         _show(console, stored_evaluations(run)[mode])
     if options.noise and (found := stored_noise(run)):
-        _show_noise(console, found["levels"])
+        _show_noise(console, found)
     console.print(
         f"written to {display_path(evaluation_file(run))}",
         highlight=False,
@@ -86,7 +87,7 @@ def _evaluate(options: EvaluateOptions, modes: Sequence[Mode], console: Console)
                 splits=splits,
             )
         if options.noise:
-            noise_sweep(run, storage, watcher, splits)
+            noise_sweep(run, storage, watcher, splits, kinds=options.noise)
         final = load_final(run)
         write_tested_card(run, stored_evaluations(run), final.winner if final else None)
 
@@ -144,14 +145,15 @@ def _show_parts(console: Console, figures: EvaluationFigures) -> None:
     console.print(table)
 
 
-def _show_noise(console: Console, levels: list[NoiseLevel]) -> None:
-    title = f"white noise{mark(levels[0].get('transductive', False))}"
-    labels = [metric.label for metric in confusion_metrics().values()]
-    table = Table("SNR", *labels, title=title, title_justify="left", box=None)
-    for level in levels:
-        values = [f"{100 * of_metric(level, key)['mean']:.1f}%" for key in confusion_metrics()]
-        table.add_row("clean" if level["snr_db"] is None else f"{level['snr_db']} dB", *values)
+def _show_noise(console: Console, found: NoiseSweep) -> None:
+    header, *rows = noise_rows(found["levels"])
+    title = f"under noise{mark(found['levels'][0].get('transductive', False))}"
+    table = Table(*header, title=title, title_justify="left", box=None)
+    for row in rows:
+        table.add_row(*row)
     console.print(table)
+    for name, why in found.get("left_out", {}).items():
+        console.print(f"  left out: {name}: {why}", highlight=False, soft_wrap=True)
 
 
 def _show_confusion(console: Console, figures: Figures) -> None:

@@ -17,6 +17,7 @@ from raysearch.cli.options import (
 from raysearch.config.base import build
 from raysearch.corpora.corpus_table import CorpusConfig
 from raysearch.errors import UserError
+from raysearch.features.disturbance_table import KINDS, kinds_named
 from raysearch.run_folder import RunFolder
 
 __all__ = [
@@ -49,6 +50,14 @@ CROSS_CORPUS_EXAMPLES = """examples:
 """
 
 
+def _noise_kinds(text: str) -> tuple[str, ...]:
+    # While arguments are read: a run behind --noise would be missed before it could be explained.
+    try:
+        return kinds_named(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _add_features(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--storage",
@@ -67,7 +76,7 @@ class EvaluateOptions:
         nested: whether the search is repeated inside each outer fold.
         reuse_settings: whether the winner's settings are trained in the other folds.
         paper: whether it is scored under the paper's own split, too.
-        noise: whether it is scored in rising noise, too.
+        noise: the kinds of noise that it is scored under, too.
         storage: where features are kept.
         address: of a running Ray cluster, if there is one.
     """
@@ -76,7 +85,7 @@ class EvaluateOptions:
     nested: bool
     reuse_settings: bool
     paper: bool
-    noise: bool
+    noise: Sequence[str]
     storage: Path
     address: str | None
 
@@ -104,8 +113,13 @@ class EvaluateOptions:
         )
         parser.add_argument(
             "--noise",
-            action="store_true",
-            help="score the fold's test rows in rising noise, too",
+            nargs="?",
+            type=_noise_kinds,
+            const=tuple(KINDS),
+            default=(),
+            metavar="KINDS",
+            help=f"score the fold's test rows under noise, too: {','.join(KINDS)}, or some of"
+            " these (default: all); write it behind RUN",
         )
         _add_features(parser)
         add_cluster(parser)

@@ -113,17 +113,22 @@ class EvaluationFigures(Figures, Calibrated):
 
 
 class NoiseLevel(Figures):
-    """The figures at one SNR in dB; None is without noise."""
+    """The figures under one kind of noise at one level, as tables say it; without any, ``clean``.
 
-    snr_db: int | None
+    Earlier versions wrote ``snr_db`` in place of both: they had white noise alone.
+    """
+
+    kind: str
+    level: str
     num_unusable: int
 
 
 class NoiseSweep(TypedDict):
-    """``noise.json``: of one winner, the figures at each level."""
+    """``noise.json``: of one winner, the figures at each level, and why some are left out."""
 
     trial: str
     levels: list[NoiseLevel]
+    left_out: NotRequired[dict[str, str]]
 
 
 class ComparedFigures(TypedDict):

@@ -1,70 +1,94 @@
-"""How a finished search's weights bear noise: the test rows again at falling SNRs."""
+"""How a finished search's weights bear noise: the test rows again, disturbed."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 import pyarrow as pa
 
 from raysearch.evaluation.arm import Arm
+from raysearch.evaluation.disturbed_rows import predict_disturbed, why_not
 from raysearch.evaluation.evaluate import final_arm_on
 from raysearch.evaluation.figures import Figures, NoiseLevel, NoiseSweep, Where
-from raysearch.evaluation.predict import predict_arm
 from raysearch.evaluation.run_splits import RunSplits
 from raysearch.evaluation.scores import score
+from raysearch.evaluation.stored_noise import CLEAN, missing_levels, store_noise, stored_noise
 from raysearch.evaluation.transductive_notes import transductive_notes
-from raysearch.files import write_json
+from raysearch.features.disturbance_table import KINDS, Level, levels_of
 from raysearch.run_folder import RunFolder
-from raysearch.training.checkpoint import load_json
 from raysearch.training.transductive import is_transductive
 from raysearch.tuning.tuner import Watcher
 
-__all__ = ["SNRS_DB", "noise_sweep", "stored_noise"]
-
-SNRS_DB = (20, 10, 5, 0)
-
-
-def stored_noise(run: RunFolder) -> NoiseSweep | None:
-    """Read what an earlier sweep over noise levels found; None if there was none."""
-    path = run.root / "noise.json"
-    return cast("NoiseSweep", load_json(path)) if path.exists() else None
+__all__ = ["noise_sweep"]
 
 
 def noise_sweep(
-    run: RunFolder, storage: Path, watcher: Watcher, splits: RunSplits | None = None
+    run: RunFolder,
+    storage: Path,
+    watcher: Watcher,
+    splits: RunSplits | None = None,
+    *,
+    kinds: Sequence[str] = tuple(KINDS),
 ) -> NoiseSweep:
-    """Score every seed's weights on clean and on noisy test rows; nothing is retrained.
+    """Score every seed's weights on clean and on disturbed test rows; nothing is retrained.
 
-    The noise is white, at each SNR the same for every system: seeded by the recording. By speaker,
-    the noisy recordings normalise themselves: clean ones would not be at hand.
+    What is drawn is seeded by the recording, so that it is the same for every system. By speaker,
+    the noisy recordings normalise themselves: clean ones would not be at hand. What was scored
+    before is kept, so that an interrupted sweep goes on and a kind can be added later.
 
     Args:
         run: evaluated on its fold before, so that each seed has its weights.
         storage: where features are kept.
         watcher: who is told.
         splits: those of the run, from a caller who has read its corpus already.
+        kinds: of noise.
 
     Returns:
-        ``levels``: for each SNR in dB (None is clean) the figures of ``score``.
+        ``levels``: for each kind and level, and without noise, the figures of ``score``.
 
     Raises:
-        UserError: a seed's weights are not there.
+        UserError: a seed's weights are not there, or the stored figures are damaged.
     """
     spec, splits = run.spec(), splits or RunSplits(run, storage)
     arm = final_arm_on(run, spec, splits.of(spec))
     arm.check_weights()
     arm = arm.prepared(storage)
-    levels: list[NoiseLevel] = []
-    for snr_db in (None, *SNRS_DB):
-        table, unusable = predict_arm(arm, storage, watcher.progress, cell=_cell(snr_db))
-        levels.append({"snr_db": snr_db, **_figures(arm, table), "num_unusable": len(unusable)})
-        watcher.say(f"scored at {'no noise' if snr_db is None else f'{snr_db} dB'}")
-    found: NoiseSweep = {"trial": arm.identity, "levels": levels}
-    write_json(run.root / "noise.json", found)
+    found = _started(run, arm)
+    for level in (None, *missing_levels(found, kinds)):
+        if level is None and found["levels"]:
+            continue
+        if level and (why := why_not(arm, level)):
+            found.setdefault("left_out", {})[level.in_words] = why
+            watcher.say(f"left out: {level.in_words}: {why}")
+        else:
+            found["levels"].append(_scored(arm, storage, watcher, level))
+            if level:
+                found.get("left_out", {}).pop(level.in_words, None)
+            watcher.say(f"scored {level.in_words if level else 'without noise'}")
+        found["levels"].sort(key=_place)
+        store_noise(run, found)
     return found
 
 
-def _cell(snr_db: int | None) -> str:
-    return "" if snr_db is None else f"noise:{snr_db}"
+def _started(run: RunFolder, arm: Arm) -> NoiseSweep:
+    """What was found of this winner before."""
+    stored = stored_noise(run)
+    if stored is None or stored["trial"] != arm.identity:
+        return {"trial": arm.identity, "levels": []}
+    return stored
+
+
+def _scored(arm: Arm, storage: Path, watcher: Watcher, level: Level | None) -> NoiseLevel:
+    table, unusable = predict_disturbed(arm, storage, level, watcher.progress)
+    kind, shown = (level.kind, level.shown) if level else (CLEAN, "")
+    figures = _figures(arm, table)
+    return {**figures, "kind": kind, "level": shown, "num_unusable": len(unusable)}
+
+
+def _place(scored: NoiseLevel) -> int:
+    """Where a level stands among all: without noise first, then as the table of kinds has them."""
+    order = [(level.kind, level.shown) for level in levels_of(tuple(KINDS))]
+    known = (scored["kind"], scored["level"])
+    return order.index(known) + 1 if known in order else 0
 
 
 def _figures(arm: Arm, table: pa.Table) -> Figures:

@@ -45,7 +45,12 @@ __all__ = [
 
 
 def predict_arm(
-    arm: Arm, storage: Path, on_progress: Progress | None = None, *, cell: str = ""
+    arm: Arm,
+    storage: Path,
+    on_progress: Progress | None = None,
+    *,
+    cell: str = "",
+    talkers: "Sequence[Utterance]" = (),
 ) -> tuple[pa.Table, dict[str, str]]:
     """Featurize the arm's test rows, then score them with each seed's weights.
 
@@ -55,7 +60,8 @@ def predict_arm(
         arm: with its features' bank.
         storage: where features are kept.
         on_progress: told of features.
-        cell: an augmentation cell that the test rows go through first, such as ``noise:10``.
+        cell: what the test rows go through first, such as ``noise:10``.
+        talkers: the training rows that a cell of babble is mixed from.
 
     Returns:
         A table of utterance, corpus, speaker, sex, fold, seed, emotion, predicted, and one
@@ -65,7 +71,7 @@ def predict_arm(
         EmptyCorpusError: no test utterance can be used.
     """
     assert arm.bank is not None
-    unusable = _ensure_test_features(arm, storage, cell, on_progress)
+    unusable = _ensure_test_features(arm, storage, cell, talkers, on_progress)
     test = [u for u in arm.audited.split.test if u.id not in unusable]
     if not test:
         why = commonest([Dropped(name, reason) for name, reason in sorted(unusable.items())])
@@ -168,7 +174,11 @@ def used_streams(arm: Arm) -> list[tuple[str, "FeatureConfig"]]:
 
 
 def _ensure_test_features(
-    arm: Arm, storage: Path, cell: str, on_progress: Progress | None
+    arm: Arm,
+    storage: Path,
+    cell: str,
+    talkers: "Sequence[Utterance]",
+    on_progress: Progress | None,
 ) -> dict[str, str]:
     """Compute those of every net; the unusable utterances and why."""
     unusable = {}
@@ -181,6 +191,7 @@ def _ensure_test_features(
             feature_store(storage),
             corpus=arm.spec.corpus.name,
             cells=(cell,),
+            talkers=talkers,
             on_progress=_named(on_progress, set_name(stream, config, streams, "test features")),
             max_quarantined=1.0,
             disk_bytes=arm.spec.search.stream_disk_bytes,

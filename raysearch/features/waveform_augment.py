@@ -20,7 +20,7 @@ from pydantic import Field, model_validator
 
 from raysearch.config.base import Config, did_you_mean
 
-__all__ = ["Cell", "WaveformAugmentConfig", "apply_cell", "parse_cell", "selected"]
+__all__ = ["Cell", "WaveformAugmentConfig", "active_power", "apply_cell", "parse_cell", "selected"]
 
 MAX_CELLS = 12
 PAPER_NOISE = 0.035
@@ -144,10 +144,10 @@ def _noise_scale(
     """The noise's standard deviation."""
     if snr_db is None:
         return float(PAPER_NOISE * rng.uniform() * np.abs(x_N).max(initial=0))
-    return float(np.sqrt(_active_power(x_N, sample_rate) / 10 ** (snr_db / 10)))
+    return float(np.sqrt(active_power(x_N, sample_rate) / 10 ** (snr_db / 10)))
 
 
-def _active_power(x_N: np.ndarray, sample_rate: int) -> float:
+def active_power(x_N: np.ndarray, sample_rate: int) -> float:
     """Mean power of the frames that sound: pauses and padding must not make noise quieter."""
     frame = max(1, min(len(x_N), round(FRAME_S * sample_rate)))
     frames_TW = x_N[: len(x_N) // frame * frame].reshape(-1, frame)

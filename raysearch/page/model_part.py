@@ -15,7 +15,6 @@ from raysearch.evaluation.figures import (
     Ablations,
     EvaluationFigures,
     Mode,
-    NoiseSweep,
     PartFigures,
 )
 from raysearch.evaluation.final_model import FINAL
@@ -25,6 +24,7 @@ from raysearch.evaluation.stored_evaluations import (
     predictions_file,
     stored_evaluations,
 )
+from raysearch.evaluation.stored_noise import stored_noise
 from raysearch.page.model_answers import Answer, answers_of, right_beside, worst_mistakes
 from raysearch.run_folder import RunFolder
 
@@ -52,9 +52,10 @@ class Evaluated:
 
 @dataclass(frozen=True, slots=True)
 class NoisePoint:
-    """The figures at one SNR in dB; None is without noise."""
+    """The figures under one kind of noise at one level; ``clean`` is without any."""
 
-    snr_db: int | None
+    kind: str
+    level: str
     ua: float
     interval: list[float] | None
 
@@ -110,7 +111,7 @@ def model_part(run: RunFolder, made_of: str | None, reason: str) -> ModelPart:
         made_of=made_of,
         reason=reason,
         evaluations=evaluations,
-        noise=_noise(run.root / "noise.json"),
+        noise=_noise(run),
         ablations=_ablations(run.root / "ablations.json"),
         parts=first.get("parts", {}) if first else {},
     )
@@ -134,13 +135,11 @@ def _evaluated(run: RunFolder, mode: Mode, figures: EvaluationFigures) -> Evalua
         raise UserError(f"{path}: cannot be read ({error}); evaluate anew") from None
 
 
-def _noise(path: Path) -> list[NoisePoint]:
-    if not path.is_file():
-        return []
-    sweep = cast("NoiseSweep", _read(path))
+def _noise(run: RunFolder) -> list[NoisePoint]:
+    sweep = stored_noise(run)
     return [
-        NoisePoint(level["snr_db"], level["ua"]["mean"], level["ua"]["interval"])
-        for level in sweep["levels"]
+        NoisePoint(level["kind"], level["level"], level["ua"]["mean"], level["ua"]["interval"])
+        for level in (sweep["levels"] if sweep else [])
     ]
 
 

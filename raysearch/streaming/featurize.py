@@ -3,7 +3,9 @@
 import gc
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +15,9 @@ import torch
 from raysearch.config.identity import seed_from
 from raysearch.errors import InfrastructureError, RaysearchError
 from raysearch.features.audio import AudioError, read_audio
+from raysearch.features.disturbances import changed_by
 from raysearch.features.extractor import Extractor
 from raysearch.features.extractor_table import build_extractor, feature_config
-from raysearch.features.waveform_augment import apply_cell
 from raysearch.files import sha256_of
 from raysearch.paths import why_not
 from raysearch.storage.corpora import fetch_file
@@ -29,6 +31,27 @@ __all__ = ["publish_chunk"]
 
 # Waveforms held at once: a chunk's long files must not add up to gigabytes.
 UTTERANCES_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One row to compute; ``others`` are paths and content hashes of what its cell mixes in."""
+
+    name: str
+    path: str
+    content_hash: str
+    cell: str
+    others: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, item: list[Any]) -> "_Row":
+        """From what the driver wrote of it."""
+        name, path, content_hash, cell, *others = item
+        return cls(name, path, content_hash, cell, tuple((path, hash_) for path, hash_ in others))
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return self.path, *(path for path, _ in self.others)
 
 
 def publish_chunk(
@@ -48,10 +71,10 @@ def publish_chunk(
         extractor.device = _gpu()
     reports = []
     for line in table["chunk"].to_pylist():
-        files = [tuple(item) for item in json.loads(line)]
+        files = [_Row.of(item) for item in json.loads(line)]
         report = {"num_rows": len(files), "quarantined": {}, "error": "", "machine": ""}
         try:
-            for _, path, _, _ in files:
+            for path in {path for row in files for path in row.paths}:
                 fetch_file(path, audio)
             report["quarantined"] = _publish(files, source, extractor)
         except InfrastructureError as error:
@@ -68,20 +91,18 @@ def publish_chunk(
     return pa.table({"report": reports})
 
 
-def _publish(
-    files: list[tuple[str, str, str, str]], source: FeatureSource, extractor: Extractor
-) -> dict[str, str]:
-    """Writes the part of ``files`` (id, path, content hash, cell); key to reason of bad ones."""
+def _publish(files: "list[_Row]", source: FeatureSource, extractor: Extractor) -> dict[str, str]:
+    """Writes the part of ``files``; key to reason of bad ones."""
     replica = source_replica(source)  # makes the folder, on this machine as well
     rows: list[PartRow] = []
     quarantined: dict[str, str] = {}
     for start in range(0, len(files), UTTERANCES_AT_ONCE):
         kept, waveforms = [], []
-        for name, path, content_hash, cell in files[start : start + UTTERANCES_AT_ONCE]:
-            key = row_key(content_hash, cell)
+        for row in files[start : start + UTTERANCES_AT_ONCE]:
+            key = row_key(row.content_hash, row.cell)
             try:
-                waveforms.append(_read(path, content_hash, cell, extractor))
-                kept.append((name, key))
+                waveforms.append(_waveform(row, extractor.config.sample_rate))
+                kept.append((row.name, key))
             except AudioError as error:
                 quarantined[key] = error.reason
         for (name, key), values in zip(kept, _frames(extractor, waveforms), strict=True):
@@ -113,19 +134,25 @@ def _not_finite(extractor: Extractor, values_TF: np.ndarray) -> str:
     )
 
 
-def _read(path: str, content_hash: str, cell: str, extractor: Extractor) -> np.ndarray:
-    """The waveform after its cell, once the file is seen to be what its hash says."""
+def _waveform(row: _Row, sample_rate: int) -> np.ndarray:
+    """The row's waveform, after its cell."""
+    waveform_N = _read(row.path, row.content_hash, sample_rate)
+    if not row.cell:
+        return waveform_N
+    others = [_read(path, content_hash, sample_rate) for path, content_hash in row.others]
+    seed = seed_from(row.content_hash, row.cell)
+    return changed_by(waveform_N, sample_rate, row.cell, seed, others)
+
+
+def _read(path: str, content_hash: str, sample_rate: int) -> np.ndarray:
+    """The waveform of the file, once it is seen to be what its hash says."""
     try:
         digest = sha256_of(path)
     except OSError as error:
         raise RaysearchError(f"{path}: cannot be opened ({error.strerror})") from error
     if digest[: len(content_hash)] != content_hash:
         raise RaysearchError(f"{path}: changed since the corpus was read; start again")
-    sample_rate = extractor.config.sample_rate
-    waveform_N = read_audio(path, sample_rate)
-    if not cell:
-        return waveform_N
-    return apply_cell(waveform_N, sample_rate, cell, seed_from(content_hash, cell))
+    return read_audio(path, sample_rate)
 
 
 def _gpu() -> str:

@@ -10,6 +10,7 @@ import ray
 
 from raysearch.corpora.reasons import check_share
 from raysearch.errors import DataError, InfrastructureError
+from raysearch.features.babble import talkers_of
 from raysearch.features.extractor import FeatureConfig
 from raysearch.features.extractor_table import build_extractor
 from raysearch.storage.corpora import send_files
@@ -48,10 +49,16 @@ class _Item:
 
     utterance: "Utterance"
     cell: str
+    others: "tuple[Utterance, ...]" = ()
 
-    def line(self) -> list[str]:
-        """What the task is told: id, path, content hash and cell."""
-        return [self.utterance.id, self.utterance.path, self.utterance.content_hash, self.cell]
+    def line(self) -> list[str | list[str]]:
+        """What the task is told: id, path, content hash, cell, and what that mixes in."""
+        row, others = self.utterance, [[other.path, other.content_hash] for other in self.others]
+        return [row.id, row.path, row.content_hash, self.cell, *others]
+
+    def paths(self) -> list[str]:
+        """The files that the task reads."""
+        return [self.utterance.path, *(other.path for other in self.others)]
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,7 @@ def ensure_features(
     *,
     corpus: str,
     cells: Sequence[str] = ("",),
+    talkers: "Sequence[Utterance]" = (),
     on_progress: Progress | None = None,
     max_quarantined: float = 0.05,
     disk_bytes: int | None = None,
@@ -104,7 +112,8 @@ def ensure_features(
         config: the extractor's settings.
         store: the folder of all feature stores, readable by every node.
         corpus: the corpus' name, a part of the store's.
-        cells: the augmentation cells that each utterance is wanted after; "" is the clean row.
+        cells: the cells that each utterance is wanted after; "" is the clean row.
+        talkers: those that a cell of babble is mixed from.
         on_progress: told (utterances done, utterances missing at the start).
         max_quarantined: the largest bearable share of unusable audio, 0 to 1.
         disk_bytes: of parts that a node keeps of a store by URL; None for half of what is free.
@@ -119,7 +128,7 @@ def ensure_features(
     fetch_store(source)
     index = scan(source, repair=True)
     reasons = read_quarantine(source)
-    missing = _missing(utterances, cells, {*index.locations, *reasons})
+    missing = _missing(utterances, cells, talkers, {*index.locations, *reasons})
     if missing:
         reasons.update(_compute(missing, source, config, on_progress))
         fetch_store(source)  # what other machines have written
@@ -143,13 +152,16 @@ def ensure_features(
 
 
 def _missing(
-    utterances: "Sequence[Utterance]", cells: Sequence[str], known: set[str]
+    utterances: "Sequence[Utterance]",
+    cells: Sequence[str],
+    talkers: "Sequence[Utterance]",
+    known: set[str],
 ) -> "list[_Item]":
     """One utterance and cell for each key that is not known, in order of id and cell."""
     by_hash = {u.content_hash: u for u in sorted(utterances, key=lambda u: u.id, reverse=True)}
     return sorted(
         (
-            _Item(u, cell)
+            _Item(u, cell, talkers_of(content_hash, talkers))
             for content_hash, u in by_hash.items()
             for cell in cells
             if row_key(content_hash, cell) not in known
@@ -189,7 +201,7 @@ def _run(
 ) -> Iterator[dict[str, Any]]:
     """One task a part, each publishing its own; yields their reports as they finish."""
     items = [{"chunk": json.dumps([item.line() for item in chunk])} for chunk in _chunks(missing)]
-    audio = send_files(item.utterance.path for item in missing)
+    audio = send_files(path for item in missing for path in item.paths())
     kwargs = {"source": source, "config": config.model_dump(mode="json"), "audio": audio}
     for table in run_tasks(items, publish_chunk, kwargs, **_room(config)):
         for line in table["report"].to_pylist():

@@ -9,6 +9,8 @@ import pytest
 import soundfile
 from small_command import SMALL
 
+from raysearch.features.disturbance_table import KINDS, levels_of
+
 pytestmark = pytest.mark.ray
 
 # The draw of this seed learns something in two epochs.
@@ -40,14 +42,26 @@ def folder(tmp_path_factory):
 
 @pytest.mark.slow
 def test_noise_is_scored_with_the_same_weights(folder):
-    shown = raysearch("evaluate", "results/one", "--noise", cwd=folder)
-    assert "white noise" in shown
+    shown = raysearch("evaluate", "results/one", "--noise=white", cwd=folder)
+    assert "under noise" in shown
     run = folder / "results" / "one"
     levels = json.loads((run / "noise.json").read_text())["levels"]
     fold = json.loads((run / "evaluation.json").read_text())
-    assert [level["snr_db"] for level in levels] == [None, 20, 10, 5, 0]
+    assert [level["kind"] for level in levels] == ["clean", *["white"] * 4]
+    assert [level["level"] for level in levels] == ["", "20 dB", "10 dB", "5 dB", "0 dB"]
     assert levels[0]["ua"] == fold["ua"]
     assert levels[-1]["confusion"] != levels[0]["confusion"]
+    shown = raysearch("evaluate", "results/one", "--noise", cwd=folder)
+    assert "scored babble, 0 dB" in shown
+    assert "scored white" not in shown
+    found = json.loads((run / "noise.json").read_text())
+    wanted = [(level.kind, level.shown) for level in levels_of(tuple(KINDS))]
+    has = [(level["kind"], level["level"]) for level in found["levels"]]
+    left_out = set(found.get("left_out", {}))
+    assert has == [("clean", ""), *(w for w in wanted if ", ".join(w) not in left_out)]
+    assert found["levels"][:5] == levels
+    assert all(level["num_unusable"] == 0 for level in found["levels"])
+    assert "| babble | 20 dB |" in (run / "noise.md").read_text()
     assert "stored figures" in raysearch("evaluate", "results/one", "--noise", cwd=folder)
 
 

@@ -222,7 +222,7 @@ def test_splits_of_an_earlier_version_have_no_emotions(tmp_path):
         ("splits.csv", "a,b\n1,2\n", "splits.csv: not the splits of a run"),
         ("data.json", "{", "data.json: not JSON"),
         ("evaluation.json", "[]", "evaluation.json: not an evaluation"),
-        ("noise.json", "{", "noise.json: not JSON"),
+        ("noise.json", "{", "noise.json: not a sweep"),
         ("predictions-fold.parquet", "none", "predictions-fold.parquet: cannot be read"),
     ],
 )
@@ -231,6 +231,21 @@ def test_a_damaged_file_is_named(tmp_path, name, text, told):
     (run.root / name).write_text(text)
     with pytest.raises(UserError, match=told):
         run_document(Run(run.root))
+
+
+def test_noise_is_drawn_by_kind_and_level_whoever_wrote_it(tmp_path):
+    run = evaluated(with_data(recorded_run(tmp_path / "run")))
+    metric = {"mean": 0.5, "per_seed": [0.5], "interval": [0.4, 0.6]}
+    told = [{"snr_db": None}, {"snr_db": 10}, {"kind": "room", "level": "RT60 0.6 s"}]
+    levels = [{"ua": metric, **one} for one in told]
+    (run.root / "noise.json").write_text(json.dumps({"trial": "a", "levels": levels}))
+    noise = run_document(Run(run.root)).model.noise
+    assert [(one.kind, one.level) for one in noise] == [
+        ("clean", ""),
+        ("white", "10 dB"),
+        ("room", "RT60 0.6 s"),
+    ]
+    assert {(one.ua, *one.interval) for one in noise} == {(0.5, 0.4, 0.6)}
 
 
 def test_a_run_before_its_first_trial_has_a_document(tmp_path):

@@ -75,13 +75,16 @@ function calibrationFigure(shown) {
 function noiseFigure(run) {
   const rows = run.model.noise;
   if (!rows.length) return null;
-  const name = (one) => (one.snr_db === null ? "clean" : `${one.snr_db} dB`);
+  const name = (one) => `${one.kind} ${one.level}`.trim(), kinds = [...new Set(rows.map((one) => one.kind))];
+  const clean = rows.find((one) => one.kind === "clean");
   return figure("noise", "Under noise", rows.map((one) => `${name(one)}: ${percent(one.ua)}`).join("; "), () => ({
-    xAxis: { type: "category", data: rows.map(name) }, yAxis: valueAxis("UA", true),
-    tooltip: { trigger: "axis", formatter: ([item]) => { const one = rows[item.dataIndex]; return `${name(one)}: <b>${percent(one.ua)}</b>${one.interval ? ` [${percent(one.interval[0])}, ${percent(one.interval[1])}]` : ""}`; } },
-    series: [{ type: "line", data: rows.map((one) => one.ua), symbolSize: 8 },
-      ...(rows.every((one) => one.interval) ? [0, 1].map((i) => ({ type: "line", symbol: "none", silent: true, lineStyle: { type: "dotted", color: colour(0) }, data: rows.map((one) => one.interval[i]) })) : [])],
-  }), { note: "White noise mixed into test recordings; dotted lines are 95% intervals, made as that of the test figure." });
+    xAxis: valueAxis("", true, { min: 0, max: 1, scale: false }), yAxis: { type: "category", inverse: true, data: rows.map(name), axisLabel: { interval: 0, width: labelWidth(215), overflow: "truncate" } },
+    tooltip: { formatter: (item) => { const one = rows[item.dataIndex]; return one ? `${safe(name(one))}: <b>${percent(one.ua)}</b>${one.interval ? ` [${percent(one.interval[0])}, ${percent(one.interval[1])}]` : ""}` : ""; } },
+    series: [{ type: "bar", barMaxWidth: 16, data: rows.map((one) => ({ value: one.ua, itemStyle: { color: colour(kinds.indexOf(one.kind)) } })),
+      label: { show: true, position: "insideLeft", formatter: (item) => percent(item.value, 0) },
+      markLine: { silent: true, symbol: "none", label: { show: false }, lineStyle: { color: ink("warn"), type: "dashed" }, data: clean ? [{ xAxis: clean.ua }] : [] } },
+      intervalSeries(rows.map((one, at) => ({ one, at })).filter(({ one }) => one.interval).map(({ one, at }) => ({ low: one.interval[0], high: one.interval[1], at })), ink("ink"))],
+  }), { height: 80 + 22 * rows.length, note: "UA of the same weights on disturbed test recordings, with 95% intervals where speakers allow any; the dashed line is that of clean ones." });
 }
 
 function ablationFigure(run) {
