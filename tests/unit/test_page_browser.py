@@ -17,6 +17,7 @@ from raysearch.page.comparison import comparison_of
 from raysearch.page.followed_run import run_document
 from raysearch.page.html import page_html
 from raysearch.page.live_page import TOKEN, LivePage, served
+from raysearch.page.model_part import Variant
 from raysearch.page.steered_run import page_of
 from raysearch.run_folder import RunFolder
 from raysearch.searching.results import Run
@@ -149,6 +150,19 @@ def test_answers_are_seen(look, complaints, run, tmp_path, rows, canvases, hills
     assert ("put its weight" in said) == bool(rows)
     assert "A right answer beside them" in said
     assert look.ask(SIDEWAYS) <= 0
+
+
+def test_a_part_that_helps_has_points_above_zero(look, complaints, run, tmp_path):
+    document = run_document(Run(run.root))
+    without = [Variant("idle", 0.6, 0.1, "better"), Variant("useful", 0.3, -0.2, "worse")]
+    document = replace(document, model=replace(document.model, ablations=without))
+    page = tmp_path / "ablated.html"
+    page.write_text(page_html([document]))
+    look.open(page.as_uri())
+    look.ask("drawAll()")
+    option = look.ask("drawn.get('ablations-chart').chart.getOption()")
+    assert option["yAxis"][0]["data"] == ["useful", "idle"]
+    assert [one["value"] for one in option["series"][0]["data"]] == [20, -10]
 
 
 def test_figures_are_drawn_when_they_come_near(look, complaints, report):

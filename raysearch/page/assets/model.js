@@ -88,12 +88,13 @@ function noiseFigure(run) {
 }
 
 function ablationFigure(run) {
-  const rows = [...run.model.ablations].sort((a, b) => b.difference - a.difference);
+  // A difference is the winner's without the part, minus the winner's own.
+  const rows = [...run.model.ablations].sort((a, b) => a.difference - b.difference);
   if (!rows.length) return null;
   return figure("ablations", "Without its parts", rows.map((one) => `${one.name}: ${percent(one.ua)}, ${one.verdict}`).join("; "), () => ({
     xAxis: { type: "value", name: "points of UA that the part adds", nameLocation: "middle", nameGap: 26 }, grid: { bottom: 26 }, yAxis: { type: "category", inverse: true, data: rows.map((one) => one.name) },
     tooltip: { formatter: (item) => `${safe(rows[item.dataIndex].name)}: ${percent(rows[item.dataIndex].ua)}<br>${safe(rows[item.dataIndex].verdict)}` },
-    series: [{ type: "bar", barMaxWidth: 20, data: rows.map((one) => ({ value: +(100 * one.difference).toFixed(2), itemStyle: { color: one.difference > 0 ? colour(0) : colour(1) } })) }],
+    series: [{ type: "bar", barMaxWidth: 20, data: rows.map((one) => ({ value: +(-100 * one.difference).toFixed(2), itemStyle: { color: one.difference < 0 ? colour(0) : colour(1) } })) }],
   }), { height: 100 + 26 * rows.length });
 }
 
