@@ -27,7 +27,7 @@ def open_job(look: Browser, address: str, token: str, job: str) -> list[str]:
     """Open the page of ``job``, and list its trials.
 
     Args:
-        look: the browser; what it complained of before it was signed in is forgotten.
+        look: the browser.
         address: of the dashboard.
         token: the cluster's.
         job: its submission id, or that of its driver.
@@ -38,7 +38,6 @@ def open_job(look: Browser, address: str, token: str, job: str) -> list[str]:
     look.open(address, width=1500, height=1600)
     assert look.ask(SIGN_IN.format(token)) == 200
     look.open("about:blank")  # it goes on asking as it did before it was signed in
-    look.complaints.clear()
     look.open(address, width=1500, height=1600)
     for selector, text in (
         ("a", job),
