@@ -79,8 +79,10 @@ const labelWidth = (wide) => (innerWidth < 600 ? Math.min(wide, 105) : wide);
 
 /** An axis of shares in percent, or of plain numbers. */
 function valueAxis(name, isShare, more = {}) {
+  // A name above an axis without labels, as before the first value, would begin left of the figure.
+  const nameTextStyle = more.nameLocation ? {} : { align: "left" };
   return {
-    type: "value", name, scale: true, ...more,
+    type: "value", name, scale: true, nameTextStyle, ...more,
     axisLabel: { formatter: (value) => (isShare ? `${+(100 * value).toFixed(1)}%` : String(+value.toPrecision(4))), ...more.axisLabel },
   };
 }
