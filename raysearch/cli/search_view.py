@@ -76,7 +76,8 @@ class SearchView(SearchObserver):
             return
         # This process is the search's: it loads no model for a picture.
         with served(page_of(RunFolder(folder), attention=False)) as address:
-            self._where = f"page: {address} while it runs; later: raysearch report {pasted(folder)}"
+            later = f"raysearch report {pasted(folder)}"
+            self._where = f"page: {address}\n      while the search runs; later: {later}"
             yield
 
     def changed(self, trials: Trials, event: Event) -> None:

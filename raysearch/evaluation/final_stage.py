@@ -144,7 +144,7 @@ class FinalStage:
                 self.run, self.spec, ended.trials.records[number], 1 + len(self.audited.inner)
             )
         ]
-        reason = f"{len(counts)} trials, chosen greedily"
+        reason = f"{len(counts)} trial{'s' if len(counts) > 1 else ''}, chosen greedily"
         return FinalModel("ensemble", winner.trial, (), reason).with_nets(nets)
 
     def _refit(

@@ -118,7 +118,7 @@ def _named(labels: list[str], values: Floats) -> dict[str, float | None]:
 
 
 def _rules(names: list[str], confusions_SKK: Floats, units: Units, num_seeds: int) -> list[str]:
-    notes = [f"confusion: {num_seeds} training seeds together"]
+    notes = [f"confusion: {num_seeds} training seeds together"] if num_seeds > 1 else []
     confusion_KK = confusions_SKK.sum(axis=0)
     supported = num_supported(confusion_KK)
     if supported < len(confusion_KK):

@@ -186,6 +186,8 @@ class LiveTable:
         others = len(above) + 2 * (1 + headings) + NUM_BEST + 2
         room = console.height - others
         running = running_table(console, drawn.running, self._board, self._metric, room)
+        if not drawn.leaders:
+            return Group(*above, running)
         return Group(*above, running, leaders_table(console, drawn.leaders, self._metric))
 
     def _keep(self, trials: Trials) -> None:

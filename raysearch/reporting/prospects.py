@@ -7,7 +7,7 @@ from raysearch.forecast.progress import Outlook
 __all__ = ["facts", "in_full", "in_short"]
 
 _NONE = (
-    "forecast: none of what more of this search would bring, as that takes "
+    "forecast: none of what more trials would bring: it takes "
     f"{LEAST_TRIALS} trials, the epochs of {LEAST_RUNS} whole runs, and a built-in stop rule"
 )
 

@@ -43,7 +43,7 @@ def test_the_outcome_is_a_sentence_of_the_validation_value():
     short = in_full(SHORT, "val_uar", "validation UA")
     assert "in 8 core-min more (a core-hour is too far ahead to tell)" in short
     assert in_full(None, "val_uar", "validation UA") == (
-        "forecast: none of what more of this search would bring, as that takes 4 trials, the "
+        "forecast: none of what more trials would bring: it takes 4 trials, the "
         "epochs of 2 whole runs, and a built-in stop rule"
     )
 

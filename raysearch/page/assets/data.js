@@ -31,7 +31,7 @@ function speakersFigure(data) {
 function durationsFigure(data) {
   if (!data.durations.length) return null;
   return figure("durations", "Durations", `Durations of ${data.totals.reduce((a, b) => a + b, 0)} utterances from 0 to ${data.durations[data.durations.length - 1].end_s.toFixed(1)} seconds.`, () => ({
-    legend: {}, grid: { top: 40, bottom: 26 }, xAxis: { type: "category", name: "seconds", nameLocation: "middle", nameGap: 26, data: data.durations.map((one) => one.start_s.toFixed(1)) }, yAxis: { type: "value" },
+    legend: {}, grid: { top: 40, bottom: 26 }, xAxis: { type: "category", name: "seconds, from", nameLocation: "middle", nameGap: 26, data: data.durations.map((one) => one.start_s.toFixed(2)) }, yAxis: { type: "value" },
     tooltip: { trigger: "axis" },
     series: data.sides.map((side, i) => ({ name: side, type: "bar", stack: "all", data: data.durations.map((one) => one.counts[i]) })),
   }), { note: "Utterances by duration; the longest ones are in the last bar." });

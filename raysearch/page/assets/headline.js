@@ -25,7 +25,7 @@ function headlinePart(run) {
     el("span", {}, `${search.objective.heading} of the best trial`), el("b", {}, told(search.objective, best.value)),
     el("span", { class: "soft" }, "chose the model, so it flatters")) : null;
   const cost = el("div", { class: "number" },
-    el("span", {}, "bought for"), el("b", {}, duration(head.cost.core_s).replace(/(s|min|h)$/, "core-$1")),
+    el("span", {}, "core time of training"), el("b", {}, duration(head.cost.core_s).replace(/(s|min|h)$/, "core-$1")),
     el("span", { class: "soft" }, `${head.cost.trials} trials, ${head.cost.epochs} epochs, ${duration(head.cost.wall_s)} by the clock`));
   const notes = [...new Set(final.flatMap((one) => one.notes))];
   return part("result", "Result",

@@ -104,5 +104,5 @@ function partsTable(run) {
   const rows = parts.map(([name, one]) => [name, percent(one.ua), percent(one.wa), percent(one.macro_f1),
     one.gain_by_fold ? Object.entries(one.gain_by_fold).map(([fold, gain]) => `${fold}: ${gain < 0 ? "−" : "+"}${Math.abs(100 * gain).toFixed(1)}`).join(", ") : ""]);
   return el("div", { class: "card", style: "margin-top:16px" }, el("h3", {}, "What the final model is compared with, on the same test rows"),
-    table([{ head: "model" }, { head: "UA", numeric: true }, { head: "WA", numeric: true }, { head: "macro F1", numeric: true }, { head: "what the final model has above it, by fold, in points" }], rows));
+    table([{ head: "model" }, { head: "UA", numeric: true }, { head: "WA", numeric: true }, { head: "macro F1", numeric: true }, { head: "final model above it, by fold, in points" }], rows));
 }

@@ -13,7 +13,8 @@ function trialTable(run) {
   const status = el("select", { "aria-label": "status", onchange: (event) => { shown.status = event.target.value; writeAddress(); fillTrials(run); } },
     el("option", { value: "" }, "every status"), statuses.map((one) => el("option", { value: one, selected: one === shown.status }, one)));
   const columns = [["number", "trial", true], ["kind", "settings of", false], ["status", "status", false], ["best", objective.heading, true],
-    ["best_epoch", "at epoch", true], ["epochs", "epochs", true], ["core_s", "core-s", true], ["share", "share of the model", true],
+    ["best_epoch", "at epoch", true], ["epochs", "epochs", true], ["core_s", "core-s", true],
+    ...(hasShares(run) ? [["share", "share of the model", true]] : []),
     ...run.search.fields.map((field) => [`config.${field.name}`, shortName(run, field.name), !field.choices.length])];
   const heads = columns.map(([key, text, numeric]) => el("th", { scope: "col", class: numeric ? "n" : null, "data-key": key, title: key.replace("config.", "") },
     el("button", { type: "button", onclick: () => { shown.down = shown.sort === key ? !shown.down : numeric; shown.sort = key; writeAddress(); fillTrials(run); } }, text)));
@@ -26,6 +27,9 @@ function trialTable(run) {
   queueMicrotask(() => fillTrials(run));
   return card;
 }
+
+/** Whether a final model was made of trials. */
+const hasShares = (run) => run.search.trials.some((one) => one.share);
 
 const valueOf = (trial, key) => (key.startsWith("config.") ? trial.config[key.slice(7)] : trial[key]);
 
@@ -62,7 +66,7 @@ function trialRow(run, one) {
   const why = one.reason || (one.copied_from === null ? one.pauses ? `paused ${one.pauses} time(s)` : null : `repeats trial ${number(one.copied_from)}`);
   const cells = [[[el("a", { href: `#trial-${one.number}` }, number(one.number)), ...steerTrial(run, one)], true], [kindOf(one), false],
     [why ? el("span", { title: why }, `${statusOf(run, one)}${one.reason ? `: ${one.reason.slice(0, 60)}` : one.copied_from === null ? "" : ", a repeat"}`) : statusOf(run, one), false], [told(objective, one.best), true], [one.best_epoch ?? "–", true],
-    [one.epochs, true], [one.core_s.toFixed(1), true], [one.share === null ? "" : percent(one.share, 0), true],
+    [one.epochs, true], [one.core_s.toFixed(1), true], ...(hasShares(run) ? [[one.share === null ? "" : percent(one.share, 0), true]] : []),
     ...run.search.fields.map((field) => { const value = one.config[field.name]; return [value === undefined ? "" : setting(value), !field.choices.length]; })];
   return el("tr", { id: `trial-${one.number}` }, cells.map(([cell, numeric]) => el("td", { class: numeric ? "n" : null }, cell)));
 }
