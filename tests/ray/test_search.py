@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 import urllib.request
+from contextlib import ExitStack
 
 import optuna
 import psutil
@@ -192,19 +193,20 @@ def test_a_killed_proxy_keeps_the_workers(cluster, storage):
 
 def test_a_search_is_steered_over_its_page_and_keeps_its_workers(cluster, storage):
     watch, run, told = WorkerWatch(), RunFolder(storage / "steered"), []
-    page = page_of(run)
-    with served(page) as address:
-        target = address.replace("/?token=", "/steer?").partition("?")[0]
-
-        def ask(**asked):
-            body, token = json.dumps(asked).encode(), {TOKEN: page.token}
-            request = urllib.request.Request(target, data=body, headers=token)
-            with urllib.request.urlopen(request) as answer:
-                told.append(answer.read().decode())
+    with ExitStack() as stack:
 
         def steer(event):
-            ask(action="stop-trial", target=0)
-            ask(action="more-trials", amount=1)
+            page = page_of(run)
+            address = stack.enter_context(served(page))
+            target = address.replace("/?token=", "/steer?").partition("?")[0]
+            for asked in (
+                {"action": "stop-trial", "target": 0},
+                {"action": "more-trials", "amount": 1},
+            ):
+                body, token = json.dumps(asked).encode(), {TOKEN: page.token}
+                request = urllib.request.Request(target, data=body, headers=token)
+                with urllib.request.urlopen(request) as answer:
+                    told.append(answer.read().decode())
 
         hook = Hook(lambda e: e.event == "epoch" and e.number == 0, steer)
         spec = small_spec(
