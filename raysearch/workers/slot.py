@@ -77,6 +77,7 @@ class Slot:
         self.workers: dict[str, list[int]] = {}
         self._plan, self._scratch = plan, scratch
         self._closing = threading.Event()
+        self._patience: threading.Timer | None = None
         actor = ray.remote(num_cpus=0, max_concurrency=1000)(WorkerGroupHost)
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         # Beside the driver: a worker's node may go, and its host must not go with it.
@@ -141,14 +142,15 @@ class Slot:
         if not self._closing.is_set():
             self._closing.set()
             self.host.close.remote()
-            timer = threading.Timer(CLOSE_S, self._abort)
-            timer.daemon = True
-            timer.start()
+            self._patience = threading.Timer(CLOSE_S, self._abort)
+            self._patience.daemon = True
+            self._patience.start()
 
     def end(self, timeout_s: float) -> None:
         """Wait for a closed slot's workers to be gone; its fit and host are ended in any case.
 
-        A thread that still waited for Ray when the driver leaves it would crash the process.
+        A thread that still waited for Ray when the driver leaves it would crash the process; so
+        would one whose end frees what is Ray's at that moment.
         """
         self._thread.join(timeout_s)
         if self._thread.is_alive() and self._fit is not None:
@@ -157,6 +159,10 @@ class Slot:
             self._thread.join(ABORT_S)
         ray.kill(self.host)
         self._thread.join(ABORT_S)  # it may have waited for the host
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience.join(ABORT_S)
+            self._patience = None  # it holds this slot, and with it Ray's handles
 
     def _serve(self) -> None:
         """Keep the group alive: enter ``fit`` again, under a fresh name, whenever it returns."""

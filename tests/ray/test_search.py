@@ -64,6 +64,12 @@ def finished(cluster, storage):
     return spec, run, trials, watch
 
 
+def test_no_thread_that_knows_ray_outlives_a_search(finished):
+    # What one frees while Ray is left ends the process, with exit code 1 and no word.
+    assert [one for one in threading.enumerate() if isinstance(one, threading.Timer)] == []
+    assert not [one.name for one in threading.enumerate() if "-slot-" in one.name]
+
+
 def test_every_trial_ends_once_and_the_files_agree(finished):
     spec, run, trials, _ = finished
     assert ends(run) == {n: [r.status] for n, r in trials.records.items()}
