@@ -21,8 +21,8 @@ NUM_COMPARED = 8
 def export(options: ExportOptions) -> int:
     """Carry the verb out."""
     check_exporting(options.format)
+    model = model_at(options.model)  # first: a wrong folder is told before a missing corpus
     recordings = find_recordings([_audio(options)])
-    model = model_at(options.model)
     exported = export_model(model, options.format, options.output, _readable(recordings))
     console = plain_console()
     nets = "1 net" if len(model.nets) == 1 else f"{len(model.nets)} nets"

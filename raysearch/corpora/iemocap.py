@@ -11,10 +11,10 @@ Letters of names may be in either case.
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from raysearch.corpora.parser import CorpusParser, Entry, walk_audio
+from raysearch.corpora.turn_labels import TurnLabel, label_text, read_turn_labels
 from raysearch.corpora.utterance import Dropped
 from raysearch.errors import DataError, EmptyCorpusError
 
@@ -23,19 +23,13 @@ __all__ = ["Iemocap", "turn_entry"]
 _EMOTIONS = {"neu": "neutral", "hap": "happy", "exc": "happy", "sad": "sad", "ang": "angry"}
 _OTHER_LABELS = ("fru", "fea", "sur", "dis", "oth", "xxx")
 _LABEL_FOLDER = "EmoEvaluation"
-_MAX_LABEL_BYTES = 1 << 22
 _SCRIPTED = "a scripted turn, and corpus.improvised asks for improvised ones"
 _TURN = re.compile(
     r"Ses(0[1-5])([FM])_((?:impro|script)\w+)_([FM])(\d{3}|XX\d+)", re.IGNORECASE | re.ASCII
 )
 _DIALOGUE = re.compile(r"Ses0[1-5][FM]_(?:impro|script)\w+", re.IGNORECASE)
+_MAX_LABEL_BYTES = 1 << 22
 _LINE = re.compile(r"\[[\d.]+ - [\d.]+\]\t(\w+)\t(\w+)\t\[.*\]")
-
-
-@dataclass(frozen=True, slots=True)
-class _Label:
-    place: str
-    label: str
 
 
 class Iemocap(CorpusParser):
@@ -60,7 +54,7 @@ class Iemocap(CorpusParser):
             EmptyCorpusError: no label file at all.
         """
         files = list(_label_files(root))
-        labels = _read_labels(files)
+        labels = read_turn_labels(files, _lines, {*_EMOTIONS, *_OTHER_LABELS})
         used = {str(path) for path in files}
         turns = set()
         for found in walk_audio(root):
@@ -115,7 +109,7 @@ def _turn_name(name: str) -> str:
     return f"Ses{match[1]}{wearer.upper()}_{dialogue.lower()}_{turn}"
 
 
-def _labelled(path: Path, labels: dict[str, _Label]) -> Entry | Dropped:
+def _labelled(path: Path, labels: dict[str, TurnLabel]) -> Entry | Dropped:
     if _TURN.fullmatch(path.stem) is None:
         whole = _DIALOGUE.fullmatch(path.stem)
         return Dropped(
@@ -148,30 +142,9 @@ def _label_files(root: Path) -> Iterator[Path]:
                     yield path
 
 
-def _read_labels(files: list[Path]) -> dict[str, _Label]:
-    labels: dict[str, _Label] = {}
-    for path in files:
-        for place, turn, label in _lines(path):
-            if label not in _EMOTIONS and label not in _OTHER_LABELS:
-                raise DataError(f"{place}: unknown label {label!r} of turn {turn}")
-            known = labels.setdefault(turn, _Label(place, label))
-            if known.label != label:
-                raise DataError(
-                    f"{place}: turn {turn} is {label!r} here and {known.label!r} in {known.place}"
-                )
-    return labels
-
-
 def _lines(path: Path) -> Iterator[tuple[str, str, str]]:
     """(place, turn, label) of every turn in a label file."""
-    try:
-        if path.stat().st_size > _MAX_LABEL_BYTES:
-            raise DataError(f"{path}: larger than {_MAX_LABEL_BYTES >> 20} MiB")
-        # The annotators' comments are not all UTF-8; the lines that count are ASCII.
-        text = path.read_text(encoding="latin-1")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(label_text(path, _MAX_LABEL_BYTES).splitlines(), start=1):
         if line.startswith("["):
             match = _LINE.fullmatch(line.rstrip())
             if match is None:

@@ -13,10 +13,10 @@ Folds and validation hold out whole sessions: nobody's partner in a dialogue is 
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from raysearch.corpora.parser import CorpusParser, Entry, walk_audio
+from raysearch.corpora.turn_labels import TurnLabel, label_text, read_turn_labels
 from raysearch.corpora.utterance import Dropped
 from raysearch.errors import DataError, EmptyCorpusError
 
@@ -26,19 +26,13 @@ _EMOTIONS = {"A": "anger", "H": "happiness", "N": "neutral", "S": "sadness"}
 # Another emotion, and no agreement.
 _OTHER_LABELS = ("O", "X")
 _LABEL_FILES = ("evalution.txt", "evaluation.txt")
-_MAX_LABEL_BYTES = 1 << 26
 _TURN = re.compile(
     r"(?:MSP|UTD)-IMPROV-(S\d{2})([AHNS])-([FM])(0[1-6])-([PRST])-([FM]{2}\d{2,3})",
     re.IGNORECASE | re.ASCII,
 )
+_MAX_LABEL_BYTES = 1 << 26
 _LINE = re.compile(r"(\S+)\.(?:avi|wav);\s*([A-Z])\s*;.*", re.IGNORECASE)
 _SENTENCE_IS_SAID = ("R", "T")
-
-
-@dataclass(frozen=True, slots=True)
-class _Label:
-    place: str
-    letter: str
 
 
 class MspImprov(CorpusParser):
@@ -66,7 +60,7 @@ class MspImprov(CorpusParser):
         files = list(_label_files(root))
         if not files:
             raise EmptyCorpusError(f"{root}: no Evalution.txt; expected {self.expects}")
-        labels = _read_labels(files)
+        labels = read_turn_labels(files, _lines, {*_EMOTIONS, *_OTHER_LABELS})
         used = {str(path) for path in files}
         turns = set()
         for found in walk_audio(root):
@@ -110,13 +104,13 @@ def _turn_name(name: str) -> str:
     return f"MSP{name[3:]}".upper() if _TURN.fullmatch(name) else name
 
 
-def _labelled(path: Path, labels: dict[str, _Label]) -> Entry | Dropped:
+def _labelled(path: Path, labels: dict[str, TurnLabel]) -> Entry | Dropped:
     if _TURN.fullmatch(path.stem) is None:
         return Dropped(str(path), "not an MSP-IMPROV name")
     turn = _turn_name(path.stem)
     if turn not in labels:
         return Dropped(str(path), "a turn without a label in Evalution.txt")
-    letter = labels[turn].letter
+    letter = labels[turn].label
     entry = _turn_entry(path, _EMOTIONS.get(letter, ""))
     if entry is None or not entry.emotion:
         return Dropped(str(path), f"label {letter!r} is none of the four classes")
@@ -132,29 +126,9 @@ def _label_files(root: Path) -> Iterator[Path]:
                 yield path
 
 
-def _read_labels(files: list[Path]) -> dict[str, _Label]:
-    labels: dict[str, _Label] = {}
-    for path in files:
-        for place, turn, letter in _lines(path):
-            if letter not in _EMOTIONS and letter not in _OTHER_LABELS:
-                raise DataError(f"{place}: unknown label {letter!r} of turn {turn}")
-            known = labels.setdefault(turn, _Label(place, letter))
-            if known.letter != letter:
-                raise DataError(
-                    f"{place}: turn {turn} is {letter!r} here and {known.letter!r} in {known.place}"
-                )
-    return labels
-
-
 def _lines(path: Path) -> Iterator[tuple[str, str, str]]:
     """(place, turn, letter) of every consensus line; a rater's own line begins with the rater."""
-    try:
-        if path.stat().st_size > _MAX_LABEL_BYTES:
-            raise DataError(f"{path}: larger than {_MAX_LABEL_BYTES >> 20} MiB")
-        text = path.read_text(encoding="latin-1")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(label_text(path, _MAX_LABEL_BYTES).splitlines(), start=1):
         match = _LINE.fullmatch(line.strip())
         if match and _TURN.fullmatch(match[1]):
             yield f"{path}: line {number}", _turn_name(match[1]), match[2].upper()

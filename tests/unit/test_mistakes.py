@@ -94,6 +94,7 @@ def tables(folder):
         (["run", "--space=loop/x.yaml"], 2, "loop/x.yaml"),
         (["evaluate", LONG], 2, "longer than a file's may be"),
         (["evaluate", "."], 2, "not a run"),
+        (["export", "results/never"], 2, "no such folder"),
     ],
 )
 @pytest.mark.usefixtures("tables")

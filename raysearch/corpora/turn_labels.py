@@ -1,0 +1,62 @@
+"""Label files that name turns of dialogues, a line each: read whole, and held to one another."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from raysearch.errors import DataError
+
+__all__ = ["TurnLabel", "label_text", "read_turn_labels"]
+
+
+@dataclass(frozen=True, slots=True)
+class TurnLabel:
+    """A turn's label, and the file and line that say so."""
+
+    place: str
+    label: str
+
+
+def read_turn_labels(
+    files: Iterable[Path],
+    lines_of: Callable[[Path], Iterator[tuple[str, str, str]]],
+    known: Collection[str],
+) -> dict[str, TurnLabel]:
+    """Read the labels of all turns.
+
+    Args:
+        files: that hold them.
+        lines_of: gives (place, turn, label) of each line of a file that counts.
+        known: the labels that there are.
+
+    Returns:
+        Turn to label.
+
+    Raises:
+        DataError: a label is unknown, or a turn has two.
+    """
+    labels: dict[str, TurnLabel] = {}
+    for path in files:
+        for place, turn, label in lines_of(path):
+            if label not in known:
+                raise DataError(f"{place}: unknown label {label!r} of turn {turn}")
+            before = labels.setdefault(turn, TurnLabel(place, label))
+            if before.label != label:
+                raise DataError(
+                    f"{place}: turn {turn} is {label!r} here and {before.label!r} in {before.place}"
+                )
+    return labels
+
+
+def label_text(path: Path, max_bytes: int) -> str:
+    """Read a label file; its lines that count are ASCII, raters' comments are not all UTF-8.
+
+    Raises:
+        DataError: it is too large, or cannot be read.
+    """
+    try:
+        if path.stat().st_size > max_bytes:
+            raise DataError(f"{path}: larger than {max_bytes >> 20} MiB")
+        return path.read_text(encoding="latin-1")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
