@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -103,12 +104,18 @@ def shadowed_names() -> list[str]:
 def local_environment() -> Iterator[str | None]:
     """The environment in which a private Ray is started; its folder, or None for Ray's own choice.
 
+    Its processes inherit its address, as helpers of Ray Train look for "the" Ray instance, and
+    several may run on a machine. A runtime environment could say it, too; but then no worker
+    would start before Ray's agent for these is up, and none that Ray starts in advance be used.
+
     Raises:
         InfrastructureError: as ``short_folder``.
         UserError: as ``needs_own_token``.
     """
     chosen = short_folder()
-    given: dict[str, str] = {}
+    port = _free_port()
+    # For ray.init alone: a process started later would take them for its own Ray's.
+    given = {"RAY_GCS_SERVER_PORT": str(port), "RAY_ADDRESS": f"127.0.0.1:{port}"}
     if needs_own_token():
         # Not given back: whatever this process asks of its Ray afterwards needs it as well.
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
@@ -128,3 +135,10 @@ def local_environment() -> Iterator[str | None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

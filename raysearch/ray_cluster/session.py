@@ -87,13 +87,13 @@ def cluster_session(
     with _ray_logs_to(log_folder / "driver.log"):
         before = _children()
         try:
-            with _free_gcs_port(local) as gcs_address, _environment(local) as folder:
+            with _environment(local) as folder:
                 context = ray.init(
                     address="local" if local else address,
                     namespace=NAMESPACE,
                     log_to_driver=False,
                     logging_level=logging.WARNING,
-                    **_init_options(local, gcs_address, num_cpus, folder),
+                    **_init_options(local, num_cpus, folder),
                 )
         except ValueError as error:
             raise ConfigError(f"--address {address}: {_one_line(error)}") from error
@@ -160,9 +160,7 @@ def _environment(local: bool) -> contextlib.AbstractContextManager[str | None]:
     return local_environment() if local else contextlib.nullcontext()
 
 
-def _init_options(
-    local: bool, gcs_address: str | None, num_cpus: int | None, folder: str | None
-) -> dict[str, object]:
+def _init_options(local: bool, num_cpus: int | None, folder: str | None) -> dict[str, object]:
     if not local:
         return {}
     return {
@@ -170,26 +168,7 @@ def _init_options(
         "include_dashboard": True,  # without it Train leaks the groups of stopped runs
         "dashboard_host": "127.0.0.1",
         "num_cpus": num_cpus or len(os.sched_getaffinity(0)),
-        # Helpers of Train look for "the" Ray instance; where several run on a machine they must
-        # be told which is theirs.
-        "runtime_env": {"env_vars": {"RAY_ADDRESS": gcs_address}},
     }
-
-
-@contextlib.contextmanager
-def _free_gcs_port(local: bool) -> Iterator[str | None]:
-    # Only for ray.init: a process started later would take the variable for its own Ray's port.
-    if not local:
-        yield None
-        return
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    os.environ["RAY_GCS_SERVER_PORT"] = str(port)
-    try:
-        yield f"127.0.0.1:{port}"
-    finally:
-        os.environ.pop("RAY_GCS_SERVER_PORT", None)
 
 
 class _Log(logging.FileHandler):

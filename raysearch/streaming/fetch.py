@@ -1,20 +1,23 @@
-"""Rows of a feature store, from wherever their parts are: in tasks of Ray Data, or in place."""
+"""Rows of a feature store, from wherever their parts are; each is read in this process."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
-from raysearch.errors import DataError, RaysearchError
+from raysearch.errors import DataError, InfrastructureError
 from raysearch.streaming.part_cache import PartCache
-from raysearch.streaming.ray_tasks import error_text, raise_error, run_tasks
 from raysearch.streaming.store import FeatureSource, source_replica
 from raysearch.streaming.store_parts import read_rows
 
-__all__ = ["fetch_rows", "stored_rows"]
+__all__ = ["PartRows", "fetch_rows", "stored_rows"]
 
-TASKS_AT_ONCE = 2
+# Parts that are read, or fetched from a bucket, at the same time.
+PARTS_AT_ONCE = 4
+
+# A part's name, its bytes, and the rows asked of it.
+PartRows = tuple[str, int, Sequence[int]]
 
 
 def stored_rows(
@@ -47,70 +50,42 @@ def stored_rows(
 
 
 def fetch_rows(
-    parts: Sequence[tuple[str, int, Sequence[int]]], source: FeatureSource, node_id: str
-) -> Iterator[tuple[str, int, np.ndarray]]:
-    """(part, row, values (T, F)) for the rows asked of each part, in no particular order.
+    source: FeatureSource, parts: Sequence[PartRows]
+) -> Iterator[tuple[str, Mapping[int, np.ndarray]]]:
+    """Read the rows asked of each part, a few parts ahead of the caller.
 
-    Its tasks ask for no CPU: worker groups may hold all of them, and would wait for this data
-    for ever.
+    Threads do it: most of the time is the disk's, the network's and Arrow's, which leave Python
+    free. Tasks would start two processes for it before the first trial can begin.
 
     Args:
-        parts: name, bytes and rows of each.
         source: whose parts.
-        node_id: the node that reads them, and keeps them if they had to be fetched.
+        parts: what is asked of each.
+
+    Yields:
+        A part's name, and its rows' values (T, F); in the order of ``parts``.
 
     Raises:
         DataError: a part that is damaged or lacks a row.
         InfrastructureError: a part that cannot be fetched.
     """
-    items = [
-        {"part": part, "num_bytes": num_bytes, "rows": [int(row) for row in rows]}
-        for part, num_bytes, rows in parts
-    ]
-    for table in run_tasks(
-        items,
-        _read_part,
-        {"source": source},
-        num_cpus=0,
-        tasks_at_once=TASKS_AT_ONCE,
-        node_id=node_id,
-    ):
-        for i in range(table.num_rows):
-            raise_error(table["error"][i].as_py())
-            values = table["values"][i].values.to_numpy()
-            yield (
-                table["part"][i].as_py(),
-                table["row"][i].as_py(),
-                values.reshape(-1, source.num_bins),
-            )
+    with ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="parts") as pool:
+        # As many parts as threads at a time: what is read waits in memory for the caller.
+        for begin in range(0, len(parts), PARTS_AT_ONCE):
+            some = parts[begin : begin + PARTS_AT_ONCE]
+            found = pool.map(lambda asked: _told(source, *asked), some)
+            yield from zip((part for part, _, _ in some), found, strict=True)
+
+
+def _told(
+    source: FeatureSource, part: str, num_bytes: int, rows: Sequence[int]
+) -> dict[int, np.ndarray]:
+    """As ``stored_rows``; what the system refuses is told as what it is, the machine's fault."""
+    try:
+        return stored_rows(source, part, num_bytes, rows)
+    except OSError as error:
+        raise InfrastructureError(str(error)) from error
 
 
 def _values(path: Path, source: FeatureSource, rows: Sequence[int]) -> dict[int, np.ndarray]:
     found = read_rows(path, source.identity, rows, source.num_bins)
     return {row: values_TF for row, (_, values_TF) in found.items()}
-
-
-def _read_part(table: pa.Table, source: FeatureSource) -> pa.Table:
-    """One output row a feature row; an error travels as a row, so that it arrives as itself."""
-    parts: list[str] = []
-    rows: list[int] = []
-    values: list[np.ndarray] = []
-    error = ""
-    try:
-        for item in table.to_pylist():
-            found = stored_rows(source, item["part"], item["num_bytes"], item["rows"])
-            for row, values_TF in found.items():
-                parts.append(item["part"])
-                rows.append(row)
-                values.append(values_TF.ravel())
-    except (RaysearchError, OSError) as problem:
-        parts, rows, values = [""], [0], [np.empty(0, np.float32)]
-        error = error_text(problem)
-    return pa.table(
-        {
-            "part": pa.array(parts, pa.string()),
-            "row": pa.array(rows, pa.int64()),
-            "values": pa.array(values, pa.list_(pa.float32())),
-            "error": pa.array([error] * len(parts), pa.string()),
-        }
-    )

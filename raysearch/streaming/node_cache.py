@@ -162,11 +162,11 @@ def _read(source: FeatureSource, index: StoreIndex, keys: Sequence[str]) -> Feat
     for position, key in enumerate(keys):
         part, row, _ = index.locations[key]
         wanted.setdefault(part, {}).setdefault(row, []).append(position)
-    items = [(p, index.parts[p].num_bytes, sorted(rows)) for p, rows in wanted.items()]
-    node_id = ray.get_runtime_context().get_node_id()
-    for part, row, values_TF in fetch_rows(items, source, node_id):
-        for position in wanted[part][row]:
-            if values_TF.shape[0] != num_frames_R[position]:
-                raise DataError(f"{source.folder}/{part}: changed while being read")
-            arrays.values[offsets[position] : offsets[position] + len(values_TF)] = values_TF
+    parts = [(part, index.parts[part].num_bytes, sorted(rows)) for part, rows in wanted.items()]
+    for part, found in fetch_rows(source, parts):
+        for row, values_TF in found.items():
+            for position in wanted[part][row]:
+                if values_TF.shape[0] != num_frames_R[position]:
+                    raise DataError(f"{source.folder}/{part}: changed while being read")
+                arrays.values[offsets[position] : offsets[position] + len(values_TF)] = values_TF
     return arrays

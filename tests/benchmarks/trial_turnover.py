@@ -112,17 +112,28 @@ def train_trial(task: dict, report) -> float:
     while not learner.finished:
         result = learner.run_epoch()
         train_s += result.train_s
-        report({"epoch": result.epoch, "value": learner.best_value, "train_s": train_s})
+        loss = result.metrics["train_loss"]
+        told = {"epoch": result.epoch, "value": learner.best_value, "train_s": train_s}
+        report({**told, "train_loss": loss})
     learner.close()
     data.close()
     return train_s
 
 
 def in_tune(tasks: list[dict], scratch: Path) -> dict:
-    """The documented way: Tune's function starts a TorchTrainer a trial."""
+    """The documented way: Tune's function starts a TorchTrainer a trial.
+
+    ``scratch`` gets a file a trial with the time and loss of its first epoch.
+    """
 
     def on_worker(config: dict) -> None:
-        train_s = train_trial(config["task"], ray.train.report)
+        def report(told: dict) -> None:
+            if told["epoch"] == 1:
+                first = {"number": config["index"], "time": time.time(), **told}
+                (scratch / f"{config['index']}.first").write_text(json.dumps(first))
+            ray.train.report(told)
+
+        train_s = train_trial(config["task"], report)
         (scratch / f"{config['index']}.seconds").write_text(str(train_s))
 
     def trainable(config: dict) -> None:

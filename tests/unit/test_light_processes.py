@@ -14,6 +14,10 @@ ACTORS = {
     ),
     "the host": ("raysearch.workers.host", TRAIN),
     "the trial's proxy": ("raysearch.tuning.trial_proxy", ("torch",)),
+    "the node's cache": (
+        "raysearch.streaming.node_cache",
+        ("ray.train", "ray.tune", "ray.data", "pandas", "torch"),
+    ),
     "the slot broker": ("raysearch.ray_cluster.slot_broker", TRAIN),
     "who ends a hung worker": ("raysearch.workers.hung_worker", TRAIN),
 }

@@ -67,6 +67,15 @@ def test_a_usual_machine_is_left_alone():
         assert "RAY_AUTH_TOKEN" not in os.environ
 
 
+@pytest.mark.parametrize("before", ["", "local", "192.0.2.1:6379"])
+def test_the_private_rays_processes_inherit_its_address(monkeypatch, before):
+    monkeypatch.setenv("RAY_ADDRESS", before)
+    with local_environment():
+        assert os.environ["RAY_ADDRESS"] == f"127.0.0.1:{os.environ['RAY_GCS_SERVER_PORT']}"
+    assert os.environ["RAY_ADDRESS"] == before
+    assert "RAY_GCS_SERVER_PORT" not in os.environ
+
+
 def test_a_home_that_cannot_be_written_costs_a_token_of_ones_own(monkeypatch):
     monkeypatch.setattr(local_ray.os, "access", _unwritable(os.environ["HOME"]))
     monkeypatch.setenv("RAY_AUTH_TOKEN", "")

@@ -15,7 +15,7 @@ from raysearch.features.log_mel import LogMelConfig
 from raysearch.storage.replica import open_storage, replica_of
 from raysearch.streaming import store_index as store_index_module
 from raysearch.streaming import store_parts as parts_module
-from raysearch.streaming.fetch import stored_rows
+from raysearch.streaming.fetch import fetch_rows, stored_rows
 from raysearch.streaming.part_cache import PartCache, disk_budget
 from raysearch.streaming.part_index import index_name, write_index
 from raysearch.streaming.store import feature_source, fetch_indices, fetch_store, send_parts
@@ -70,6 +70,29 @@ def names(source):
 
 def here(source):
     return {path.name for path in folder(source).glob("part-*")}
+
+
+def asked(source):
+    """All rows of every part, as a node's cache asks for them."""
+    fetch_indices(source)
+    index = scan(source)
+    return [(part, index.parts[part].num_bytes, range(ROWS_A_PART)) for part in names(source)]
+
+
+def test_many_parts_come_one_after_another_with_their_rows(source):
+    found = list(fetch_rows(source, asked(source)))
+    assert [part for part, _ in found] == names(source)
+    for number, (_, rows) in enumerate(found):
+        assert sorted(rows) == list(range(ROWS_A_PART))
+        for row in rows.values():
+            np.testing.assert_array_equal(row, values(number))
+
+
+def test_what_the_system_refuses_is_no_faulty_setting(source):
+    (part, _, rows), *others = asked(source)
+    parts = [*others, (part, 1 << 62, rows)]  # no file can be as large
+    with pytest.raises(InfrastructureError, match=r"File too large|Invalid argument"):
+        list(fetch_rows(source, parts))
 
 
 def cache_of(source, parts, max_parts):
