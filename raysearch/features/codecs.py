@@ -86,9 +86,7 @@ def through_codec(
     Raises:
         UserError: the installed libsndfile lacks the codec.
     """
-    if why := lacking_codec(level):
-        raise UserError(f"codec {level}: {why}: install a newer soundfile")
-    codec = CODECS[level]
+    codec = _codec("codec", level)
     coded_M = _coded(_at(waveform_N, sample_rate, codec.sample_rate), codec)
     return _back(coded_M, codec.sample_rate, sample_rate, len(waveform_N))
 
@@ -105,12 +103,17 @@ def by_telephone(
     Raises:
         UserError: the installed libsndfile lacks the codec.
     """
-    if why := lacking_codec(level):
-        raise UserError(f"telephone {level}: {why}: install a newer soundfile")
+    codec = _codec("telephone", level)
     sections = scipy.signal.butter(BAND_ORDER, BAND_HZ, "bandpass", fs=LINE_RATE, output="sos")
     line_M = scipy.signal.sosfiltfilt(sections, _at(waveform_N, sample_rate, LINE_RATE))
-    coded_M = _coded(line_M.astype(np.float32), CODECS[level])
+    coded_M = _coded(line_M.astype(np.float32), codec)
     return _back(coded_M, LINE_RATE, sample_rate, len(waveform_N))
+
+
+def _codec(kind: str, level: str) -> Codec:
+    if why := lacking_codec(level):
+        raise UserError(f"{kind} {level}: {why}: install a newer soundfile")
+    return CODECS[level]
 
 
 def _at(waveform_N: np.ndarray, sample_rate: int, rate: int) -> np.ndarray:
