@@ -15,7 +15,7 @@ help:
 	@echo "make gpu           what only a CUDA GPU can show (10 minutes)"
 	@echo "make cluster-test  a cluster of three hosts on this machine, as root (15 minutes)"
 	@echo "make check         format, lint, types, import contract, tests, the built wheel: what CI runs"
-	@echo "make benchmark     trial turnover, beside the usual ways"
+	@echo "make benchmark     start-up and trial turnover, beside the usual ways"
 	@echo "make real-weights  fetch Whisper tiny.en (71 MB), which some tests want, into .cache"
 	@echo "make format        rewrite the code in the project's format"
 
@@ -57,6 +57,7 @@ cluster-test: $(STAMP)
 	@$(BIN)/python tests/cluster/run.py $(CLUSTER_ARGS)
 
 benchmark: $(STAMP)
+	@$(BIN)/python tests/benchmarks/cold_start.py
 	@$(BIN)/python tests/benchmarks/trial_turnover.py
 
 real-weights: $(STAMP)

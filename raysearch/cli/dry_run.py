@@ -79,7 +79,7 @@ def explain(
     minutes = seconds * epochs * total / plan.slots / (plan.workers * plan.cpus_per_worker) / 60
     say(
         f"about {max(1, round(minutes))} minutes, from {seconds:.1f} s an epoch and core measured "
-        "here with the settings that are not searched; start-up adds about half a minute"
+        "here with the settings that are not searched; start-up adds about 20 seconds"
     )
     return 0
 
