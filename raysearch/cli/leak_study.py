@@ -11,13 +11,13 @@ from raysearch.cli.terminal import ProgressLine, heading, plain_console
 from raysearch.errors import UserError
 from raysearch.evaluation.figures import LeakStudy
 from raysearch.evaluation.leak_study import MEANINGS, check_spec, leak_study, sentence
+from raysearch.published_folder import load_json
 from raysearch.ray_cluster.session import cluster_session
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.replica import display_path
 from raysearch.storage.run_storage import acquire_run
 from raysearch.streaming.preparation import prepare_split
-from raysearch.training.checkpoint import load_json
 from raysearch.tuning.tuner import Watcher
 
 __all__ = ["study"]

@@ -23,11 +23,11 @@ from raysearch.evaluation.run_arms import run_arms
 from raysearch.evaluation.scores import score
 from raysearch.evaluation.transductive_notes import transductive_notes
 from raysearch.files import write_json, write_text
+from raysearch.published_folder import load_json
 from raysearch.ray_cluster.session import ClusterSession
 from raysearch.run_folder import RunFolder
 from raysearch.run_lease import Lease
 from raysearch.spec import trial_identity
-from raysearch.training.checkpoint import load_json
 from raysearch.training.transductive import is_transductive, mark
 from raysearch.trial_config import TrialConfig
 from raysearch.tuning.tuner import Watcher

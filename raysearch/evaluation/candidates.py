@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from raysearch.errors import DataError
 from raysearch.evaluation.selection import Candidate
 from raysearch.protocols.splits import Split
+from raysearch.published_folder import verify
 from raysearch.run_folder import RunFolder
 from raysearch.storage.run_storage import fetch_published
-from raysearch.training.checkpoint import verify
 from raysearch.training.inner_folds import inner_prefix
 from raysearch.training.predictions import PREDICTIONS, Predictions
 from raysearch.trial_records import TrialRecord, Trials

@@ -14,6 +14,7 @@ from raysearch.config.search import SearchConfig
 from raysearch.errors import DataError, InfrastructureError, TrialError
 from raysearch.files import write_json
 from raysearch.protocols.splits import Split
+from raysearch.published_folder import load_json, verify
 from raysearch.run_folder import RunFolder
 from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec
@@ -24,7 +25,6 @@ from raysearch.storage.run_storage import (
     published_below,
 )
 from raysearch.streaming.preparation import FeatureBank
-from raysearch.training.checkpoint import load_json, verify
 from raysearch.trial_config import TrialConfig
 from raysearch.tuning.budgets import MAX_PRETRAINING
 from raysearch.tuning.tuner import Watcher

@@ -4,9 +4,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from raysearch.published_folder import MANIFEST
 from raysearch.run_folder import RunFolder
 from raysearch.streaming.preparation import AuditedSplit
-from raysearch.training.checkpoint import MANIFEST
 from raysearch.training.start_weights import PRETRAINED
 from raysearch.tuning.budgets import Spent
 from raysearch.tuning.start_record import kept_folder, kept_record, learned_by, publish_start

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from raysearch.errors import ConfigError, DataError, MissingPathError
-from raysearch.training.checkpoint import MANIFEST, load_json, verify
+from raysearch.published_folder import MANIFEST, load_json, verify
 from raysearch.trial_config import TrialConfig
 
 __all__ = ["ENSEMBLE", "LABELS", "StoredModel", "StoredNet", "best_folder", "read_stored_model"]

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from raysearch import published_folder
 from raysearch.config.metric_table import metric_of
 from raysearch.errors import DataError, MissingPathError
 from raysearch.evaluation.final_model import FinalModel, Net, load_final
@@ -22,7 +23,6 @@ from raysearch.reporting.model_card import model_card
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.run_storage import fetch_published
-from raysearch.training import checkpoint
 from raysearch.training.transductive import is_transductive
 from raysearch.training.trial_state import BEST
 from raysearch.trial_records import EpochRecord, TrialRecord, Trials
@@ -81,7 +81,7 @@ def write_best(
         for name, text in texts.items():
             (stage / name).write_text(text, encoding="utf-8")
 
-    checkpoint.publish(run.best, fill)
+    published_folder.publish(run.best, fill)
     return run.best
 
 
@@ -137,7 +137,7 @@ def _weights(run: RunFolder, record: TrialRecord) -> Path | None:
     assert record.checkpoint is not None
     folder = run.root / record.checkpoint[0]
     try:
-        checkpoint.verify(fetch_published(folder))
+        published_folder.verify(fetch_published(folder))
     except DataError:
         return None
     return folder / BEST if (folder / BEST).is_file() else None

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from raysearch import published_folder
 from raysearch.evaluation.figures import EvaluationFigures, Mode, of_metric
 from raysearch.evaluation.stored_evaluations import is_honest
 from raysearch.files import link_or_copy
 from raysearch.reporting.wording import cell, one_line
 from raysearch.run_folder import RunFolder
-from raysearch.training import checkpoint
 from raysearch.training.transductive import mark
 from raysearch.training.validation_metrics import confusion_metrics
 
@@ -48,11 +48,11 @@ def write_tested_card(
 
     def fill(stage: Path) -> None:
         for file in run.best.iterdir():
-            if file.is_file() and file.name not in (CARD, checkpoint.MANIFEST):
+            if file.is_file() and file.name not in (CARD, published_folder.MANIFEST):
                 link_or_copy(file, stage / file.name)
         (stage / CARD).write_text(text, encoding="utf-8")
 
-    checkpoint.publish(run.best, fill)
+    published_folder.publish(run.best, fill)
 
 
 def _part(mode: Mode, figures: EvaluationFigures) -> str:

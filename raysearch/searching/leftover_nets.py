@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from raysearch.evaluation.final_model import PARTNER, load_final
+from raysearch.published_folder import MANIFEST, former_of
 from raysearch.run_folder import RACE, RunFolder
 from raysearch.searching.leftover_kinds import Leftover
-from raysearch.training.checkpoint import MANIFEST, former_of
 from raysearch.tuning.checkpoint_keeper import kept_checkpoints
 
 __all__ = ["leftover_nets"]

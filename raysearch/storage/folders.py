@@ -1,6 +1,6 @@
 """Published folders as objects: content by its hash, the manifest last.
 
-A folder that ``training.checkpoint`` has published lies under ``<key>/`` as ``<name>.json``, its
+A folder that ``published_folder`` has published lies under ``<key>/`` as ``<name>.json``, its
 manifest (file name to SHA-256), beside ``objects/<SHA-256>``. A file that two checkpoints of a
 trial share, such as the best weights so far, is sent and kept once. Without its manifest a folder
 is not there, so one that was half sent never is.
@@ -16,9 +16,9 @@ from pathlib import Path
 
 from raysearch.errors import DataError
 from raysearch.paths import is_name
+from raysearch.published_folder import MANIFEST, load_json, verify
 from raysearch.storage.mirror import at_once
 from raysearch.storage.objects import ObjectStore
-from raysearch.training.checkpoint import MANIFEST, load_json, verify
 
 __all__ = ["fetch_folder", "forget_folders", "send_folder", "sweep_folders"]
 

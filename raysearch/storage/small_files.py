@@ -4,10 +4,10 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from raysearch.published_folder import MANIFEST
 from raysearch.storage.mirror import fetch_changed
 from raysearch.storage.replica import Replica
 from raysearch.storage.segments import fetch_ledger
-from raysearch.training.checkpoint import MANIFEST
 
 __all__ = ["SPEC", "RunSender", "fetch_small"]
 

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from raysearch.training import checkpoint
+from raysearch import published_folder
 from raysearch.training.learner import EpochResult, Learner
 
 __all__ = ["InnerFolds", "inner_prefix"]
@@ -46,7 +46,7 @@ class InnerFolds:
             for number, learner in enumerate(self._learners):
                 learner.write(stage, prefix=inner_prefix(number))
 
-        checkpoint.publish(folder, write, guard=guard)
+        published_folder.publish(folder, write, guard=guard)
 
     def load(self, folder: Path) -> None:
         """Continue from a checkpoint. Raises as ``Learner.load``."""

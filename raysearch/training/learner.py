@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from raysearch import published_folder
 from raysearch.config.identity import seed_from
 from raysearch.errors import DataError, NonFiniteLossError
 from raysearch.features.extractor import FeatureConfig
@@ -237,7 +238,7 @@ class Learner:
             extra: plain JSON values to keep beside the learner's own.
             guard: called just before publication; what it raises stops it.
         """
-        checkpoint.publish(folder, lambda stage: self.write(stage, extra), guard=guard)
+        published_folder.publish(folder, lambda stage: self.write(stage, extra), guard=guard)
 
     def write(
         self, stage: Path, extra: Mapping[str, object] | None = None, prefix: str = ""

@@ -7,6 +7,7 @@ from typing import Self
 from pydantic import Field
 from torch import Tensor
 
+from raysearch import published_folder
 from raysearch.config.base import Config, Places, build
 from raysearch.errors import ConfigError, DataError
 from raysearch.training import checkpoint
@@ -53,7 +54,7 @@ class TrialState(Config):
         checkpoint.save_tensors(stage / f"{prefix}{OPTIMIZER}", optimizer)
         if best:
             checkpoint.save_tensors(stage / f"{prefix}{BEST}", best)
-        checkpoint.save_json(stage / f"{prefix}{STATE}", self.model_dump(mode="json"))
+        published_folder.save_json(stage / f"{prefix}{STATE}", self.model_dump(mode="json"))
 
     @classmethod
     def load(cls, folder: Path, prefix: str = "") -> tuple[Self, Tensors, Tensors, Tensors]:
@@ -62,10 +63,10 @@ class TrialState(Config):
         Raises:
             DataError: not a whole, undamaged checkpoint.
         """
-        checkpoint.verify(folder)
+        published_folder.verify(folder)
         path = folder / f"{prefix}{STATE}"
         try:
-            state = build(cls, checkpoint.load_json(path), places=Places(str(path)))
+            state = build(cls, published_folder.load_json(path), places=Places(str(path)))
         except ConfigError as error:
             raise DataError(str(error)) from None
         best = checkpoint.load_tensors(folder / f"{prefix}{BEST}") if state.best_epoch else {}

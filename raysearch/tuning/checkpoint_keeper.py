@@ -9,8 +9,8 @@ from pathlib import Path
 
 from raysearch.errors import DataError, RaysearchError
 from raysearch.ledger import TERMINAL
+from raysearch.published_folder import former_of
 from raysearch.storage.run_storage import forget_published, sweep_published
-from raysearch.training.checkpoint import former_of
 from raysearch.trial_records import Trials
 
 __all__ = ["CheckpointKeeper", "kept_checkpoints"]

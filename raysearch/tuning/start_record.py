@@ -5,12 +5,12 @@ from pathlib import Path
 
 from pydantic import Field
 
+from raysearch import published_folder
 from raysearch.config.base import Config, Places, build
 from raysearch.errors import ConfigError, DataError
 from raysearch.protocols.learned import LEARNED_FROM, Learned
 from raysearch.run_folder import RunFolder
 from raysearch.storage.run_storage import fetch_published, send_published
-from raysearch.training import checkpoint
 from raysearch.training.start_weights import PRETRAINED
 
 __all__ = [
@@ -55,7 +55,7 @@ def kept_folder(run: RunFolder) -> Path | None:
     folder = fetch_published(run.root / PRETRAINED)
     if not folder.is_dir():
         return None
-    checkpoint.verify(folder)
+    published_folder.verify(folder)
     return folder
 
 
@@ -63,7 +63,7 @@ def kept_record(folder: Path) -> StartRecord:
     """Read ``start.json`` of a ``pretrained/`` folder; raises DataError if it is damaged."""
     path = folder / RECORD
     try:
-        return build(StartRecord, checkpoint.load_json(path), places=Places(str(path)))
+        return build(StartRecord, published_folder.load_json(path), places=Places(str(path)))
     except ConfigError as error:
         raise DataError(str(error)) from None
 
@@ -95,5 +95,5 @@ def publish_start(
 ) -> None:
     """Put what ``write`` writes into the run's ``pretrained/`` and its storage."""
     folder = run.root / PRETRAINED
-    checkpoint.publish(folder, write, guard=guard)
+    published_folder.publish(folder, write, guard=guard)
     send_published(folder)

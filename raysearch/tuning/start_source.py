@@ -23,12 +23,13 @@ from raysearch.files import write_text
 from raysearch.models.model_table import MODELS, build_model
 from raysearch.protocols.learned import LEARNED_FROM, Learned
 from raysearch.protocols.splits import Split
+from raysearch.published_folder import MANIFEST, load_json, verify
 from raysearch.run_folder import RACE, RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.corpora import read_corpus
 from raysearch.storage.objects import is_url
 from raysearch.storage.run_storage import existing_run
-from raysearch.training.checkpoint import MANIFEST, load_json, load_tensors, verify
+from raysearch.training.checkpoint import load_tensors
 from raysearch.training.start_weights import PRETRAINED, WEIGHTS, Start, Taken, take_over
 from raysearch.trial_config import TrialConfig
 from raysearch.tuning.start_record import kept_folder, kept_record

@@ -11,6 +11,7 @@ import numpy as np
 import soundfile
 import torch
 
+from raysearch import published_folder
 from raysearch.evaluation.final_model import FinalModel, Net, save_final
 from raysearch.features.audio import read_audio
 from raysearch.features.extractor_table import build_extractor
@@ -124,7 +125,7 @@ def _publish(folder, config, paths, seed):
             checkpoint.save_tensors(stage / "best.safetensors", model.state_dict())
             save_inputs(stage / "inputs.safetensors", data.shapes, statistics)
 
-        checkpoint.publish(folder, write)
+        published_folder.publish(folder, write)
         normaliser = Normaliser(
             training.normalise, data.normalisation, data.shapes, torch.device("cpu")
         )

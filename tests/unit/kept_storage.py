@@ -5,13 +5,13 @@ import shutil
 import time
 from pathlib import Path
 
+from raysearch.published_folder import publish
 from raysearch.files import write_json
 from raysearch.run_folder import RunFolder
 from raysearch.searching.storage_upkeep import find_leftovers
 from raysearch.spec import SearchSpec
 from raysearch.streaming.store import feature_source, feature_store
 from raysearch.streaming.wanted_features import WantedFeatures
-from raysearch.training import checkpoint
 
 OLD = time.time() - 7200
 
@@ -30,7 +30,9 @@ def over(run, outcome="finished"):
 
 
 def published(folder):
-    checkpoint.publish(folder, lambda stage: (stage / "best.safetensors").write_bytes(b"x" * 5000))
+    publish(
+        folder, lambda stage: (stage / "best.safetensors").write_bytes(b"x" * 5000)
+    )
     return folder
 
 

@@ -12,6 +12,7 @@ from fake_slots import FakeSearch, small_spec
 
 from raysearch.errors import InfrastructureError
 from raysearch.ledger import read
+from raysearch.published_folder import MANIFEST
 from raysearch.storage import object_lease as lease_module
 from raysearch.storage import outbox as outbox_module
 from raysearch.storage.objects import ObjectStore
@@ -19,7 +20,6 @@ from raysearch.storage.outbox import Outbox
 from raysearch.storage.replica import open_storage, replica_of
 from raysearch.storage.run_storage import send_published
 from raysearch.storage.segments import fetch_ledger
-from raysearch.training.checkpoint import MANIFEST
 
 # Of a prune: the fence and the segment; what the trial left, listed and removed; a few united.
 MOST_FOR_A_PRUNE = 10

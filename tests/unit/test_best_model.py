@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from raysearch import published_folder
 from raysearch.features.extractor import StreamShape
 from raysearch.ledger import Ledger
 from raysearch.models.model_table import build_model
@@ -13,7 +14,6 @@ from raysearch.reporting import best_model
 from raysearch.reporting.best_model import WEIGHTS, write_best
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec, TrialConfig
-from raysearch.training import checkpoint
 from raysearch.training.checkpoint import load_tensors, load_weights, save_tensors
 
 LABELS = ("angry", "calm", "sad")
@@ -21,7 +21,9 @@ SMALL = {"model.branches": 2, "model.blocks": 1, "model.stem_width": 16}
 
 
 def publish(folder, weights):
-    checkpoint.publish(folder, lambda stage: save_tensors(stage / "best.safetensors", weights))
+    published_folder.publish(
+        folder, lambda stage: save_tensors(stage / "best.safetensors", weights)
+    )
 
 
 @pytest.fixture
@@ -169,7 +171,7 @@ def test_best_is_replaced_whole(run):
     (run.best / "stray").write_text("from before")
     write(run)
     assert not (run.best / "stray").exists()
-    checkpoint.verify(run.best)
+    published_folder.verify(run.best)
     assert not list(run.root.glob(".best*"))
 
 

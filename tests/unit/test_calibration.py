@@ -13,8 +13,8 @@ from raysearch.evaluation.calibration import (
 )
 from raysearch.evaluation.probability_columns import probabilities
 from raysearch.evaluation.stored_evaluations import stored_evaluations
+from raysearch.published_folder import verify
 from raysearch.reporting.tested_card import NO_FIGURES, write_tested_card
-from raysearch.training.checkpoint import verify
 
 
 @pytest.mark.parametrize("too_sure", [0.5, 1.0, 3.0])

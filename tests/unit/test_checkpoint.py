@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from raysearch import published_folder
 from raysearch.errors import DataError
 from raysearch.training import checkpoint
 
@@ -23,12 +24,12 @@ def names(folder: Path) -> list[str]:
 
 def test_a_published_folder_is_whole_and_alone(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "last"
-    checkpoint.publish(target, writer("one"))
-    checkpoint.verify(target)
+    published_folder.publish(target, writer("one"))
+    published_folder.verify(target)
     assert names(target) == ["a.txt", "manifest.json", "w.safetensors"]
     assert names(target.parent) == ["last"]
-    checkpoint.publish(target, writer("two"))
-    checkpoint.verify(target)
+    published_folder.publish(target, writer("two"))
+    published_folder.verify(target)
     assert (target / "a.txt").read_text() == "two"
     assert names(target.parent) == ["last"]
 
@@ -39,11 +40,11 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path, where: str) -> None:
         raise RuntimeError("fenced off")
 
     target = tmp_path / "last"
-    checkpoint.publish(target, writer("one"))
+    published_folder.publish(target, writer("one"))
     write, guard = (fail, None) if where == "write" else (writer("two"), fail)
     with pytest.raises(RuntimeError, match="fenced off"):
-        checkpoint.publish(target, write, guard=guard)
-    checkpoint.verify(target)
+        published_folder.publish(target, write, guard=guard)
+    published_folder.verify(target)
     assert (target / "a.txt").read_text() == "one"
     assert names(tmp_path) == ["last"]
 
@@ -56,31 +57,31 @@ def test_the_guard_runs_when_all_is_staged_and_nothing_published(tmp_path: Path)
         (stage,) = tmp_path.iterdir()
         seen.append(names(stage))
 
-    checkpoint.publish(tmp_path / "last", writer("one"), guard=guard)
+    published_folder.publish(tmp_path / "last", writer("one"), guard=guard)
     assert seen == [["a.txt", "manifest.json", "w.safetensors"]]
 
 
 def test_leftovers_of_a_killed_process_are_ignored(tmp_path: Path) -> None:
     (tmp_path / ".last.deadbeef.tmp").mkdir()
     (tmp_path / ".last.former").mkdir()
-    checkpoint.publish(tmp_path / "last", writer("one"))
-    checkpoint.publish(tmp_path / "last", writer("two"))
-    checkpoint.verify(tmp_path / "last")
+    published_folder.publish(tmp_path / "last", writer("one"))
+    published_folder.publish(tmp_path / "last", writer("two"))
+    published_folder.verify(tmp_path / "last")
     assert (tmp_path / "last" / "a.txt").read_text() == "two"
 
 
 def test_a_kill_between_the_two_renames_keeps_the_former(tmp_path: Path) -> None:
     target = tmp_path / "last"
-    checkpoint.publish(target, writer("one"))
+    published_folder.publish(target, writer("one"))
     target.rename(tmp_path / ".last.former")
-    checkpoint.verify(target)
+    published_folder.verify(target)
     assert (target / "a.txt").read_text() == "one"
 
 
 @pytest.mark.parametrize("damage", ["change", "remove", "no manifest"])
 def test_damage_is_found(tmp_path: Path, damage: str) -> None:
     target = tmp_path / "last"
-    checkpoint.publish(target, writer("one"))
+    published_folder.publish(target, writer("one"))
     if damage == "change":
         (target / "a.txt").write_text("One")
     elif damage == "remove":
@@ -88,16 +89,16 @@ def test_damage_is_found(tmp_path: Path, damage: str) -> None:
     else:
         (target / "manifest.json").unlink()
     with pytest.raises(DataError, match=str(target)):
-        checkpoint.verify(target)
+        published_folder.verify(target)
 
 
 def test_a_manifest_cannot_name_files_elsewhere(tmp_path: Path) -> None:
     target = tmp_path / "last"
-    checkpoint.publish(target, writer("one"))
+    published_folder.publish(target, writer("one"))
     (tmp_path / "secret").write_text("x")
     (target / "manifest.json").write_text(json.dumps({"../secret": "0"}))
     with pytest.raises(DataError, match="missing"):
-        checkpoint.verify(target)
+        published_folder.verify(target)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "\udcff"])
@@ -105,7 +106,7 @@ def test_bad_json_is_bad_data(tmp_path: Path, text: str) -> None:
     path = tmp_path / "state.json"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(DataError, match=r"state\.json"):
-        checkpoint.load_json(path)
+        published_folder.load_json(path)
 
 
 def test_a_pickle_is_refused(tmp_path: Path) -> None:

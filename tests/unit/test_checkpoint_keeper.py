@@ -4,8 +4,8 @@ import pytest
 
 from raysearch.errors import StorageRefusedError
 from raysearch.ledger import Event
+from raysearch.published_folder import former_of
 from raysearch.storage.replica import open_storage, replica_of
-from raysearch.training.checkpoint import former_of
 from raysearch.trial_records import Trials
 from raysearch.tuning import checkpoint_keeper as keeper_module
 from raysearch.tuning.checkpoint_keeper import CheckpointKeeper

@@ -15,11 +15,11 @@ from raysearch.evaluation.final_model import (
     save_final,
 )
 from raysearch.evaluation.final_stage import apportioned
+from raysearch.published_folder import publish
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.replica import open_storage
 from raysearch.storage.run_storage import send_published
-from raysearch.training.checkpoint import publish
 from raysearch.training.inputs import INPUTS
 from raysearch.training.predictions import PREDICTIONS
 from raysearch.training.trial_state import BEST

@@ -15,8 +15,9 @@ from raysearch.features.extractor import StreamShape
 from raysearch.models.model_table import build_model
 from raysearch.protocols.learned import LEARNED_FROM, Learned
 from raysearch.protocols.splits import Split
+from raysearch.published_folder import publish
 from raysearch.spec import SearchSpec, own_values
-from raysearch.training.checkpoint import publish, save_tensors
+from raysearch.training.checkpoint import save_tensors
 from raysearch.tuning.start_source import find_source, fitted, outline
 
 LABELS = ("angry", "sad")

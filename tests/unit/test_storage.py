@@ -18,13 +18,13 @@ from raysearch.errors import (
     UserError,
 )
 from raysearch.ledger import read
+from raysearch.published_folder import publish
 from raysearch.storage import folders
 from raysearch.storage.corpora import fetch_file, read_corpus, send_files
 from raysearch.storage.folders import fetch_folder, forget_folders, send_folder, sweep_folders
 from raysearch.storage.objects import ObjectStore
 from raysearch.storage.replica import display_path, open_storage, replica_of
 from raysearch.storage.segments import SegmentLedger, fetch_ledger
-from raysearch.training.checkpoint import publish
 
 
 @pytest.fixture(params=["s3", "file"])

@@ -5,9 +5,9 @@ import shutil
 import pytest
 
 from raysearch.errors import RunExistsError
+from raysearch.published_folder import publish
 from raysearch.storage.replica import open_storage
 from raysearch.storage.two_kinds import LocalStorage, ObjectStorage, storage_of
-from raysearch.training.checkpoint import publish
 
 START = {"trial": "abc", "number": 0, "attempt": 1, "config": {}}
 

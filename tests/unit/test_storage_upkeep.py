@@ -14,6 +14,7 @@ from kept_storage import aged, feature_sets, found, over, published
 from rich.console import Console
 
 import raysearch
+from raysearch import published_folder
 from raysearch.__main__ import main
 from raysearch.cli.clear_storage import leftovers_table
 from raysearch.cli.tables import print_table
@@ -23,7 +24,6 @@ from raysearch.ledger import Ledger
 from raysearch.run_lease import RunLease
 from raysearch.searching.storage_upkeep import find_leftovers, remove_leftovers
 from raysearch.streaming.store import feature_store
-from raysearch.training import checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +77,10 @@ def test_the_model_still_serves(run, made):
     assert len(remove_leftovers(run.root.parent).found) == 2
     assert raysearch.load(run.root).predict(wave, rate) == before
     for net in load_final(run).nets:
-        checkpoint.verify(net.folder)
+        published_folder.verify(net.folder)
         assert net.weights.is_file()
     for record in run.trials().ranked():
-        checkpoint.verify(run.root / record.checkpoint[0])
+        published_folder.verify(run.root / record.checkpoint[0])
 
 
 @pytest.mark.parametrize("outcome", ["interrupted", "failed", None])
@@ -166,7 +166,7 @@ def test_nothing_outside_the_storage_is_touched(run, tmp_path):
     feature_store(run.root.parent).symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     assert found(run.root.parent) == {}
     remove_leftovers(run.root.parent)
-    checkpoint.verify(outside)
+    published_folder.verify(outside)
 
 
 def test_a_run_that_is_linked_asks_for_its_sets_and_is_left_alone(run, tmp_path):
@@ -181,7 +181,7 @@ def test_a_run_that_is_linked_asks_for_its_sets_and_is_left_alone(run, tmp_path)
         assert found(storage) == {}
     remove_leftovers(storage)
     assert (used.is_dir(), unused.is_dir()) == (True, False)
-    checkpoint.verify(moved / spare.relative_to(run.root))
+    published_folder.verify(moved / spare.relative_to(run.root))
 
 
 def test_what_a_linked_run_names_stays(run, tmp_path):

@@ -13,6 +13,7 @@ from fake_group import task
 from raysearch import patience
 from raysearch.errors import ConfigError, DataError, InfrastructureError, StorageRefusedError
 from raysearch.ledger import Ledger, read
+from raysearch.published_folder import publish
 from raysearch.storage import object_lease as lease_module
 from raysearch.storage import segments as segments_module
 from raysearch.storage.object_lease import ObjectLease
@@ -24,7 +25,6 @@ from raysearch.storage.segments import SegmentLedger, fetch_ledger
 from raysearch.storage.small_files import RunSender
 from raysearch.storage.two_kinds import storage_of
 from raysearch.streaming import store
-from raysearch.training.checkpoint import publish
 from raysearch.trial_records import Trials
 from raysearch.tuning.checkpoint_keeper import CheckpointKeeper
 from raysearch.workers.trial_session import TrialSession
