@@ -5,8 +5,8 @@ import shutil
 import time
 from pathlib import Path
 
-from raysearch.published_folder import publish
 from raysearch.files import write_json
+from raysearch.published_folder import publish
 from raysearch.run_folder import RunFolder
 from raysearch.searching.storage_upkeep import find_leftovers
 from raysearch.spec import SearchSpec
@@ -30,9 +30,7 @@ def over(run, outcome="finished"):
 
 
 def published(folder):
-    publish(
-        folder, lambda stage: (stage / "best.safetensors").write_bytes(b"x" * 5000)
-    )
+    publish(folder, lambda stage: (stage / "best.safetensors").write_bytes(b"x" * 5000))
     return folder
 
 
