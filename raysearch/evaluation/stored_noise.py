@@ -86,7 +86,7 @@ def noise_rows(levels: Sequence[NoiseLevel]) -> list[list[str]]:
         last = level["kind"]
         values = [percent(of_metric(level, key)["mean"]) for key in metrics]
         compared = level.get("comparison")
-        lost = f"{-100 * compared['difference']:.1f}" if compared else ""
+        lost = f"{0 - 100 * compared['difference']:.1f}" if compared else ""
         verdict = compared["verdict"] if compared else ""
         rows.append([kind, level["level"], *values, lost, verdict])
     return rows
