@@ -1,15 +1,24 @@
 """``raysearch cross-corpus``: each run's winner on the other runs' corpora, and on further ones."""
 
+from contextlib import ExitStack
+
 from rich.console import Console
 from rich.table import Table
 
 from raysearch.cli.evaluation_options import CrossCorpusOptions
 from raysearch.cli.terminal import ProgressLine, plain_console
-from raysearch.evaluation.cross_corpus import Matrix, plan_matrix, score_matrix
+from raysearch.evaluation.cross_corpus import (
+    Matrix,
+    outlay_lines,
+    plan_matrix,
+    score_matrix,
+    train_winners,
+)
 from raysearch.evaluation.figures import Figures, method_of
 from raysearch.files import write_json
 from raysearch.ray_cluster.session import cluster_session
 from raysearch.storage.replica import display_path
+from raysearch.storage.run_storage import acquire_run
 from raysearch.training.transductive import mark
 from raysearch.tuning.tuner import Watcher
 
@@ -18,13 +27,18 @@ __all__ = ["score_across"]
 
 def score_across(options: CrossCorpusOptions) -> int:
     """Carry the verb out."""
-    plan = plan_matrix(options.runs, options.targets, options.storage)
+    runs, storage = options.runs, options.storage
+    plan = plan_matrix(runs, options.targets, storage, options.folds)
     console = plain_console()
-    with (
-        ProgressLine(console) as progress,
-        cluster_session(options.address, options.runs[0].logs),
-    ):
-        matrix = score_matrix(plan, options.storage, Watcher(progress.say, progress.update))
+    with ExitStack() as stack:
+        leases = [stack.enter_context(acquire_run(run.root)) for run in runs]
+        progress = stack.enter_context(ProgressLine(console))
+        for line in outlay_lines(plan, runs):
+            progress.say(line)
+        session = stack.enter_context(cluster_session(options.address, runs[0].logs))
+        watcher = Watcher(progress.say, progress.update)
+        plan = train_winners(plan, runs, leases, session, storage, watcher)
+        matrix = score_matrix(plan, storage, watcher)
     write_json(options.output, matrix)
     _show(console, matrix)
     console.print(

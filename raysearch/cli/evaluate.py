@@ -13,14 +13,16 @@ from raysearch.evaluation.figures import (
     Figures,
     Mode,
     NoiseSweep,
+    folds_shown,
     mean_of_part,
     of_metric,
 )
 from raysearch.evaluation.final_model import load_final
-from raysearch.evaluation.noise import noise_sweep
+from raysearch.evaluation.noise import noise_answer, noise_sweep
 from raysearch.evaluation.run_splits import RunSplits
 from raysearch.evaluation.stored_evaluations import evaluation_file, stored_evaluations
-from raysearch.evaluation.stored_noise import missing_levels, noise_rows, stored_noise
+from raysearch.evaluation.stored_noise import missing_levels, noise_rows
+from raysearch.evaluation.winner_folds import Folds, folds_asked
 from raysearch.ray_cluster.session import cluster_session
 from raysearch.reporting.tested_card import write_tested_card
 from raysearch.searching.other_folds import search_other_folds
@@ -38,13 +40,13 @@ def evaluate_run(options: EvaluateOptions) -> int:
     run, console = options.run, plain_console()
     modes = _modes(options)
     missing = [mode for mode in modes if mode not in stored_evaluations(run)]
-    if missing or missing_levels(stored_noise(run), options.noise):
+    if missing or missing_levels(noise_answer(run, _noise_folds(options)), options.noise):
         _evaluate(options, missing, console)
     else:
         console.print("evaluated before; the stored figures:", highlight=False)
     for mode in modes:
         _show(console, stored_evaluations(run)[mode])
-    if options.noise and (found := stored_noise(run)):
+    if options.noise and (found := noise_answer(run, _noise_folds(options))):
         _show_noise(console, found)
     console.print(
         f"written to {display_path(evaluation_file(run))}",
@@ -60,9 +62,13 @@ def _modes(options: EvaluateOptions) -> list[Mode]:
     modes: list[Mode] = ["reuse-settings" if options.reuse_settings else searched]
     if options.paper:
         modes.append("paper")
-    if options.noise and "fold" not in modes:
-        modes.append("fold")  # a sweep scores the weights that this leaves
     return modes
+
+
+def _noise_folds(options: EvaluateOptions) -> Folds:
+    """On which folds there is noise: on all of them where all are evaluated."""
+    everywhere = "all" if options.reuse_settings else None
+    return folds_asked(options.run, options.folds or everywhere)
 
 
 def _evaluate(options: EvaluateOptions, modes: Sequence[Mode], console: Console) -> None:
@@ -87,7 +93,16 @@ def _evaluate(options: EvaluateOptions, modes: Sequence[Mode], console: Console)
                 splits=splits,
             )
         if options.noise:
-            noise_sweep(run, storage, watcher, splits, kinds=options.noise)
+            noise_sweep(
+                run,
+                lease,
+                session,
+                folds=_noise_folds(options),
+                storage=storage,
+                watcher=watcher,
+                splits=splits,
+                kinds=options.noise,
+            )
         final = load_final(run)
         write_tested_card(run, stored_evaluations(run), final.winner if final else None)
 
@@ -147,11 +162,15 @@ def _show_parts(console: Console, figures: EvaluationFigures) -> None:
 
 def _show_noise(console: Console, found: NoiseSweep) -> None:
     header, *rows = noise_rows(found["levels"])
-    title = f"under noise{mark(found['levels'][0].get('transductive', False))}"
-    table = Table(*header, title=title, title_justify="left", box=None)
+    clean = found["levels"][0]
+    where = f"{folds_shown(found['winners'])}, {clean['num_speakers']} speakers"
+    heading(console, "\nunder noise", f"{where}{mark(clean.get('transductive', False))}")
+    table = Table(*header, box=None)
     for row in rows:
         table.add_row(*row)
     console.print(table)
+    for note in clean["notes"]:
+        console.print(f"  note: {note}", highlight=False, soft_wrap=True)
     for name, why in found.get("left_out", {}).items():
         console.print(f"  left out: {name}: {why}", highlight=False, soft_wrap=True)
 

@@ -6,14 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from raysearch.cli.experiment_options import add_features, add_folds
 from raysearch.cli.help_text import add_examples
-from raysearch.cli.options import (
-    add_cluster,
-    add_run,
-    add_storage,
-    run_at,
-    storage_folder,
-)
+from raysearch.cli.options import add_cluster, add_run, add_storage, run_at
 from raysearch.config.base import build
 from raysearch.corpora.corpus_table import CorpusConfig
 from raysearch.errors import UserError
@@ -21,7 +16,6 @@ from raysearch.features.disturbance_table import KINDS, kinds_named
 from raysearch.run_folder import RunFolder
 
 __all__ = [
-    "AblateOptions",
     "CompareOptions",
     "CrossCorpusOptions",
     "EvaluateOptions",
@@ -31,12 +25,7 @@ EVALUATE_EXAMPLES = """examples:
   raysearch evaluate results/emo                   # the searched fold
   raysearch evaluate results/emo --nested          # the search in each fold
   raysearch evaluate results/emo --protocol paper  # the paper's split beside it
-  raysearch evaluate results/emo --noise           # at 20 to 0 dB SNR
-"""
-
-ABLATE_EXAMPLES = """examples:
-  raysearch ablate results/emo
-  raysearch ablate results/emo --only augmentation,attention
+  raysearch evaluate results/emo --noise           # in noise, rooms, codecs
 """
 
 COMPARE_EXAMPLES = """examples:
@@ -58,15 +47,6 @@ def _noise_kinds(text: str) -> tuple[str, ...]:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _add_features(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--storage",
-        type=storage_folder,
-        metavar="DIR|URL",
-        help="where features are kept (default: by the run)",
-    )
-
-
 @dataclass(frozen=True)
 class EvaluateOptions:
     """``raysearch evaluate``: score a finished search on its test rows, honestly.
@@ -77,6 +57,7 @@ class EvaluateOptions:
         reuse_settings: whether the winner's settings are trained in the other folds.
         paper: whether it is scored under the paper's own split, too.
         noise: the kinds of noise that it is scored under, too.
+        folds: on which outer folds; None: on those that were searched.
         storage: where features are kept.
         address: of a running Ray cluster, if there is one.
     """
@@ -86,6 +67,7 @@ class EvaluateOptions:
     reuse_settings: bool
     paper: bool
     noise: Sequence[str]
+    folds: str | None
     storage: Path
     address: str | None
 
@@ -118,61 +100,29 @@ class EvaluateOptions:
             const=tuple(KINDS),
             default=(),
             metavar="KINDS",
-            help=f"score the fold's test rows under noise, too: {','.join(KINDS)}, or some of"
-            " these (default: all); write it behind RUN",
+            help=f"score test rows under noise, too: {','.join(KINDS)}, or some of these"
+            " (default: all); write it behind RUN",
         )
-        _add_features(parser)
+        add_folds(parser, what="of --noise")
+        add_features(parser)
         add_cluster(parser)
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Self:
-        """Read what was parsed; raises MissingPathError if there is no such run."""
+        """Read what was parsed; raises UserError if it cannot be meant."""
         run = run_at(arguments.run)
+        if arguments.folds is not None and not arguments.noise:
+            raise UserError(
+                f"--folds {arguments.folds}: it goes with --noise; other figures are of the "
+                "searched fold, or of all folds by --nested or --reuse-settings"
+            )
         return cls(
             run=run,
             nested=arguments.nested,
             reuse_settings=arguments.reuse_settings,
             paper=arguments.protocol is not None,
             noise=arguments.noise,
-            storage=arguments.storage or run.storage,
-            address=arguments.address,
-        )
-
-
-@dataclass(frozen=True)
-class AblateOptions:
-    """``raysearch ablate``: what a finished search's winner owes to each of its parts.
-
-    Attributes:
-        run: what was searched.
-        names: which ablations; none: all.
-        storage: where features are kept.
-        address: of a running Ray cluster, if there is one.
-    """
-
-    run: RunFolder
-    names: Sequence[str]
-    storage: Path
-    address: str | None
-
-    @classmethod
-    def add(cls, parser: argparse.ArgumentParser) -> None:
-        """Add the verb's arguments to its parser."""
-        add_examples(parser, ABLATE_EXAMPLES)
-        add_run(parser)
-        parser.add_argument(
-            "--only", metavar="A,B", help="augmentation, resolution-32, attention, prosody, ..."
-        )
-        _add_features(parser)
-        add_cluster(parser)
-
-    @classmethod
-    def of(cls, arguments: argparse.Namespace) -> Self:
-        """Read what was parsed; raises MissingPathError if there is no such run."""
-        run, only = run_at(arguments.run), arguments.only
-        return cls(
-            run=run,
-            names=[name.strip() for name in only.split(",")] if only else [],
+            folds=arguments.folds,
             storage=arguments.storage or run.storage,
             address=arguments.address,
         )
@@ -222,6 +172,7 @@ class CrossCorpusOptions:
     Attributes:
         runs: what was searched.
         targets: the further corpora.
+        folds: the outer folds of each run whose models are scored; None: those that were searched.
         output: the file to write.
         storage: where features are kept.
         address: of a running Ray cluster, if there is one.
@@ -229,6 +180,7 @@ class CrossCorpusOptions:
 
     runs: Sequence[RunFolder]
     targets: Sequence[CorpusConfig]
+    folds: str | None
     output: Path
     storage: Path
     address: str | None
@@ -251,6 +203,7 @@ class CrossCorpusOptions:
             metavar="FILE",
             help="where to write (default: the storage folder)",
         )
+        add_folds(parser)
         add_storage(parser)
         add_cluster(parser)
 
@@ -261,6 +214,7 @@ class CrossCorpusOptions:
         return cls(
             runs=[run_at(text) for text in arguments.runs],
             targets=[_target(text) for text in arguments.target],
+            folds=arguments.folds,
             output=arguments.output or storage / "cross_corpus.json",
             storage=storage,
             address=arguments.address,

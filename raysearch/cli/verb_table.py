@@ -81,8 +81,13 @@ VERBS = {
     ),
     "ablate": Verb(
         "retrain a winner without its parts",
-        "raysearch.cli.evaluation_options:AblateOptions",
+        "raysearch.cli.experiment_options:AblateOptions",
         "raysearch.cli.ablate:ablate_run",
+    ),
+    "sweep": Verb(
+        "retrain a winner with each value of a setting",
+        "raysearch.cli.experiment_options:SweepOptions",
+        "raysearch.cli.sweep:sweep_run",
     ),
     "compare": Verb(
         "compare evaluated runs, each with the first",

@@ -1,162 +1,167 @@
 """What a winner owes to each of its parts: the ablations that the papers name, by the rules.
 
-An ablation changes settings of the run's winner and nothing else. It is retrained with three
-seeds on the run's fold, over as many epochs, its epoch chosen by validation, and scored on test
-beside the winner. A difference is claimed as ``compare`` allows.
+An ablation changes settings of a run's winner and nothing else. It is trained with three seeds in
+each fold that is asked for, over as many epochs, its epoch chosen by validation, and scored on test
+beside the winner. A difference is claimed as ``compare`` allows, speakers of all folds together.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
-import pyarrow as pa
-
 from raysearch.errors import ConfigError, UserError
-from raysearch.evaluation.arm import Arm
-from raysearch.evaluation.compare import compare_all
-from raysearch.evaluation.evaluate import best_record, winner_arm
-from raysearch.evaluation.figures import Ablations, Where
+from raysearch.evaluation.experiment import WINNER, Change, Experiment, Outcome
+from raysearch.evaluation.figures import Ablations, folds_shown
 from raysearch.evaluation.markdown import markdown_table, percent
-from raysearch.evaluation.named_ablations import ABLATIONS, Changes, check_names
-from raysearch.evaluation.run_arms import run_arms
-from raysearch.evaluation.scores import score
-from raysearch.evaluation.transductive_notes import transductive_notes
+from raysearch.evaluation.named_ablations import ABLATIONS, Ablation, Changes, check_names
+from raysearch.evaluation.winner_folds import (
+    Folds,
+    is_answer,
+    winner_configs,
+    winners_of,
+)
 from raysearch.files import write_json, write_text
 from raysearch.published_folder import load_json
-from raysearch.ray_cluster.session import ClusterSession
 from raysearch.run_folder import RunFolder
-from raysearch.run_lease import Lease
-from raysearch.spec import trial_identity
-from raysearch.training.transductive import is_transductive, mark
+from raysearch.training.transductive import mark
 from raysearch.trial_config import TrialConfig
-from raysearch.tuning.tuner import Watcher
 
-__all__ = ["ablate", "stored_ablations"]
-
-
-def stored_ablations(run: RunFolder) -> Ablations | None:
-    """What was found before; None if nothing was, or if a resumed search has a new winner."""
-    path = run.root / "ablations.json"
-    found = load_json(path) if path.exists() else {}
-    return cast("Ablations", found) if found.get("trial") == best_record(run).trial else None
+__all__ = [
+    "ablations_file",
+    "applicable",
+    "changes_shown",
+    "store_ablations",
+    "stored_ablations",
+]
 
 
-def ablate(
-    run: RunFolder,
-    lease: Lease,
-    session: ClusterSession,
-    *,
-    names: Sequence[str] = (),
-    storage: Path,
-    watcher: Watcher,
-) -> Ablations:
-    """Retrain and score the winner without each part; what is stored is not done again.
+def ablations_file(run: RunFolder) -> Path:
+    """Where the figures of ablations are kept; their table has another suffix."""
+    return run.root / "ablations.json"
+
+
+def stored_ablations(run: RunFolder, folds: Folds) -> Ablations | None:
+    """What was found before on ``folds``; None if nothing was, or if others win there now."""
+    path = ablations_file(run)
+    if not path.exists():
+        return None
+    found = cast("Ablations", load_json(path))
+    return found if is_answer(run, found, folds) else None
+
+
+def applicable(
+    run: RunFolder, names: Sequence[str], folds: Folds
+) -> tuple[dict[str, Change], dict[str, str]]:
+    """What each ablation makes of a winner's settings; and why the others do not apply.
+
+    One that applies to the winners of some folds leaves those of the others as they are.
 
     Args:
-        run: a searched run.
-        lease: of its folder.
-        session: the connected Ray.
+        run: a searched run; its corpus is not read.
         names: which ablations; none given: all.
-        storage: where features are kept.
-        watcher: who is told.
-
-    Returns:
-        ``winner`` and ``ablations``: name to ``changes``, figures and comparison; ``skipped``:
-        name to reason.
+        folds: whose winners.
 
     Raises:
-        UserError: no such ablation, or a winner that none applies to.
+        UserError: no such ablation, or none that applies to a winner.
     """
     check_names(names)
-    own = winner_arm(run, run.spec(), storage)
-    changed, skipped = _applicable(own.config, names)
-    arms = {"winner": own, **{name: _arm(run, own, name, c) for name, (_, c) in changed.items()}}
-    if len(arms) == 1:
-        reasons = "; ".join(f"{name}: {why}" for name, why in skipped.items())
-        raise UserError(f"{run.root}: nothing to ablate ({reasons})")
-    _, results = run_arms(
-        list(arms.values()),
-        own.spec,
-        run,
-        lease,
-        session,
-        line=lambda times: f"retraining {len(arms)} arms: {times} times",
-        storage=storage,
-        watcher=watcher,
-    )
-    tables = {name: table for name, (table, _) in zip(arms, results, strict=True)}
-    changes = {name: change for name, (change, _) in changed.items()}
-    found = _found(arms, tables, changes, skipped)
-    write_json(run.root / "ablations.json", found)
-    write_text(run.root / "ablations.md", _markdown(run.root.name, found))
-    return found
-
-
-def _applicable(
-    config: TrialConfig, names: Sequence[str]
-) -> tuple[dict[str, tuple[Changes, TrialConfig]], dict[str, str]]:
-    """What each ablation changes and the settings it gives; and why the others do not apply."""
-    used = {f"features.{stream}" for stream in config.used_features}
-    fields = {
-        name: value
-        for name, value in config.fields().items()
-        if not name.startswith("features.") or name.rpartition(".")[0] in used
-    }
-    changed, skipped = {}, {}
+    configs = winner_configs(run, folds)
+    changes: dict[str, Change] = {}
+    skipped: dict[str, str] = {}
     for ablation in ABLATIONS:
         if names and ablation.name not in names:
             continue
-        changes = ablation.changes(fields)
-        if isinstance(changes, str):
-            skipped[ablation.name] = changes
-            continue
-        try:
-            changed[ablation.name] = changes, config.replace(changes)
-        except ConfigError as error:
-            skipped[ablation.name] = f"the settings refuse it: {error}"
-    return changed, skipped
+        found = [_changes(ablation, config) for config in configs]
+        reasons = [one for one in found if isinstance(one, str)]
+        if len(reasons) == len(found):
+            skipped[ablation.name] = reasons[0]
+        else:
+            changes[ablation.name] = partial(_without, ablation)
+    if not changes:
+        told = "; ".join(f"{name}: {why}" for name, why in skipped.items())
+        raise UserError(f"{run.root}: nothing to ablate ({told})")
+    return changes, skipped
 
 
-def _arm(run: RunFolder, own: Arm, name: str, config: TrialConfig) -> Arm:
-    search = own.spec.search
-    identity = trial_identity(
-        config,
-        own.audited.split.identity(speakers=config.training.by_speaker),
-        search.workers_of_identity,
-        search.seed,
-    )
-    folder = run.root / "ablations" / name
-    return replace(own, config=config, identity=identity, searched=(), folder=folder)
-
-
-def _found(
-    arms: Mapping[str, Arm],
-    tables: Mapping[str, pa.Table],
-    changes: Mapping[str, Changes],
-    skipped: dict[str, str],
+def store_ablations(
+    experiment: Experiment, outcome: Outcome, skipped: Mapping[str, str], folds: Folds
 ) -> Ablations:
-    own = arms["winner"]
-    where: Where = {"fold": own.audited.split.fold, "transductive": is_transductive(own.config)}
-    figures = {
-        name: score(
-            table,
-            protocol=own.spec.protocol.name,
-            where=where,
-            notes=transductive_notes(own.config, [table]),
-        )
-        for name, table in tables.items()
-    }
-    compared = {one.first: one.to_dict() for one in compare_all(tables)}
-    return {
-        "trial": own.identity,
-        "winner": figures["winner"],
+    """Write what was found beside the run, and as a table.
+
+    Args:
+        experiment: of ``applicable`` ablations.
+        outcome: what came of it.
+        skipped: name to reason.
+        folds: as they were asked for.
+    """
+    run = experiment.run
+    found: Ablations = {
+        **winners_of(run, experiment.winner, folds),
+        "winner": outcome.figures[WINNER],
         "ablations": {
-            name: {"changes": change, "figures": figures[name], "comparison": compared[name]}
-            for name, change in changes.items()
+            name: {
+                "changes": _by_fold(experiment, name),
+                "figures": outcome.figures[name],
+                "comparison": outcome.compared[name].to_dict(),
+            }
+            for name in experiment.changed
         },
-        "skipped": skipped,
+        "skipped": dict(skipped),
     }
+    path = ablations_file(run)
+    write_json(path, found)
+    write_text(path.with_suffix(".md"), _markdown(run.root.name, found))
+    return found
+
+
+def changes_shown(changes: Mapping[str, Changes]) -> str:
+    """Fields and their new values, in words; where folds differ, those of each."""
+    words = {
+        fold: ", ".join(f"{field}={value}" for field, value in one.items())
+        for fold, one in changes.items()
+    }
+    if len(set(words.values())) == 1:
+        return next(iter(words.values()))
+    return "; ".join(
+        f"{folds_shown(fold for fold in words if words[fold] == one)}: {one or 'as it is'}"
+        for one in dict.fromkeys(words.values())
+    )
+
+
+def _changes(ablation: Ablation, config: TrialConfig) -> Changes | str:
+    """What the ablation changes of ``config``, or why it does not apply."""
+    used = {f"features.{stream}" for stream in config.used_features}
+    changes = ablation.changes(
+        {
+            name: value
+            for name, value in config.fields().items()
+            if not name.startswith("features.") or name.rpartition(".")[0] in used
+        }
+    )
+    if isinstance(changes, str):
+        return changes
+    try:
+        config.replace(changes)
+    except ConfigError as error:
+        return f"the settings refuse it: {error}"
+    return changes
+
+
+def _without(ablation: Ablation, config: TrialConfig) -> TrialConfig:
+    changes = _changes(ablation, config)
+    return config if isinstance(changes, str) else config.replace(changes)
+
+
+def _by_fold(experiment: Experiment, name: str) -> dict[str, Changes]:
+    """Fold to the fields that are changed there, and their new values."""
+    found = {}
+    for own, arm in zip(experiment.winner, experiment.changed[name], strict=True):
+        before, after = own.config.fields(), arm.config.fields()
+        found[str(own.spec.protocol.fold)] = {
+            field: value for field, value in after.items() if value != before.get(field)
+        }
+    return found
 
 
 def _markdown(name: str, found: Ablations) -> str:
@@ -164,17 +169,18 @@ def _markdown(name: str, found: Ablations) -> str:
     rows = [("(the winner)", "", percent(winner["ua"]["mean"]), "", "")]
     for ablation, entry in found["ablations"].items():
         comparison = entry["comparison"]
-        changes = ", ".join(f"{field}={value}" for field, value in entry["changes"].items())
-        gap, verdict = f"{100 * comparison['difference']:+.1f}", comparison["verdict"]
-        rows.append((ablation, changes, percent(entry["figures"]["ua"]["mean"]), gap, verdict))
-    ua = f"UA{mark(winner.get('transductive', False))}"
+        ua, gap = entry["figures"]["ua"]["mean"], 100 * comparison["difference"]
+        changes = changes_shown(entry["changes"])
+        rows.append((ablation, changes, percent(ua), f"{gap:+.1f}", comparison["verdict"]))
+    ua_mark = f"UA{mark(winner.get('transductive', False))}"
+    folds = folds_shown(found["winners"])
     lines = [
         f"# {name}: the winner without its parts",
         "",
-        f"Trial {found['trial']}, test rows of fold {winner['fold']} ({winner['protocol']}, "
-        f"{winner['num_speakers']} speakers), three seeds each.",
+        f"Trial {found['trial']}, test rows of {folds} "
+        f"({winner['protocol']}, {winner['num_speakers']} speakers), three seeds each.",
         "",
-        *markdown_table(("without", "changed", ua, "difference", "verdict"), rows),
+        *markdown_table(("without", "changed", ua_mark, "difference", "verdict"), rows),
         "",
         *(f"- {entry['comparison']['sentence']}" for entry in found["ablations"].values()),
         *(f"- {ablation}: skipped, {why}" for ablation, why in found["skipped"].items()),

@@ -8,7 +8,7 @@ import ray
 
 from raysearch.config.identity import seed_from
 from raysearch.config.search import Final
-from raysearch.errors import DataError, UserError
+from raysearch.errors import DataError
 from raysearch.evaluation.final_model import Net
 from raysearch.evaluation.retraining import retraining
 from raysearch.protocols.splits import Split
@@ -101,23 +101,18 @@ class Arm:
                 ),
                 *partner,
             )
-            for seed in range(self._num_retrained)
+            for seed in range(self.num_retrained)
         ]
         return [self.searched, *retrained] if self.searched else retrained
 
-    def check_weights(self) -> None:
-        """Raise UserError if a net's weights are not there."""
-        for net in (net for nets in self.variants() for net in nets):
-            try:
-                net.weights  # noqa: B018
-            except UserError as error:
-                raise UserError(
-                    f"{error}: evaluate the run first; if its search went on since, to another "
-                    "winner, move evaluation.json away before"
-                ) from None
+    @property
+    def missing(self) -> list[int]:
+        """The numbers of the retrainings that are not there yet."""
+        return [seed for seed in range(self.num_retrained) if not is_trained(self._refit(seed))]
 
     @property
-    def _num_retrained(self) -> int:
+    def num_retrained(self) -> int:
+        """How many of its trainings are retrainings."""
         return self.num_seeds - (1 if self.searched else 0)
 
     def tasks(self, run: Path, lease: Lease) -> list[TrialTask]:
@@ -137,8 +132,7 @@ class Arm:
                 weights=self._refit(seed),
                 publication=publication(run, lease),
             )
-            for seed in range(self._num_retrained)
-            if not is_trained(self._refit(seed))
+            for seed in self.missing
         ]
 
     def _refit(self, seed: int) -> Path:

@@ -4,62 +4,64 @@ Labels go through the committed map on both sides; the classes that both have ar
 winner chooses among these alone. Features of the target are normalised as in training: by each
 clip, by the training rows' statistics, or, which is transductive, by those of each of the target's
 speakers; transductive and inductive winners do not share a matrix. The diagonal is a run's own test
-figure, of speakers it never met.
+figure, of speakers it never met. Each fold of a corpus has a model, and all of these score the
+whole of another corpus.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from raysearch.corpora.corpus_table import CorpusConfig
-from raysearch.corpora.labels import committed_label_map, keep_classes, relabelled
-from raysearch.corpora.utterance import Corpus, Utterance
-from raysearch.errors import DataError, LeakError, UserError
+from raysearch.corpora.utterance import Utterance
+from raysearch.errors import UserError
 from raysearch.evaluation.arm import Arm
-from raysearch.evaluation.evaluate import final_arm
+from raysearch.evaluation.crossing import Crossing, among, crossings
+from raysearch.evaluation.evaluate import best_record
 from raysearch.evaluation.figures import Figures, Where
+from raysearch.evaluation.outlay import outlay_of
 from raysearch.evaluation.predict import (
     mean_probabilities,
+    pooled,
     prediction_table,
     row_table,
     used_streams,
 )
+from raysearch.evaluation.run_arms import run_arms
+from raysearch.evaluation.run_splits import RunSplits
 from raysearch.evaluation.scores import score
-from raysearch.evaluation.stored_evaluations import stored_evaluations
 from raysearch.evaluation.transductive_notes import check_alike, transductive_notes
+from raysearch.evaluation.winner_folds import (
+    fold_notes,
+    folds_asked,
+    scored_arms,
+    where_of,
+)
 from raysearch.prerequisites import set_name
+from raysearch.ray_cluster.session import ClusterSession
 from raysearch.run_folder import RunFolder
+from raysearch.run_lease import Lease
 from raysearch.storage.corpora import read_corpus
 from raysearch.storage.held_storage import held_storage
-from raysearch.storage.replica import pasted
 from raysearch.streaming.shards import ensure_features
 from raysearch.streaming.store import feature_store
 from raysearch.training.transductive import is_transductive
 from raysearch.tuning.start_record import learned_by
 from raysearch.tuning.tuner import Watcher
 
-__all__ = ["Crossing", "Matrix", "Plan", "among", "crossing", "plan_matrix", "score_matrix"]
+__all__ = [
+    "Matrix",
+    "Plan",
+    "outlay_lines",
+    "plan_matrix",
+    "score_matrix",
+    "train_winners",
+]
 
 Matrix = dict[str, dict[str, Figures]]
-
-
-@dataclass(frozen=True)
-class Crossing:
-    """What a winner is scored on in one other corpus.
-
-    Attributes:
-        classes: common classes that both corpora have, sorted.
-        columns: for each of them the winner's own labels that become it, by index.
-        rows: the target's utterances of these classes, under their common labels.
-    """
-
-    classes: tuple[str, ...]
-    columns: tuple[tuple[int, ...], ...]
-    rows: tuple[Utterance, ...]
 
 
 @dataclass(frozen=True)
@@ -67,55 +69,117 @@ class Plan:
     """All pairs of a training and a target corpus that are scored.
 
     Attributes:
-        arms: training corpus to the run's winner.
+        arms: training corpus to the run's model, one arm a fold.
         own: training corpus to the run's own test figures.
-        crossings: (training corpus, target corpus) to what is scored there.
+        crossings: (training corpus, target corpus) to what each of those arms is scored on.
     """
 
-    arms: Mapping[str, Arm]
+    arms: Mapping[str, Sequence[Arm]]
     own: Mapping[str, Figures]
-    crossings: Mapping[tuple[str, str], Crossing]
+    crossings: Mapping[tuple[str, str], Sequence[Crossing]]
 
 
-def plan_matrix(runs: Sequence[RunFolder], targets: Sequence[CorpusConfig], storage: Path) -> Plan:
+def plan_matrix(
+    runs: Sequence[RunFolder],
+    targets: Sequence[CorpusConfig],
+    storage: Path,
+    folds: str | None = None,
+) -> Plan:
     """Read the corpora and settle who is scored on what; no Ray is needed.
 
     Args:
-        runs: evaluated runs; each one's corpus is a target of the others.
+        runs: searched runs; each one's corpus is a target of the others.
         targets: further corpora, which nothing was trained on.
         storage: where the demo corpus is kept.
+        folds: the outer folds of each run whose models are scored, as ``--folds`` names them.
+
+    Returns:
+        The pairs; ``own`` is empty until ``train_winners`` fills it.
 
     Raises:
-        UserError: fewer than two corpora, one of them twice, a run that is not evaluated, or
-            transductive winners beside inductive ones.
+        UserError: fewer than two corpora, one of them twice, a run that has no winner or no such
+            fold, or transductive winners beside inductive ones.
         DataError: two corpora share fewer than two classes, or a label has no common class.
         LeakError: a target holds recordings that a winner has learned from.
     """
     if len(runs) + len(targets) < 2:
         raise UserError("one run is no matrix: name another RUN, or --target CORPUS=PATH")
-    for run in runs:
-        if "fold" not in stored_evaluations(run):
-            raise UserError(f"{run.root}: not evaluated yet: raysearch evaluate {pasted(run.root)}")
     # A target's labels are the true ones, though a run of its own shuffled them.
     true = [run.spec().corpus.model_copy(update={"shuffle_labels": False}) for run in runs]
     names = _names([*true, *targets])
     of_run = dict(zip(names, runs, strict=False))  # the targets come after them
-    arms = {name: final_arm(run, run.spec(), storage) for name, run in of_run.items()}
-    check_alike({name: is_transductive(arm.config) for name, arm in arms.items()})
-    for arm in arms.values():
-        arm.check_weights()
-    own = {name: stored_evaluations(run)["fold"] for name, run in of_run.items()}
+    arms = {
+        name: scored_arms(run, folds_asked(run, folds), RunSplits(run, storage))
+        for name, run in of_run.items()
+    }
+    check_alike({name: is_transductive(found[0].config) for name, found in arms.items()})
     named = zip(names, [*true, *targets], strict=True)
     corpora = {name: read_corpus(config, storage) for name, config in named}
     started = {name: learned_by(run) for name, run in of_run.items()}
     heard = {name: found[1].hashes for name, found in started.items() if found}
-    crossings = {
-        (source, target): crossing(source, arm, target, corpus, heard.get(source, frozenset()))
-        for source, arm in arms.items()
+    pairs = {
+        (source, target): crossings(source, found, target, corpus, heard.get(source, frozenset()))
+        for source, found in arms.items()
         for target, corpus in corpora.items()
         if target != source
     }
-    return Plan(arms, own, crossings)
+    return Plan(arms, {}, pairs)
+
+
+def outlay_lines(plan: Plan, runs: Sequence[RunFolder]) -> list[str]:
+    """What ``train_winners`` will train, a line a training corpus.
+
+    Args:
+        plan: of ``runs``, in their order.
+        runs: what was searched.
+    """
+    return [
+        f"{source}: {outlay_of(arms, best_record(run)).line()}"
+        for (source, arms), run in zip(plan.arms.items(), runs, strict=True)
+    ]
+
+
+def train_winners(
+    plan: Plan,
+    runs: Sequence[RunFolder],
+    leases: Sequence[Lease],
+    session: ClusterSession,
+    storage: Path,
+    watcher: Watcher,
+) -> Plan:
+    """Train what is missing of the winners in their folds, and score them on their own test rows.
+
+    Args:
+        plan: of ``runs``, in their order.
+        runs: what was searched.
+        leases: of their folders.
+        session: the connected Ray.
+        storage: where features are kept.
+        watcher: who is told.
+
+    Raises:
+        TrialError: a training failed.
+    """
+    arms, own = {}, {}
+    for (source, planned), run, lease in zip(plan.arms.items(), runs, leases, strict=True):
+        ready, results = run_arms(
+            planned,
+            run.spec(),
+            run,
+            lease,
+            session,
+            line=lambda times: f"training: {times}",
+            storage=storage,
+            watcher=watcher,
+        )
+        arms[source] = ready
+        own[source] = score(
+            pooled([table for table, _ in results]),
+            protocol=planned[0].spec.protocol.name,
+            where=where_of(planned),
+            notes=fold_notes(run, ready, ready, results, final=True),
+        )
+    return replace(plan, arms=arms, own=own)
 
 
 def _names(configs: Sequence[CorpusConfig]) -> list[str]:
@@ -131,43 +195,6 @@ def _names(configs: Sequence[CorpusConfig]) -> list[str]:
     return unique
 
 
-def crossing(
-    source: str,
-    arm: Arm,
-    target: str,
-    corpus: Corpus,
-    heard: frozenset[str] = frozenset(),
-) -> Crossing:
-    """What ``arm``'s winner is scored on in ``corpus``; raises as ``plan_matrix`` does.
-
-    ``heard`` holds the content of the recordings that its start had learned from.
-    """
-    labels = arm.audited.split.labels
-    of_class: dict[str, tuple[int, ...]] = {}
-    common = committed_label_map().classes
-    for number, label in enumerate(labels):
-        if label.casefold() not in common:
-            raise DataError(f"{source}: the label {label!r} has no common class: use a label map")
-        if (name := common[label.casefold()]) is not None:
-            of_class[name] = (*of_class.get(name, ()), number)
-    mapped = relabelled(corpus, committed_label_map())
-    classes = tuple(sorted(of_class.keys() & set(mapped.emotions)))
-    if len(classes) < 2:
-        raise DataError(
-            f"{source} and {target} share {len(classes)} class(es) ({', '.join(classes)}) under "
-            "the label map: two are needed"
-        )
-    rows = keep_classes(mapped, classes, "not of both corpora").utterances
-    split = arm.audited.split
-    learned = {row.content_hash for row in (*split.train, *split.validation)} | heard
-    if known := [row.id for row in rows if row.content_hash in learned]:
-        raise LeakError(
-            f"{source} -> {target}: {len(known)} recordings of {target} are among those that the "
-            f"winner learned from (as {known[0]}): choose another corpus"
-        )
-    return Crossing(classes, tuple(of_class[name] for name in classes), rows)
-
-
 def score_matrix(plan: Plan, storage: Path, watcher: Watcher) -> Matrix:
     """Training corpus, then target corpus, to the figures of ``score``.
 
@@ -179,41 +206,42 @@ def score_matrix(plan: Plan, storage: Path, watcher: Watcher) -> Matrix:
     matrix: Matrix = {source: {source: own} for source, own in plan.own.items()}
     # No run's settings ask for the targets' features.
     with held_storage(storage):
-        for source, arm in plan.arms.items():
-            ready = arm.prepared(storage)
-            for (asked, target), one in plan.crossings.items():
+        for source, arms in plan.arms.items():
+            ready = [arm.prepared(storage) for arm in arms]
+            for (asked, target), scored in plan.crossings.items():
                 if asked == source:
                     watcher.say(f"{source} -> {target}")
-                    matrix[source][target] = _score(ready, one, storage, watcher)
+                    matrix[source][target] = _score(ready, scored, storage, watcher)
     return matrix
 
 
-def _score(arm: Arm, one: Crossing, storage: Path, watcher: Watcher) -> Figures:
-    usable, num_unusable = _features(arm, one.rows, storage, watcher)
-    assert arm.bank is not None
-    parts = []
-    for seed, nets in enumerate(arm.variants()):
-        probs_NK = among(mean_probabilities(nets, arm.bank, row_table(usable)), one.columns)
-        parts.append(prediction_table(usable, probs_NK, one.classes, 0, seed))
-    notes = [f"classes of both corpora: {', '.join(one.classes)}"]
-    notes += [f"{num_unusable} utterance(s) unusable"] if num_unusable else []
-    notes += transductive_notes(arm.config, [pa.concat_tables(parts)])
-    where: Where = {"transductive": is_transductive(arm.config)}
-    return score(pa.concat_tables(parts), protocol="cross-corpus", where=where, notes=notes)
+def _score(
+    arms: Sequence[Arm], scored: Sequence[Crossing], storage: Path, watcher: Watcher
+) -> Figures:
+    """The target's rows by the model of every fold, whose trainings are averaged as seeds are.
 
-
-def among(probs_NK: np.ndarray, columns: Sequence[Sequence[int]]) -> np.ndarray:
-    """The winner's choice among the common classes alone, (N, C), rows summing to 1.
-
-    Args:
-        probs_NK: of the winner's own labels.
-        columns: for each common class, the labels that become it.
+    None has met a speaker of the target, so each scores all rows. A model that is scored as it is
+    stands for as many trainings as the others have.
     """
-    shared_NC = np.stack([probs_NK[:, list(one)].sum(axis=1) for one in columns], axis=1)
-    # A winner that is sure of a class left out gives the others 0, which is no preference.
-    shared_NC = np.maximum(shared_NC, np.finfo(np.float32).tiny)
-    among_NC: np.ndarray = shared_NC / shared_NC.sum(axis=1, keepdims=True)
-    return among_NC
+    parts: list[pa.Table] = []
+    num_unusable = 0
+    most = max(len(arm.variants()) for arm in arms)
+    for arm, one in zip(arms, scored, strict=True):
+        usable, num_unusable = _features(arm, one.rows, storage, watcher)
+        assert arm.bank is not None
+        rows = row_table(usable)
+        variants = [mean_probabilities(nets, arm.bank, rows) for nets in arm.variants()]
+        for seed in range(most):
+            probs_NK = among(variants[seed % len(variants)], one.columns)
+            parts.append(prediction_table(usable, probs_NK, one.classes, 0, len(parts)))
+    config, table = arms[0].config, pa.concat_tables(parts)
+    notes = [f"classes of both corpora: {', '.join(scored[0].classes)}"]
+    if len(arms) > 1:
+        notes.append(f"by the models of {len(arms)} folds of the training corpus, averaged")
+    notes += [f"{num_unusable} utterance(s) unusable"] if num_unusable else []
+    notes += transductive_notes(config, [table])
+    where: Where = {"transductive": is_transductive(config)}
+    return score(table, protocol="cross-corpus", where=where, notes=notes)
 
 
 def _features(

@@ -1,7 +1,7 @@
 """Scoring a finished search on test rows, under the rules of what may be claimed."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,8 +43,10 @@ __all__ = [
     "final_arm",
     "final_arm_on",
     "is_over",
+    "nested_arm",
     "other_specs",
-    "winner_arm",
+    "reused_arm",
+    "winner_arm_on",
 ]
 
 # What leads ``evaluation.json`` where several were asked for; the others stand beside it.
@@ -100,17 +102,18 @@ def evaluate(
     """
     spec, final = run.spec(), mode in ("fold", "nested")
     splits = splits or RunSplits(run, storage)
-    own = (final_arm_on if final else _winner_arm)(run, spec, splits.of(spec))
+    own = (final_arm_on if final else winner_arm_on)(run, spec, splits.of(spec))
     if mode == "fold":
         arms = [own]
     elif mode == "paper":
         arms = [paper_arm(own, run.root / "refits-paper")]
         check_start(run, arms[0].audited)
     elif mode == "nested":
-        others = _nested_arms(run, spec, own, splits)
+        others = [nested_arm(run, one, splits, final_arm_on) for one in other_specs(spec, own)]
         arms = _in_order([own, *others])
     else:
-        arms = _in_order([own, *_reused_arms(run, spec, own, splits)])
+        others = [reused_arm(run, own, one, splits) for one in other_specs(spec, own)]
+        arms = _in_order([own, *others])
     arms, results = run_arms(
         arms,
         spec,
@@ -149,17 +152,13 @@ def _calibrated(arms: Sequence[Arm], tables: Sequence[pa.Table]) -> Calibrated:
     return {"temperatures": known, "ece_at_temperature": calibration_error(pooled(scaled))}
 
 
-def winner_arm(run: RunFolder, spec: SearchSpec, storage: Path) -> Arm:
-    """The run's best trial, alone, on the fold that it was searched on."""
-    return _winner_arm(run, spec, RunSplits(run, storage).of(spec))
-
-
 def final_arm(run: RunFolder, spec: SearchSpec, storage: Path) -> Arm:
     """The run's final model on the fold that it was searched on."""
     return final_arm_on(run, spec, RunSplits(run, storage).of(spec))
 
 
-def _winner_arm(run: RunFolder, spec: SearchSpec, audited: AuditedSplit) -> Arm:
+def winner_arm_on(run: RunFolder, spec: SearchSpec, audited: AuditedSplit) -> Arm:
+    """The run's best trial, alone, on the split that it was searched on."""
     return _arm(run, spec, audited, single_model(run, spec, best_record(run)))
 
 
@@ -212,26 +211,36 @@ def other_specs(spec: SearchSpec, own: Arm) -> list[SearchSpec]:
     ]
 
 
-def _reused_arms(run: RunFolder, spec: SearchSpec, own: Arm, splits: RunSplits) -> list[Arm]:
-    arms = []
-    for other in other_specs(spec, own):
-        folder = run.root / "refits-reused" / f"fold-{other.protocol.fold}"
-        arms.append(Arm(other, splits.of(other), own.config, own.identity, folder))
-    return arms
+def reused_arm(run: RunFolder, own: Arm, other: SearchSpec, splits: RunSplits) -> Arm:
+    """The winner's settings in another fold than its own, whose speakers chose them."""
+    folder = run.root / "refits-reused" / f"fold-{other.protocol.fold}"
+    return Arm(other, splits.of(other), own.config, own.identity, folder)
 
 
-def _nested_arms(run: RunFolder, spec: SearchSpec, own: Arm, splits: RunSplits) -> list[Arm]:
-    """The final models of the same search inside each other outer fold."""
-    arms = []
-    for other in other_specs(spec, own):
-        inner = run.nested(other.protocol.fold)
-        if not is_over(inner, other):
-            raise UserError(
-                f"{inner.root}: no finished search inside fold {other.protocol.fold}: "
-                "raysearch evaluate --nested searches there"
-            )
-        arms.append(final_arm_on(inner, other, splits.of(other)))
-    return arms
+def nested_arm(
+    run: RunFolder,
+    other: SearchSpec,
+    splits: RunSplits,
+    maker: Callable[[RunFolder, SearchSpec, AuditedSplit], Arm],
+) -> Arm:
+    """What the same search has found inside another outer fold.
+
+    Args:
+        run: the searched run.
+        other: the same search in the other fold.
+        splits: of the run.
+        maker: ``final_arm_on`` or ``winner_arm_on``.
+
+    Raises:
+        UserError: that search is not over.
+    """
+    inner = run.nested(other.protocol.fold)
+    if not is_over(inner, other):
+        raise UserError(
+            f"{inner.root}: no finished search inside fold {other.protocol.fold}: "
+            "raysearch evaluate --nested searches there"
+        )
+    return maker(inner, other, splits.of(other))
 
 
 def is_over(run: RunFolder, spec: SearchSpec) -> bool:

@@ -18,6 +18,8 @@ def evaluation_notes(
     mode: Mode,
     arms: Sequence[Arm],
     results: Sequence[tuple[pa.Table, dict[str, str]]],
+    *,
+    final: bool = True,
 ) -> list[str]:
     """Write the notes, a sentence each.
 
@@ -26,10 +28,11 @@ def evaluation_notes(
         mode: what was scored.
         arms: the models that were.
         results: of each of them its predictions, and the rows that were unusable, with the reason.
+        final: whether, in a searched fold, the models are the final ones.
     """
     return [
         *dict.fromkeys(note for arm in arms for note in arm.audited.split.notes),
-        *_choice_notes(mode, arms),
+        *_choice_notes(mode, arms, final),
         *_row_notes(arms, results),
         *transductive_notes(arms[0].config, [table for table, _ in results]),
         *_label_notes(arms),
@@ -44,14 +47,14 @@ def race_notes(run: RunFolder, mode: Mode) -> list[str]:
     return ["the system saw these speakers: it won a race on one fold"] if raced else []
 
 
-def _choice_notes(mode: Mode, arms: Sequence[Arm]) -> list[str]:
+def _choice_notes(mode: Mode, arms: Sequence[Arm], final: bool) -> list[str]:
     """How the models and their settings were chosen, and what that knew of the test rows."""
     notes = []
     if mode == "reuse-settings":
         notes.append("settings saw these speakers: chosen on one fold, used on the others")
     if mode == "paper":
         notes.append(arms[0].spec.published.protocol_note)
-    if mode in ("fold", "nested"):
+    if final and mode in ("fold", "nested"):
         methods = ", ".join(dict.fromkeys(arm.method for arm in arms))
         notes.append(f"final model: {methods}, chosen by inner validation")
     if any(arm.audited.audit.verdict == "optimistic" for arm in arms):

@@ -5,6 +5,7 @@ files, so that what an earlier version wrote is read as it is: keys that it lack
 ``NotRequired``.
 """
 
+from collections.abc import Iterable
 from typing import Literal, NotRequired, TypedDict, cast
 
 from raysearch.evaluation.statistics import Verdict
@@ -25,7 +26,11 @@ __all__ = [
     "NoiseLevel",
     "NoiseSweep",
     "PartFigures",
+    "Sweep",
+    "SweptPoint",
     "Where",
+    "Winners",
+    "folds_shown",
     "mean_of_part",
     "method_of",
     "of_metric",
@@ -112,25 +117,6 @@ class EvaluationFigures(Figures, Calibrated):
     parts: NotRequired[dict[str, PartFigures]]
 
 
-class NoiseLevel(Figures):
-    """The figures under one kind of noise at one level, as tables say it; without any, ``clean``.
-
-    Earlier versions wrote ``snr_db`` in place of both: they had white noise alone.
-    """
-
-    kind: str
-    level: str
-    num_unusable: int
-
-
-class NoiseSweep(TypedDict):
-    """``noise.json``: of one winner, the figures at each level, and why some are left out."""
-
-    trial: str
-    levels: list[NoiseLevel]
-    left_out: NotRequired[dict[str, str]]
-
-
 class ComparedFigures(TypedDict):
     """Two systems compared, as ``raysearch.evaluation.compare.Compared`` tells them."""
 
@@ -148,21 +134,75 @@ class ComparedFigures(TypedDict):
     sentence: str
 
 
-class AblationFigures(TypedDict):
-    """The winner without one of its parts: what was changed, its figures, and the comparison."""
+class Winners(TypedDict):
+    """Of whom the figures of a file are, and on which outer folds; by both a question is known.
 
-    changes: dict[str, object]
+    ``trial`` won on the searched fold. ``winners`` are fold to the trial whose settings it has, and
+    ``asked_folds`` the folds that were asked for, None where it was all; earlier versions, which
+    had the searched fold alone, wrote neither.
+    """
+
+    trial: str
+    winners: NotRequired[dict[str, str]]
+    asked_folds: NotRequired[list[int] | None]
+
+
+class NoiseLevel(Figures):
+    """The figures under one kind of noise at one level, as tables say it; without any, ``clean``.
+
+    They are compared with the clean ones, unless noise left other recordings unusable. Earlier
+    versions compared nothing, and wrote ``snr_db`` in place of kind and level: they had white noise
+    alone.
+    """
+
+    kind: str
+    level: str
+    num_unusable: int
+    comparison: NotRequired[ComparedFigures | None]
+
+
+class NoiseSweep(Winners):
+    """``noise.json``: the figures at each level, and why some are left out."""
+
+    levels: list[NoiseLevel]
+    left_out: NotRequired[dict[str, str]]
+
+
+class AblationFigures(TypedDict):
+    """The winner without one of its parts: what was changed in each fold, figures, comparison."""
+
+    changes: dict[str, dict[str, object]]
     figures: Figures
     comparison: ComparedFigures
 
 
-class Ablations(TypedDict):
+class Ablations(Winners):
     """``ablations.json``: the winner, what it is without each part, and why some do not apply."""
 
-    trial: str
     winner: Figures
     ablations: dict[str, AblationFigures]
     skipped: dict[str, str]
+
+
+class SweptPoint(TypedDict):
+    """One value, or pair of values, of a sweep; no comparison where it is the winner's own."""
+
+    name: str
+    values: dict[str, object]
+    figures: Figures
+    comparison: ComparedFigures | None
+
+
+class Sweep(Winners):
+    """``sweeps/FIELD.json``: the winner, and what it is with each value of the fields.
+
+    ``own`` are the values that it has itself: one a field, or several where folds differ.
+    """
+
+    fields: list[str]
+    own: dict[str, list[object]]
+    winner: Figures
+    points: list[SweptPoint]
 
 
 class ArmFigures(Figures):
@@ -184,6 +224,16 @@ class LeakStudy(TypedDict):
     arms: dict[str, ArmFigures]
     siblings: float
     speakers: float
+
+
+def folds_shown(folds: Iterable[int | str]) -> str:
+    """Folds in words: ``fold 0``, ``folds 0 to 4`` or ``folds 0, 2``."""
+    numbers = sorted(map(int, folds))
+    if len(numbers) == 1:
+        return f"fold {numbers[0]}"
+    if numbers == list(range(numbers[0], numbers[-1] + 1)):
+        return f"folds {numbers[0]} to {numbers[-1]}"
+    return f"folds {', '.join(map(str, numbers))}"
 
 
 def of_metric(figures: Figures, key: str) -> MetricFigures:

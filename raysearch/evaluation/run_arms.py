@@ -3,11 +3,9 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import pyarrow as pa
-
 from raysearch.evaluation.arm import Arm
-from raysearch.evaluation.predict import predict_arm
 from raysearch.evaluation.retraining import retrain
+from raysearch.evaluation.stored_predictions import Predicted, predicted
 from raysearch.ray_cluster.session import ClusterSession
 from raysearch.run_folder import RunFolder
 from raysearch.run_lease import Lease
@@ -29,8 +27,10 @@ def run_arms(
     line: Callable[[int], str],
     storage: Path,
     watcher: Watcher,
-) -> tuple[list[Arm], list[tuple[pa.Table, dict[str, str]]]]:
+) -> tuple[list[Arm], list[Predicted]]:
     """Train each arm's nets that are not there yet, and predict its test rows.
+
+    Both are stored as they are made: what was interrupted goes on.
 
     Args:
         arms: what is compared.
@@ -43,13 +43,13 @@ def run_arms(
         watcher: who is told.
 
     Returns:
-        The arms with their features, and of each what
-        :func:`~raysearch.evaluation.predict.predict_arm` returns.
+        The arms with their features, and of each its predictions and the utterances that could
+        not be used, with reasons.
     """
     ready = [arm.prepared(storage) for arm in arms]
     tasks = [task for arm in ready for task in arm.tasks(run.root.absolute(), lease)]
     train_missing(tasks, spec, run, session, line=line, watcher=watcher)
-    return ready, [predict_arm(arm, storage, watcher.progress) for arm in ready]
+    return ready, [predicted(arm, storage, watcher.progress) for arm in ready]
 
 
 def train_missing(

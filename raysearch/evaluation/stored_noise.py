@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import cast
 
 from raysearch.errors import UserError
-from raysearch.evaluation.figures import NoiseLevel, NoiseSweep, of_metric
+from raysearch.evaluation.figures import NoiseLevel, NoiseSweep, folds_shown, of_metric
 from raysearch.evaluation.markdown import markdown_table, percent
 from raysearch.features.disturbance_table import KINDS, Level, levels_of
 from raysearch.files import write_json
@@ -14,7 +14,7 @@ from raysearch.run_folder import RunFolder
 from raysearch.training.transductive import mark
 from raysearch.training.validation_metrics import confusion_metrics
 
-__all__ = ["CLEAN", "missing_levels", "noise_rows", "store_noise", "stored_noise"]
+__all__ = ["CLEAN", "kinds_of", "missing_levels", "noise_rows", "store_noise", "stored_noise"]
 
 CLEAN = "clean"
 
@@ -42,6 +42,9 @@ def store_noise(run: RunFolder, found: NoiseSweep) -> None:
     header, *rows = noise_rows(found["levels"])
     transductive = any(level.get("transductive", False) for level in found["levels"])
     lines = [f"# The same weights under noise{mark(transductive)}", ""]
+    if "winners" in found:
+        folds = folds_shown(found["winners"])
+        lines += [f"Test rows of {folds}.", ""]
     lines += [*markdown_table(header, rows), ""]
     lines += [f"- left out: {name}: {why}" for name, why in found.get("left_out", {}).items()]
     (run.root / "noise.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -61,16 +64,31 @@ def missing_levels(found: NoiseSweep | None, kinds: Sequence[str]) -> list[Level
     ]
 
 
+def kinds_of(found: NoiseSweep | None) -> list[str]:
+    """The kinds of noise that were asked for, scored or left out; none if nothing was found."""
+    if found is None:
+        return []
+    named = [level["kind"] for level in found["levels"]]
+    named += [name.partition(",")[0] for name in found.get("left_out", {})]
+    return [kind for kind in KINDS if kind in named]
+
+
 def noise_rows(levels: Sequence[NoiseLevel]) -> list[list[str]]:
-    """A table's heading and rows: kind, level, and each metric; a kind is named once."""
+    """A table's heading and rows: kind, level, each metric, and what noise takes of the UA.
+
+    A kind is named once.
+    """
     metrics = confusion_metrics()
-    rows = [["noise", "level", *(metric.label for metric in metrics.values())]]
+    rows = [["noise", "level", *(m.label for m in metrics.values()), "UA lost", "verdict"]]
     last = ""
     for level in levels:
         kind = "" if level["kind"] == last else level["kind"]
         last = level["kind"]
         values = [percent(of_metric(level, key)["mean"]) for key in metrics]
-        rows.append([kind, level["level"], *values])
+        compared = level.get("comparison")
+        lost = f"{0 - 100 * compared['difference']:.1f}" if compared else ""
+        verdict = compared["verdict"] if compared else ""
+        rows.append([kind, level["level"], *values, lost, verdict])
     return rows
 
 

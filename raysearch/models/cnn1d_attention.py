@@ -35,6 +35,9 @@ class Cnn1dAttentionConfig(ModelConfig):
     """The network's sizes; the defaults are the paper's."""
 
     name: str = Field("cnn1d_attention", description="which architecture this is")
+    inputs: Literal["mfcc", "mel"] = Field(
+        "mfcc", description="what the convolutions read; log-mel in MFCC's place for comparison"
+    )
     filters: int = Field(256, ge=8, le=1024, description="C: channels of every block")
     kernel: Kernel = Field(7, description="frames that a kernel spans")
     attention: Literal["none", "channel", "spatial", "both"] = Field(
@@ -50,28 +53,35 @@ class Cnn1dAttentionConfig(ModelConfig):
     )
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout after each block")
 
+    def identity(self) -> dict[str, object]:
+        """As it is; a trial on MFCC is what it was before there was another input."""
+        fields = super().identity()
+        return {name: v for name, v in fields.items() if (name, v) != ("inputs", "mfcc")}
+
 
 class Cnn1dAttention(Model):
     """The network, for clips of the length that ``shapes`` gives; shorter ones are zero padded.
 
     Args:
         config: sizes.
-        shapes: must hold ``mfcc``.
+        shapes: must hold ``mfcc``, or ``mel`` if that is read.
         num_classes: emotions (K).
     """
 
     Config: ClassVar[type[ModelConfig]] = Cnn1dAttentionConfig
     config: Cnn1dAttentionConfig
     streams: ClassVar[tuple[str, ...]] = ("mfcc",)
+    stream_fields: ClassVar[tuple[str, ...]] = ("inputs",)
     learning_fields: ClassVar[tuple[str, ...]] = ("l2", "dropout")
 
     def __init__(
         self, config: Cnn1dAttentionConfig, shapes: Mapping[str, StreamShape], num_classes: int
     ) -> None:
         super().__init__(config, shapes, num_classes)
-        self._num_frames = shapes["mfcc"].num_frames
+        shape = shapes[config.inputs]
+        self._num_frames = shape.num_frames
         width = config.filters
-        self.first = _Block(shapes["mfcc"].num_bins, config)
+        self.first = _Block(shape.num_bins, config)
         self.second = _Block(width, config)
         both = config.attention == "both"
         self.channel = (
@@ -91,9 +101,16 @@ class Cnn1dAttention(Model):
         flat = config.pooling == "flatten"
         self.classifier = nn.Linear(width * (columns if flat else 2), num_classes)
 
+    @classmethod
+    def required_streams(cls, config: ModelConfig) -> tuple[str, ...]:
+        """``mfcc``, or ``mel`` in its place."""
+        assert isinstance(config, Cnn1dAttentionConfig)
+        return (config.inputs,)
+
     def forward(self, inputs: dict[str, Tensor], lengths: dict[str, Tensor]) -> Tensor:
         """As ``Model.forward``; what lies beyond a row's length counts as zeros."""
-        x_BTF, lengths_B = inputs["mfcc"], lengths["mfcc"]
+        stream = self.config.inputs
+        x_BTF, lengths_B = inputs[stream], lengths[stream]
         positions_T = torch.arange(x_BTF.shape[1], device=x_BTF.device)
         beyond_BT = positions_T >= lengths_B[:, None]
         x_BFT = x_BTF.masked_fill(beyond_BT[:, :, None], 0.0).transpose(1, 2)

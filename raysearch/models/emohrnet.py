@@ -25,18 +25,27 @@ from raysearch.models.layers.side_statistics import SideStatistics
 
 __all__ = ["EmoHRNet", "EmoHRNetConfig"]
 
+# Parts of the network that can be taken out.
+_PARTS = ("exchange", "fuse_residual")
+
 
 class EmoHRNetConfig(ModelConfig):
     """EmoHRNet's fields; the paper gives none of these sizes."""
 
     name: str = Field("emohrnet", description="which architecture this is")
     width: int = Field(16, ge=4, le=128, description="C: channels of the highest resolution")
-    branches: Literal[2, 3, 4] = Field(4, description="parallel resolutions at the end")
+    branches: Literal[1, 2, 3, 4] = Field(
+        4, description="parallel resolutions at the end; 1: the highest alone, through all modules"
+    )
     blocks: int = Field(2, ge=1, le=8, description="BasicBlocks a branch in each module")
     modules: str = Field(
         "1/1/1",
         pattern=r"^[1-8]/[1-8]/[1-8]$",
         description="modules in stages 2/3/4; stages beyond the branches are unused",
+    )
+    exchange: bool = Field(True, description="whether the branches exchange what they found")
+    fuse_residual: bool = Field(
+        True, description="whether the fuse layer adds the branches to their mixture"
     )
     stem_stride: Literal[2, 4] = Field(4, description="how much the stem shrinks both axes")
     stem_width: int = Field(64, ge=8, le=128, description="channels of the stem")
@@ -49,6 +58,11 @@ class EmoHRNetConfig(ModelConfig):
     prosody: bool = Field(
         False, description="statistics of the prosody stream beside the map, a question left open"
     )
+
+    def identity(self) -> dict[str, object]:
+        """As it is; a trial with every part is what it was before one could be taken out."""
+        fields = super().identity()
+        return {name: v for name, v in fields.items() if name not in _PARTS or not v}
 
 
 class EmoHRNet(Model):
@@ -75,7 +89,7 @@ class EmoHRNet(Model):
         self.stem = _stem(config, self._num_channels)
         self.stage1, width1 = _stage1(config)
         self.stages = nn.ModuleList(_stages(config, width1, widths))
-        self.fuse = FuseLayer(widths)
+        self.fuse = FuseLayer(widths, residual=config.fuse_residual)
         self.attention = build_attention(
             config.fuse_attention, self.fuse.width, config.attention_ratio
         )
@@ -139,13 +153,21 @@ def _stage1(config: EmoHRNetConfig) -> tuple[nn.Sequential, int]:
 
 def _stages(config: EmoHRNetConfig, width1: int, widths: list[int]) -> list[nn.Sequential]:
     num_modules = [int(part) for part in config.modules.split("/")]
+    if config.branches == 1:  # as deep as the highest of four
+        return [_stage(config, [width1], widths, sum(num_modules))]
     stages, before = [], [width1]
     for num_branches in range(2, config.branches + 1):
         now = widths[:num_branches]
-        modules = [HRModule(now, config.blocks) for _ in range(num_modules[num_branches - 2])]
-        stages.append(nn.Sequential(Transition(before, now), *modules))
+        stages.append(_stage(config, before, now, num_modules[num_branches - 2]))
         before = now
     return stages
+
+
+def _stage(
+    config: EmoHRNetConfig, before: list[int], now: list[int], num_modules: int
+) -> nn.Sequential:
+    modules = [HRModule(now, config.blocks, exchange=config.exchange) for _ in range(num_modules)]
+    return nn.Sequential(Transition(before, now), *modules)
 
 
 def _initialise(module: nn.Module) -> None:

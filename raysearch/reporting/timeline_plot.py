@@ -1,11 +1,11 @@
 """Emotion over time as a picture, drawn by matplotlib, which is an extra."""
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 from raysearch.errors import UserError
 from raysearch.inference.recognition import Scored
+from raysearch.reporting.plotting import blank_figure, can_plot
 
 __all__ = ["check_plotting", "draw_timeline"]
 
@@ -16,7 +16,7 @@ def check_plotting() -> None:
     Raises:
         UserError: it is not installed.
     """
-    if find_spec("matplotlib") is None:
+    if not can_plot():
         raise UserError("--plot needs matplotlib: pip install 'raysearch[plot]'")
 
 
@@ -28,8 +28,6 @@ def draw_timeline(scored: Sequence[Scored], labels: Sequence[str], path: Path) -
         labels: the emotions, from the bottom up.
         path: a .png or .svg file.
     """
-    from matplotlib.figure import Figure
-
     spans = [one.span for one in scored if one.span is not None]
     middles = [(span.start_s + span.end_s) / 2 for span in spans]
     # To both ends of the recording: half of the first and the last window would stay blank.
@@ -39,7 +37,7 @@ def draw_timeline(scored: Sequence[Scored], labels: Sequence[str], path: Path) -
         for name in labels
         for probs in [[one.prediction.probabilities[name] for one in scored]]
     ]
-    figure = Figure(figsize=(10, 4), layout="constrained")
+    figure = blank_figure(10, 4)
     axes = figure.subplots()
     colours = [f"C{index}" for index in range(len(labels))]
     axes.stackplot(times, heights, labels=list(labels), colors=colours, alpha=0.85)

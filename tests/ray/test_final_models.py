@@ -8,9 +8,13 @@ import pytest
 from final_models import METHODS, use
 
 from raysearch.evaluation.evaluate import evaluate, final_arm
+from raysearch.evaluation.experiment import plan_experiment
 from raysearch.evaluation.final_model import ALL_ROWS
 from raysearch.evaluation.other_models import OWN
 from raysearch.evaluation.predict import mean_probabilities, row_table
+from raysearch.evaluation.run_splits import RunSplits
+from raysearch.evaluation.sweep_axes import points_of, read_axis
+from raysearch.evaluation.winner_folds import winner_configs
 from raysearch.features.audio import read_waveform
 from raysearch.inference.emotion_model import load
 from raysearch.reporting.best_model import write_best
@@ -116,3 +120,26 @@ def test_the_model_in_hand_says_what_the_evaluation_stored(run, cluster, storage
     for row, found in zip(stored, load(run.best).predict_many(waveforms), strict=True):
         assert found.label == row["predicted"]
         assert dict(found.probabilities) == {name: row[f"p_{name}"] for name in split.labels}
+
+
+def test_a_winner_is_swept_and_what_was_trained_serves_again(run, cluster, storage):
+    points = points_of(winner_configs(run, [0]), [read_axis("model.width=4,8")])
+    changes, splits = {point.name: point.of for point in points}, RunSplits(run, storage)
+    experiment = plan_experiment(run, changes, folds=[0], splits=splits)
+    missing = experiment.outlay().missing
+    assert missing >= 3  # of width 4; others may have retrained the winner
+    said = []
+    watcher = Watcher(said.append, lambda *counts: None)
+    with RunLease.acquire(run.root) as lease:
+        first = experiment.carry_out(lease, cluster, storage=storage, watcher=watcher)
+        assert experiment.outlay().missing == 0
+        number = len(said)
+        again = experiment.carry_out(lease, cluster, storage=storage, watcher=watcher)
+    assert said[0] == f"training: {missing}"
+    assert len(said) == number
+    assert first == again
+    assert first.compared.keys() == {"model.width=4"}
+    assert first.figures["model.width=8"]["ua"] == first.figures["winner"]["ua"]
+    assert first.figures["model.width=4"]["confusion"] != first.figures["winner"]["confusion"]
+    stored = {path.parent.name for path in run.root.glob("experiments/*/test-single.parquet")}
+    assert stored == {arm.identity for arm in experiment.changed["model.width=4"]}

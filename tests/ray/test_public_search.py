@@ -6,7 +6,13 @@ import sys
 import pytest
 from tiny_search import search, small_spec
 
+from raysearch.evaluation.evaluate import evaluate
+from raysearch.evaluation.experiment import plan_experiment
+from raysearch.evaluation.run_splits import RunSplits
+from raysearch.evaluation.sweep_axes import points_of, read_axis
+from raysearch.evaluation.winner_folds import winner_configs
 from raysearch.ledger import read
+from raysearch.run_lease import RunLease
 from raysearch.searching.other_folds import search_other_folds
 from raysearch.searching.results import Run
 from raysearch.tuning.tuner import Watcher
@@ -17,6 +23,7 @@ FILES = (
     *("spec.yaml", "run.json", "trials.jsonl", "splits.csv", "learned_from.csv", "summary.json"),
     *("leaderboard.csv", "leaderboard.md", "best/model_card.md", "best/weights.safetensors"),
 )
+NARROW = read_axis("model.width=4")
 SCRIPT = """
 import sys
 sys.path.insert(0, {folder!r})
@@ -66,3 +73,18 @@ def test_a_nested_search_leaves_what_every_search_leaves(storage, cluster):
     ledger = inner.files.ledger_file.read_bytes()
     search_other_folds(run, cluster, storage=storage, watcher=watcher)
     assert inner.files.ledger_file.read_bytes() == ledger, "a search that is over was repeated"
+    with RunLease.acquire(run.root) as lease:
+        figures = evaluate(run, "nested", cluster, lease, storage=storage, watcher=watcher)
+        _each_fold_s_own_winner_is_changed(run, lease, cluster, storage, watcher, figures)
+
+
+def _each_fold_s_own_winner_is_changed(run, lease, cluster, storage, watcher, figures):
+    splits, (narrow,) = RunSplits(run, storage), points_of(winner_configs(run, None), [NARROW])
+    experiment = plan_experiment(run, {"narrow": narrow.of}, folds=None, splits=splits)
+    assert "on folds 0 to 1: 10 trainings, 4 of them there already" in experiment.outlay_line()
+    outcome = experiment.carry_out(lease, cluster, storage=storage, watcher=watcher)
+    assert outcome.figures["winner"]["ua"] == figures["ua"]
+    assert outcome.figures["narrow"]["nested"] == 2
+    assert outcome.compared["narrow"].comparison.num_speakers == 12
+    assert outcome.compared["narrow"].comparison.verdict == "cannot be tested"  # of two folds
+    assert experiment.outlay().missing == 0

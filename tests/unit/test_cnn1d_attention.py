@@ -45,6 +45,18 @@ def test_three_blocks_with_both_attentions_after_the_second() -> None:
     assert kinds == [nn.Conv1d, nn.BatchNorm1d, nn.MaxPool1d, nn.Dropout]
 
 
+def test_log_mel_can_stand_in_the_place_of_mfcc() -> None:
+    config = Cnn1dAttentionConfig(filters=8, inputs="mel")
+    assert Cnn1dAttention.required_streams(config) == ("mel",)
+    model = Cnn1dAttention(config, {"mel": StreamShape(NUM_BINS, 40, kind="frames")}, 4)
+    x_BTF = torch.randn(2, 40, NUM_BINS)
+    assert model({"mel": x_BTF}, {"mel": torch.tensor([40, 12])}).shape == (2, 4)
+    assert Cnn1dAttentionConfig().identity() == {
+        name: v for name, v in Cnn1dAttentionConfig().model_dump().items() if name != "inputs"
+    }
+    assert config.identity()["inputs"] == "mel"
+
+
 @pytest.mark.parametrize(
     ("attention", "pooling"),
     [*itertools.product(("none", "channel", "spatial", "both"), ("flatten", "mean_std"))],

@@ -11,7 +11,7 @@ from protocol_corpora import regular
 
 from raysearch.errors import DataError, LeakError
 from raysearch.evaluation.arm import Arm
-from raysearch.evaluation.cross_corpus import among, crossing
+from raysearch.evaluation.crossing import among, crossing
 from raysearch.protocols.audit import audit
 from raysearch.protocols.splits import ProtocolConfig, make_split
 from raysearch.spec import SearchSpec

@@ -91,7 +91,51 @@ def test_modules_count_only_for_stages_that_exist(num: int, expected: list[int])
     assert counts == expected
 
 
-@pytest.mark.parametrize("attention", ["none", "se", "cbam", "coordinate"])
+def test_one_branch_is_as_deep_as_the_highest_of_four() -> None:
+    model = small(branches=1, modules="3/1/2")
+    assert [sum(isinstance(part, HRModule) for part in stage) for stage in model.stages] == [6]
+    assert model.fuse.width == 4
+    assert run(model, torch.randn(2, 50, 32)).shape == (2, 5)
+
+
+def test_branches_that_do_not_exchange_leave_each_other_alone() -> None:
+    torch.manual_seed(0)
+    module = HRModule([4, 8, 16], 1, exchange=False).eval()
+    inputs = branches(3, (8, 16))
+    before = module(inputs)
+    after = module([torch.randn_like(inputs[0]), *inputs[1:]])
+    assert not torch.equal(before[0], after[0])
+    assert torch.equal(before[1], after[1])
+    assert torch.equal(before[2], after[2])
+    assert small(exchange=False).num_params < small().num_params
+
+
+def test_without_its_residual_the_fuse_layer_only_mixes() -> None:
+    torch.manual_seed(0)
+    fuse = FuseLayer([4, 8], residual=False).train()
+    inputs = branches(2, (8, 16))
+    joined = torch.cat([resize(h, (8, 16)) for h in inputs], dim=1)
+    weight = torch.cat([mix.weight for mix in fuse.mix], dim=1)  # type: ignore[misc]
+    normed = functional.batch_norm(functional.conv2d(joined, weight), None, None, training=True)
+    torch.testing.assert_close(fuse(inputs), normed.relu(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_part_that_is_there_is_no_news_in_a_trials_identity() -> None:
+    whole = EmoHRNetConfig().identity()
+    assert not {"exchange", "fuse_residual"} & whole.keys()
+    assert EmoHRNetConfig(exchange=False).identity() == {**whole, "exchange": False}
+
+
+@pytest.mark.parametrize("fields", [{"branches": 1}, {"exchange": False}, {"fuse_residual": False}])
+def test_without_a_part_all_that_is_left_learns(fields: dict[str, object]) -> None:
+    torch.manual_seed(0)
+    model = small(**fields)
+    run(model, torch.randn(4, 33, 32), [33, 20, 5, 1]).square().sum().backward()
+    unreached = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not unreached
+
+
+@pytest.mark.parametrize("attention", ["none", "se", "spatial", "cbam", "coordinate"])
 def test_each_attention_learns_and_keeps_the_shape(attention: str) -> None:
     torch.manual_seed(0)
     model = small(fuse_attention=attention, dropout=0.2)

@@ -108,7 +108,7 @@ class _Asking:
 def test_sets_stay_while_winners_are_scored_across(run):
     storage, arm = run.root.parent, _Asking()
     feature_sets(storage, run.spec())
-    assert score_matrix(Plan({"demo": arm}, {"demo": {}}, {}), storage, SILENT) == {
+    assert score_matrix(Plan({"demo": [arm]}, {"demo": {}}, {}), storage, SILENT) == {
         "demo": {"demo": {}}
     }
     assert arm.told == [[]]

@@ -6,6 +6,7 @@ import pytest
 
 from raysearch.errors import UserError
 from raysearch.evaluation.stored_noise import (
+    kinds_of,
     missing_levels,
     noise_rows,
     store_noise,
@@ -14,6 +15,8 @@ from raysearch.evaluation.stored_noise import (
 from raysearch.features import disturbance_table
 from raysearch.features.disturbance_table import KINDS, levels_of
 from raysearch.run_folder import RunFolder
+
+COMPARED = {"difference": -0.25, "verdict": "worse"}
 
 
 def figures(share, **more):
@@ -30,6 +33,7 @@ def test_there_may_be_none(run):
     assert stored_noise(run) is None
     assert missing_levels(None, ["white", "room"]) == list(levels_of(["white", "room"]))
     assert missing_levels(None, ()) == []
+    assert kinds_of(None) == []
 
 
 def test_what_earlier_versions_wrote_is_white_noise(run):
@@ -52,20 +56,28 @@ def test_a_damaged_file_is_told(run, text):
 def test_a_table_names_a_kind_once(run):
     levels = [
         figures(0.75, kind="clean", level=""),
-        figures(0.5, kind="babble", level="20 dB"),
+        figures(0.5, kind="babble", level="20 dB", comparison=COMPARED),
         figures(0.25, kind="babble", level="10 dB"),
     ]
-    found = {"trial": "a", "levels": levels, "left_out": {"codec, GSM 06.10": "it has no codec"}}
+    winners = {"0": "a", "1": "b"}
+    found = {
+        "trial": "a",
+        "winners": winners,
+        "levels": levels,
+        "left_out": {"codec, GSM 06.10": "it has no codec"},
+    }
     store_noise(run, found)
     assert stored_noise(run) == found
     assert noise_rows(levels) == [
-        ["noise", "level", "UA", "WA", "macro-F1"],
-        ["clean", "", "75.0%", "75.0%", "75.0%"],
-        ["babble", "20 dB", "50.0%", "50.0%", "50.0%"],
-        ["", "10 dB", "25.0%", "25.0%", "25.0%"],
+        ["noise", "level", "UA", "WA", "macro-F1", "UA lost", "verdict"],
+        ["clean", "", "75.0%", "75.0%", "75.0%", "", ""],
+        ["babble", "20 dB", "50.0%", "50.0%", "50.0%", "25.0", "worse"],
+        ["", "10 dB", "25.0%", "25.0%", "25.0%", "", ""],
     ]
     text = (run.root / "noise.md").read_text()
+    assert "Test rows of folds 0 to 1." in text
     assert "| babble | 20 dB | 50.0% |" in text
+    assert kinds_of(found) == ["babble", "codec"]
     assert "- left out: codec, GSM 06.10: it has no codec\n" in text
 
 

@@ -1,4 +1,4 @@
-"""Attention over a feature map: squeeze-and-excitation, CBAM and coordinate attention.
+"""Attention over a feature map: squeeze-and-excitation, spatial, CBAM, coordinate attention.
 
 Each keeps the shape of h_BCHW and squeezes over valid columns only (mask_BW).
 Axes: B batch, C channels, H frequency, W time.
@@ -19,11 +19,12 @@ __all__ = [
     "Attention",
     "AttentionName",
     "CoordinateAttention",
+    "SpatialAttention",
     "SqueezeExcitation",
     "build_attention",
 ]
 
-AttentionName = Literal["none", "se", "cbam", "coordinate"]
+AttentionName = Literal["none", "se", "spatial", "cbam", "coordinate"]
 
 # Below this the gate of a narrow map starves.
 MIN_HIDDEN = 8
@@ -64,8 +65,21 @@ class CBAM(Attention):
         mean_BC, max_BC = masked_mean(h_BCHW, mask_BW), masked_max(h_BCHW, mask_BW)
         gate_BC = torch.sigmoid(self.channel(mean_BC) + self.channel(max_BC))
         h_BCHW = h_BCHW * gate_BC[:, :, None, None]
-        summary_B2HW = torch.stack([h_BCHW.mean(dim=1), h_BCHW.amax(dim=1)], dim=1)
-        gated_BCHW: Tensor = h_BCHW * self.attended(torch.sigmoid(self.spatial(summary_B2HW)))
+        gated_BCHW: Tensor = h_BCHW * self.attended(_spatial_gate(self.spatial, h_BCHW))
+        return gated_BCHW
+
+
+class SpatialAttention(Attention):
+    """CBAM's 7x7 spatial gate alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spatial = nn.Conv2d(2, 1, 7, padding=3)
+        self.attended = Attended()
+
+    def forward(self, h_BCHW: Tensor, mask_BW: Tensor) -> Tensor:
+        """The gated map, the same shape."""
+        gated_BCHW: Tensor = h_BCHW * self.attended(_spatial_gate(self.spatial, h_BCHW))
         return gated_BCHW
 
 
@@ -99,8 +113,16 @@ def build_attention(name: AttentionName, width: int, ratio: int) -> Attention:
     """The attention of that name for ``width`` channels; ``ratio`` narrows its hidden layer."""
     if name == "none":
         return Attention()
+    if name == "spatial":
+        return SpatialAttention()
     kinds = {"se": SqueezeExcitation, "cbam": CBAM, "coordinate": CoordinateAttention}
     return kinds[name](width, ratio)
+
+
+def _spatial_gate(conv: nn.Conv2d, h_BCHW: Tensor) -> Tensor:
+    """One gate a place, (B, 1, H, W), from the mean and the maximum over channels."""
+    summary_B2HW = torch.stack([h_BCHW.mean(dim=1), h_BCHW.amax(dim=1)], dim=1)
+    return torch.sigmoid(conv(summary_B2HW))
 
 
 def _bottleneck_mlp(width: int, ratio: int) -> nn.Sequential:

@@ -53,14 +53,20 @@ class ExchangeUnit(nn.Module):
 
 
 class HRModule(nn.Module):
-    """``num_blocks`` BasicBlocks on each branch, then one exchange unit."""
+    """``num_blocks`` BasicBlocks on each branch, then one exchange unit.
 
-    def __init__(self, widths: Sequence[int], num_blocks: int) -> None:
+    Args:
+        widths: of the branches; one alone has nothing to exchange.
+        num_blocks: on each of them.
+        exchange: whether they exchange at all.
+    """
+
+    def __init__(self, widths: Sequence[int], num_blocks: int, *, exchange: bool = True) -> None:
         super().__init__()
         self.branches = nn.ModuleList(
             nn.Sequential(*(BasicBlock(width) for _ in range(num_blocks))) for width in widths
         )
-        self.exchange = ExchangeUnit(widths)
+        self.exchange = ExchangeUnit(widths) if exchange and len(widths) > 1 else nn.Identity()
 
     def forward(self, branches: list[Tensor]) -> list[Tensor]:
         """The same shapes, highest resolution first."""
@@ -70,21 +76,25 @@ class HRModule(nn.Module):
 
 
 class Transition(nn.Module):
-    """Opens one more branch: a 3x3 stride 2 from the lowest; a 3x3 where a width changes."""
+    """Opens one more branch, if one is wanted: a 3x3 stride 2 from the lowest.
+
+    A 3x3 brings a branch to another width.
+    """
 
     def __init__(self, widths_in: Sequence[int], widths_out: Sequence[int]) -> None:
         super().__init__()
-        assert len(widths_out) == len(widths_in) + 1, (widths_in, widths_out)
+        more = len(widths_out) - len(widths_in)
+        assert more in (0, 1), (widths_in, widths_out)
         self.kept = nn.ModuleList(
             nn.Identity() if old == new else conv_norm(old, new, 3)
             for old, new in zip(widths_in, widths_out, strict=False)
         )
-        self.opened = conv_norm(widths_in[-1], widths_out[-1], 3, stride=2)
+        self.opened = conv_norm(widths_in[-1], widths_out[-1], 3, stride=2) if more else None
 
     def forward(self, branches: list[Tensor]) -> list[Tensor]:
         """The branches at their new widths, and the new lowest one."""
         kept = [path(h) for path, h in zip(self.kept, branches, strict=True)]
-        return [*kept, self.opened(branches[-1])]
+        return kept if self.opened is None else [*kept, self.opened(branches[-1])]
 
 
 def _path(widths: Sequence[int], source: int, target: int) -> nn.Module:

@@ -22,11 +22,15 @@ class FuseLayer(nn.Module):
     1x1 convolution commutes with nearest upsampling. So each branch is convolved at its own
     resolution and upsampled afterwards, one step at a time from the lowest, so that sums and
     copies are made while maps are small: the same function at a fraction of the cost.
+
+    Args:
+        widths: of the branches.
+        residual: whether the concatenation is added.
     """
 
-    def __init__(self, widths: Sequence[int]) -> None:
+    def __init__(self, widths: Sequence[int], *, residual: bool = True) -> None:
         super().__init__()
-        self.width = sum(widths)
+        self.width, self.residual = sum(widths), residual
         self.mix = nn.ModuleList(nn.Conv2d(w, self.width, 1, bias=False) for w in widths)
         self.norm = BatchNorm(self.width)
 
@@ -37,5 +41,7 @@ class FuseLayer(nn.Module):
         for mix, h in higher:
             size = (h.shape[2], h.shape[3])
             total = resize(total, size) + mix(h)
-            residual = torch.cat([h, resize(residual, size)], dim=1)
-        return functional.relu_(self.norm(total).add_(residual))
+            if self.residual:
+                residual = torch.cat([h, resize(residual, size)], dim=1)
+        fused = self.norm(total)
+        return functional.relu_(fused.add_(residual) if self.residual else fused)
