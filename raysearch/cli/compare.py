@@ -11,7 +11,7 @@ from raysearch.cli.evaluation_options import CompareOptions
 from raysearch.cli.terminal import heading, plain_console
 from raysearch.evaluation.compare import Compared, compare_all
 from raysearch.evaluation.figures import method_of
-from raysearch.evaluation.stored_evaluations import System, load_systems
+from raysearch.evaluation.stored_evaluations import System, doubts_of, load_systems
 from raysearch.files import write_text
 from raysearch.page.comparison import comparison_of
 from raysearch.page.followed_run import run_document
@@ -40,7 +40,7 @@ def compare_runs(options: CompareOptions) -> int:
 
 def _draw(path: Path, systems: Sequence[System], found: Sequence[Compared]) -> None:
     documents = [run_document(Run(system.name), audio=False) for system in systems]
-    write_text(path, page_html(documents, comparison_of(systems, found, _notes(systems))))
+    write_text(path, page_html(documents, comparison_of(systems, found, doubts_of(systems))))
 
 
 def _show(console: Console, systems: Sequence[System], found: Sequence[Compared]) -> None:
@@ -64,7 +64,7 @@ def _show(console: Console, systems: Sequence[System], found: Sequence[Compared]
         console.print(pair.sentence(), highlight=False, markup=False, soft_wrap=True)
     for method, names in _methods(systems).items():
         console.print(f"95% intervals of {names}: {method}", highlight=False, soft_wrap=True)
-    for note in _notes(systems):
+    for note in doubts_of(systems):
         console.print(note, highlight=False)
 
 
@@ -75,18 +75,6 @@ def _methods(systems: Sequence[System]) -> dict[str, str]:
         if method := method_of(system.figures):
             found.setdefault(method, []).append(system.name)
     return {method: ", ".join(names) for method, names in found.items()}
-
-
-def _notes(systems: Sequence[System]) -> list[str]:
-    """Why these figures may not be believed as they stand."""
-    notes, first = list[str](), systems[0]
-    if first.protocol == "paper":
-        valid = all(system.figures.get("valid", True) for system in systems)
-        why = "optimistic: test speakers occur in training"
-        notes.append(why if valid else "invalid: test rows chose an epoch")
-    if first.mode == "reuse-settings":
-        notes.append("settings saw these speakers")
-    return notes
 
 
 def _ua(system: System) -> str:

@@ -11,6 +11,9 @@ function comparePart(page) {
     differingTable(runs, names));
 }
 
+/** Why the figures may not be believed, where a figure stands alone; the page says it above. */
+const doubted = (comparison) => (page.only ? comparison.notes.map((note) => ` ${sentence(note)}`).join("") : "");
+
 function comparedFigure(comparison) {
   const rows = comparison.systems;
   return figure("compared", `UA on test rows, ${comparison.kind}`, rows.map((one) => `${one.name}: ${percent(one.ua)}`).join("; "), () => ({
@@ -18,7 +21,7 @@ function comparedFigure(comparison) {
     tooltip: { formatter: (item) => { const one = rows[item.value[1]]; return `${safe(one.name)}: <b>${percent(one.ua)}</b>${one.interval ? ` [${percent(one.interval[0])}, ${percent(one.interval[1])}: ${safe(one.method)}]` : ""}`; } },
     series: [intervalSeries(rows.map((one, at) => ({ one, at })).filter(({ one }) => one.interval).map(({ one, at }) => ({ low: one.interval[0], high: one.interval[1], at })), ink("accent")),
       { type: "scatter", symbolSize: 11, itemStyle: { color: ink("accent") }, data: rows.map((one, at) => [one.ua, at]) }],
-  }), { height: 110 + 40 * rows.length, note: "Lines are 95% intervals; a point's label says by which method. They may overlap though the paired difference is shown." });
+  }), { height: 110 + 40 * rows.length, note: `Lines are 95% intervals; a point's label says by which method. They may overlap though the paired difference is shown.${doubted(comparison)}` });
 }
 
 function pairedFigure(comparison) {
@@ -30,7 +33,7 @@ function pairedFigure(comparison) {
     series: comparison.pairs.map((one, i) => ({ name: `${one.first} − ${one.second}`, type: "scatter", symbolSize: 9,
       data: speakers.map((speaker, at) => [100 * (one.per_speaker_ua_difference[speaker] ?? NaN), at]),
       markLine: i ? undefined : { silent: true, symbol: "none", label: { show: false }, lineStyle: { color: ink("soft") }, data: [{ xAxis: 0 }] } })),
-  }), { height: 130 + 22 * Math.min(40, speakers.length) });
+  }), { height: 130 + 22 * Math.min(40, speakers.length), note: doubted(comparison).trim() || null });
 }
 
 function bothSearches(runs) {
