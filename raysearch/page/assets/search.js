@@ -101,7 +101,7 @@ function axesFigure(run) {
   return figure("axes", "Settings beside each other", words, () => {
     const where = narrow ? { nameLocation: "start", nameGap: 0 } : { nameLocation: "end" };
     const style = narrow ? { align: "left", verticalAlign: "bottom", padding: [2, 4, 4, 0], backgroundColor: ink("card") } : { width: 90, overflow: "truncate" };
-    const look = { ...where, nameRotate: 0, nameTextStyle: { color: ink("soft"), ...style }, axisLabel: { color: ink("soft"), hideOverlap: true }, axisLine: { lineStyle: { color: ink("soft") } } };
+    const look = { ...where, nameRotate: 0, nameTextStyle: { color: ink("soft"), ...style }, axisLabel: { color: ink("soft"), hideOverlap: true, ...(narrow ? { backgroundColor: ink("card") } : {}) }, axisLine: { lineStyle: { color: ink("soft") } } };
     const axis = (field, dim) => {
       const common = { dim, name: shortName(run, field.name), ...look };
       if (field.choices.length) {
