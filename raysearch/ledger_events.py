@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 __all__ = [
+    "BY_HAND",
     "REQUIRED",
     "Checkpointed",
     "Ended",
@@ -21,6 +22,9 @@ __all__ = [
     "line_of",
     "read_data",
 ]
+
+# Why a search, or a trial, ended that somebody asked to end.
+BY_HAND = "stopped by hand"
 
 # What a line of each kind must hold, and of which type.
 REQUIRED: dict[str, dict[str, type]] = {

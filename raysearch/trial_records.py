@@ -1,5 +1,6 @@
 """What a ledger amounts to: the state of every trial, replayed from its events."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, cast
@@ -8,6 +9,7 @@ from raysearch.config.metric_table import metric_of
 from raysearch.errors import DataError
 from raysearch.ledger import TERMINAL, Event
 from raysearch.ledger_events import Checkpointed, Ended, EpochDone, Resumed, Started, Steered
+from raysearch.trial_words import STANDINGS, html_table, standing
 
 __all__ = ["EpochRecord", "Status", "TrialRecord", "Trials"]
 
@@ -26,7 +28,7 @@ class EpochRecord:
     num_params: int | None = None
 
 
-@dataclass
+@dataclass(repr=False)
 class TrialRecord:
     """Everything that the ledger says of one trial so far.
 
@@ -62,6 +64,27 @@ class TrialRecord:
     copied_from: int | None = None
     slot: int | None = None
     ended: float | None = None
+
+    def __repr__(self) -> str:
+        """Say in one line how it stands."""
+        text = f"{self.number:04d}: {self.standing}"
+        if self.reason and self.status == "failed":
+            text += f": {' '.join(self.reason.split())}"
+        if self.best_metric is not None:
+            text += f", best {self.best_metric:.4g} at epoch {self.best_epoch} of {self.last_epoch}"
+        return f"TrialRecord({text})"
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it: how it stands, the metrics of its best epoch, its settings."""
+        best = self.epochs.get(self.best_epoch or 0)
+        metrics = best.metrics if best else {}
+        parts = {f"at epoch {self.best_epoch}": metrics, "settings": self.config}
+        return html_table(repr(self), parts)
+
+    @property
+    def standing(self) -> str:
+        """How it stands, in a reader's words: its status, but for one that was stopped."""
+        return standing(self.status, self.reason)
 
     @property
     def never_pruned(self) -> bool:
@@ -176,6 +199,17 @@ class Trials:
         self.steered: dict[str, Steered] = {}
         self.asked: dict[str, Mapping[str, object]] = {}
         self._any_paused = False
+
+    def __repr__(self) -> str:
+        """Say in one line how many trials stand how."""
+        counts = ", ".join(f"{number} {word}" for word, number in self.counts.items())
+        return f"Trials(by {self.objective}: {counts or 'none'})"
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many trials stand how, in a reader's words; those that run come last."""
+        found = Counter(record.standing for record in self.records.values())
+        return {word: found[word] for word in STANDINGS if found[word]}
 
     @classmethod
     def replay(cls, events: Iterable[Event], objective: str = "val_uar") -> "Trials":

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from raysearch.cli.evaluation_options import CompareOptions
+from raysearch.cli.tables import plain_table, print_table
 from raysearch.cli.terminal import heading, plain_console
 from raysearch.evaluation.compare import Compared, compare_all
 from raysearch.evaluation.figures import method_of
-from raysearch.evaluation.stored_evaluations import System, load_systems
+from raysearch.evaluation.stored_evaluations import System, doubts_of, load_systems
 from raysearch.files import write_text
 from raysearch.page.comparison import comparison_of
 from raysearch.page.followed_run import run_document
@@ -40,7 +40,7 @@ def compare_runs(options: CompareOptions) -> int:
 
 def _draw(path: Path, systems: Sequence[System], found: Sequence[Compared]) -> None:
     documents = [run_document(Run(system.name), audio=False) for system in systems]
-    write_text(path, page_html(documents, comparison_of(systems, found, _notes(systems))))
+    write_text(path, page_html(documents, comparison_of(systems, found, doubts_of(systems))))
 
 
 def _show(console: Console, systems: Sequence[System], found: Sequence[Compared]) -> None:
@@ -52,20 +52,21 @@ def _show(console: Console, systems: Sequence[System], found: Sequence[Compared]
         f"{first.figures['num_speakers']} speakers; differences from {first.name}"
         f"{', transductive' if first.transductive else ''}",
     )
-    table = Table("system", "protocol", "UA", "difference", "p (Holm)", "verdict", box=None)
-    table.add_row(first.name, first.protocol, _ua(first), "-", "-", "-")
+    # The protocol is that of all, and stands above. A name that is cut may be another's, too.
+    table = plain_table("system")
+    for head in ("UA", "difference", "p (Holm)", "verdict"):
+        table.add_column(head, no_wrap=True)
+    table.add_row(first.name, _ua(first), "-", "-", "-")
     for system, pair in zip(systems[1:], found, strict=True):
         result = pair.comparison
         p = "-" if result.p_holm is None else f"{result.p_holm:.3g}"
         gap = f"{100 * result.difference:+.1f}"
-        table.add_row(system.name, system.protocol, _ua(system), gap, p, result.verdict)
-    console.print(table)
-    for pair in found:
-        console.print(pair.sentence(), highlight=False, markup=False, soft_wrap=True)
-    for method, names in _methods(systems).items():
-        console.print(f"95% intervals of {names}: {method}", highlight=False, soft_wrap=True)
-    for note in _notes(systems):
-        console.print(note, highlight=False)
+        table.add_row(system.name, _ua(system), gap, p, result.verdict)
+    print_table(console, table)
+    methods = [f"95% intervals of {names}: {how}" for how, names in _methods(systems).items()]
+    for line in [*(pair.sentence() for pair in found), *methods, *doubts_of(systems)]:
+        # By words on a terminal, whole in a pipe.
+        console.print(line, soft_wrap=not console.is_terminal)
 
 
 def _methods(systems: Sequence[System]) -> dict[str, str]:
@@ -75,18 +76,6 @@ def _methods(systems: Sequence[System]) -> dict[str, str]:
         if method := method_of(system.figures):
             found.setdefault(method, []).append(system.name)
     return {method: ", ".join(names) for method, names in found.items()}
-
-
-def _notes(systems: Sequence[System]) -> list[str]:
-    """Why these figures may not be believed as they stand."""
-    notes, first = list[str](), systems[0]
-    if first.protocol == "paper":
-        valid = all(system.figures.get("valid", True) for system in systems)
-        why = "optimistic: test speakers occur in training"
-        notes.append(why if valid else "invalid: test rows chose an epoch")
-    if first.mode == "reuse-settings":
-        notes.append("settings saw these speakers")
-    return notes
 
 
 def _ua(system: System) -> str:

@@ -6,7 +6,6 @@
 from collections.abc import Sequence
 
 from raysearch.cli.system_facts import System, SystemFacts
-from raysearch.config.base import Config
 from raysearch.errors import UserError
 from raysearch.features.extractor_table import build_extractor
 from raysearch.models.base import SolvedModel
@@ -71,11 +70,9 @@ def _applicable(name: str, settings: Sequence[str]) -> list[str]:
 
 
 def _weights(spec: SearchSpec) -> tuple[bool, str]:
-    """Whether it needs anything from outside, and what of that is lacking, if anything."""
-    sections: list[Config] = [spec.model, *spec.base.features.values()]
-    if all(
-        type(section).check_external_files is Config.check_external_files for section in sections
-    ):
+    """Whether it needs weights from outside, and what of that is lacking, if anything."""
+    sections = [spec.model, *spec.base.features.values()]
+    if not any("weights" in type(section).model_fields for section in sections):
         return False, ""
     try:
         check_prerequisites(spec)

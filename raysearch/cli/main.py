@@ -109,6 +109,6 @@ def _parser(chosen: str, options: type[Options] | None) -> argparse.ArgumentPars
         of_verb = verbs.add_parser(name, help=verb.help)
         if name == chosen and options is not None:
             about, _, _ = (inspect.getdoc(options) or "").partition("\n\nAttributes:")
-            of_verb.description = about
+            of_verb.description = about.replace("``", "")
             options.add(of_verb)
     return parser

@@ -16,12 +16,9 @@ from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 from raysearch.storage.replica import display_path, pasted
 from raysearch.training.transductive import is_transductive, mark
-from raysearch.trial_records import Status, TrialRecord, Trials
+from raysearch.trial_records import TrialRecord, Trials
 
 __all__ = ["ProgressLine", "heading", "plain_console", "show_outcome"]
-
-_STATUSES: tuple[Status, ...] = ("completed", "pruned", "failed", "paused", "running")
-_WORDS = ("completed", "stopped early", "failed", "paused", "unfinished")
 
 
 def plain_console(*, quiet: bool = False) -> Console:
@@ -80,9 +77,10 @@ class ProgressLine:
 
 
 def show_outcome(console: Console, run: RunFolder, spec: SearchSpec, trials: Trials) -> None:
-    """The best trial, what it gains over the published settings rerun here, and where it is."""
-    ended = {status: len(trials.with_status(status)) for status in _STATUSES}
-    counts = ", ".join(f"{n} {name}" for name, n in zip(_WORDS, ended.values(), strict=True) if n)
+    """The best trial, what it gains over the paper's settings run here, and where it is."""
+    # Whatever runs no more, and has no other end, is still to be done.
+    words = {"running": "unfinished"}
+    counts = ", ".join(f"{n} {words.get(word, word)}" for word, n in trials.counts.items())
     console.print(f"{len(trials.records)} trials: {counts or 'none'}", highlight=False)
     ranked = trials.ranked()
     if ranked:
@@ -114,14 +112,11 @@ def _against_published(spec: SearchSpec, trials: Trials, best: TrialRecord) -> l
     if not first or not first.published or not first.best_epoch:
         return []
     metric = trials.objective
-    of = f" of {spec.published.epochs}" if spec.published.epochs else ""
+    of = f" of its {spec.published.epochs}" if spec.published.epochs else ""
     value = figure(metric, first.best_metric)
-    line = f"published settings, our data, {first.last_epoch}{of} epochs: {value}"
+    line = f"published settings (the paper's), our data, {first.last_epoch}{of} epochs: {value}"
     if best.number == first.number:
-        return [line + " (nothing searched was better)"]
+        return [f"{line}; nothing searched was better"]
     gain = (best.best_metric or 0.0) - (first.best_metric or 0.0)
     scale = metric_of(metric)
-    return [
-        line
-        + f" ({scale.difference(gain, '+')}{scale.unit} over the published settings rerun here)"
-    ]
+    return [f"{line}; the best trial: {scale.difference(gain, '+')}{scale.unit}"]

@@ -17,6 +17,7 @@ from raysearch.storage.replica import pasted
 
 __all__ = [
     "System",
+    "doubts_of",
     "evaluation_file",
     "is_honest",
     "load_systems",
@@ -122,6 +123,18 @@ def load_systems(runs: Sequence[Path], *, paper: bool = False) -> list[System]:
     _check_protocols(systems)
     check_alike({system.name: system.transductive for system in systems})
     return systems
+
+
+def doubts_of(systems: Sequence[System]) -> list[str]:
+    """Why the figures of ``systems``, which are alike, may not be believed as they stand."""
+    doubts, first = list[str](), systems[0]
+    if first.protocol == "paper":
+        valid = all(system.figures.get("valid", True) for system in systems)
+        why = "optimistic: test speakers occur in training"
+        doubts.append(why if valid else "invalid: test rows chose an epoch")
+    if first.mode == "reuse-settings":
+        doubts.append("settings saw these speakers")
+    return doubts
 
 
 def _evaluated(run: Path) -> dict[Mode, EvaluationFigures]:

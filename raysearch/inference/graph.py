@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -114,6 +115,15 @@ class ModelGraph(nn.Module):
             for stream in view.streams:
                 found += [batch.inputs[stream], batch.lengths[stream]]
         return found
+
+    def arrays(self, waveform: Waveform) -> dict[str, np.ndarray]:
+        """The same by the names of the inputs, as onnxruntime takes them.
+
+        Raises:
+            AudioError: the recording cannot be used.
+        """
+        found = self.inputs(waveform)
+        return {name: one.numpy() for name, one in zip(self.input_names, found, strict=True)}
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """(K,) probabilities of one recording."""

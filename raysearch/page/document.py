@@ -61,6 +61,7 @@ def to_json(
     documents: Sequence[RunDocument],
     comparison: Comparison | None = None,
     live: Live | None = None,
+    only: str | None = None,
 ) -> str:
     """Write what the page's script reads, so that it may stand inside a script element.
 
@@ -70,8 +71,9 @@ def to_json(
         documents: the runs.
         comparison: of several.
         live: how the page is served; None where nobody would answer it.
+        only: the one figure that is drawn, by its name on the page; None for all of them.
     """
-    whole = {"runs": documents, "comparison": comparison, "live": live}
+    whole = {"runs": documents, "comparison": comparison, "live": live, "only": only}
     try:
         text = _written(whole)
     except ValueError:  # a value that is not finite, which is seldom

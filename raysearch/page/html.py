@@ -1,5 +1,7 @@
 """The page as one HTML file: the document, the scripts that draw it, and nothing from elsewhere."""
 
+import base64
+import gzip
 import html
 from collections.abc import Sequence
 from functools import cache
@@ -9,7 +11,7 @@ from string import Template
 from raysearch.page.comparison import Comparison
 from raysearch.page.document import Live, RunDocument, to_json
 
-__all__ = ["page_html"]
+__all__ = ["packed", "page_html"]
 
 # In the order in which they need each other. ECharts, as its makers ship it: it draws parallel
 # coordinates that can be brushed, heat maps and timelines in one file of 1.1 MB, as SVG that scales
@@ -24,6 +26,7 @@ def page_html(
     documents: Sequence[RunDocument],
     comparison: Comparison | None = None,
     live: Live | None = None,
+    only: str | None = None,
 ) -> str:
     """Write the page.
 
@@ -31,13 +34,23 @@ def page_html(
         documents: the runs; the first one is shown first.
         comparison: of several.
         live: how the page is served; None for one that stands alone.
+        only: the one figure that is drawn, by its name on the page; None for all of them.
     """
     names = " and ".join(one.headline.name for one in documents)
     return Template(_asset("page.html")).substitute(
         title=html.escape(f"{names} - raysearch"),
         style=_asset("page.css"),
-        document=to_json(documents, comparison, live),
+        document=to_json(documents, comparison, live, only),
         scripts="\n".join(_asset(name) for name in _SCRIPTS),
+    )
+
+
+def packed(page: str) -> str:
+    """Return a page that unpacks ``page`` in the browser: a third of its size, for a notebook."""
+    # The same text for the same page, which tools that compare notebooks like.
+    squeezed = gzip.compress(page.encode(), mtime=0)
+    return Template(_asset("packed.html")).substitute(
+        packed=base64.b64encode(squeezed).decode("ascii")
     )
 
 

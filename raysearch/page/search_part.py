@@ -56,7 +56,7 @@ class TrialRow:
 
     Attributes:
         kind: ``published``, ``own`` (the space's own settings) or ``searched``.
-        status: as the ledger has it; ``running`` while it is under way.
+        status: how it stands, in a reader's words; ``running`` while it is under way.
         best: its best value of the objective.
         curve: the objective after each epoch, as pairs of epoch and value.
         losses: the training loss after each epoch, as such pairs.
@@ -167,7 +167,7 @@ def _row(record: TrialRecord, objective: str, share: float | None, cpus: float) 
     return TrialRow(
         number=record.number,
         kind=kind,
-        status=record.status,
+        status=record.standing,
         best=_rounded(record.best_metric),
         best_epoch=record.best_epoch,
         epochs=record.last_epoch,

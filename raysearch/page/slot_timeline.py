@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from raysearch.ledger import TERMINAL, Event
+from raysearch.trial_words import standing
 
 __all__ = ["Span", "spans_of"]
 
@@ -16,7 +17,7 @@ class Span:
         slot: the slot's number, over all sittings of the search.
         sitting: which driver's.
         start, end: in seconds since the search began, without those between sittings.
-        outcome: how it ended: a status, or ``lost`` where nothing was told.
+        outcome: how it ended: in the words of a trial's status, or ``lost`` where nothing was told.
     """
 
     slot: int
@@ -79,7 +80,8 @@ def spans_of(events: Sequence[Event]) -> list[Span]:
             span = open_[slot] = _Open(event, event.time - event.train_s)
         span.end, span.epochs = event.time, span.epochs + (event.event == "epoch")
         if event.event in TERMINAL or event.event == "paused":
-            spans.append(open_.pop(slot).closed(sitting, event.event))
+            outcome = standing(event.event, event.data.get("reason"))
+            spans.append(open_.pop(slot).closed(sitting, outcome))
     newest = max(sittings, default=0)
     for (fence, _), one in open_.items():
         spans.append(one.closed(sittings[fence], "running" if fence == newest else "lost"))

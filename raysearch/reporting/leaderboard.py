@@ -69,7 +69,7 @@ def _row(spec: SearchSpec, base: Mapping[str, Any], record: TrialRecord) -> dict
     return {
         "number": record.number,
         "trial": record.trial,
-        "status": record.status if record.status != "running" else "unfinished",
+        "status": record.standing if record.status != "running" else "unfinished",
         "best_epoch": record.best_epoch,
         **{name: _rounded(metrics.get(name)) for name in listed_metrics()},
         "epochs": record.last_epoch,

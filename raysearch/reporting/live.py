@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from textwrap import wrap
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -18,6 +19,7 @@ from raysearch.reporting.live_rows import (
     RunningRow,
     flowed,
     is_narrow,
+    leaders_note,
     leaders_table,
     leading,
     running_table,
@@ -26,17 +28,16 @@ from raysearch.reporting.live_rows import (
 from raysearch.reporting.prospects import in_short
 from raysearch.reporting.slot_board import SlotBoard
 from raysearch.reporting.time_left import Pace, TimeLeft, Work, clock, time_left, work_to_come
-from raysearch.reporting.wording import figure, metric_name, one_line
+from raysearch.reporting.wording import counted, figure, metric_name, one_line
 from raysearch.sparing import Sparing
 from raysearch.spec import SearchSpec
 from raysearch.steering import in_words
 from raysearch.training.transductive import is_transductive, mark
-from raysearch.trial_records import Status, TrialRecord, Trials
+from raysearch.trial_records import TrialRecord, Trials
 from raysearch.tuning.budgets import Account
 
 __all__ = ["LiveTable"]
 
-_STATUSES: tuple[Status, ...] = ("completed", "pruned", "failed", "paused")
 PLAIN_EVERY_S = 10.0
 
 
@@ -182,13 +183,15 @@ class LiveTable:
         drawn, console = self._drawn, self._console
         above = [*self._header(drawn), *slot_lines(console, self._board)]
         headings = 2 if is_narrow(console, self._metric) else 1
+        note = leaders_note(drawn.leaders)
         # Each table has a title, the first one a caption; the cursor takes a line.
-        others = len(above) + 2 * (1 + headings) + NUM_BEST + 2
+        others = len(above) + 2 * (1 + headings) + NUM_BEST + len(note) + 2
         room = console.height - others
         running = running_table(console, drawn.running, self._board, self._metric, room)
         if not drawn.leaders:
             return Group(*above, running)
-        return Group(*above, running, leaders_table(console, drawn.leaders, self._metric))
+        leaders = leaders_table(console, drawn.leaders, self._metric)
+        return Group(*above, running, leaders, *note)
 
     def _keep(self, trials: Trials) -> None:
         planned = self._spec.training.epochs
@@ -225,7 +228,8 @@ class LiveTable:
         now = time.time()
         elapsed = max(now - self._begun, 1e-9)
         rate = 60 * self._num_epochs / elapsed
-        parts = [drawn.counts, f"{rate:.1f} epochs/min", clock(elapsed)]
+        counts = wrap(drawn.counts, self._console.width)
+        parts = [*counts, f"{rate:.1f} epochs/min", clock(elapsed)]
         if self._account is not None:
             parts.append(self._core_time(self._account, now - self._account_at))
         if drawn.left is not None:
@@ -238,23 +242,21 @@ class LiveTable:
         return f"core time {spent}" + ("" if most is None else f" of {clock(most)}")
 
     def _counts(self, trials: Trials) -> str:
-        counts = ", ".join(
-            f"{len(found)} {status}"
-            for status in _STATUSES
-            if (found := trials.with_status(status))
-        )
+        ended = {word: n for word, n in trials.counts.items() if word != "running"}
+        counts = ", ".join(f"{number} {word}" for word, number in ended.items())
         total = f" of {self._spec.search.trials + trials.num_added}" if self._counted else ""
         return f"{len(trials.records)}{total} trials  {counts or 'none ended'}"
 
 
 def _ended(record: TrialRecord, best: TrialRecord | None, objective: str, metric: str) -> str:
     name = f"trial {record.number:04d}"
-    what = "published settings " if record.published else ""
+    if record.published:
+        name += ", the paper's published settings,"
     if record.status == "failed":
-        return f"{name} {what}failed: {record.reason}"
+        return f"{name} failed: {record.reason}"
     if record.copied_from is not None:
         return f"{name} repeats trial {record.copied_from:04d}"
-    line = f"{name} {what}{record.status} after {record.last_epoch} epochs"
+    line = f"{name} {record.standing} after {counted(record.last_epoch, 'epoch')}"
     line += f"  {metric} {figure(objective, record.best_metric)}"
     if best is not None and best.number != record.number:
         line += f"  (best {figure(objective, best.best_metric)}, trial {best.number:04d})"

@@ -18,6 +18,7 @@ __all__ = [
     "RunningRow",
     "flowed",
     "is_narrow",
+    "leaders_note",
     "leaders_table",
     "leading",
     "running_table",
@@ -25,8 +26,8 @@ __all__ = [
 ]
 
 NUM_BEST = 5
-# Columns of the running trials beside the metric's heading; and of a heading in two lines.
-_REST, _NARROW = 52, 7
+# Columns of either table beside the metric's heading; and of a heading in two lines.
+_REST, _NARROW = 54, 7
 # Cells of a bar of epochs.
 _LEAST_BAR, _MOST_BAR = 4, 40
 # Slots that are told of, and lines of each.
@@ -79,9 +80,15 @@ class RunningRow:
 
 @dataclass(frozen=True, slots=True)
 class LeaderRow:
-    """A trial among the best that have ended or paused: its cells, in words."""
+    """A trial among the best that have ended or paused.
+
+    Attributes:
+        cells: its cells, in words.
+        published: whether it completed, and its settings are the published ones.
+    """
 
     cells: tuple[str, ...]
+    published: bool
 
     @classmethod
     def of(cls, record: TrialRecord, objective: str) -> "LeaderRow":
@@ -91,12 +98,13 @@ class LeaderRow:
         return cls(
             (
                 f"{record.number:04d}",
-                "published" if published else record.status,
+                "published" if published else record.standing,
                 figure(objective, record.best_metric),
                 str(record.best_epoch),
                 str(record.last_epoch),
                 _rate(record),
-            )
+            ),
+            published,
         )
 
 
@@ -149,9 +157,17 @@ def leaders_table(console: Console, rows: Sequence[LeaderRow], metric: str) -> T
     """Draw the best trials so far."""
     columns = ["trial", "status", metric, "at epoch", "epochs", "lr"]
     table = _titled(console, "best so far", metric, columns)
+    narrow = is_narrow(console, metric)
     for row in rows:
-        table.add_row(*row.cells)
+        number, status, *rest = row.cells
+        table.add_row(number, status.removeprefix("stopped ") if narrow else status, *rest)
     return table
+
+
+def leaders_note(rows: Sequence[LeaderRow]) -> list[Text]:
+    """Say what the table of the best calls published, if it calls a trial so."""
+    told = Text(" published: the paper's settings, run here", "dim")
+    return [told] if any(row.published for row in rows) else []
 
 
 def slot_lines(console: Console, board: SlotBoard) -> list[Text]:

@@ -2,6 +2,8 @@
 
 from typing import Literal, get_args
 
+from raysearch.ledger_events import BY_HAND
+
 __all__ = ["STATES", "State", "state_of"]
 
 State = Literal[
@@ -17,7 +19,7 @@ _OUTCOMES: dict[str, State] = {
     "time budget": "budget spent",
     "core budget": "budget spent",
     "end of its part": "budget spent",
-    "stopped by hand": "stopped",
+    BY_HAND: "stopped",
 }
 
 

@@ -2,15 +2,12 @@
 
 from collections.abc import Callable, Iterable
 
-from raysearch.ledger_events import Steered
+from raysearch.ledger_events import BY_HAND, Steered
 from raysearch.trial_records import Trials
 from raysearch.tuning.budgets import Budgets
 from raysearch.tuning.chronicle import Chronicle
 
-__all__ = ["BY_HAND", "heed"]
-
-# Why a search, or a trial, ended that somebody asked to end.
-BY_HAND = "stopped by hand"
+__all__ = ["heed"]
 
 
 def heed(

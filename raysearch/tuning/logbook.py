@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from raysearch.ledger import Event, LedgerStore
+from raysearch.ledger_events import BY_HAND
 from raysearch.trial_records import TrialRecord, Trials
-from raysearch.tuning.by_hand import BY_HAND
 from raysearch.tuning.checkpoint_keeper import CheckpointKeeper
 from raysearch.tuning.chronicle import Chronicle, Observer
 from raysearch.tuning.judge import Judge, resumed_from

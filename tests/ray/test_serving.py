@@ -163,10 +163,8 @@ def said(*arguments):
 def by_graph(session, graph, best, path):
     """What the exported graph gives in another runtime, by label."""
     told = json.loads(graph.with_suffix(".json").read_text())
-    names = [name for entry in told["inputs"] for name in (entry["name"], entry["lengths"])]
-    inputs = ModelGraph(raysearch.load(best)).inputs(read_waveform(path))
-    arrays = [tensor.numpy() for tensor in inputs]
-    (probs_K,) = session.run(None, dict(zip(names, arrays, strict=True)))
+    arrays = ModelGraph(raysearch.load(best)).arrays(read_waveform(path))
+    (probs_K,) = session.run(None, arrays)
     return dict(zip(told["labels"], map(float, probs_K), strict=True))
 
 

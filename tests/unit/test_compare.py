@@ -176,7 +176,7 @@ def stored(folder, table, *, mode="fold", protocol="speaker_independent", beside
 
 def test_the_verb_prints_a_row_and_a_sentence_a_run(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "140")
+    monkeypatch.setenv("COLUMNS", "40")  # in a pipe lines are whole
     stored(tmp_path / "a", predictions(0.5))
     stored(tmp_path / "b", predictions(0.95, seed=1))
     stored(tmp_path / "c", predictions(0.5))

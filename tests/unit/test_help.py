@@ -102,3 +102,10 @@ def test_sentences_are_filled_and_indented_lines_are_not():
     assert "One sentence in two lines.\n\nAnother one.\n" in shown
     assert f"examples:\n  {'a ' * 60}b\n\nword" in shown
     assert max(len(line) for line in shown.splitlines() if line.startswith("word")) <= 80
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_help_has_no_marks_of_the_sources(name, capsys):
+    with pytest.raises(SystemExit):
+        main.parsed([name, "--help"])
+    assert "``" not in capsys.readouterr().out

@@ -83,8 +83,8 @@ def epoch(number, **metrics):
 def test_plain_lines_where_there_is_no_terminal():
     lines = show(plain())[0].splitlines()
     assert lines == [
-        "trial 0000 published settings completed after 1 epochs  val UA 25.0%",
-        "trial 0001 pruned after 1 epochs  val UA 20.0%  (best 25.0%, trial 0000)",
+        "trial 0000, the paper's published settings, completed after 1 epoch  val UA 25.0%",
+        "trial 0001 stopped early after 1 epoch  val UA 20.0%  (best 25.0%, trial 0000)",
         "trial 0002 failed: NonFiniteLossError: epoch 1",
     ]
 
@@ -103,7 +103,7 @@ def test_a_pause_and_a_promotion_are_told_and_their_end_is_not_told_again():
         Event("pruned", 7, "t0", 0, 2, 1, 1.0, None, {"reason": "x"}),
     )
     assert show(plain(), told)[0].splitlines() == [
-        "trial 0000 paused after 1 epochs  val UA 50.0%",
+        "trial 0000 paused after 1 epoch  val UA 50.0%",
         "trial 0000 goes on after epoch 1, promoted",
         "trial 0000 paused after 2 epochs  val UA 60.0%",
     ]
@@ -122,7 +122,7 @@ def test_quiet_says_nothing():
 def test_a_dumb_terminal_gets_lines(monkeypatch):
     monkeypatch.setenv("TERM", "dumb")
     console = Console(file=io.StringIO(), width=80, force_terminal=True)
-    assert "trial 0001 pruned after 1 epochs" in show(console)[0]
+    assert "trial 0001 stopped early after 1 epoch" in show(console)[0]
 
 
 @pytest.mark.parametrize("reason", ["no weights in [/data/x]", "stream [mel] is :warning: [b]x"])
@@ -140,12 +140,13 @@ def test_a_reason_is_one_line_that_any_file_takes():
 
 def test_published_settings_that_failed_are_called_so():
     told = one_trial(("failed", {"reason": "x"}), published=True)
-    assert show(plain(), told)[0] == "trial 0000 published settings failed: x\n"
+    assert show(plain(), told)[0] == "trial 0000, the paper's published settings, failed: x\n"
 
 
 def test_a_loss_is_the_figure_where_it_is_the_objective():
     lines = show(plain(), objective="val_loss")[0].splitlines()
-    assert lines[0] == "trial 0000 published settings completed after 1 epochs  val loss 1.250"
+    assert lines[0].startswith("trial 0000, the paper's published settings, completed after 1 ")
+    assert lines[0].endswith("  val loss 1.250")
     assert lines[1].endswith("val loss 1.250  (best 1.250, trial 0000)")
     table = page(objective="val_loss")
     assert sum("val loss" in line for line in table) == 2
@@ -166,6 +167,29 @@ def test_repetitions_do_not_fill_the_table():
     table = page(told=[*one_trial(epoch(1, val_uar=0.5)), end, *again])
     assert "2 completed" in table[0]
     assert [line.split()[0] for line in table[5:] if "completed" in line] == ["0000"]
+
+
+def test_published_is_explained_where_a_trial_is_called_so():
+    completed = one_trial(epoch(1, val_uar=0.5), ("completed", {}))
+    assert "published" not in "".join(page(told=completed))
+    with_paper = one_trial(epoch(1, val_uar=0.5), ("completed", {}), published=True)
+    assert page(told=with_paper)[-1].startswith(" published: ")
+
+
+def test_many_counts_take_two_lines_and_nothing_is_cut():
+    told, ends = [], ("completed", "pruned", "failed", "paused")
+    for number in range(40):
+        events = one_trial(epoch(1, val_uar=0.5), (ends[number % 4], {"epoch": 1, "reason": "x"}))
+        by_hand = {"reason": "stopped by hand"} if number % 8 == 1 else {}
+        for event in events:
+            data = {**event.data, **(by_hand if event.event == "pruned" else {})}
+            seq = event.seq + 10 * number
+            told.append(replace(event, seq=seq, trial=f"t{number}", number=number, data=data))
+    lines = page(60, told=told)
+    assert max(map(len, lines)) <= 60
+    assert "10 completed, 5 stopped early, 5 stopped by hand, 10 failed, 10 paused" in " ".join(
+        " ".join(lines[:3]).split()
+    )
 
 
 def test_a_drawn_table_does_not_read_the_drivers_trials():
@@ -189,11 +213,12 @@ def test_the_table_fits(width):
     lines = page(width)
     assert max(len(line) for line in lines) <= width
     assert not any("\N{HORIZONTAL ELLIPSIS}" in line for line in lines), "nothing is cut"
-    assert "1 completed, 1 pruned, 1 failed" in lines[0]
+    assert "1 completed, 1 stopped early, 1 failed" in lines[0]
     running = next(line for line in lines if line.strip().startswith("0003"))
     assert "1/30" in running
     assert "25.0%" in running
     assert any(line.split()[:3] == ["0000", "published", "25.0%"] for line in lines)
+    assert lines[-1].strip() == "published: the paper's settings, run here"
 
 
 @pytest.mark.parametrize("width", [60, 70, 80, 100, 160, 200])
@@ -242,5 +267,5 @@ def test_no_colour_where_none_is_wanted(monkeypatch):
 
 def test_a_pipe_gets_lines_without_any_escape():
     told, _ = show(plain())
-    assert "trial 0001 pruned after 1 epochs" in told
+    assert "trial 0001 stopped early after 1 epoch" in told
     assert "\x1b" not in told

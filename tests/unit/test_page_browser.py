@@ -106,7 +106,16 @@ def test_every_figure_is_drawn_and_has_words(look, complaints, report, width, da
     assert look.ask("document.querySelectorAll('.chart').length") >= 13
     assert (look.ask(UNDRAWN), look.ask(EMPTY), look.ask(WORDLESS)) == (0, 0, 0)
     assert look.ask(SIDEWAYS) <= 0
+    axes = look.ask("drawn.get('axes-chart').chart.getOption().parallel[0].layout")
+    assert axes == ("vertical" if width < 600 else "horizontal")
     assert [one for one in look.requests if not one.startswith("data:")] == [report]
+
+
+def test_the_pages_time_has_its_zone(look, complaints, report):
+    look.call("Emulation.setTimezoneOverride", timezoneId="Asia/Kolkata")
+    look.open(report)
+    assert look.ask("document.querySelector('#top p').textContent").endswith(" GMT+5:30")
+    look.call("Emulation.setTimezoneOverride", timezoneId="")
 
 
 def attended(rows):

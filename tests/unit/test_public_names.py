@@ -21,7 +21,8 @@ def test_the_list_is_complete():
     text = Path(raysearch.__file__).read_text()
     shown = text.split("if TYPE_CHECKING:")[1].split("__all__")[0]
     for name, module in raysearch._MODULES.items():
-        line = next(line for line in shown.splitlines() if f"from {module} import" in line)
+        package = "raysearch" if module == f"raysearch.{name}" else module
+        line = next(line for line in shown.splitlines() if f"from {package} import" in line)
         assert name in line.split("import")[1].replace(",", " ").split(), "type checkers see others"
     assert set(raysearch.__all__) <= set(dir(raysearch))
 
@@ -29,8 +30,11 @@ def test_the_list_is_complete():
 @pytest.mark.parametrize("name", raysearch.__all__)
 def test_each_name_is_there_and_documented(name):
     found = getattr(raysearch, name)
-    assert found.__name__ == name
-    assert found.__module__ == raysearch._MODULES[name]
+    if inspect.ismodule(found):
+        assert found.__name__ == raysearch._MODULES[name] == f"raysearch.{name}"
+        assert set(found.__all__) <= set(dir(found))
+    else:
+        assert (found.__name__, found.__module__) == (name, raysearch._MODULES[name])
     assert found.__doc__
     for part, member in inspect.getmembers(found):
         if not part.startswith("_") and (inspect.isroutine(member) or isinstance(member, property)):

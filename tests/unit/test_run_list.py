@@ -17,6 +17,7 @@ from raysearch.__main__ import main
 from raysearch.cli.list_runs import runs_table
 from raysearch.cli.tables import print_table
 from raysearch.files import write_json
+from raysearch.ledger_events import BY_HAND
 from raysearch.reporting.run_list import rows_of
 from raysearch.reporting.run_state import STATES
 from raysearch.reporting.summary import write_summary
@@ -26,7 +27,6 @@ from raysearch.run_lease import RunLease
 from raysearch.storage.kept_runs import kept_runs
 from raysearch.storage.replica import open_storage
 from raysearch.storage.two_kinds import storage_of
-from raysearch.tuning.by_hand import BY_HAND
 from raysearch.tuning.conductor import PART
 
 LEDGERS = Path(__file__).parents[1] / "replay" / "ledgers"

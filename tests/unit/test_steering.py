@@ -9,7 +9,7 @@ import pytest
 from fake_slots import FakeSearch, small_spec
 
 from raysearch.errors import UserError
-from raysearch.ledger_events import Steered
+from raysearch.ledger_events import BY_HAND, Steered
 from raysearch.page.live_page import TOKEN, served
 from raysearch.page.steered_run import page_of
 from raysearch.run_folder import RunFolder
@@ -22,7 +22,6 @@ from raysearch.steering import (
     leave_command,
 )
 from raysearch.trial_records import Trials
-from raysearch.tuning.by_hand import BY_HAND
 
 SETTINGS = {"training.learning_rate": 3e-4, "model.dropout": 0.1}
 

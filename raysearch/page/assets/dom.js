@@ -29,6 +29,12 @@ function duration(seconds) {
   return `${(seconds / 3600).toFixed(1)} h`;
 }
 
+/** A moment, in seconds since 1970, by the reader's clock, with the zone that it is in. */
+function moment(seconds) {
+  const parts = { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short" };
+  return new Date(1000 * seconds).toLocaleString(undefined, parts);
+}
+
 /** A setting for a reader. */
 function setting(value) {
   if (typeof value === "number" && !Number.isInteger(value)) return String(+value.toPrecision(4));

@@ -8,7 +8,7 @@ function drawTop(run) {
     el("h1", {}, head.name),
     el("p", { class: "soft" }, `${head.system} on ${head.corpus}, ${run.data ? `${run.data.protocol}, ` : ""}`,
       el("span", { class: `state ${head.state}`, role: "status" }, head.state), head.state_note ? ` (${head.state_note})` : "",
-      ` as of ${new Date(1000 * head.updated).toLocaleString()}`),
+      ` as of ${moment(head.updated)}`),
     el("div", {}, steerTools(run), el("span", { id: "steered", role: "status", class: "soft" })));
 }
 

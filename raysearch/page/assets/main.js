@@ -1,5 +1,6 @@
 "use strict";
-// The whole page: of one run, or of several beside each other; live where it is served.
+// The whole page: of one run, or of several beside each other; live where it is served. Or one
+// figure of it.
 
 const page = JSON.parse(document.getElementById("document").textContent);
 let chosen = 0;
@@ -12,6 +13,11 @@ function draw() {
   drawTop(run);
   if (said) document.getElementById("steered").replaceWith(said);
   const parts = [page.comparison ? comparePart(page) : null, headlinePart(run), searchPart(run), modelPart(run), dataPart(run), reproducePart(run)].filter(Boolean);
+  if (page.only) {
+    document.body.classList.add("single");
+    document.getElementById("page").replaceChildren(parts.map((one) => one.querySelector(`#${page.only}`)).find(Boolean));
+    return;
+  }
   document.getElementById("page").replaceChildren(...parts);
   const choice = page.runs.length < 2 ? null : el("select", { "aria-label": "run", onchange: (event) => { chosen = Number(event.target.value); draw(); } },
     page.runs.map((one, i) => el("option", { value: i, selected: i === chosen }, one.headline.name)));

@@ -51,8 +51,10 @@ function corpusFigure(shown) {
 
 function barFigure(id, title, rows, mean, note) {
   const sorted = [...rows].sort((a, b) => b[1] - a[1]);
+  // A label takes all of its width, even where the names are short.
+  const width = labelWidth(Math.min(150, 9 * Math.max(...rows.map(([name]) => name.length))));
   return figure(id, title, sorted.map(([name, value]) => `${name}: ${percent(value)}`).join("; "), () => ({
-    xAxis: valueAxis("", true, { min: 0, max: 1, scale: false }), yAxis: { type: "category", inverse: true, data: sorted.map(([name]) => name), axisLabel: { width: labelWidth(150), overflow: "truncate" } },
+    xAxis: valueAxis("", true, { min: 0, max: 1, scale: false }), yAxis: { type: "category", inverse: true, data: sorted.map(([name]) => name), axisLabel: { width, overflow: "truncate" } },
     tooltip: { formatter: (item) => `${safe(item.name)}: <b>${percent(item.value)}</b>` },
     series: [{ type: "bar", barMaxWidth: 20, data: sorted.map(([, value]) => value), itemStyle: { color: colour(0) },
       label: { show: sorted.length < 26, position: "right", color: ink("ink"), formatter: (item) => percent(item.value, 0) },

@@ -83,7 +83,7 @@ function slotsFigure(run) {
         return { type: "rect", shape: { x: from[0], y: from[1] - tall / 2, width: Math.max(1, to[0] - from[0]), height: tall },
           style: { fill: statusColour(one.outcome), stroke: ink("card"), lineWidth: 1 } };
       } }],
-  }), { height: Math.max(180, 90 + 34 * rows.length), wide: true, note: "Blue completed, light blue paused, orange stopped early, red failed or lost, green under way. Gaps are time without training.", clicked: pickByClick });
+  }), { height: Math.max(180, 90 + 34 * rows.length), wide: true, note: "Blue completed, light blue paused, orange stopped early, violet stopped by hand, red failed or lost, green under way. Gaps are time without training.", clicked: pickByClick });
 }
 
 const MOST_AXES = 12;
@@ -95,10 +95,15 @@ function axesFigure(run) {
   // The most important ones where there are too many to be told apart.
   const rank = new Map(run.search.importances.map((one, i) => [one.field, i]));
   const fields = [...run.search.fields].sort((a, b) => (rank.get(a.name) ?? 99) - (rank.get(b.name) ?? 99)).slice(0, MOST_AXES);
+  // On a phone the axes lie below each other, each as long as the figure is wide.
+  const narrow = innerWidth < 600;
   const words = `Parallel coordinates of ${trials().length} trials over ${fields.map((one) => one.name).join(", ")} and ${objective.heading}.`;
   return figure("axes", "Settings beside each other", words, () => {
+    const where = narrow ? { nameLocation: "start", nameGap: 0 } : { nameLocation: "end" };
+    const style = narrow ? { align: "left", verticalAlign: "bottom", padding: [2, 4, 4, 0], backgroundColor: ink("card") } : { width: 90, overflow: "truncate" };
+    const look = { ...where, nameRotate: 0, nameTextStyle: { color: ink("soft"), ...style }, axisLabel: { color: ink("soft"), hideOverlap: true, ...(narrow ? { backgroundColor: ink("card") } : {}) }, axisLine: { lineStyle: { color: ink("soft") } } };
     const axis = (field, dim) => {
-      const common = { dim, name: shortName(run, field.name), nameLocation: "end", nameRotate: 0, nameTextStyle: { color: ink("soft"), width: 90, overflow: "truncate" }, axisLabel: { color: ink("soft") }, axisLine: { lineStyle: { color: ink("soft") } } };
+      const common = { dim, name: shortName(run, field.name), ...look };
       if (field.choices.length) {
         const given = trials().map((one) => one.config[field.name]).filter((value) => value !== undefined).map(textOf);
         return { ...common, type: "category", data: [...new Set([...field.choices.map(textOf), ...given])] };
@@ -111,14 +116,14 @@ function axesFigure(run) {
     const scale = (value) => (objective.is_share ? 100 * value : value);
     const values = trials().map((one) => scale(one.best));
     return {
-      parallel: { left: 70, right: 90, top: 40, bottom: 24 },
-      parallelAxis: [...fields.map(axis), { dim: fields.length, name: objective.heading, inverse: objective.lower_is_better, scale: true, min: Math.min(...values), max: Math.max(...values),
-        axisLabel: { color: ink("soft"), formatter: (value) => String(+value.toFixed(1)) }, nameTextStyle: { color: ink("soft") }, axisLine: { lineStyle: { color: ink("soft") } } }],
+      parallel: narrow ? { layout: "vertical", left: 22, right: 22, top: 34, bottom: 30 } : { left: 70, right: 90, top: 40, bottom: 24 },
+      parallelAxis: [...fields.map(axis), { ...look, dim: fields.length, name: objective.heading, inverse: objective.lower_is_better, scale: true, min: Math.min(...values), max: Math.max(...values),
+        axisLabel: { ...look.axisLabel, formatter: (value) => String(+value.toFixed(1)) } }],
       visualMap: { show: false, dimension: fields.length, min: Math.min(...values), max: Math.max(...values), inRange: { color: objective.lower_is_better ? ["#0072b2", "#9ecae1", "#d9b38c"] : ["#d9b38c", "#9ecae1", "#0072b2"] } },
       tooltip: { formatter: (item) => trialWords(run, item.data.trial) },
       series: [{ type: "parallel", lineStyle: { width: 2, opacity: 0.75 }, inactiveOpacity: 0.06, data: trials().map((one) => ({ value: [...fields.map((field) => cell(one, field)), scale(one.best)], trial: one })) }],
     };
-  }, { wide: true, height: 360, note: "Draw along an axis to pick trials, in the table below as well; click the axis to let them go.", clicked: (chart) => {
+  }, { wide: true, height: narrow ? 64 + 58 * fields.length : 360, note: `Draw along an axis to pick trials${page.only ? "" : ", in the table below as well"}; click the axis to let them go.`, clicked: (chart) => {
     chart.on("axisareaselected", () => {
       const series = chart.getModel().getSeries()[0];
       const kept = new Set(series.getRawIndicesByActiveState("active").map((i) => trials()[i].number));
@@ -165,5 +170,6 @@ function sliceFigure(run) {
 }
 
 function pickByClick(chart) {
+  if (page.only) return; // there is no table beside it
   chart.on("click", (item) => { if (item.data && item.data.trial) { location.hash = `trial-${item.data.trial.number}`; } });
 }

@@ -7,6 +7,7 @@ function trialTable(run) {
   readAddress();
   const objective = run.search.objective;
   const repeats = run.search.trials.filter((one) => !searched(one)).length;
+  const published = run.search.trials.some((one) => one.kind === "published");
   const statuses = [...new Set(run.search.trials.map((one) => statusOf(run, one)))];
   const words = el("input", { type: "search", placeholder: "words, as: failed, width 16", "aria-label": "filter trials", value: shown.words,
     oninput: (event) => { shown.words = event.target.value; writeAddress(); fillTrials(run); } });
@@ -23,6 +24,7 @@ function trialTable(run) {
     el("div", { class: "tools" }, words, status, el("button", { type: "button", class: "plain", onclick: () => { Object.assign(shown, { words: "", status: "", picked: null }); words.value = ""; status.value = ""; writeAddress(); fillTrials(run); } }, "show all"),
       el("span", { id: "trial-count", class: "soft", role: "status" })),
     el("div", { class: "scroll", style: "max-height:560px;overflow-y:auto" }, el("table", { id: "trial-table" }, el("thead", {}, el("tr", {}, heads)), el("tbody", {}))),
+    published ? el("p", { class: "soft" }, "Published settings are those of the system's paper, run here to compare with.") : null,
     repeats ? el("p", { class: "soft" }, `${repeats} trial(s) repeat another's settings and have its values.`) : null);
   queueMicrotask(() => fillTrials(run));
   return card;
