@@ -1,11 +1,12 @@
 """``raysearch evaluate``: score a finished search on its test rows, honestly."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 
 from raysearch.cli.evaluation_options import EvaluateOptions
+from raysearch.cli.group_tables import show_groups
 from raysearch.cli.terminal import ProgressLine, heading, plain_console
 from raysearch.evaluation.evaluate import best_record, evaluate
 from raysearch.evaluation.figures import (
@@ -17,12 +18,15 @@ from raysearch.evaluation.figures import (
     of_metric,
 )
 from raysearch.evaluation.final_model import load_final
+from raysearch.evaluation.group_columns import group_columns
+from raysearch.evaluation.groups import store_groups
 from raysearch.evaluation.noise import noise_sweep
 from raysearch.evaluation.run_splits import RunSplits
 from raysearch.evaluation.stored_evaluations import evaluation_file, stored_evaluations
 from raysearch.evaluation.stored_noise import missing_levels, noise_rows, stored_noise
 from raysearch.ray_cluster.session import cluster_session
 from raysearch.reporting.tested_card import write_tested_card
+from raysearch.run_folder import RunFolder
 from raysearch.searching.other_folds import search_other_folds
 from raysearch.storage.replica import display_path
 from raysearch.storage.run_storage import acquire_run
@@ -37,13 +41,18 @@ def evaluate_run(options: EvaluateOptions) -> int:
     """Carry the verb out."""
     run, console = options.run, plain_console()
     modes = _modes(options)
+    columns = group_columns(run.spec().corpus, options.storage, options.by) if options.by else {}
     missing = [mode for mode in modes if mode not in stored_evaluations(run)]
     if missing or missing_levels(stored_noise(run), options.noise):
         _evaluate(options, missing, console)
     else:
         console.print("evaluated before; the stored figures:", highlight=False)
+    if columns:
+        _compare_groups(run, modes, columns)
     for mode in modes:
-        _show(console, stored_evaluations(run)[mode])
+        figures = stored_evaluations(run)[mode]
+        _show(console, figures)
+        show_groups(console, {name: figures["by"][name] for name in columns})
     if options.noise and (found := stored_noise(run)):
         _show_noise(console, found)
     console.print(
@@ -88,8 +97,20 @@ def _evaluate(options: EvaluateOptions, modes: Sequence[Mode], console: Console)
             )
         if options.noise:
             noise_sweep(run, storage, watcher, splits, kinds=options.noise)
-        final = load_final(run)
-        write_tested_card(run, stored_evaluations(run), final.winner if final else None)
+        _write_card(run)
+
+
+def _compare_groups(
+    run: RunFolder, modes: Sequence[Mode], columns: Mapping[str, Mapping[str, str]]
+) -> None:
+    with acquire_run(run.root):
+        store_groups(run, modes, columns)
+        _write_card(run)
+
+
+def _write_card(run: RunFolder) -> None:
+    final = load_final(run)
+    write_tested_card(run, stored_evaluations(run), final.winner if final else None)
 
 
 _TITLES = {

@@ -32,6 +32,7 @@ EVALUATE_EXAMPLES = """examples:
   raysearch evaluate results/emo --nested          # the search in each fold
   raysearch evaluate results/emo --protocol paper  # the paper's split beside it
   raysearch evaluate results/emo --noise           # at 20 to 0 dB SNR
+  raysearch evaluate results/emo --nested --by sex # women and men compared
 """
 
 ABLATE_EXAMPLES = """examples:
@@ -58,6 +59,13 @@ def _noise_kinds(text: str) -> tuple[str, ...]:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def _columns(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    if not all(names):
+        raise argparse.ArgumentTypeError("an empty name of a column: write sex,language")
+    return names
+
+
 def _add_features(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--storage",
@@ -77,6 +85,7 @@ class EvaluateOptions:
         reuse_settings: whether the winner's settings are trained in the other folds.
         paper: whether it is scored under the paper's own split, too.
         noise: the kinds of noise that it is scored under, too.
+        by: the columns by whose values figures are told and compared.
         storage: where features are kept.
         address: of a running Ray cluster, if there is one.
     """
@@ -86,6 +95,7 @@ class EvaluateOptions:
     reuse_settings: bool
     paper: bool
     noise: Sequence[str]
+    by: Sequence[str]
     storage: Path
     address: str | None
 
@@ -121,6 +131,13 @@ class EvaluateOptions:
             help=f"score the fold's test rows under noise, too: {','.join(KINDS)}, or some of"
             " these (default: all); write it behind RUN",
         )
+        parser.add_argument(
+            "--by",
+            type=_columns,
+            default=(),
+            metavar="A,B",
+            help="tell the figures by sex, language or any column of a manifest, too, and compare",
+        )
         _add_features(parser)
         add_cluster(parser)
 
@@ -134,6 +151,7 @@ class EvaluateOptions:
             reuse_settings=arguments.reuse_settings,
             paper=arguments.protocol is not None,
             noise=arguments.noise,
+            by=arguments.by,
             storage=arguments.storage or run.storage,
             address=arguments.address,
         )

@@ -1,7 +1,6 @@
 """The corpora by name, and the one way to load any of them, or several as one."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -35,6 +34,7 @@ __all__ = [
     "distributed_parsers",
     "licence_of",
     "load_corpus",
+    "located",
 ]
 
 CORPORA = Table(
@@ -215,10 +215,7 @@ def load_corpus(config: CorpusConfig, storage: Path) -> Corpus:
         EmptyCorpusError: no utterance of this corpus is there.
     """
     label_map = _label_map(config)
-    parsers = [(corpus_parser(name), data) for name, data in config.members]
-    _pass_options(config, [parser for parser, _ in parsers])
-    roots = [(parser, parser.locate(data, storage)) for parser, data in parsers]
-    corpora = [_scanned(parser, root) for parser, root in roots]
+    corpora = [_scanned(parser, root) for parser, root in located(config, storage)]
     if label_map is not None:
         corpora = [relabelled(corpus, label_map) for corpus in corpora]
     corpus = joined(corpora) if len(corpora) > 1 else corpora[0]
@@ -231,17 +228,26 @@ def load_corpus(config: CorpusConfig, storage: Path) -> Corpus:
     return _shuffled(corpus) if config.shuffle_labels else corpus
 
 
-def _pass_options(config: CorpusConfig, parsers: Sequence[CorpusParser]) -> None:
+def located(config: CorpusConfig, storage: Path) -> list[tuple[CorpusParser, Path]]:
+    """The parser of each configured corpus, told what was asked for, and where it reads.
+
+    Args:
+        config: the ``corpus`` section.
+        storage: as ``load_corpus``.
+
+    Raises:
+        UserError: unknown name, missing or wrong ``data``, an option that no corpus knows.
+    """
+    parsers = [(corpus_parser(name), data) for name, data in config.members]
     options = ReaderOptions(
-        improvised=config.improvised,
-        own_split=config.own_split,
-        speaker_column=config.speaker_column,
-        emotion_column=config.emotion_column,
+        **{one.name: getattr(config, one.name) for one in fields(ReaderOptions)}
     )
     if options.asked:
-        check_heeded(options, parsers, [corpus_parser(name) for name in CORPORA.built_in])
-    for parser in parsers:
+        known = [corpus_parser(name) for name in CORPORA.built_in]
+        check_heeded(options, [parser for parser, _ in parsers], known)
+    for parser, _ in parsers:
         parser.options = options
+    return [(parser, parser.locate(data, storage)) for parser, data in parsers]
 
 
 def _label_map(config: CorpusConfig) -> LabelMap | None:

@@ -1,12 +1,13 @@
 """A user's own corpus as a table: CSV, TSV or Parquet, one utterance a row.
 
 Columns ``path``, ``emotion``, ``speaker``; optional ``text``, ``session``, ``sex``, ``language``,
-``fold``, ``split``; others are ignored. A relative path starts at the manifest's folder and stays
-inside it; audio elsewhere is named by an absolute path. The utterance's id is its path as written.
+``fold``, ``split``; test figures may be told by any other. A relative path starts at the manifest's
+folder and stays inside it; audio elsewhere is named by an absolute path. The utterance's id is its
+path as written.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from raysearch.corpora.outside_tables import (
@@ -15,6 +16,7 @@ from raysearch.corpora.outside_tables import (
     Row,
     audio_path,
     check_size,
+    column_names,
     read_table,
     word,
 )
@@ -82,6 +84,25 @@ class Manifest(CorpusParser):
         if not places:
             raise EmptyCorpusError(f"{root}: no rows below the header")
 
+    def further_columns(self, root: Path) -> tuple[str, ...]:
+        """Every column that it does not read itself."""
+        return tuple(name for name in column_names(root) if name not in (*_REQUIRED, *_OPTIONAL))
+
+    def further_cells(
+        self, root: Path, columns: Sequence[str]
+    ) -> Iterator[tuple[str, Mapping[str, str]]]:
+        """The id and the wanted cells of each row.
+
+        Raises:
+            ConfigError: the table is wrong, or holds something else than text or whole numbers.
+        """
+        for row in read_table(root, ("path", *columns)):
+            yield _id(row), {name: row.cells[name] for name in columns}
+
+
+def _id(row: Row) -> str:
+    return Path(os.path.normpath(row.cells["path"])).as_posix()
+
 
 def _entry(row: Row, folder: Path) -> Entry:
     cells = row.cells
@@ -90,7 +111,7 @@ def _entry(row: Row, folder: Path) -> Entry:
             raise ConfigError(f"{row.place}: column {name!r} is empty")
     return Entry(
         path=audio_path(cells["path"], folder, row.place),
-        id=Path(os.path.normpath(cells["path"])).as_posix(),
+        id=_id(row),
         speaker=cells["speaker"],
         emotion=cells["emotion"],
         text=cells.get("text") or None,

@@ -3,6 +3,7 @@
 import csv
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,17 @@ from raysearch.config.base import did_you_mean
 from raysearch.errors import ConfigError, MissingPathError
 from raysearch.paths import existing, near_spelling
 
-__all__ = ["MAX_BYTES", "SEXES", "SPLITS", "Row", "audio_path", "check_size", "read_table", "word"]
+__all__ = [
+    "MAX_BYTES",
+    "SEXES",
+    "SPLITS",
+    "Row",
+    "audio_path",
+    "check_size",
+    "column_names",
+    "read_table",
+    "word",
+]
 
 MAX_BYTES = 1 << 30
 SPLITS = {
@@ -51,24 +62,54 @@ def read_table(path: Path, required: Sequence[str], optional: Sequence[str] = ()
     yield from read(path, required, (*required, *optional))
 
 
-def _read_csv(path: Path, required: Sequence[str], wanted: Sequence[str]) -> Iterator[Row]:
+def column_names(path: Path) -> list[str]:
+    """The names in the header of such a file; raises as ``read_table``."""
+    if path.suffix.lower() == ".parquet":
+        with _reading_parquet(path), pq.ParquetFile(path) as file:
+            names: list[str] = file.schema_arrow.names
+            return names
+    with _reading_csv(path), open(path, encoding="utf-8-sig", newline="") as file:
+        return _header(csv.reader(file, delimiter=_delimiter(path), strict=True))
+
+
+@contextmanager
+def _reading_csv(path: Path) -> Iterator[None]:
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            tabs = path.suffix.lower() == ".tsv"
-            reader = csv.reader(file, delimiter="\t" if tabs else ",", strict=True)
-            header = [cell.strip() for cell in next(reader, [])]
-            _check_separator(header, path)
-            _check_columns(header, f"{path}: line 1", required, wanted)
-            for cells in reader:
-                place = f"{path}: line {reader.line_num}"
-                if not cells:
-                    continue
-                if len(cells) != len(header):
-                    raise ConfigError(f"{place}: {len(cells)} cells under {len(header)} columns")
-                yield Row(place, _known(zip(header, cells, strict=True), wanted))
+        yield
     except (csv.Error, UnicodeDecodeError) as error:
         kind = path.suffix[1:].upper()
         raise ConfigError(f"{path}: not a {kind} file in UTF-8 ({error})") from error
+
+
+@contextmanager
+def _reading_parquet(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise ConfigError(f"{path}: not a Parquet file ({error})") from error
+
+
+def _delimiter(path: Path) -> str:
+    return "\t" if path.suffix.lower() == ".tsv" else ","
+
+
+def _header(rows: Iterator[list[str]]) -> list[str]:
+    return [cell.strip() for cell in next(rows, [])]
+
+
+def _read_csv(path: Path, required: Sequence[str], wanted: Sequence[str]) -> Iterator[Row]:
+    with _reading_csv(path), open(path, encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, delimiter=_delimiter(path), strict=True)
+        header = _header(reader)
+        _check_separator(header, path)
+        _check_columns(header, f"{path}: line 1", required, wanted)
+        for cells in reader:
+            place = f"{path}: line {reader.line_num}"
+            if not cells:
+                continue
+            if len(cells) != len(header):
+                raise ConfigError(f"{place}: {len(cells)} cells under {len(header)} columns")
+            yield Row(place, _known(zip(header, cells, strict=True), wanted))
 
 
 def _check_separator(header: list[str], path: Path) -> None:
@@ -81,20 +122,17 @@ def _check_separator(header: list[str], path: Path) -> None:
 
 
 def _read_parquet(path: Path, required: Sequence[str], wanted: Sequence[str]) -> Iterator[Row]:
-    try:
-        with pq.ParquetFile(path) as file:
-            schema = file.schema_arrow
-            _check_columns(schema.names, str(path), required, wanted)
-            names = [name for name in schema.names if name in wanted]
-            for name in names:
-                _check_type(schema.field(name), path)
-            number = 0
-            for batch in file.iter_batches(columns=names):
-                for cells in batch.to_pylist():
-                    number += 1
-                    yield Row(f"{path}: row {number}", _known(cells.items(), wanted))
-    except (pa.ArrowException, OSError) as error:
-        raise ConfigError(f"{path}: not a Parquet file ({error})") from error
+    with _reading_parquet(path), pq.ParquetFile(path) as file:
+        schema = file.schema_arrow
+        _check_columns(schema.names, str(path), required, wanted)
+        names = [name for name in schema.names if name in wanted]
+        for name in names:
+            _check_type(schema.field(name), path)
+        number = 0
+        for batch in file.iter_batches(columns=names):
+            for cells in batch.to_pylist():
+                number += 1
+                yield Row(f"{path}: row {number}", _known(cells.items(), wanted))
 
 
 def _check_columns(

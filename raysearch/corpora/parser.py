@@ -2,7 +2,7 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -103,6 +103,18 @@ class CorpusParser(ABC):
     @abstractmethod
     def find(self, root: Path) -> Iterator[Entry | Dropped]:
         """Every file below ``root``: an entry, or dropped with the reason; no audio is read."""
+
+    def further_columns(self, root: Path) -> tuple[str, ...]:
+        """The columns of its table that are no field of an entry; figures may be told by them."""
+        del root
+        return ()
+
+    def further_cells(
+        self, root: Path, columns: Sequence[str]
+    ) -> Iterator[tuple[str, Mapping[str, str]]]:
+        """The id and the cells of each row of its table, of some of ``further_columns``."""
+        del root, columns
+        return iter(())
 
     def recognises(self, path: Path) -> bool:
         """Whether the name of ``path`` is one of this corpus', to hint at a mistaken name."""

@@ -20,7 +20,7 @@ from raysearch.evaluation.statistics import (
 from raysearch.evaluation.units import MIN_SPEAKERS_INTERVAL, Units, folds_of_speakers
 from raysearch.training.metrics import recalls, uar
 
-__all__ = ["score", "ua_by"]
+__all__ = ["confusions_of", "metric_figures", "score", "speakers_of", "ua_by"]
 
 
 def score(table: pa.Table, *, protocol: str, where: Where, notes: Sequence[str]) -> Figures:
@@ -42,20 +42,12 @@ def score(table: pa.Table, *, protocol: str, where: Where, notes: Sequence[str])
     """
     labels = _labels(table)
     seeds = sorted(set(table["seed"].to_pylist()))
-    per_seed = {seed: _confusions(table, labels, seed) for seed in seeds}
+    per_seed = {seed: confusions_of(table, labels, seed) for seed in seeds}
     names = per_seed[seeds[0]][0]
     pooled_SKK = np.sum([confusions for _, confusions in per_seed.values()], axis=0)
-    folds = folds_of_speakers(names, _speakers(table), table["fold"].to_pylist())
+    folds = folds_of_speakers(names, speakers_of(table), table["fold"].to_pylist())
     units = Units.of(len(names), folds)
-    figures: dict[str, MetricFigures] = {}
-    for name, metric in METRICS.items():
-        values = [float(metric(confusions.sum(axis=0))) for _, confusions in per_seed.values()]
-        bounds = interval(pooled_SKK, metric, folds=folds)
-        figures[name] = {
-            "mean": float(np.mean(values)),
-            "per_seed": values,
-            "interval": [bounds.low, bounds.high] if bounds else None,
-        }
+    figures = metric_figures([confusions for _, confusions in per_seed.values()], folds)
     confusion_KK = pooled_SKK.sum(axis=0)
     found = {
         "protocol": protocol,
@@ -75,6 +67,28 @@ def score(table: pa.Table, *, protocol: str, where: Where, notes: Sequence[str])
     return cast("Figures", found)  # the metrics' keys are those of their table
 
 
+def metric_figures(
+    seeds_SKK: Sequence[Floats], folds: Sequence[int] | None
+) -> dict[str, MetricFigures]:
+    """Every metric of the table of metrics: its mean, each seed's value, and the 95% interval.
+
+    Args:
+        seeds_SKK: each seed's matrices, one a speaker.
+        folds: each speaker's fold; None where it is not known.
+    """
+    pooled_SKK = np.sum(seeds_SKK, axis=0)
+    figures: dict[str, MetricFigures] = {}
+    for name, metric in METRICS.items():
+        values = [float(metric(confusions_SKK.sum(axis=0))) for confusions_SKK in seeds_SKK]
+        bounds = interval(pooled_SKK, metric, folds=folds)
+        figures[name] = {
+            "mean": float(np.mean(values)),
+            "per_seed": values,
+            "interval": [bounds.low, bounds.high] if bounds else None,
+        }
+    return figures
+
+
 def _labels(table: pa.Table) -> list[str]:
     """Every emotion that was predicted or true; some of a test set may be unknown to training."""
     return sorted(
@@ -82,18 +96,20 @@ def _labels(table: pa.Table) -> list[str]:
     )
 
 
-def _confusions(table: pa.Table, labels: list[str], seed: int) -> tuple[list[str], Floats]:
+def confusions_of(table: pa.Table, labels: list[str], seed: int) -> tuple[list[str], Floats]:
+    """The speakers of one training's predictions, sorted, and their matrices (S, K, K)."""
     part = table.filter(pa.compute.equal(table["seed"], seed))
     index = {label: k for k, label in enumerate(labels)}
     return speaker_confusions(
-        _speakers(part),
+        speakers_of(part),
         [index[label] for label in part["emotion"].to_pylist()],
         [index[label] for label in part["predicted"].to_pylist()],
         len(labels),
     )
 
 
-def _speakers(table: pa.Table) -> list[str]:
+def speakers_of(table: pa.Table) -> list[str]:
+    """Each row's speaker, told from those of other corpora."""
     pairs = zip(table["corpus"].to_pylist(), table["speaker"].to_pylist(), strict=True)
     return [f"{corpus}/{speaker}" for corpus, speaker in pairs]
 
@@ -105,7 +121,7 @@ def ua_by(table: pa.Table, labels: list[str], column: str) -> dict[str, float]:
         part = table.filter(pa.compute.equal(table[column], value))
         seeds = sorted(set(part["seed"].to_pylist()))
         values[str(value)] = float(
-            uar(np.sum([_confusions(part, labels, s)[1].sum(axis=0) for s in seeds], axis=0))
+            uar(np.sum([confusions_of(part, labels, s)[1].sum(axis=0) for s in seeds], axis=0))
         )
     return values
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from raysearch.evaluation.figures import EvaluationFigures, Mode, of_metric
+from raysearch.evaluation.figures import EvaluationFigures, Mode, most_telling, of_metric
 from raysearch.evaluation.stored_evaluations import is_honest
 from raysearch.files import link_or_copy
 from raysearch.reporting.wording import cell, one_line
@@ -80,10 +80,19 @@ def _groups(figures: EvaluationFigures) -> list[str]:
         "UA by speaker": figures["per_speaker_ua"],
         "UA by sex": figures["per_sex_ua"],
     }
+    by = figures.get("by", {})
+    for column, found in by.items():
+        named[f"UA by {cell(column)}"] = {
+            n: one["ua"]["mean"] for n, one in found["groups"].items()
+        }
+    told = [one["sentence"] for found in by.values() for one in most_telling(found)]
     return [
-        f"- {what}: " + ", ".join(f"{cell(name)} {_percent(v)}" for name, v in values.items())
-        for what, values in named.items()
-        if values
+        *(
+            f"- {what}: " + ", ".join(f"{cell(name)} {_percent(v)}" for name, v in values.items())
+            for what, values in named.items()
+            if values
+        ),
+        *(f"- {one_line(sentence)}" for sentence in told),
     ]
 
 

@@ -14,7 +14,7 @@ function modelPart(run) {
   return part("model", "Model",
     el("div", { class: "tools" }, el("span", { class: "soft" }, `On test rows, ${names[kindShown]}; protocol ${shown.figures.protocol}.`), choice),
     el("div", { class: "grid" }, confusionFigure(shown), recallFigure(shown), groupFigure("per-speaker", "By speaker", shown.figures.per_speaker_ua, shown.figures.ua.mean),
-      corpusFigure(shown), groupFigure("per-sex", "By sex", shown.figures.per_sex_ua, shown.figures.ua.mean), calibrationFigure(shown), noiseFigure(run), ablationFigure(run)),
+      corpusFigure(shown), columnFigures(shown), calibrationFigure(shown), noiseFigure(run), ablationFigure(run)),
     partsTable(run), answersCard(shown));
 }
 
@@ -42,6 +42,27 @@ function recallFigure(shown) {
 function groupFigure(id, title, values, mean) {
   const names = shortened(Object.keys(values)), rows = Object.values(values).map((value, i) => [names[i], value]);
   return rows.length < 2 ? null : barFigure(id, title, rows, mean, "UA of each; the line is that of all together.");
+}
+
+function columnFigures(shown) {
+  const by = shown.figures.by || {};
+  const plain = by.sex ? null : groupFigure("per-sex", "By sex", shown.figures.per_sex_ua, shown.figures.ua.mean);
+  return [plain, ...Object.entries(by).map(([column, found], i) => columnFigure(`by-${i}`, column, found, shown.figures.ua.mean))];
+}
+
+function columnFigure(id, column, found, mean) {
+  const rows = Object.entries(found.groups).sort((a, b) => b[1].ua.mean - a[1].ua.mean), names = shortened(rows.map(([value]) => value));
+  if (rows.length < 2) return null;
+  const told = [...found.differences].sort((a, b) => (a.p ?? 2) - (b.p ?? 2) || Math.abs(b.difference) - Math.abs(a.difference)).slice(0, 3).map((one) => `${one.sentence}.`);
+  const more = found.differences.length > 3 ? ` ${found.differences.length - 3} other pairs are in evaluation.json.` : "";
+  return figure(id, `By ${column}`, rows.map(([value, one]) => `${value}: ${percent(one.ua.mean)} of ${one.num_speakers} speakers`).join("; "), () => ({
+    xAxis: valueAxis("", true, { min: 0, max: 1, scale: false }), yAxis: { type: "category", inverse: true, data: names, axisLabel: { width: labelWidth(150), overflow: "truncate" } },
+    tooltip: { formatter: (item) => { const one = rows[item.dataIndex]; return one ? `${safe(one[0])}: <b>${percent(one[1].ua.mean)}</b>${one[1].ua.interval ? ` [${percent(one[1].ua.interval[0])}, ${percent(one[1].ua.interval[1])}]` : ""}<br>${one[1].num_speakers} speakers, ${one[1].num_utterances} utterances` : ""; } },
+    series: [{ type: "bar", barMaxWidth: 20, data: rows.map(([, one]) => one.ua.mean), itemStyle: { color: colour(0) },
+      label: { show: true, position: "insideLeft", formatter: (item) => percent(item.value, 0) },
+      markLine: { silent: true, symbol: "none", label: { show: false }, lineStyle: { color: ink("warn"), type: "dashed" }, data: [{ xAxis: mean }] } },
+      intervalSeries(rows.map(([, one], at) => ({ one, at })).filter(({ one }) => one.ua.interval).map(({ one, at }) => ({ low: one.ua.interval[0], high: one.ua.interval[1], at })), ink("ink"))],
+  }), { height: 80 + 24 * rows.length, note: `UA of each, with 95% intervals where there are speakers enough; the line is that of all together. ${told.join(" ")}${more}` });
 }
 
 function corpusFigure(shown) {
