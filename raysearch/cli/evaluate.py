@@ -12,6 +12,7 @@ from raysearch.evaluation.evaluate import best_record, evaluate
 from raysearch.evaluation.figures import (
     EvaluationFigures,
     Figures,
+    MetricFigures,
     Mode,
     NoiseSweep,
     mean_of_part,
@@ -19,7 +20,7 @@ from raysearch.evaluation.figures import (
 )
 from raysearch.evaluation.final_model import load_final
 from raysearch.evaluation.group_columns import group_columns
-from raysearch.evaluation.groups import store_groups
+from raysearch.evaluation.by_column import store_groups
 from raysearch.evaluation.noise import noise_sweep
 from raysearch.evaluation.run_splits import RunSplits
 from raysearch.evaluation.stored_evaluations import evaluation_file, stored_evaluations
@@ -31,7 +32,7 @@ from raysearch.searching.other_folds import search_other_folds
 from raysearch.storage.replica import display_path
 from raysearch.storage.run_storage import acquire_run
 from raysearch.training.transductive import mark
-from raysearch.training.validation_metrics import confusion_metrics
+from raysearch.training.validation_metrics import ValJs, confusion_metrics
 from raysearch.tuning.tuner import Watcher
 
 __all__ = ["evaluate_run"]
@@ -135,6 +136,8 @@ def _show(console: Console, figures: EvaluationFigures) -> None:
         bounds = entry["interval"]
         span = f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}" if bounds else "-"
         table.add_row(name, f"{100 * entry['mean']:.1f}%", seeds, span)
+    if "js" in figures:
+        table.add_row(ValJs.label, *_divergence(figures["js"]))
     console.print(table)
     _show_parts(console, figures)
     speakers = figures["per_speaker_ua"]
@@ -149,6 +152,12 @@ def _show(console: Console, figures: EvaluationFigures) -> None:
         console.print(line, highlight=False)
     for note in figures["notes"]:
         console.print(f"  note: {note}", highlight=False, soft_wrap=True)
+
+
+def _divergence(entry: MetricFigures) -> tuple[str, str, str]:
+    seeds, bounds = "  ".join(f"{value:.3f}" for value in entry["per_seed"]), entry["interval"]
+    span = f"{bounds[0]:.3f} to {bounds[1]:.3f}" if bounds else "-"
+    return f"{entry['mean']:.3f}", seeds, span
 
 
 def _show_parts(console: Console, figures: EvaluationFigures) -> None:

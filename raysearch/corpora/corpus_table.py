@@ -1,6 +1,6 @@
 """The corpora by name, and the one way to load any of them, or several as one."""
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -9,7 +9,6 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from raysearch.config.base import Config, did_you_mean
-from raysearch.config.identity import stable_hash
 from raysearch.config.name_table import Table
 from raysearch.corpora.joined import joined
 from raysearch.corpora.labels import (
@@ -18,11 +17,12 @@ from raysearch.corpora.labels import (
     keep_classes,
     read_label_map,
     relabelled,
+    shuffled,
 )
 from raysearch.corpora.parser import CorpusParser, walk_audio
 from raysearch.corpora.reader_options import ReaderOptions, check_heeded
 from raysearch.corpora.scan import scan
-from raysearch.corpora.utterance import Corpus, Utterance
+from raysearch.corpora.utterance import Corpus
 from raysearch.errors import ConfigError, EmptyCorpusError, MissingPathError, UnknownNameError
 from raysearch.paths import existing
 
@@ -100,6 +100,17 @@ class CorpusConfig(Config):
     )
     emotion_column: str | None = Field(
         None, min_length=1, description="hugging_face: the label; null: found by its usual names"
+    )
+    vote_columns: tuple[str, ...] | None = Field(
+        None,
+        min_length=2,
+        description="manifest: the columns that hold the votes for, or the probability of, the "
+        "class that each is named after",
+    )
+    perceived: bool = Field(
+        False,
+        description="crema_d: the emotion that most listeners to the voice alone heard, and their "
+        "votes; not the acted one",
     )
     max_quarantined: float = Field(
         0.05, ge=0, le=1, description="largest share of unreadable, empty or non-finite audio"
@@ -225,7 +236,7 @@ def load_corpus(config: CorpusConfig, storage: Path) -> Corpus:
                 hint = did_you_mean(emotion, corpus.emotions)
                 raise ConfigError(f"corpus.emotions: {corpus.name} has no {emotion!r}{hint}")
         corpus = keep_classes(corpus, config.emotions, "not among corpus.emotions")
-    return _shuffled(corpus) if config.shuffle_labels else corpus
+    return shuffled(corpus) if config.shuffle_labels else corpus
 
 
 def located(config: CorpusConfig, storage: Path) -> list[tuple[CorpusParser, Path]]:
@@ -286,17 +297,3 @@ def _looks_like(root: Path, asked: str) -> str | None:
     }
     best = max(counts, key=lambda name: counts[name])
     return best if counts[best] else None
-
-
-def _shuffled(corpus: Corpus) -> Corpus:
-    # Within a speaker, and a manifest's fold and split, so that no label crosses to the test side.
-    groups: dict[tuple[str, str | None, str | None], list[Utterance]] = {}
-    for row in corpus.utterances:
-        groups.setdefault((row.speaker, row.fold, row.split), []).append(row)
-    shuffled = []
-    for rows in groups.values():
-        order = sorted(rows, key=lambda row: stable_hash(["shuffle", corpus.name, row.id], 32))
-        shuffled += [
-            replace(row, emotion=source.emotion) for row, source in zip(order, rows, strict=True)
-        ]
-    return replace(corpus, utterances=tuple(sorted(shuffled, key=lambda row: row.id)))

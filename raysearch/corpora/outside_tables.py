@@ -52,14 +52,29 @@ def check_size(path: Path) -> None:
         raise ConfigError(f"{path}: larger than {MAX_BYTES >> 20} MiB")
 
 
-def read_table(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
+def read_table(
+    path: Path,
+    required: Sequence[str],
+    optional: Sequence[str] = (),
+    *,
+    numbers: Sequence[str] = (),
+) -> Iterator[Row]:
     """The rows of a ``.csv``, ``.tsv`` or ``.parquet`` file; other columns are ignored.
+
+    Args:
+        path: of the file.
+        required: columns that it must have.
+        optional: columns that are read if they are there.
+        numbers: further columns that it must have, which may hold fractions.
 
     Raises:
         ConfigError: not such a file, a column missing or twice, a ragged row.
     """
-    read = _read_parquet if path.suffix.lower() == ".parquet" else _read_csv
-    yield from read(path, required, (*required, *optional))
+    needed = (*required, *numbers)
+    if path.suffix.lower() == ".parquet":
+        yield from _read_parquet(path, needed, (*needed, *optional), numbers)
+    else:
+        yield from _read_csv(path, needed, (*needed, *optional))
 
 
 def column_names(path: Path) -> list[str]:
@@ -121,13 +136,15 @@ def _check_separator(header: list[str], path: Path) -> None:
         raise ConfigError(f"{path}: line 1: its cells are separated by {names[other]}: {wanted}")
 
 
-def _read_parquet(path: Path, required: Sequence[str], wanted: Sequence[str]) -> Iterator[Row]:
+def _read_parquet(
+    path: Path, required: Sequence[str], wanted: Sequence[str], numbers: Sequence[str]
+) -> Iterator[Row]:
     with _reading_parquet(path), pq.ParquetFile(path) as file:
         schema = file.schema_arrow
         _check_columns(schema.names, str(path), required, wanted)
         names = [name for name in schema.names if name in wanted]
         for name in names:
-            _check_type(schema.field(name), path)
+            _check_type(schema.field(name), path, name in numbers)
         number = 0
         for batch in file.iter_batches(columns=names):
             for cells in batch.to_pylist():
@@ -146,13 +163,14 @@ def _check_columns(
             raise ConfigError(f"{place}: column {name!r} is there {names.count(name)} times")
 
 
-def _check_type(field: pa.Field, path: Path) -> None:
+def _check_type(field: pa.Field, path: Path, is_number: bool) -> None:
     kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-    checks = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer, pa.types.is_null)
+    checks = [pa.types.is_string, pa.types.is_large_string, pa.types.is_integer, pa.types.is_null]
+    if is_number:
+        checks += [pa.types.is_floating, pa.types.is_decimal]
     if not any(check(kind) for check in checks):
-        raise ConfigError(
-            f"{path}: column {field.name!r} is {field.type}, expected text or whole numbers"
-        )
+        expected = "numbers" if is_number else "text or whole numbers"
+        raise ConfigError(f"{path}: column {field.name!r} is {field.type}, expected {expected}")
 
 
 def _known(cells: Iterable[tuple[str, object]], wanted: Sequence[str]) -> dict[str, str]:

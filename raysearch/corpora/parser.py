@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from raysearch.corpora.reader_options import ReaderOptions
-from raysearch.corpora.utterance import Dropped
+from raysearch.corpora.utterance import Dropped, Votes
 from raysearch.errors import ConfigError, MissingPathError
 from raysearch.paths import existing
 
@@ -38,7 +38,10 @@ _AUDIO_SUFFIXES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file's labels, before its audio is looked at; fields as in ``Utterance``."""
+    """A file's labels, before its audio is looked at; fields as in ``Utterance``.
+
+    ``emotion`` is empty only while it is to be found by the votes.
+    """
 
     path: Path
     id: str
@@ -50,6 +53,7 @@ class Entry:
     language: str | None = None
     fold: str | None = None
     split: str | None = None
+    votes: Votes = ()
 
 
 class CorpusParser(ABC):

@@ -122,7 +122,9 @@ def _arm(run: RunFolder, own: Arm, name: str, config: TrialConfig) -> Arm:
     search = own.spec.search
     identity = trial_identity(
         config,
-        own.audited.split.identity(speakers=config.training.by_speaker),
+        own.audited.split.identity(
+            speakers=config.training.by_speaker, votes=config.training.by_votes
+        ),
         search.workers_of_identity,
         search.seed,
     )

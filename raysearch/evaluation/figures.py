@@ -80,6 +80,7 @@ class Figures(Where):
     per_sex_ua: dict[str, float]
     per_fold_ua: dict[str, float]
     ece: float
+    js: NotRequired[MetricFigures]
     notes: list[str]
 
 

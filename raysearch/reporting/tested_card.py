@@ -10,7 +10,7 @@ from raysearch.reporting.wording import cell, one_line
 from raysearch.run_folder import RunFolder
 from raysearch.training import checkpoint
 from raysearch.training.transductive import mark
-from raysearch.training.validation_metrics import confusion_metrics
+from raysearch.training.validation_metrics import ValJs, confusion_metrics
 
 __all__ = ["NO_FIGURES", "write_tested_card"]
 
@@ -69,6 +69,10 @@ def _part(mode: Mode, figures: EvaluationFigures) -> str:
         bounds = entry["interval"]
         span = f"{_percent(bounds[0])} to {_percent(bounds[1])}" if bounds else "-"
         lines.append(f"| {metric.label} | {_percent(entry['mean'])} | {span} |")
+    if "js" in figures:
+        entry = figures["js"]
+        span = "{:.3f} to {:.3f}".format(*entry["interval"]) if entry["interval"] else "-"
+        lines.append(f"| {ValJs.label} from the votes | {entry['mean']:.3f} | {span} |")
     lines += ["", *_groups(figures), *_calibration(figures)]
     notes = [f"- {one_line(note)}" for note in figures["notes"]]
     return "\n".join([*lines, *notes])

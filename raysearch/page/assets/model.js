@@ -90,7 +90,7 @@ function calibrationFigure(shown) {
     tooltip: { formatter: (item) => (item.data.bin ? `confidence ${percent(item.data.bin.confidence, 0)}: ${percent(item.data.bin.accuracy, 0)} right<br>${percent(item.data.bin.share, 0)} of all predictions` : "") },
     series: [{ type: "line", silent: true, symbol: "none", lineStyle: { type: "dashed", color: ink("soft") }, data: [[0, 0], [1, 1]] },
       { type: "line", data: bins.map((one) => ({ value: [one.confidence, one.accuracy], bin: one, symbolSize: 6 + 26 * Math.sqrt(one.share) })), symbol: "circle", itemStyle: { color: colour(0) } }],
-  }), { note: `Expected calibration error ${percent(ece)}${mended === undefined ? "" : `; ${percent(mended)} at the temperature of inner validation`}. A dot's size is its share of the predictions; above the diagonal the model is too modest, below too sure.` });
+  }), { note: `Expected calibration error ${percent(ece)}${mended === undefined ? "" : `; ${percent(mended)} at the temperature of inner validation`}.${shown.figures.js ? ` Jensen-Shannon divergence from the votes: ${shown.figures.js.mean.toFixed(3)} of 1.` : ""} A dot's size is its share of the predictions; above the diagonal the model is too modest, below too sure.` });
 }
 
 function noiseFigure(run) {

@@ -14,9 +14,9 @@ from scipy import stats
 from raysearch.__main__ import main
 from raysearch.corpora.corpus_table import CorpusConfig
 from raysearch.errors import ConfigError, UserError
+from raysearch.evaluation.by_column import by_column
 from raysearch.evaluation.group_columns import group_columns
 from raysearch.evaluation.group_statistics import compare_groups, group_spread
-from raysearch.evaluation.groups import by_column
 from raysearch.evaluation.scores import score
 from raysearch.evaluation.units import Units, t_test
 from raysearch.run_folder import RunFolder
