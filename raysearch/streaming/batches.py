@@ -69,8 +69,10 @@ class SplitData:
             "train": _shares(rows.train.shares),
             "validation": _shares(rows.validation.shares),
         }
-        train_NK = self._shares["train"]
-        self.class_shares = None if train_NK is None else train_NK.sum(axis=0).tolist()
+        train_RK = self._shares["train"]
+        self.class_shares: list[float] | None = (
+            None if train_RK is None else train_RK.sum(axis=0, dtype=np.float64).tolist()
+        )
         self.floors = {name: source.floor for name, source in sources.items()}
         self._speakers = SpeakerIndex.of(rows) if by_speaker else None
         self.normalisation = {name: self._statistics(reader.stats[name]) for name in sources}
