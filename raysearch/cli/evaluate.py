@@ -8,6 +8,7 @@ from rich.table import Table
 from raysearch.cli.evaluation_options import EvaluateOptions
 from raysearch.cli.group_tables import show_groups
 from raysearch.cli.terminal import ProgressLine, heading, plain_console
+from raysearch.evaluation.by_column import store_groups
 from raysearch.evaluation.evaluate import best_record, evaluate
 from raysearch.evaluation.figures import (
     EvaluationFigures,
@@ -20,7 +21,6 @@ from raysearch.evaluation.figures import (
 )
 from raysearch.evaluation.final_model import load_final
 from raysearch.evaluation.group_columns import group_columns
-from raysearch.evaluation.by_column import store_groups
 from raysearch.evaluation.noise import noise_sweep
 from raysearch.evaluation.run_splits import RunSplits
 from raysearch.evaluation.stored_evaluations import evaluation_file, stored_evaluations
