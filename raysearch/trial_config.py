@@ -119,6 +119,11 @@ def _with_streams(config: TrialConfig, places: Places) -> TrialConfig:
                 f"{places.of('features')}: model {config.model.name!r} needs the stream "
                 f"{stream!r}: add features.{stream}"
             )
+    if config.training.by_votes and not model.learns_votes:
+        raise ConfigError(
+            f"{places.of('training.targets')}: training.targets is 'distribution': model "
+            f"{config.model.name!r} is solved for one label a recording: leave it at 'majority'"
+        )
     try:
         model.check(config.model, config.features, config.training.normalise)
     except ValueError as error:

@@ -1,6 +1,7 @@
 """``raysearch corpus``: what a corpus holds, what was dropped, and whether its folds leak."""
 
 import json
+import statistics
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -94,6 +95,7 @@ def _facts(corpus: Corpus, splits: list[Split], audits: list[Audit]) -> dict[str
         "emotions": dict(sorted(Counter(u.emotion for u in corpus.utterances).items())),
         "hours": sum(u.duration_s or 0.0 for u in corpus.utterances) / 3600,
         "sample_rates": _rates(corpus),
+        "votes": _votes(corpus),
         "spelling": spelling_notes(corpus),
         "dropped": {
             "count": len(corpus.dropped),
@@ -105,6 +107,21 @@ def _facts(corpus: Corpus, splits: list[Split], audits: list[Audit]) -> dict[str
             "verdict": max((a.verdict for a in audits), key=["clean", "optimistic", "leak"].index),
             "folds": [a.to_dict() for a in audits],
         },
+    }
+
+
+def _votes(corpus: Corpus) -> dict[str, float] | None:
+    """How many utterances have votes, how many each, and the mean share that its label has."""
+    voted = [row for row in corpus.utterances if row.votes]
+    if not voted:
+        return None
+    sums = [sum(number for _, number in row.votes) for row in voted]
+    own = [dict(row.votes).get(row.emotion, 0.0) for row in voted]
+    shares = [part / total for part, total in zip(own, sums, strict=True)]
+    return {
+        "num_utterances": len(voted),
+        "mean_number": statistics.fmean(sums),
+        "mean_share_of_label": statistics.fmean(shares),
     }
 
 
@@ -137,6 +154,12 @@ def _show(console: Console, corpus: Corpus, splits: list[Split], audits: list[Au
     )
     counts = ", ".join(f"{name} {n}" for name, n in facts["emotions"].items())
     console.print(f"emotions: {counts}", highlight=False)
+    if votes := facts["votes"]:
+        console.print(
+            f"votes: {votes['num_utterances']} utterances have {votes['mean_number']:.1f} on "
+            f"average, {votes['mean_share_of_label']:.0%} of them for the label",
+            highlight=False,
+        )
     if len(facts["corpora"]) > 1:
         parts = ", ".join(f"{name} {n}" for name, n in facts["corpora"].items())
         console.print(f"corpora: {parts}", highlight=False)

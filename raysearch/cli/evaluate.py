@@ -1,16 +1,19 @@
 """``raysearch evaluate``: score a finished search on its test rows, honestly."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 
 from raysearch.cli.evaluation_options import EvaluateOptions
+from raysearch.cli.group_tables import show_groups
 from raysearch.cli.terminal import ProgressLine, heading, plain_console
+from raysearch.evaluation.by_column import store_groups
 from raysearch.evaluation.evaluate import best_record, evaluate
 from raysearch.evaluation.figures import (
     EvaluationFigures,
     Figures,
+    MetricFigures,
     Mode,
     NoiseSweep,
     folds_shown,
@@ -18,6 +21,7 @@ from raysearch.evaluation.figures import (
     of_metric,
 )
 from raysearch.evaluation.final_model import load_final
+from raysearch.evaluation.group_columns import group_columns
 from raysearch.evaluation.noise import noise_answer, noise_sweep
 from raysearch.evaluation.run_splits import RunSplits
 from raysearch.evaluation.stored_evaluations import evaluation_file, stored_evaluations
@@ -25,11 +29,12 @@ from raysearch.evaluation.stored_noise import missing_levels, noise_rows
 from raysearch.evaluation.winner_folds import Folds, folds_asked
 from raysearch.ray_cluster.session import cluster_session
 from raysearch.reporting.tested_card import write_tested_card
+from raysearch.run_folder import RunFolder
 from raysearch.searching.other_folds import search_other_folds
 from raysearch.storage.replica import display_path
 from raysearch.storage.run_storage import acquire_run
 from raysearch.training.transductive import mark
-from raysearch.training.validation_metrics import confusion_metrics
+from raysearch.training.validation_metrics import ValJs, confusion_metrics
 from raysearch.tuning.tuner import Watcher
 
 __all__ = ["evaluate_run"]
@@ -39,13 +44,18 @@ def evaluate_run(options: EvaluateOptions) -> int:
     """Carry the verb out."""
     run, console = options.run, plain_console()
     modes = _modes(options)
+    columns = group_columns(run.spec().corpus, options.storage, options.by) if options.by else {}
     missing = [mode for mode in modes if mode not in stored_evaluations(run)]
     if missing or missing_levels(noise_answer(run, _noise_folds(options)), options.noise):
         _evaluate(options, missing, console)
     else:
         console.print("evaluated before; the stored figures:", highlight=False)
+    if columns:
+        _compare_groups(run, modes, columns)
     for mode in modes:
-        _show(console, stored_evaluations(run)[mode])
+        figures = stored_evaluations(run)[mode]
+        _show(console, figures)
+        show_groups(console, {name: figures["by"][name] for name in columns})
     if options.noise and (found := noise_answer(run, _noise_folds(options))):
         _show_noise(console, found)
     console.print(
@@ -103,8 +113,20 @@ def _evaluate(options: EvaluateOptions, modes: Sequence[Mode], console: Console)
                 splits=splits,
                 kinds=options.noise,
             )
-        final = load_final(run)
-        write_tested_card(run, stored_evaluations(run), final.winner if final else None)
+        _write_card(run)
+
+
+def _compare_groups(
+    run: RunFolder, modes: Sequence[Mode], columns: Mapping[str, Mapping[str, str]]
+) -> None:
+    with acquire_run(run.root):
+        store_groups(run, modes, columns)
+        _write_card(run)
+
+
+def _write_card(run: RunFolder) -> None:
+    final = load_final(run)
+    write_tested_card(run, stored_evaluations(run), final.winner if final else None)
 
 
 _TITLES = {
@@ -129,6 +151,8 @@ def _show(console: Console, figures: EvaluationFigures) -> None:
         bounds = entry["interval"]
         span = f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}" if bounds else "-"
         table.add_row(name, f"{100 * entry['mean']:.1f}%", seeds, span)
+    if "js" in figures:
+        table.add_row(ValJs.label, *_divergence(figures["js"]))
     console.print(table)
     _show_parts(console, figures)
     speakers = figures["per_speaker_ua"]
@@ -143,6 +167,12 @@ def _show(console: Console, figures: EvaluationFigures) -> None:
         console.print(line, highlight=False)
     for note in figures["notes"]:
         console.print(f"  note: {note}", highlight=False, soft_wrap=True)
+
+
+def _divergence(entry: MetricFigures) -> tuple[str, str, str]:
+    seeds, bounds = "  ".join(f"{value:.3f}" for value in entry["per_seed"]), entry["interval"]
+    span = f"{bounds[0]:.3f} to {bounds[1]:.3f}" if bounds else "-"
+    return f"{entry['mean']:.3f}", seeds, span
 
 
 def _show_parts(console: Console, figures: EvaluationFigures) -> None:

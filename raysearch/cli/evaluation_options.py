@@ -26,6 +26,7 @@ EVALUATE_EXAMPLES = """examples:
   raysearch evaluate results/emo --nested          # the search in each fold
   raysearch evaluate results/emo --protocol paper  # the paper's split beside it
   raysearch evaluate results/emo --noise           # in noise, rooms, codecs
+  raysearch evaluate results/emo --nested --by sex # women and men compared
 """
 
 COMPARE_EXAMPLES = """examples:
@@ -47,6 +48,13 @@ def _noise_kinds(text: str) -> tuple[str, ...]:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def _columns(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    if not all(names):
+        raise argparse.ArgumentTypeError("an empty name of a column: write sex,language")
+    return names
+
+
 @dataclass(frozen=True)
 class EvaluateOptions:
     """``raysearch evaluate``: score a finished search on its test rows, honestly.
@@ -58,6 +66,7 @@ class EvaluateOptions:
         paper: whether it is scored under the paper's own split, too.
         noise: the kinds of noise that it is scored under, too.
         folds: on which outer folds; None: on those that were searched.
+        by: the columns by whose values figures are told and compared.
         storage: where features are kept.
         address: of a running Ray cluster, if there is one.
     """
@@ -68,6 +77,7 @@ class EvaluateOptions:
     paper: bool
     noise: Sequence[str]
     folds: str | None
+    by: Sequence[str]
     storage: Path
     address: str | None
 
@@ -103,6 +113,13 @@ class EvaluateOptions:
             help=f"score test rows under noise, too: {','.join(KINDS)}, or some of these"
             " (default: all); write it behind RUN",
         )
+        parser.add_argument(
+            "--by",
+            type=_columns,
+            default=(),
+            metavar="A,B",
+            help="tell the figures by sex, language or any column of a manifest, too, and compare",
+        )
         add_folds(parser, what="of --noise")
         add_features(parser)
         add_cluster(parser)
@@ -123,6 +140,7 @@ class EvaluateOptions:
             paper=arguments.protocol is not None,
             noise=arguments.noise,
             folds=arguments.folds,
+            by=arguments.by,
             storage=arguments.storage or run.storage,
             address=arguments.address,
         )

@@ -29,6 +29,7 @@ METRICS = Table(
         "val_wa": "raysearch.training.validation_metrics:ValWa",
         "val_macro_f1": "raysearch.training.validation_metrics:ValMacroF1",
         "val_uar_mean3": "raysearch.training.validation_metrics:ValUarMean3",
+        "val_js": "raysearch.training.validation_metrics:ValJs",
     },
 )
 
@@ -41,11 +42,13 @@ class EpochScores:
         loss: mean log-loss of a row.
         confusion_KK: counts of rows, true classes as rows and predicted ones as columns.
         history: the metrics of the epochs before, oldest first.
+        divergence: mean divergence of a row's probabilities from its votes; None without votes.
     """
 
     loss: float
     confusion_KK: "NDArray[np.float64]"
     history: Sequence[Mapping[str, float]] = ()
+    divergence: float | None = None
 
 
 class Metric(ABC):
@@ -63,6 +66,8 @@ class Metric(ABC):
     """Whether leaderboards and model cards show it whatever the objective is."""
     is_recall: ClassVar[bool] = False
     """Whether it is a mean of the classes' recalls."""
+    of_votes: ClassVar[bool] = False
+    """Whether it is of rows that several people voted on, and is left out where nobody did."""
     unit: ClassVar[str] = " points"
     """What follows a difference in a sentence."""
 

@@ -1,7 +1,6 @@
 """The corpora by name, and the one way to load any of them, or several as one."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from raysearch.config.base import Config, did_you_mean
-from raysearch.config.identity import stable_hash
 from raysearch.config.name_table import Table
 from raysearch.corpora.joined import joined
 from raysearch.corpora.labels import (
@@ -19,11 +17,12 @@ from raysearch.corpora.labels import (
     keep_classes,
     read_label_map,
     relabelled,
+    shuffled,
 )
 from raysearch.corpora.parser import CorpusParser, walk_audio
 from raysearch.corpora.reader_options import ReaderOptions, check_heeded
 from raysearch.corpora.scan import scan
-from raysearch.corpora.utterance import Corpus, Utterance
+from raysearch.corpora.utterance import Corpus
 from raysearch.errors import ConfigError, EmptyCorpusError, MissingPathError, UnknownNameError
 from raysearch.paths import existing
 
@@ -35,6 +34,7 @@ __all__ = [
     "distributed_parsers",
     "licence_of",
     "load_corpus",
+    "located",
 ]
 
 CORPORA = Table(
@@ -100,6 +100,17 @@ class CorpusConfig(Config):
     )
     emotion_column: str | None = Field(
         None, min_length=1, description="hugging_face: the label; null: found by its usual names"
+    )
+    vote_columns: tuple[str, ...] | None = Field(
+        None,
+        min_length=2,
+        description="manifest: the columns that hold the votes for, or the probability of, the "
+        "class that each is named after",
+    )
+    perceived: bool = Field(
+        False,
+        description="crema_d: the emotion that most listeners to the voice alone heard, and their "
+        "votes; not the acted one",
     )
     max_quarantined: float = Field(
         0.05, ge=0, le=1, description="largest share of unreadable, empty or non-finite audio"
@@ -215,10 +226,7 @@ def load_corpus(config: CorpusConfig, storage: Path) -> Corpus:
         EmptyCorpusError: no utterance of this corpus is there.
     """
     label_map = _label_map(config)
-    parsers = [(corpus_parser(name), data) for name, data in config.members]
-    _pass_options(config, [parser for parser, _ in parsers])
-    roots = [(parser, parser.locate(data, storage)) for parser, data in parsers]
-    corpora = [_scanned(parser, root) for parser, root in roots]
+    corpora = [_scanned(parser, root) for parser, root in located(config, storage)]
     if label_map is not None:
         corpora = [relabelled(corpus, label_map) for corpus in corpora]
     corpus = joined(corpora) if len(corpora) > 1 else corpora[0]
@@ -228,20 +236,29 @@ def load_corpus(config: CorpusConfig, storage: Path) -> Corpus:
                 hint = did_you_mean(emotion, corpus.emotions)
                 raise ConfigError(f"corpus.emotions: {corpus.name} has no {emotion!r}{hint}")
         corpus = keep_classes(corpus, config.emotions, "not among corpus.emotions")
-    return _shuffled(corpus) if config.shuffle_labels else corpus
+    return shuffled(corpus) if config.shuffle_labels else corpus
 
 
-def _pass_options(config: CorpusConfig, parsers: Sequence[CorpusParser]) -> None:
+def located(config: CorpusConfig, storage: Path) -> list[tuple[CorpusParser, Path]]:
+    """The parser of each configured corpus, told what was asked for, and where it reads.
+
+    Args:
+        config: the ``corpus`` section.
+        storage: as ``load_corpus``.
+
+    Raises:
+        UserError: unknown name, missing or wrong ``data``, an option that no corpus knows.
+    """
+    parsers = [(corpus_parser(name), data) for name, data in config.members]
     options = ReaderOptions(
-        improvised=config.improvised,
-        own_split=config.own_split,
-        speaker_column=config.speaker_column,
-        emotion_column=config.emotion_column,
+        **{one.name: getattr(config, one.name) for one in fields(ReaderOptions)}
     )
     if options.asked:
-        check_heeded(options, parsers, [corpus_parser(name) for name in CORPORA.built_in])
-    for parser in parsers:
+        known = [corpus_parser(name) for name in CORPORA.built_in]
+        check_heeded(options, [parser for parser, _ in parsers], known)
+    for parser, _ in parsers:
         parser.options = options
+    return [(parser, parser.locate(data, storage)) for parser, data in parsers]
 
 
 def _label_map(config: CorpusConfig) -> LabelMap | None:
@@ -280,17 +297,3 @@ def _looks_like(root: Path, asked: str) -> str | None:
     }
     best = max(counts, key=lambda name: counts[name])
     return best if counts[best] else None
-
-
-def _shuffled(corpus: Corpus) -> Corpus:
-    # Within a speaker, and a manifest's fold and split, so that no label crosses to the test side.
-    groups: dict[tuple[str, str | None, str | None], list[Utterance]] = {}
-    for row in corpus.utterances:
-        groups.setdefault((row.speaker, row.fold, row.split), []).append(row)
-    shuffled = []
-    for rows in groups.values():
-        order = sorted(rows, key=lambda row: stable_hash(["shuffle", corpus.name, row.id], 32))
-        shuffled += [
-            replace(row, emotion=source.emotion) for row, source in zip(order, rows, strict=True)
-        ]
-    return replace(corpus, utterances=tuple(sorted(shuffled, key=lambda row: row.id)))

@@ -3,13 +3,22 @@
 A name is actor, sentence, emotion, level: ``AudioWAV/1001_DFA_ANG_XX.wav``. The labels are the
 intended emotions. Levels are LO, MD, HI and XX, but one published file ends in ``X``: any is read.
 Letters may be in either case.
+
+With ``corpus.perceived`` the label is what most listeners to the voice alone heard, of
+``processedResults/tabulatedVotes.csv``: a row a clip and way of presentation, whose number begins
+with 1 for the voice, 2 for the face and 3 for both. Clips whose most votes are tied are dropped.
 """
 
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from raysearch.corpora.outside_tables import check_size, read_table
 from raysearch.corpora.parser import Entry, NamedFilesParser, unknown_code
-from raysearch.corpora.utterance import Dropped
+from raysearch.corpora.utterance import Dropped, Votes
+from raysearch.corpora.votes import labelled, read_votes
+from raysearch.errors import ConfigError
 
 __all__ = ["CremaD"]
 
@@ -42,6 +51,9 @@ _WOMEN = (
     "1037 1043 1046 1047 1049 1052 1053 1054 1055 1056 1058 1060 1061 1063 1072 1073 1074 1075 "
     "1076 1078 1079 1082 1084 1089 1091"
 )
+_VOTES = "tabulatedVotes.csv"
+_LETTERS = {code[0]: emotion for code, emotion in _EMOTIONS.items()}
+_VOICE = "1"
 _NAME = re.compile(r"(1\d{3})_([A-Z]{3})_([A-Z]{3})_([A-Z0-9]+)", re.ASCII)
 
 
@@ -53,6 +65,23 @@ class CremaD(NamedFilesParser):
     source = "https://github.com/CheyneyComputerScience/CREMA-D (ODbL 1.0)"
     licence = "CREMA-D: Open Database License."
     original_rate = 16_000
+    heeds = ("perceived",)
+
+    def find(self, root: Path) -> Iterator[Entry | Dropped]:
+        """Every file below ``root``; with what listeners heard in place of the emotion, if asked.
+
+        Raises:
+            ConfigError: the table of votes is not there, or wrong; the message names its line.
+        """
+        if not self.options.perceived:
+            yield from super().find(root)
+            return
+        votes = _voice_votes(_votes_file(root))
+        for found in super().find(root):
+            if isinstance(found, Entry):
+                yield labelled(replace(found, emotion="", votes=votes.get(found.id, ())))
+            else:
+                yield found
 
     def entry(self, path: Path) -> Entry | Dropped:
         """The id is the file's stem in capitals, the speaker ``"1001"`` to ``"1091"``."""
@@ -72,3 +101,27 @@ class CremaD(NamedFilesParser):
             sex="female" if speaker in _WOMEN.split() else "male",
             language="english",
         )
+
+
+def _votes_file(root: Path) -> Path:
+    """The table of votes: in the corpus' folder, or beside its folder of audio."""
+    folders = (root, root.parent) if root.name.lower() == "audiowav" else (root,)
+    places = [folder / below for folder in folders for below in ("processedResults", "")]
+    found = next((place / _VOTES for place in places if (place / _VOTES).is_file()), None)
+    if found is None:
+        raise ConfigError(
+            f"corpus.perceived: {root} has no processedResults/{_VOTES}: get it from"
+            f" {CremaD.source}"
+        )
+    return found
+
+
+def _voice_votes(path: Path) -> dict[str, Votes]:
+    """Clip to the votes of those who heard the voice alone."""
+    check_size(path)
+    votes: dict[str, Votes] = {}
+    for row in read_table(path, ("fileName", ""), numbers=tuple(_LETTERS)):
+        if row.cells[""].startswith(_VOICE):
+            named = ((_LETTERS[letter], n) for letter, n in read_votes(row, tuple(_LETTERS)))
+            votes[row.cells["fileName"].upper()] = tuple(sorted(named))
+    return votes

@@ -5,11 +5,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from raysearch.config.identity import stable_hash
 from raysearch.config.loader import read_yaml
 from raysearch.corpora.utterance import Corpus, Dropped, Utterance
 from raysearch.errors import ConfigError, DataError
 
-__all__ = ["LabelMap", "committed_label_map", "keep_classes", "read_label_map", "relabelled"]
+__all__ = [
+    "LabelMap",
+    "committed_label_map",
+    "keep_classes",
+    "read_label_map",
+    "relabelled",
+    "shuffled",
+]
 
 _COMMITTED = Path(__file__).with_name("label_map.yaml")
 _CALM = "calm"
@@ -60,6 +68,9 @@ def read_label_map(path: Path) -> LabelMap:
 def relabelled(corpus: Corpus, label_map: LabelMap) -> Corpus:
     """``corpus`` with the map's classes; what the map drops is moved to the dropped, by label.
 
+    Votes are mapped and added up as labels are. A label that is the majority of the votes stays
+    that of the labels before the map: as in the field, classes are united after the vote.
+
     Raises:
         DataError: a label that the map does not know; the message names the utterance.
         ConfigError: nothing is left.
@@ -67,22 +78,30 @@ def relabelled(corpus: Corpus, label_map: LabelMap) -> Corpus:
     kept: list[Utterance] = []
     dropped: list[Dropped] = []
     for row in corpus.utterances:
-        label = row.emotion.casefold()
-        if label not in label_map.classes:
-            raise DataError(
-                f"{row.path}: {label_map.source} does not know the label {row.emotion!r} of"
-                f" {corpus.name} utterance {row.id!r}; write '{row.emotion}: <class>' or"
-                f" '{row.emotion}: null' in a map of your own (corpus.label_map)"
-            )
-        name = label_map.classes[label]
+        name = _mapped(row.emotion, row, corpus.name, label_map)
         if name is None:
             dropped.append(Dropped(row.path, f"label {row.emotion!r} is dropped by the label map"))
         else:
-            kept.append(replace(row, emotion=name))
+            votes: dict[str, float] = {}
+            for label, number in row.votes:
+                if (its := _mapped(label, row, corpus.name, label_map)) is not None:
+                    votes[its] = votes.get(its, 0.0) + number
+            kept.append(replace(row, emotion=name, votes=tuple(sorted(votes.items()))))
     if not kept:
         labels = ", ".join(corpus.emotions)
         raise ConfigError(f"{label_map.source} drops every label of {corpus.name} ({labels})")
     return replace(corpus, utterances=tuple(kept), dropped=_sorted(corpus.dropped, dropped))
+
+
+def _mapped(label: str, row: Utterance, corpus: str, label_map: LabelMap) -> str | None:
+    """The class of one label, None if it is dropped; raises DataError if the map lacks it."""
+    if label.casefold() not in label_map.classes:
+        raise DataError(
+            f"{row.path}: {label_map.source} does not know the label {label!r} of"
+            f" {corpus} utterance {row.id!r}; write '{label}: <class>' or"
+            f" '{label}: null' in a map of your own (corpus.label_map)"
+        )
+    return label_map.classes[label.casefold()]
 
 
 def keep_classes(corpus: Corpus, wanted: tuple[str, ...], why: str) -> Corpus:
@@ -94,6 +113,22 @@ def keep_classes(corpus: Corpus, wanted: tuple[str, ...], why: str) -> Corpus:
         if row.emotion not in wanted
     ]
     return replace(corpus, utterances=kept, dropped=_sorted(corpus.dropped, others))
+
+
+def shuffled(corpus: Corpus) -> Corpus:
+    """``corpus`` with its labels, and their votes, permuted within each speaker."""
+    # Within a manifest's fold and split, too, so that no label crosses to the test side.
+    groups: dict[tuple[str, str | None, str | None], list[Utterance]] = {}
+    for row in corpus.utterances:
+        groups.setdefault((row.speaker, row.fold, row.split), []).append(row)
+    rows = []
+    for members in groups.values():
+        order = sorted(members, key=lambda row: stable_hash(["shuffle", corpus.name, row.id], 32))
+        rows += [
+            replace(row, emotion=source.emotion, votes=source.votes)
+            for row, source in zip(order, members, strict=True)
+        ]
+    return replace(corpus, utterances=tuple(sorted(rows, key=lambda row: row.id)))
 
 
 def _sorted(before: tuple[Dropped, ...], new: list[Dropped]) -> tuple[Dropped, ...]:

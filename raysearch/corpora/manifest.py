@@ -1,12 +1,17 @@
 """A user's own corpus as a table: CSV, TSV or Parquet, one utterance a row.
 
+Where several people judged a recording, there are two ways to say it: a column ``annotator``, a row
+for each of them; or a column a class, with its votes or its probability (``corpus.vote_columns``).
+The emotion is then what most of them chose, or the column ``emotion`` beside the classes'.
+
 Columns ``path``, ``emotion``, ``speaker``; optional ``text``, ``session``, ``sex``, ``language``,
-``fold``, ``split``; others are ignored. A relative path starts at the manifest's folder and stays
-inside it; audio elsewhere is named by an absolute path. The utterance's id is its path as written.
+``fold``, ``split``; test figures may be told by any other. A relative path starts at the manifest's
+folder and stays inside it; audio elsewhere is named by an absolute path. The utterance's id is its
+path as written.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from raysearch.corpora.outside_tables import (
@@ -15,11 +20,13 @@ from raysearch.corpora.outside_tables import (
     Row,
     audio_path,
     check_size,
+    column_names,
     read_table,
     word,
 )
 from raysearch.corpora.parser import CorpusParser, Entry
 from raysearch.corpora.utterance import Dropped
+from raysearch.corpora.votes import labelled, read_votes, united
 from raysearch.errors import ConfigError, EmptyCorpusError, MissingPathError
 from raysearch.paths import existing
 
@@ -29,6 +36,7 @@ _REQUIRED = ("path", "emotion", "speaker")
 _OPTIONAL = ("text", "session", "sex", "language", "fold", "split")
 # A row without one of these would belong to no side of the split that the others define.
 _FULL_IF_PRESENT = ("fold", "split")
+_ANNOTATOR = "annotator"
 
 
 class Manifest(CorpusParser):
@@ -36,6 +44,7 @@ class Manifest(CorpusParser):
 
     name = "manifest"
     distributed = False
+    heeds = ("vote_columns",)
     expects = "rows with the columns path, emotion, speaker"
 
     def locate(self, data: str | None, storage: Path) -> Path:
@@ -62,41 +71,83 @@ class Manifest(CorpusParser):
         return path
 
     def find(self, root: Path) -> Iterator[Entry | Dropped]:
-        """One entry a row of the file ``root``.
+        """One entry a recording of the file ``root``; dropped if its votes give it no label.
 
         Raises:
             ConfigError: the table or a row is wrong; the message names file and row.
             MissingPathError: a row's audio file is not there.
             EmptyCorpusError: no row at all.
         """
-        places: dict[Path, str] = {}
+        columns = self._vote_columns()
+        names = column_names(root)
+        by_annotator = _ANNOTATOR in names
+        if by_annotator and columns:
+            raise ConfigError(
+                f"{root}: a column {_ANNOTATOR!r} and corpus.vote_columns: votes are a row each or "
+                "a column a class, not both"
+            )
+        required = tuple(name for name in _REQUIRED if not (columns and name == "emotion"))
+        optional = (*_OPTIONAL, "emotion", _ANNOTATOR)
+        found: dict[Path, list[tuple[Row, Entry]]] = {}
         folder = root.parent.resolve()
-        for row in read_table(root, _REQUIRED, _OPTIONAL):
-            entry = _entry(row, folder)
-            if entry.path in places:
+        for row in read_table(root, required, optional, numbers=columns):
+            entry = _entry(row, folder, columns, may_lack_emotion=by_annotator or bool(columns))
+            before = found.setdefault(entry.path, [])
+            before.append((row, entry))
+            if len(before) > 1 and not by_annotator:
                 raise ConfigError(
-                    f"{row.place}: {row.cells['path']!r} is already in {places[entry.path]}"
+                    f"{row.place}: {row.cells['path']!r} is already in {before[0][0].place}"
                 )
-            places[entry.path] = row.place
-            yield entry
-        if not places:
+        if not found:
             raise EmptyCorpusError(f"{root}: no rows below the header")
+        for rows in found.values():
+            yield labelled(united(rows) if by_annotator else rows[0][1])
+
+    def _vote_columns(self) -> tuple[str, ...]:
+        columns = self.options.vote_columns or ()
+        for name in columns:
+            if name in (*_REQUIRED, *_OPTIONAL, _ANNOTATOR) or columns.count(name) > 1:
+                raise ConfigError(
+                    f"corpus.vote_columns: {name!r} is named twice, or is no column of a class"
+                )
+        return columns
+
+    def further_columns(self, root: Path) -> tuple[str, ...]:
+        """Every column that it does not read itself."""
+        read = {*_REQUIRED, *_OPTIONAL, _ANNOTATOR, *self._vote_columns()}
+        return tuple(name for name in column_names(root) if name not in read)
+
+    def further_cells(
+        self, root: Path, columns: Sequence[str]
+    ) -> Iterator[tuple[str, Mapping[str, str]]]:
+        """The id and the wanted cells of each row.
+
+        Raises:
+            ConfigError: the table is wrong, or holds something else than text or whole numbers.
+        """
+        for row in read_table(root, ("path", *columns)):
+            yield _id(row), {name: row.cells[name] for name in columns}
 
 
-def _entry(row: Row, folder: Path) -> Entry:
+def _id(row: Row) -> str:
+    return Path(os.path.normpath(row.cells["path"])).as_posix()
+
+
+def _entry(row: Row, folder: Path, columns: Sequence[str], *, may_lack_emotion: bool) -> Entry:
     cells = row.cells
     for name in _REQUIRED + _FULL_IF_PRESENT:
-        if cells.get(name) == "":
+        if cells.get(name) == "" and not (may_lack_emotion and name == "emotion"):
             raise ConfigError(f"{row.place}: column {name!r} is empty")
     return Entry(
         path=audio_path(cells["path"], folder, row.place),
-        id=Path(os.path.normpath(cells["path"])).as_posix(),
+        id=_id(row),
         speaker=cells["speaker"],
-        emotion=cells["emotion"],
+        emotion=cells.get("emotion", ""),
         text=cells.get("text") or None,
         session=cells.get("session") or None,
         sex=word(row, "sex", SEXES),
         language=cells.get("language") or None,
         fold=cells.get("fold") or None,
         split=word(row, "split", SPLITS),
+        votes=read_votes(row, columns),
     )

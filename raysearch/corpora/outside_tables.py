@@ -3,6 +3,7 @@
 import csv
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,17 @@ from raysearch.config.base import did_you_mean
 from raysearch.errors import ConfigError, MissingPathError
 from raysearch.paths import existing, near_spelling
 
-__all__ = ["MAX_BYTES", "SEXES", "SPLITS", "Row", "audio_path", "check_size", "read_table", "word"]
+__all__ = [
+    "MAX_BYTES",
+    "SEXES",
+    "SPLITS",
+    "Row",
+    "audio_path",
+    "check_size",
+    "column_names",
+    "read_table",
+    "word",
+]
 
 MAX_BYTES = 1 << 30
 SPLITS = {
@@ -41,34 +52,79 @@ def check_size(path: Path) -> None:
         raise ConfigError(f"{path}: larger than {MAX_BYTES >> 20} MiB")
 
 
-def read_table(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
+def read_table(
+    path: Path,
+    required: Sequence[str],
+    optional: Sequence[str] = (),
+    *,
+    numbers: Sequence[str] = (),
+) -> Iterator[Row]:
     """The rows of a ``.csv``, ``.tsv`` or ``.parquet`` file; other columns are ignored.
+
+    Args:
+        path: of the file.
+        required: columns that it must have.
+        optional: columns that are read if they are there.
+        numbers: further columns that it must have, which may hold fractions.
 
     Raises:
         ConfigError: not such a file, a column missing or twice, a ragged row.
     """
-    read = _read_parquet if path.suffix.lower() == ".parquet" else _read_csv
-    yield from read(path, required, (*required, *optional))
+    needed = (*required, *numbers)
+    if path.suffix.lower() == ".parquet":
+        yield from _read_parquet(path, needed, (*needed, *optional), numbers)
+    else:
+        yield from _read_csv(path, needed, (*needed, *optional))
 
 
-def _read_csv(path: Path, required: Sequence[str], wanted: Sequence[str]) -> Iterator[Row]:
+def column_names(path: Path) -> list[str]:
+    """The names in the header of such a file; raises as ``read_table``."""
+    if path.suffix.lower() == ".parquet":
+        with _reading_parquet(path), pq.ParquetFile(path) as file:
+            names: list[str] = file.schema_arrow.names
+            return names
+    with _reading_csv(path), open(path, encoding="utf-8-sig", newline="") as file:
+        return _header(csv.reader(file, delimiter=_delimiter(path), strict=True))
+
+
+@contextmanager
+def _reading_csv(path: Path) -> Iterator[None]:
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            tabs = path.suffix.lower() == ".tsv"
-            reader = csv.reader(file, delimiter="\t" if tabs else ",", strict=True)
-            header = [cell.strip() for cell in next(reader, [])]
-            _check_separator(header, path)
-            _check_columns(header, f"{path}: line 1", required, wanted)
-            for cells in reader:
-                place = f"{path}: line {reader.line_num}"
-                if not cells:
-                    continue
-                if len(cells) != len(header):
-                    raise ConfigError(f"{place}: {len(cells)} cells under {len(header)} columns")
-                yield Row(place, _known(zip(header, cells, strict=True), wanted))
+        yield
     except (csv.Error, UnicodeDecodeError) as error:
         kind = path.suffix[1:].upper()
         raise ConfigError(f"{path}: not a {kind} file in UTF-8 ({error})") from error
+
+
+@contextmanager
+def _reading_parquet(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise ConfigError(f"{path}: not a Parquet file ({error})") from error
+
+
+def _delimiter(path: Path) -> str:
+    return "\t" if path.suffix.lower() == ".tsv" else ","
+
+
+def _header(rows: Iterator[list[str]]) -> list[str]:
+    return [cell.strip() for cell in next(rows, [])]
+
+
+def _read_csv(path: Path, required: Sequence[str], wanted: Sequence[str]) -> Iterator[Row]:
+    with _reading_csv(path), open(path, encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, delimiter=_delimiter(path), strict=True)
+        header = _header(reader)
+        _check_separator(header, path)
+        _check_columns(header, f"{path}: line 1", required, wanted)
+        for cells in reader:
+            place = f"{path}: line {reader.line_num}"
+            if not cells:
+                continue
+            if len(cells) != len(header):
+                raise ConfigError(f"{place}: {len(cells)} cells under {len(header)} columns")
+            yield Row(place, _known(zip(header, cells, strict=True), wanted))
 
 
 def _check_separator(header: list[str], path: Path) -> None:
@@ -80,21 +136,20 @@ def _check_separator(header: list[str], path: Path) -> None:
         raise ConfigError(f"{path}: line 1: its cells are separated by {names[other]}: {wanted}")
 
 
-def _read_parquet(path: Path, required: Sequence[str], wanted: Sequence[str]) -> Iterator[Row]:
-    try:
-        with pq.ParquetFile(path) as file:
-            schema = file.schema_arrow
-            _check_columns(schema.names, str(path), required, wanted)
-            names = [name for name in schema.names if name in wanted]
-            for name in names:
-                _check_type(schema.field(name), path)
-            number = 0
-            for batch in file.iter_batches(columns=names):
-                for cells in batch.to_pylist():
-                    number += 1
-                    yield Row(f"{path}: row {number}", _known(cells.items(), wanted))
-    except (pa.ArrowException, OSError) as error:
-        raise ConfigError(f"{path}: not a Parquet file ({error})") from error
+def _read_parquet(
+    path: Path, required: Sequence[str], wanted: Sequence[str], numbers: Sequence[str]
+) -> Iterator[Row]:
+    with _reading_parquet(path), pq.ParquetFile(path) as file:
+        schema = file.schema_arrow
+        _check_columns(schema.names, str(path), required, wanted)
+        names = [name for name in schema.names if name in wanted]
+        for name in names:
+            _check_type(schema.field(name), path, name in numbers)
+        number = 0
+        for batch in file.iter_batches(columns=names):
+            for cells in batch.to_pylist():
+                number += 1
+                yield Row(f"{path}: row {number}", _known(cells.items(), wanted))
 
 
 def _check_columns(
@@ -108,13 +163,14 @@ def _check_columns(
             raise ConfigError(f"{place}: column {name!r} is there {names.count(name)} times")
 
 
-def _check_type(field: pa.Field, path: Path) -> None:
+def _check_type(field: pa.Field, path: Path, is_number: bool) -> None:
     kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-    checks = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer, pa.types.is_null)
+    checks = [pa.types.is_string, pa.types.is_large_string, pa.types.is_integer, pa.types.is_null]
+    if is_number:
+        checks += [pa.types.is_floating, pa.types.is_decimal]
     if not any(check(kind) for check in checks):
-        raise ConfigError(
-            f"{path}: column {field.name!r} is {field.type}, expected text or whole numbers"
-        )
+        expected = "numbers" if is_number else "text or whole numbers"
+        raise ConfigError(f"{path}: column {field.name!r} is {field.type}, expected {expected}")
 
 
 def _known(cells: Iterable[tuple[str, object]], wanted: Sequence[str]) -> dict[str, str]:

@@ -2,13 +2,13 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from raysearch.corpora.reader_options import ReaderOptions
-from raysearch.corpora.utterance import Dropped
+from raysearch.corpora.utterance import Dropped, Votes
 from raysearch.errors import ConfigError, MissingPathError
 from raysearch.paths import existing
 
@@ -38,7 +38,10 @@ _AUDIO_SUFFIXES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file's labels, before its audio is looked at; fields as in ``Utterance``."""
+    """A file's labels, before its audio is looked at; fields as in ``Utterance``.
+
+    ``emotion`` is empty only while it is to be found by the votes.
+    """
 
     path: Path
     id: str
@@ -50,6 +53,7 @@ class Entry:
     language: str | None = None
     fold: str | None = None
     split: str | None = None
+    votes: Votes = ()
 
 
 class CorpusParser(ABC):
@@ -103,6 +107,18 @@ class CorpusParser(ABC):
     @abstractmethod
     def find(self, root: Path) -> Iterator[Entry | Dropped]:
         """Every file below ``root``: an entry, or dropped with the reason; no audio is read."""
+
+    def further_columns(self, root: Path) -> tuple[str, ...]:
+        """The columns of its table that are no field of an entry; figures may be told by them."""
+        del root
+        return ()
+
+    def further_cells(
+        self, root: Path, columns: Sequence[str]
+    ) -> Iterator[tuple[str, Mapping[str, str]]]:
+        """The id and the cells of each row of its table, of some of ``further_columns``."""
+        del root, columns
+        return iter(())
 
     def recognises(self, path: Path) -> bool:
         """Whether the name of ``path`` is one of this corpus', to hint at a mistaken name."""

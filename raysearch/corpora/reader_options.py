@@ -17,6 +17,8 @@ class ReaderOptions:
     own_split: str | None = None
     speaker_column: str | None = None
     emotion_column: str | None = None
+    vote_columns: tuple[str, ...] | None = None
+    perceived: bool = False
 
     @property
     def asked(self) -> list[str]:

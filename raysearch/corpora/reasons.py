@@ -38,6 +38,8 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
     ("row without an emotion", "name the table or column that holds the emotions"),
     ("an unknown speaker", "give these segments a SpkrID, or take a release that has them"),
     ("a scripted turn", "leave corpus.improvised out to keep scripted turns"),
+    ("a tie of votes", "give these a label in the column emotion, or leave them out"),
+    ("no votes and no emotion", "give these votes or a label, or leave them out"),
     ("emotion code", "check that the corpus is the one that --corpus names"),
 )
 

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Corpus", "Dropped", "Utterance"]
+__all__ = ["Corpus", "Dropped", "Utterance", "Votes"]
+
+# Labels, sorted, and how many votes, or what probability, each has; never 0.
+Votes = tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,7 @@ class Utterance:
         language: the language spoken.
         fold: a manifest's own fold.
         split: a manifest's own ``"train"``, ``"validation"`` or ``"test"``.
+        votes: what several people heard, or a probability of each label; empty if not known.
     """
 
     id: str
@@ -40,6 +44,7 @@ class Utterance:
     language: str | None = None
     fold: str | None = None
     split: str | None = None
+    votes: Votes = ()
 
     @property
     def speaker_anywhere(self) -> str:

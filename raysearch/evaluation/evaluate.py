@@ -22,11 +22,11 @@ from raysearch.evaluation.run_splits import RunSplits
 from raysearch.evaluation.scores import score
 from raysearch.evaluation.starting_point import check_start
 from raysearch.evaluation.stored_evaluations import (
-    evaluation_file,
+    leading_mode,
     predictions_file,
+    store_evaluations,
     stored_evaluations,
 )
-from raysearch.files import write_json
 from raysearch.protocols.folds import outer_folds
 from raysearch.ray_cluster.session import ClusterSession
 from raysearch.run_folder import RunFolder
@@ -48,9 +48,6 @@ __all__ = [
     "reused_arm",
     "winner_arm_on",
 ]
-
-# What leads ``evaluation.json`` where several were asked for; the others stand beside it.
-_LEADING: tuple[Mode, ...] = ("nested", "fold", "reuse-settings", "paper")
 
 
 def best_record(run: RunFolder) -> TrialRecord:
@@ -272,8 +269,6 @@ def _write(run: RunFolder, mode: Mode, figures: EvaluationFigures, table: pa.Tab
     pq.write_table(table.drop_columns(["sex"]), staged)
     staged.replace(predictions)
     stored = {**stored_evaluations(run), mode: figures}
-    leading = next(name for name in _LEADING if name in stored)
-    beside = {name: stored[name] for name in _LEADING if name in stored and name != leading}
-    shutil.copyfile(predictions_file(run, leading), staged)
+    shutil.copyfile(predictions_file(run, leading_mode(stored)), staged)
     staged.replace(run.root / "predictions.parquet")
-    write_json(evaluation_file(run), {**stored[leading], "beside": beside})
+    store_evaluations(run, stored)

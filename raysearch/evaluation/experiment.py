@@ -183,7 +183,9 @@ def _changed(run: RunFolder, own: Arm, config: TrialConfig) -> Arm:
     search = own.spec.search
     identity = trial_identity(
         config,
-        own.audited.split.identity(speakers=config.training.by_speaker),
+        own.audited.split.identity(
+            speakers=config.training.by_speaker, votes=config.training.by_votes
+        ),
         search.workers_of_identity,
         search.seed,
     )

@@ -15,11 +15,14 @@ __all__ = [
     "AblationFigures",
     "Ablations",
     "ArmFigures",
+    "ByColumn",
     "Calibrated",
     "ComparedFigures",
     "Cost",
     "EvaluationFigures",
     "Figures",
+    "GroupDifference",
+    "GroupFigures",
     "LeakStudy",
     "MetricFigures",
     "Mode",
@@ -33,11 +36,14 @@ __all__ = [
     "folds_shown",
     "mean_of_part",
     "method_of",
+    "most_telling",
     "of_metric",
 ]
 
 # Of the intervals of files without ``interval_method``: they were made before folds were counted.
 EARLIER_METHOD = "an earlier version's bootstrap of speakers, too narrow: folds were not counted"
+# Many groups make many more pairs of groups; the file has all of them.
+NUM_TOLD = 10
 Mode = Literal["fold", "nested", "reuse-settings", "paper"]
 
 
@@ -79,6 +85,7 @@ class Figures(Where):
     per_sex_ua: dict[str, float]
     per_fold_ua: dict[str, float]
     ece: float
+    js: NotRequired[MetricFigures]
     notes: list[str]
 
 
@@ -107,6 +114,42 @@ class Calibrated(TypedDict, total=False):
     ece_at_temperature: float
 
 
+class GroupFigures(TypedDict):
+    """The test rows that have one value of a column; emotions that they lack are named."""
+
+    num_speakers: int
+    num_utterances: int
+    ua: MetricFigures
+    wa: MetricFigures
+    macro_f1: MetricFigures
+    lacking: list[str]
+
+
+class GroupDifference(TypedDict):
+    """Two groups compared in UA, first minus second, over the emotions that both have."""
+
+    first: str
+    second: str
+    num_speakers: int
+    difference: float
+    p: float | None
+    p_holm: float | None
+    interval: dict[str, float | str] | None
+    verdict: Verdict
+    method: str
+    lack: str | None
+    sentence: str
+
+
+class ByColumn(TypedDict):
+    """Test rows by a column's values, and how these differ; some have none and are left out."""
+
+    groups: dict[str, GroupFigures]
+    differences: list[GroupDifference]
+    num_left_out: int
+    notes: list[str]
+
+
 class EvaluationFigures(Figures, Calibrated):
     """One kind of evaluation, as ``evaluation.json`` holds it."""
 
@@ -115,6 +158,7 @@ class EvaluationFigures(Figures, Calibrated):
     final: NotRequired[list[str]]
     cost: NotRequired[Cost]
     parts: NotRequired[dict[str, PartFigures]]
+    by: NotRequired[dict[str, ByColumn]]
 
 
 class ComparedFigures(TypedDict):
@@ -236,7 +280,7 @@ def folds_shown(folds: Iterable[int | str]) -> str:
     return f"folds {', '.join(map(str, numbers))}"
 
 
-def of_metric(figures: Figures, key: str) -> MetricFigures:
+def of_metric(figures: Figures | GroupFigures, key: str) -> MetricFigures:
     """The figures of the metric that the table of metrics calls ``key``."""
     return cast("MetricFigures", cast("dict[str, object]", figures)[key])
 
@@ -246,6 +290,15 @@ def method_of(figures: Figures) -> str | None:
     if "interval_method" in figures:
         return figures["interval_method"]
     return EARLIER_METHOD if figures["ua"]["interval"] else None
+
+
+def most_telling(found: ByColumn) -> list[GroupDifference]:
+    """The ``NUM_TOLD`` differences that say most: by p, then by size."""
+
+    def order(one: GroupDifference) -> tuple[float, float]:
+        return 2.0 if one["p"] is None else one["p"], -abs(one["difference"])
+
+    return sorted(found["differences"], key=order)[:NUM_TOLD]
 
 
 def mean_of_part(part: PartFigures, key: str) -> float:

@@ -13,10 +13,11 @@ import torch
 from raysearch.config.identity import canonical_json
 from raysearch.corpora.reasons import commonest
 from raysearch.corpora.utterance import Dropped
+from raysearch.corpora.votes import distribution
 from raysearch.errors import EmptyCorpusError
 from raysearch.evaluation.arm import Arm
 from raysearch.evaluation.final_model import ALL_ROWS, Net
-from raysearch.evaluation.probability_columns import probability_column
+from raysearch.evaluation.probability_columns import probability_column, vote_column
 from raysearch.models.model_table import build_model
 from raysearch.prerequisites import set_name
 from raysearch.streaming.preparation import FeatureBank, Progress
@@ -64,8 +65,9 @@ def predict_arm(
         talkers: the training rows that a cell of babble is mixed from.
 
     Returns:
-        A table of utterance, corpus, speaker, sex, fold, seed, emotion, predicted, and one
-        probability a class; and the utterances that could not be used, with reasons.
+        A table of utterance, corpus, speaker, sex, fold, seed, emotion, predicted, one
+        probability a class, and one share of the votes a class where there are votes; and the
+        utterances that could not be used, with reasons.
 
     Raises:
         EmptyCorpusError: no test utterance can be used.
@@ -163,6 +165,9 @@ def prediction_table(
         "predicted": [labels[k] for k in probs_NK.argmax(axis=1)],
         **{probability_column(name): probs_NK[:, k] for k, name in enumerate(labels)},
     }
+    if any(u.votes for u in test):
+        shares_NK = np.array([distribution(u.votes, u.emotion, labels) for u in test])
+        columns |= {vote_column(name): shares_NK[:, k] for k, name in enumerate(labels)}
     return pa.table(columns)
 
 

@@ -124,6 +124,9 @@ class PretrainStage:
         assert pretrain.on is not None
         if pretrain.epochs is not None:
             config = config.replace({"training.epochs": pretrain.epochs})
+        if config.training.by_votes:
+            # Other corpora have one label a recording, and the net is to start from what they say.
+            config = config.replace({"training.targets": "majority"})
         share = self.spec.corpus.max_quarantined
         return config, CorpusConfig(name=pretrain.on, data=pretrain.data, max_quarantined=share)
 

@@ -1,4 +1,4 @@
-"""The columns of a table of predictions that hold a probability an emotion.
+"""The columns of a table of predictions that hold a probability, or votes, an emotion.
 
 Axes: R rows, N utterances, K emotions.
 """
@@ -7,9 +7,17 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-__all__ = ["by_utterance", "known_emotions", "probabilities", "probability_column"]
+__all__ = [
+    "by_utterance",
+    "known_emotions",
+    "probabilities",
+    "probability_column",
+    "vote_column",
+    "votes_of",
+]
 
 PREFIX = "p_"
+OF_VOTES = "votes_"
 
 
 def probability_column(label: str) -> str:
@@ -30,6 +38,19 @@ def probabilities(table: pa.Table) -> NDArray[np.float64]:
         for label in known_emotions(table)
     ]
     return np.stack(columns, axis=1)
+
+
+def vote_column(label: str) -> str:
+    """Name the column that holds an emotion's share of the votes."""
+    return OF_VOTES + label
+
+
+def votes_of(table: pa.Table) -> NDArray[np.float64] | None:
+    """Return each row's votes for the emotions that the model knows, (N, K); None without any."""
+    names = [vote_column(label) for label in known_emotions(table)]
+    if not all(name in table.column_names for name in names):
+        return None
+    return np.stack([np.nan_to_num(table[name].to_numpy()) for name in names], axis=1)
 
 
 def by_utterance(

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from raysearch.evaluation.calibration import calibration_error
 from raysearch.evaluation.figures import Figures, MetricFigures, Where
-from raysearch.evaluation.probability_columns import known_emotions
+from raysearch.evaluation.probability_columns import known_emotions, probabilities, votes_of
 from raysearch.evaluation.statistics import (
     METRICS,
     Floats,
@@ -18,9 +18,10 @@ from raysearch.evaluation.statistics import (
     speaker_values,
 )
 from raysearch.evaluation.units import MIN_SPEAKERS_INTERVAL, Units, folds_of_speakers
-from raysearch.training.metrics import recalls, uar
+from raysearch.training.metrics import accuracy, jensen_shannon, recalls, uar
+from raysearch.training.validation_metrics import ValJs
 
-__all__ = ["score", "ua_by"]
+__all__ = ["confusions_of", "metric_figures", "score", "speakers_of", "ua_by"]
 
 
 def score(table: pa.Table, *, protocol: str, where: Where, notes: Sequence[str]) -> Figures:
@@ -38,24 +39,17 @@ def score(table: pa.Table, *, protocol: str, where: Where, notes: Sequence[str])
         ``protocol``, fold or nested, ``num_speakers``, ``ua``, ``wa``, ``macro_f1`` (each with
         ``mean``, ``per_seed`` and ``interval``, which is null with too few speakers or folds),
         ``interval_method``, the ``confusion`` of all seeds together (rows true), ``labels``,
-        recall by class, UA by speaker, sex and fold, the calibration error ``ece``, and ``notes``.
+        recall by class, UA by speaker, sex and fold, the calibration error ``ece``, where test
+        rows have votes the divergence ``js`` from them, and ``notes``.
     """
     labels = _labels(table)
     seeds = sorted(set(table["seed"].to_pylist()))
-    per_seed = {seed: _confusions(table, labels, seed) for seed in seeds}
+    per_seed = {seed: confusions_of(table, labels, seed) for seed in seeds}
     names = per_seed[seeds[0]][0]
     pooled_SKK = np.sum([confusions for _, confusions in per_seed.values()], axis=0)
-    folds = folds_of_speakers(names, _speakers(table), table["fold"].to_pylist())
+    folds = folds_of_speakers(names, speakers_of(table), table["fold"].to_pylist())
     units = Units.of(len(names), folds)
-    figures: dict[str, MetricFigures] = {}
-    for name, metric in METRICS.items():
-        values = [float(metric(confusions.sum(axis=0))) for _, confusions in per_seed.values()]
-        bounds = interval(pooled_SKK, metric, folds=folds)
-        figures[name] = {
-            "mean": float(np.mean(values)),
-            "per_seed": values,
-            "interval": [bounds.low, bounds.high] if bounds else None,
-        }
+    figures = metric_figures([confusions for _, confusions in per_seed.values()], folds)
     confusion_KK = pooled_SKK.sum(axis=0)
     found = {
         "protocol": protocol,
@@ -70,9 +64,32 @@ def score(table: pa.Table, *, protocol: str, where: Where, notes: Sequence[str])
         "per_sex_ua": ua_by(table, labels, "sex"),
         "per_fold_ua": ua_by(table, labels, "fold"),
         "ece": calibration_error(table),
+        **_divergence(table, names, folds),
         "notes": [*notes, *_rules(names, pooled_SKK, units, len(seeds))],
     }
     return cast("Figures", found)  # the metrics' keys are those of their table
+
+
+def metric_figures(
+    seeds_SKK: Sequence[Floats], folds: Sequence[int] | None
+) -> dict[str, MetricFigures]:
+    """Every metric of the table of metrics: its mean, each seed's value, and the 95% interval.
+
+    Args:
+        seeds_SKK: each seed's matrices, one a speaker.
+        folds: each speaker's fold; None where it is not known.
+    """
+    pooled_SKK = np.sum(seeds_SKK, axis=0)
+    figures: dict[str, MetricFigures] = {}
+    for name, metric in METRICS.items():
+        values = [float(metric(confusions_SKK.sum(axis=0))) for confusions_SKK in seeds_SKK]
+        bounds = interval(pooled_SKK, metric, folds=folds)
+        figures[name] = {
+            "mean": float(np.mean(values)),
+            "per_seed": values,
+            "interval": [bounds.low, bounds.high] if bounds else None,
+        }
+    return figures
 
 
 def _labels(table: pa.Table) -> list[str]:
@@ -82,18 +99,20 @@ def _labels(table: pa.Table) -> list[str]:
     )
 
 
-def _confusions(table: pa.Table, labels: list[str], seed: int) -> tuple[list[str], Floats]:
+def confusions_of(table: pa.Table, labels: list[str], seed: int) -> tuple[list[str], Floats]:
+    """The speakers of one training's predictions, sorted, and their matrices (S, K, K)."""
     part = table.filter(pa.compute.equal(table["seed"], seed))
     index = {label: k for k, label in enumerate(labels)}
     return speaker_confusions(
-        _speakers(part),
+        speakers_of(part),
         [index[label] for label in part["emotion"].to_pylist()],
         [index[label] for label in part["predicted"].to_pylist()],
         len(labels),
     )
 
 
-def _speakers(table: pa.Table) -> list[str]:
+def speakers_of(table: pa.Table) -> list[str]:
+    """Each row's speaker, told from those of other corpora."""
     pairs = zip(table["corpus"].to_pylist(), table["speaker"].to_pylist(), strict=True)
     return [f"{corpus}/{speaker}" for corpus, speaker in pairs]
 
@@ -105,9 +124,30 @@ def ua_by(table: pa.Table, labels: list[str], column: str) -> dict[str, float]:
         part = table.filter(pa.compute.equal(table[column], value))
         seeds = sorted(set(part["seed"].to_pylist()))
         values[str(value)] = float(
-            uar(np.sum([_confusions(part, labels, s)[1].sum(axis=0) for s in seeds], axis=0))
+            uar(np.sum([confusions_of(part, labels, s)[1].sum(axis=0) for s in seeds], axis=0))
         )
     return values
+
+
+def _divergence(
+    table: pa.Table, names: Sequence[str], folds: Sequence[int]
+) -> dict[str, MetricFigures]:
+    """The mean divergence of a row's probabilities from its votes, where there are votes."""
+    votes_NK = votes_of(table)
+    if votes_NK is None or not votes_NK.any():
+        return {}
+    has_N = votes_NK.any(axis=1)  # a fold without any has none in the pooled table
+    value_N = jensen_shannon(votes_NK[has_N], probabilities(table)[has_N])
+    speaker_N = np.array([names.index(name) for name in speakers_of(table)])[has_N]
+    seed_N = np.asarray(table["seed"].to_pylist())[has_N]
+    # From 0 to 1 as a share is: as if so much of each row were one class of two.
+    parts_SKK = np.zeros((len(names), 2, 2))
+    np.add.at(parts_SKK[:, 0, 0], speaker_N, value_N)
+    np.add.at(parts_SKK[:, 0, 1], speaker_N, 1 - value_N)
+    bounds = interval(parts_SKK, accuracy, folds=folds)
+    values = [float(value_N[seed_N == seed].mean()) for seed in sorted(set(seed_N.tolist()))]
+    ends = [bounds.low, bounds.high] if bounds else None
+    return {ValJs.key: {"mean": float(np.mean(values)), "per_seed": values, "interval": ends}}
 
 
 def _named(labels: list[str], values: Floats) -> dict[str, float | None]:

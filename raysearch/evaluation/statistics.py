@@ -42,6 +42,7 @@ __all__ = [
     "paired_test",
     "speaker_confusions",
     "speaker_values",
+    "verdict_of",
 ]
 
 TIE_MARGIN = 0.02
@@ -248,7 +249,7 @@ def compare(
             p=p_values[name],
             p_holm=p_holm,
             interval=bounds,
-            verdict=_verdict(difference, p_holm, bounds, alpha),
+            verdict=verdict_of(difference, p_holm, bounds, alpha),
             method=units.method,
             lack=units.lack(MIN_SPEAKERS_TEST),
         )
@@ -276,9 +277,10 @@ def describe(
     return f"{value:.1f} ({len(names)} speaker(s), {low:.1f} to {high:.1f}: {shown}; no interval)"
 
 
-def _verdict(
+def verdict_of(
     difference: float, p_holm: float | None, bounds: Interval | None, alpha: float
 ) -> Verdict:
+    """What may be said of a difference; see ``compare``."""
     if p_holm is None:
         return "cannot be tested"
     if p_holm <= alpha:

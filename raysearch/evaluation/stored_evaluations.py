@@ -1,7 +1,7 @@
 """Evaluations as runs have stored them: read, checked, and matched with each other."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from raysearch.errors import UserError
 from raysearch.evaluation.figures import EARLIER_METHOD, EvaluationFigures, Mode
 from raysearch.evaluation.transductive_notes import check_alike
+from raysearch.files import write_json
 from raysearch.run_folder import RunFolder
 from raysearch.storage.replica import pasted
 
@@ -20,13 +21,17 @@ __all__ = [
     "doubts_of",
     "evaluation_file",
     "is_honest",
+    "leading_mode",
     "load_systems",
     "predictions_file",
+    "store_evaluations",
     "stored_evaluations",
 ]
 
 # How a note begins by which a figure is not honest.
 DOUBTS = ("settings saw these speakers", "the system saw these speakers", "optimistic:")
+# What leads ``evaluation.json`` where several were asked for; the others stand beside it.
+_LEADING: tuple[Mode, ...] = ("nested", "fold", "reuse-settings", "paper")
 # In the order in which they are believed; the random split is compared only on request.
 _HONEST: tuple[Mode, ...] = ("nested", "fold", "reuse-settings")
 
@@ -96,6 +101,18 @@ def stored_evaluations(run: RunFolder) -> dict[Mode, EvaluationFigures]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: not an evaluation ({error!r}); evaluate anew") from None
     return cast("dict[Mode, EvaluationFigures]", found)
+
+
+def leading_mode(stored: Mapping[Mode, EvaluationFigures]) -> Mode:
+    """Which of a run's evaluations leads its file."""
+    return next(mode for mode in _LEADING if mode in stored)
+
+
+def store_evaluations(run: RunFolder, stored: Mapping[Mode, EvaluationFigures]) -> None:
+    """Write all evaluations of a run."""
+    leading = leading_mode(stored)
+    beside = {mode: stored[mode] for mode in _LEADING if mode in stored and mode != leading}
+    write_json(evaluation_file(run), {**stored[leading], "beside": beside})
 
 
 def load_systems(runs: Sequence[Path], *, paper: bool = False) -> list[System]:

@@ -38,7 +38,7 @@ class Spread:
 
     estimate: float
     error: float
-    freedom: int
+    freedom: float
 
 
 @dataclass(frozen=True)

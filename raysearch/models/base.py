@@ -32,6 +32,7 @@ class Model(nn.Module):
         outside_fields: fields of the config on which its ``check_external_files`` depends.
         learning_fields: fields of the config that change how it learns, and neither the shapes nor
             the meaning of its weights: a net that starts from others' may have its own.
+        learns_votes: whether it can learn a distribution of votes, not one label a recording only.
     """
 
     Config: ClassVar[type[ModelConfig]] = ModelConfig
@@ -39,6 +40,7 @@ class Model(nn.Module):
     stream_fields: ClassVar[tuple[str, ...]] = ()
     outside_fields: ClassVar[tuple[str, ...]] = ()
     learning_fields: ClassVar[tuple[str, ...]] = ()
+    learns_votes: ClassVar[bool] = True
 
     def __init__(
         self, config: ModelConfig, shapes: Mapping[str, StreamShape], num_classes: int
@@ -132,6 +134,8 @@ class SolvedModel(Model):
 
     ``forward`` is ``classify(describe(...))``.
     """
+
+    learns_votes: ClassVar[bool] = False
 
     def describe(self, inputs: dict[str, Tensor], lengths: dict[str, Tensor]) -> Tensor:
         """One fixed-size description a row, x_BD, without anything learned."""

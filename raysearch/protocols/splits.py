@@ -64,11 +64,12 @@ class Split:
         yield "validation", self.validation
         yield "test", self.test
 
-    def identity(self, *, speakers: bool = False) -> dict[str, object]:
+    def identity(self, *, speakers: bool = False, votes: bool = False) -> dict[str, object]:
         """What the split gives a search: train and validation content, no test rows, no paths.
 
         Args:
             speakers: say whose each row is, too, where trials learn differently by it.
+            votes: say what was voted for each row, too, where trials learn or are chosen by it.
         """
         identity = {
             "protocol": self.protocol,
@@ -79,6 +80,8 @@ class Split:
         }
         if speakers:
             identity["speakers"] = [row.speaker for row in (*self.train, *self.validation)]
+        if votes:
+            identity["votes"] = [row.votes for row in (*self.train, *self.validation)]
         return identity
 
     def rows(self) -> list[dict[str, str | int | float | None]]:

@@ -211,6 +211,8 @@ def _predictions(folder: Path) -> RunTable:
     for name in whole.column_names:
         if name not in about and name.startswith("p_"):
             about[name] = "the probability of this class"
+        elif name not in about and name.startswith("votes_"):
+            about[name] = "the share of the votes that this class has"
     return RunTable(whole, about)
 
 

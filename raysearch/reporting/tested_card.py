@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from raysearch import published_folder
-from raysearch.evaluation.figures import EvaluationFigures, Mode, of_metric
+from raysearch.evaluation.figures import EvaluationFigures, Mode, most_telling, of_metric
 from raysearch.evaluation.stored_evaluations import is_honest
 from raysearch.files import link_or_copy
 from raysearch.reporting.wording import cell, one_line
 from raysearch.run_folder import RunFolder
 from raysearch.training.transductive import mark
-from raysearch.training.validation_metrics import confusion_metrics
+from raysearch.training.validation_metrics import ValJs, confusion_metrics
 
 __all__ = ["NO_FIGURES", "write_tested_card"]
 
@@ -69,6 +69,10 @@ def _part(mode: Mode, figures: EvaluationFigures) -> str:
         bounds = entry["interval"]
         span = f"{_percent(bounds[0])} to {_percent(bounds[1])}" if bounds else "-"
         lines.append(f"| {metric.label} | {_percent(entry['mean'])} | {span} |")
+    if "js" in figures:
+        entry = figures["js"]
+        span = "{:.3f} to {:.3f}".format(*entry["interval"]) if entry["interval"] else "-"
+        lines.append(f"| {ValJs.label} from the votes | {entry['mean']:.3f} | {span} |")
     lines += ["", *_groups(figures), *_calibration(figures)]
     notes = [f"- {one_line(note)}" for note in figures["notes"]]
     return "\n".join([*lines, *notes])
@@ -80,10 +84,19 @@ def _groups(figures: EvaluationFigures) -> list[str]:
         "UA by speaker": figures["per_speaker_ua"],
         "UA by sex": figures["per_sex_ua"],
     }
+    by = figures.get("by", {})
+    for column, found in by.items():
+        named[f"UA by {cell(column)}"] = {
+            n: one["ua"]["mean"] for n, one in found["groups"].items()
+        }
+    told = [one["sentence"] for found in by.values() for one in most_telling(found)]
     return [
-        f"- {what}: " + ", ".join(f"{cell(name)} {_percent(v)}" for name, v in values.items())
-        for what, values in named.items()
-        if values
+        *(
+            f"- {what}: " + ", ".join(f"{cell(name)} {_percent(v)}" for name, v in values.items())
+            for what, values in named.items()
+            if values
+        ),
+        *(f"- {one_line(sentence)}" for sentence in told),
     ]
 
 

@@ -65,6 +65,14 @@ class SplitData:
         self.class_counts: list[int] = np.bincount(
             rows.train.labels, minlength=self.num_classes
         ).tolist()
+        self._shares = {
+            "train": _shares(rows.train.shares),
+            "validation": _shares(rows.validation.shares),
+        }
+        train_RK = self._shares["train"]
+        self.class_shares: list[float] | None = (
+            None if train_RK is None else train_RK.sum(axis=0, dtype=np.float64).tolist()
+        )
         self.floors = {name: source.floor for name, source in sources.items()}
         self._speakers = SpeakerIndex.of(rows) if by_speaker else None
         self.normalisation = {name: self._statistics(reader.stats[name]) for name in sources}
@@ -155,6 +163,7 @@ class SplitData:
             raise RuntimeError("these data are closed")
         labels_R = np.asarray(self._labels[side], dtype=np.int64)
         speakers_R = self._speakers.side(side) if self._speakers else None
+        shares_RK = self._shares[side]
         for window, inputs in zip(planned, self._reader.read(planned), strict=True):
             device = next(iter(inputs.values())).device
             yield Batch(
@@ -164,7 +173,12 @@ class SplitData:
                 num_global=window.num_global,
                 index=_to(device, window.index.astype(np.int64)),
                 speakers=None if speakers_R is None else _to(device, speakers_R[window.index]),
+                shares=None if shares_RK is None else _to(device, shares_RK[window.index]),
             )
+
+
+def _shares(rows: Sequence[Sequence[float]]) -> np.ndarray | None:
+    return np.asarray(rows, dtype=np.float32) if rows else None
 
 
 def _to(device: torch.device, values_B: np.ndarray) -> torch.Tensor:

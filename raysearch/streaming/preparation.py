@@ -25,6 +25,7 @@ from raysearch.streaming.split_rows import SplitRows, split_rows
 from raysearch.streaming.store import FeatureSource, feature_store
 from raysearch.streaming.tiers import Tier, choose_tier, scoring_tier
 from raysearch.streaming.trial_features import TrialFeatures
+from raysearch.streaming.votes_in_use import check_votes, votes_field
 from raysearch.streaming.wanted_features import WantedFeatures
 
 if TYPE_CHECKING:
@@ -61,8 +62,11 @@ class AuditedSplit:
 
     def identity(self, spec: SearchSpec) -> dict[str, object]:
         """Return what of the data decides a search of ``spec``."""
-        by_speaker = spec.training.by_speaker
-        identity, *inner = (s.identity(speakers=by_speaker) for s in (self.split, *self.inner))
+        by_speaker, by_votes = spec.training.by_speaker, votes_field(spec) is not None
+        identity, *inner = (
+            split.identity(speakers=by_speaker, votes=by_votes)
+            for split in (self.split, *self.inner)
+        )
         return {**identity, "inner": inner} if inner else identity
 
 
@@ -128,12 +132,13 @@ def prepare_split(spec: SearchSpec, storage: Path) -> AuditedSplit:
 
 
 def audited_split(spec: SearchSpec, corpus: Corpus) -> AuditedSplit:
-    """Split a corpus that was read, and audit the split; raises DataError as ``prepare_split``."""
+    """Split a corpus that was read, and audit the split; raises as ``prepare_split``."""
     splits = inner_splits(corpus, spec.protocol, spec.search.inner_folds)
     audits = [audit(split) for split in splits]
     for verdict in audits:
         verdict.check()
     _check_headers(splits[0], spec.corpus.max_quarantined)
+    check_votes(spec, splits[0])
     return AuditedSplit(corpus, splits[0], audits[0], tuple(splits[1:]))
 
 

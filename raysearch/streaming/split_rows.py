@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from raysearch.corpora.reasons import commonest
 from raysearch.corpora.utterance import Dropped
+from raysearch.corpora.votes import distribution
 from raysearch.errors import DataError, EmptyCorpusError
 
 if TYPE_CHECKING:
@@ -29,13 +30,15 @@ def speaker_key(utterance: "Utterance") -> str:
 class RowTable:
     """Rows in a fixed order: utterance ids, keys of the store's rows, class indices.
 
-    ``speakers`` may stay empty where nothing is normalised by speaker.
+    ``speakers`` may stay empty where nothing is normalised by speaker. ``shares`` has each row's
+    distribution over the classes by its votes; it is empty where nobody voted.
     """
 
     ids: tuple[str, ...]
     keys: tuple[str, ...]
     labels: tuple[int, ...]
     speakers: tuple[str, ...] = ()
+    shares: tuple[tuple[float, ...], ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -78,8 +81,9 @@ def split_rows(
         EmptyCorpusError: no training row is left, or none of the validation rows there were.
     """
     labels = tuple(split.labels)
-    train = _table(split.train, labels, set(exclude))
-    validation = _table(split.validation, labels, set(exclude))
+    voted = any(row.votes for row in (*split.train, *split.validation))
+    train = _table(split.train, labels, set(exclude), voted)
+    validation = _table(split.validation, labels, set(exclude), voted)
     if not len(train) or (split.validation and not len(validation)):
         raise EmptyCorpusError(
             f"fold {split.fold}: {len(train)} training and {len(validation)} validation rows "
@@ -95,7 +99,7 @@ def _why(exclude: Collection[str]) -> str:
 
 
 def _table(
-    utterances: "tuple[Utterance, ...]", labels: tuple[str, ...], exclude: set[str]
+    utterances: "tuple[Utterance, ...]", labels: tuple[str, ...], exclude: set[str], voted: bool
 ) -> RowTable:
     index = {name: i for i, name in enumerate(labels)}
     kept = [u for u in utterances if u.id not in exclude]
@@ -110,4 +114,5 @@ def _table(
         keys=tuple(u.content_hash for u in kept),
         labels=tuple(index[u.emotion] for u in kept),
         speakers=tuple(speaker_key(u) for u in kept),
+        shares=tuple(distribution(u.votes, u.emotion, labels) for u in kept) if voted else (),
     )

@@ -23,6 +23,8 @@ class Batch:
         index: the utterance's row number, long (B,); windows of one utterance share it.
         speakers: where the statistics' tables have each row's speaker, long (B,), if they are by
             speaker.
+        shares: each row's distribution over the classes by its votes, shares_BK; None where
+            nobody voted.
     """
 
     inputs: dict[str, Tensor]
@@ -31,6 +33,7 @@ class Batch:
     num_global: int
     index: Tensor
     speakers: Tensor | None = None
+    shares: Tensor | None = None
 
 
 class TrialData(Protocol):
@@ -41,6 +44,8 @@ class TrialData(Protocol):
         num_validation: validation rows over all ranks; 0 where nothing is to be chosen.
         validation_ids: their utterances' ids, by row number.
         class_counts: training rows of each class.
+        class_shares: the sum of the training rows' distributions by their votes, a class; None
+            where nobody voted.
         num_classes: emotions (K).
         shapes: what each stream's batches look like.
         floors: the value of silence in each stream.
@@ -52,6 +57,7 @@ class TrialData(Protocol):
     num_validation: int
     validation_ids: Sequence[str]
     class_counts: list[int]
+    class_shares: list[float] | None
     num_classes: int
     shapes: dict[str, StreamShape]
     floors: dict[str, float]

@@ -4,12 +4,13 @@ Axes: B batch, T frames, F bins, K emotions.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor, nn
 
+from raysearch.errors import DataError
 from raysearch.models.base import Model
 from raysearch.training.data import Batch, TrialData
 from raysearch.training.distributed import (
@@ -21,6 +22,7 @@ from raysearch.training.distributed import (
 )
 from raysearch.training.losses import (
     class_weights,
+    distribution_targets,
     mix,
     mixing_share,
     soft_cross_entropy,
@@ -73,6 +75,9 @@ class GradientFit:
 
     Attributes:
         max_epochs: the most epochs of a trial.
+
+    Raises:
+        DataError: votes are to be learned, and there are none.
     """
 
     def __init__(
@@ -93,7 +98,7 @@ class GradientFit:
             torch.compile(network) if training.compile else network
         )
         self._optimizer = build_optimizer(model.parameter_groups(), training)
-        weights_K = class_weights(data.class_counts, training.class_weight)
+        weights_K = class_weights(_counts(data, training), training.class_weight)
         self._weights_K = weights_K.to(self._device)
         self._steps_per_epoch = math.ceil(data.num_train / training.batch_size)
         self._epoch = 0
@@ -145,17 +150,26 @@ class GradientFit:
     def _loss_sum(self, batch: Batch) -> Tensor:
         inputs, lengths = self._normaliser(batch)
         inputs = spec_augment(inputs, lengths, self._augment, self._data.shapes)
-        labels_B = batch.labels.to(self._device, non_blocking=True)
-        targets_BK = soft_targets(labels_B, self._weights_K, self._training.label_smoothing)
+        targets_BK = self._targets(batch)
         if self._training.mixup_alpha > 0:
             share = mixing_share(self._training.mixup_alpha)
-            order_B = torch.randperm(len(labels_B), device=self._device)
+            order_B = torch.randperm(len(targets_BK), device=self._device)
             inputs = {stream: mix(x_BTF, order_B, share) for stream, x_BTF in inputs.items()}
             lengths = {stream: n_B.maximum(n_B[order_B]) for stream, n_B in lengths.items()}
             targets_BK = mix(targets_BK, order_B, share)
         with autocast(self._training, self._device):
             logits_BK = self._network(inputs, lengths)
         return soft_cross_entropy(logits_BK, targets_BK).sum()
+
+    def _targets(self, batch: Batch) -> Tensor:
+        """What is learned of each row, smoothed and weighted, (B, K)."""
+        smoothing = self._training.label_smoothing
+        if self._training.by_votes:
+            assert batch.shares is not None
+            shares_BK = batch.shares.to(self._device, non_blocking=True)
+            return distribution_targets(shares_BK, self._weights_K, smoothing)
+        labels_B = batch.labels.to(self._device, non_blocking=True)
+        return soft_targets(labels_B, self._weights_K, smoothing)
 
     def _idle_loss(self, batch: Batch) -> Tensor:
         """A zero that depends on every weight, so that an empty share joins the reduction.
@@ -169,3 +183,12 @@ class GradientFit:
         self._model.train()
         self._model.begin_epoch(self._epoch)
         return logits_BK.float().sum() * 0.0
+
+
+def _counts(data: TrialData, training: TrainingConfig) -> Sequence[float]:
+    """How much of the training rows each class has, as they are learned."""
+    if not training.by_votes:
+        return data.class_counts
+    if data.class_shares is None:
+        raise DataError("training.targets is 'distribution': no training recording has votes")
+    return data.class_shares

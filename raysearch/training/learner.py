@@ -194,8 +194,9 @@ class Learner:
             autocast(self.training, self.device),
         )
         with watch:
-            totals = sum_over_ranks(self._scores.totals().to(self.device), self.world_size).cpu()
-        return validation_metrics(totals, self.history, self.objective)
+            own = torch.cat([self._scores.divergence(), self._scores.totals()])
+            whole = sum_over_ranks(own.to(self.device), self.world_size).cpu()
+        return validation_metrics(whole[2:], self.history, self.objective, divergence=whole[:2])
 
     def _check_finite(self, kind: str, loss: float, values: Mapping[str, float]) -> None:
         if not math.isfinite(loss):

@@ -10,20 +10,28 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["class_weights", "mix", "mixing_share", "soft_cross_entropy", "soft_targets"]
+__all__ = [
+    "class_weights",
+    "distribution_targets",
+    "mix",
+    "mixing_share",
+    "soft_cross_entropy",
+    "soft_targets",
+]
 
 
-def class_weights(counts: Sequence[int], kind: Literal["none", "sqrt", "balanced"]) -> Tensor:
+def class_weights(counts: Sequence[float], kind: Literal["none", "sqrt", "balanced"]) -> Tensor:
     """A weight a class, (K,), whose mean over all training rows is 1.
 
     Args:
-        counts: training rows of each class; a class without rows weighs 0.
+        counts: training rows of each class, or the sums of their distributions; a class without
+            rows weighs 0.
         kind: ``balanced`` is the inverse frequency, ``sqrt`` its root.
     """
     counts_K = torch.tensor(counts, dtype=torch.float64)
     if kind == "none":
         return torch.ones(len(counts), dtype=torch.float32)
-    inverse_K = torch.where(counts_K > 0, 1 / counts_K.clamp(min=1), 0.0)
+    inverse_K = torch.where(counts_K > 0, 1 / counts_K, 0.0)
     weights_K = inverse_K if kind == "balanced" else inverse_K.sqrt()
     mean = (weights_K * counts_K).sum() / counts_K.sum().clamp(min=1)
     return (weights_K / mean.clamp(min=1e-12)).float()
@@ -33,8 +41,19 @@ def soft_targets(labels_B: Tensor, weights_K: Tensor, smoothing: float) -> Tenso
     """Make smoothed one-hot rows, each times the weight of its class, (B, K)."""
     num_classes = weights_K.shape[0]
     one_hot_BK = functional.one_hot(labels_B, num_classes).to(weights_K.dtype)
-    smooth_BK = one_hot_BK * (1 - smoothing) + smoothing / num_classes
-    return smooth_BK * weights_K[labels_B][:, None]
+    return distribution_targets(one_hot_BK, weights_K, smoothing)
+
+
+def distribution_targets(shares_BK: Tensor, weights_K: Tensor, smoothing: float) -> Tensor:
+    """Make smoothed distributions, each times the mean weight of its classes, (B, K).
+
+    Args:
+        shares_BK: rows that sum to 1, by votes; one-hot rows give ``soft_targets``.
+        weights_K: of the classes.
+        smoothing: the part of a row that all classes share alike.
+    """
+    smooth_BK = shares_BK * (1 - smoothing) + smoothing / weights_K.shape[0]
+    return smooth_BK * (shares_BK * weights_K).sum(dim=1, keepdim=True)
 
 
 def soft_cross_entropy(logits_BK: Tensor, targets_BK: Tensor) -> Tensor:

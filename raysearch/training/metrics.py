@@ -8,7 +8,14 @@ Leading axes are independent matrices, so ten thousand bootstrap draws are one c
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["accuracy", "confusion_matrix", "macro_f1", "recalls", "uar"]
+__all__ = [
+    "accuracy",
+    "confusion_matrix",
+    "jensen_shannon",
+    "macro_f1",
+    "recalls",
+    "uar",
+]
 
 Floats = NDArray[np.float64]
 
@@ -30,6 +37,21 @@ def confusion_matrix(
         raise ValueError(f"a class index is outside 0..{num_classes - 1}")
     cells = np.bincount(true_N * num_classes + predicted_N, minlength=num_classes**2)
     return cells.reshape(num_classes, num_classes).astype(np.int64)
+
+
+def jensen_shannon(first_NK: Floats, second_NK: Floats) -> Floats:
+    """Jensen-Shannon divergence of each row of two distributions, in bits, from 0 to 1: (N,)."""
+    middle_N, first_N, second_N = (
+        _entropy(one) for one in ((first_NK + second_NK) / 2, first_NK, second_NK)
+    )
+    return np.clip(middle_N - (first_N + second_N) / 2, 0.0, 1.0)
+
+
+def _entropy(shares_NK: Floats) -> Floats:
+    """In bits, of each row; 0 log 0 is 0."""
+    logs_NK = np.log2(shares_NK, out=np.zeros_like(shares_NK), where=shares_NK > 0)
+    entropy_N: Floats = -(shares_NK * logs_NK).sum(axis=1)
+    return entropy_N
 
 
 def recalls(confusion: ArrayLike) -> Floats:

@@ -34,11 +34,13 @@ class Scores:
         index: (N,) row numbers, ascending, each once.
         labels: (N,) true class indices.
         log_probs: (N, K) mean log-softmax over an utterance's windows, float64.
+        shares: (N, K) distributions of the votes; None where nobody voted.
     """
 
     index: Tensor
     labels: Tensor
     log_probs: Tensor
+    shares: Tensor | None = None
 
     def totals(self) -> Tensor:
         """Loss sum, number of utterances, then the confusion counts, float64 (2 + K * K,).
@@ -52,6 +54,15 @@ class Scores:
         )
         head = torch.stack([losses_N.sum(), torch.tensor(float(len(losses_N))).double()])
         return torch.cat([head, torch.from_numpy(confusion).double().flatten()])
+
+    def divergence(self) -> Tensor:
+        """Sum of the rows' divergences from their votes, and number of rows with any, float64."""
+        if self.shares is None:
+            return torch.zeros(2, dtype=torch.float64)
+        # A mean of log-probabilities does not sum to 1.
+        probs_NK = self.log_probs.softmax(dim=1).numpy()
+        total = metrics.jensen_shannon(self.shares.double().numpy(), probs_NK).sum()
+        return torch.tensor([float(total), float(len(self.shares))]).double()
 
 
 @torch.inference_mode()
@@ -73,6 +84,7 @@ def score_batches(
     """
     model.eval()
     log_probs, labels, index = [torch.empty(0, num_classes)], [], []
+    shares: list[Tensor] = []
     for batch in batches:
         if batch.labels.shape[0] == 0:
             continue
@@ -82,14 +94,19 @@ def score_batches(
         log_probs.append(logits_BK.float().log_softmax(dim=1).cpu())
         labels.append(batch.labels.cpu())
         index.append(batch.index.cpu())
+        if batch.shares is not None:
+            shares.append(batch.shares.cpu())
     none = torch.empty(0, dtype=torch.long)
     return _by_utterance(
-        torch.cat(log_probs), torch.cat([none, *labels]), torch.cat([none, *index])
+        torch.cat(log_probs),
+        torch.cat([none, *labels]),
+        torch.cat([none, *index]),
+        torch.cat(shares) if shares else None,
     )
 
 
 def gather_scores(scores: Scores, world_size: int) -> Scores:
-    """Every rank's utterances together, by row number; all ranks call it."""
+    """Every rank's utterances together, by row number, without votes; all ranks call it."""
     if world_size == 1:
         return scores
     parts: list[Scores] = [scores] * world_size
@@ -104,22 +121,30 @@ def gather_scores(scores: Scores, world_size: int) -> Scores:
 
 
 def validation_metrics(
-    totals: Tensor, history: Sequence[Mapping[str, float]] = (), objective: str = ""
+    totals: Tensor,
+    history: Sequence[Mapping[str, float]] = (),
+    objective: str = "",
+    *,
+    divergence: Tensor | None = None,
 ) -> dict[str, float]:
-    """Compute every metric of the table.
+    """Compute every metric of the table, without those of votes where there are none.
 
     Args:
         totals: of all ranks, summed.
         history: the metrics of the epochs before, oldest first.
         objective: a metric of the user's own that is computed, too.
+        divergence: what ``Scores.divergence`` gives, of all ranks, summed; None without votes.
 
     Raises:
         ValueError: the user's own metric is not a finite number.
     """
     num_classes = round((len(totals) - 2) ** 0.5)
     confusion_KK = totals[2:].cpu().numpy().reshape(num_classes, num_classes)
-    scores = EpochScores(float(totals[0] / totals[1]), confusion_KK, history)
-    names = dict.fromkeys([*METRICS.built_in, *([objective] if objective else [])])
+    voted = divergence is not None and float(divergence[1]) > 0
+    mean = float(divergence[0] / divergence[1]) if divergence is not None and voted else None
+    scores = EpochScores(float(totals[0] / totals[1]), confusion_KK, history, mean)
+    table = [name for name in METRICS.built_in if voted or not metric_of(name).of_votes]
+    names = dict.fromkeys([*table, *([objective] if objective else [])])
     found = {name: metric_of(name).compute(scores) for name in names}
     if objective not in METRICS.built_in and not np.isfinite(found.get(objective, 0.0)):
         raise ValueError(f"{objective}: an epoch's value is {found[objective]}, no finite number")
@@ -132,9 +157,14 @@ def objective_value(values: Mapping[str, float], objective: str) -> float:
     return float("-inf") if np.isnan(value) else value
 
 
-def _by_utterance(log_probs_BK: Tensor, labels_B: Tensor, index_B: Tensor) -> Scores:
+def _by_utterance(
+    log_probs_BK: Tensor, labels_B: Tensor, index_B: Tensor, shares_BK: Tensor | None
+) -> Scores:
     index_N, group_B, num_windows_N = torch.unique(index_B, return_inverse=True, return_counts=True)
     sums_NK = torch.zeros(len(index_N), log_probs_BK.shape[1], dtype=torch.float64)
     sums_NK.index_add_(0, group_B, log_probs_BK.double())
     labels_N = torch.empty_like(index_N).index_copy_(0, group_B, labels_B)
-    return Scores(index_N, labels_N, sums_NK / num_windows_N[:, None])
+    shares_NK = None
+    if shares_BK is not None:
+        shares_NK = torch.zeros(sums_NK.shape).index_copy_(0, group_B, shares_BK)
+    return Scores(index_N, labels_N, sums_NK / num_windows_N[:, None], shares_NK)

@@ -59,6 +59,10 @@ class TrainingConfig(Config):
     warmup_epochs: int = Field(
         0, ge=0, le=100, description="linear warm-up; at most half of the epochs are used for it"
     )
+    targets: Literal["majority", "distribution"] = Field(
+        "majority",
+        description="learn each recording's label, or the distribution of its votes (soft labels)",
+    )
     class_weight: Literal["none", "sqrt", "balanced"] = Field(
         "none", description="weight of a class: none, root of its inverse frequency, or all of it"
     )
@@ -99,7 +103,7 @@ class TrainingConfig(Config):
 
     def identity(self) -> dict[str, object]:
         """As it is; a trial that uses no later field is what it was before there was one."""
-        later = {"pretrained": None, "shuffle_rows": 8192}
+        later = {"pretrained": None, "shuffle_rows": 8192, "targets": "majority"}
         fields = super().identity()
         return {k: v for k, v in fields.items() if k not in later or v != later[k]}
 
@@ -107,6 +111,11 @@ class TrainingConfig(Config):
     def by_speaker(self) -> bool:
         """Whether each speaker's own recordings normalise the speaker's features."""
         return self.normalise == "speaker"
+
+    @property
+    def by_votes(self) -> bool:
+        """Whether the votes for a recording's emotion are what is learned, not its label alone."""
+        return self.targets == "distribution"
 
     @property
     def used_warmup_epochs(self) -> int:

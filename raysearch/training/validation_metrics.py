@@ -13,6 +13,7 @@ from raysearch.training.metrics import Floats, accuracy, macro_f1, uar
 __all__ = [
     "NUM_MEAN",
     "ConfusionMetric",
+    "ValJs",
     "ValLoss",
     "ValMacroF1",
     "ValUar",
@@ -113,6 +114,44 @@ class ValLoss(Metric):
         As an exponential variable's is.
         """
         return value**2 / sum(counts)
+
+
+class ValJs(Metric):
+    """Mean Jensen-Shannon divergence of a row's probabilities from its votes, in bits.
+
+    Lin 1991 ("Divergence measures based on the Shannon entropy", IEEE Trans. Inf. Theory 37): 0
+    where they are equal, 1 where they have nothing in common. Unlike Kullback and Leibler's it is
+    bounded, so that a few sure mistakes do not outweigh all else, and it is the usual one for
+    annotators who disagree (Uma et al. 2021, "Learning from disagreement: a survey", JAIR 72).
+    """
+
+    key: ClassVar[str] = "js"
+    heading, label, unit = "val JS", "JS divergence", ""
+    lower_is_better, ideal = True, 0.0
+    of_votes = True
+
+    def compute(self, scores: EpochScores) -> float:
+        """Return the divergence, which the scores hold.
+
+        Raises:
+            ValueError: the rows have no votes.
+        """
+        if scores.divergence is None:
+            raise ValueError("val_js: no recording has votes")
+        return scores.divergence
+
+    def text(self, value: float) -> str:
+        """Write the divergence as a number."""
+        return self.difference(value)
+
+    def difference(self, value: float, sign: str = "") -> str:
+        """Write a difference as a number."""
+        return f"{value:{sign}.3f}"
+
+    def variance(self, value: float, counts: Sequence[int]) -> float:
+        """Return the largest variance of a mean of values from 0 to 1."""
+        p = min(max(abs(value), 0.0), 1.0)
+        return p * (1 - p) / sum(counts)
 
 
 def confusion_metrics() -> dict[str, ConfusionMetric]:

@@ -91,9 +91,13 @@ def test_evaluation_scores_the_test_fold_once(searched, folder):
     assert rows.num_rows == 3 * 64
     sums = sum(rows[name].to_numpy() for name in rows.column_names if name.startswith("p_"))
     assert abs(sums - 1).max() < 1e-6
-    again = raysearch("evaluate", "results/one", cwd=folder)
+    again = raysearch("evaluate", "results/one", "--by=sex", cwd=folder)
     assert "evaluated before" in again.stdout
-    assert json.loads((run / "evaluation.json").read_text()) == figures
+    assert "female and male cannot be tested: 2 speaker(s) in 1 fold(s)" in again.stdout
+    stored = json.loads((run / "evaluation.json").read_text())
+    assert set(stored.pop("by")["sex"]["groups"]) == {"female", "male"}
+    assert stored == figures
+    assert "- UA by sex: female " in (run / "best" / "model_card.md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import soundfile
 
+from raysearch.evaluation.by_column import by_column
 from raysearch.evaluation.probability_columns import probability_column
 from raysearch.evaluation.scores import score
 from raysearch.run_folder import RunFolder
@@ -16,6 +17,17 @@ from raysearch.run_folder import RunFolder
 LABELS = ("anger", "boredom", "joy", "neutral")
 LEDGERS = Path(__file__).parents[1] / "replay" / "ledgers"
 SPEAKERS = tuple(f"s{n:02d}" for n in range(10))
+TESTED = [
+    (speaker, f"{speaker}-{emotion}-{repeat}")
+    for speaker in SPEAKERS[:8]
+    for emotion in LABELS
+    for repeat in range(2)
+]
+# Columns and their values: two groups of four speakers, and four of two.
+GROUPS = {
+    "sex": {name: "female" if speaker < "s04" else "male" for speaker, name in TESTED},
+    "accent": {name: f"accent {int(speaker[1:]) % 4}" for speaker, name in TESTED},
+}
 
 
 def recorded_run(folder: Path, ledger: str = "resumed") -> RunFolder:
@@ -97,7 +109,8 @@ def evaluated(run: RunFolder, seed: int = 0, right: float = 0.7) -> RunFolder:
         part = {name: figures[name]["mean"] - 0.05 for name in ("ua", "wa", "macro_f1")}
         parts = {"own settings": {**part, "per_fold_ua": {"0": part["ua"]}}}
         parts["own settings"]["gain_by_fold"] = {"0": 0.05}
-        stored[mode] = {"mode": mode, "trial": "t", **figures, "parts": parts}
+        by = {name: by_column(table, LABELS, values) for name, values in GROUPS.items()}
+        stored[mode] = {"mode": mode, "trial": "t", **figures, "parts": parts, "by": by}
         pq.write_table(table.drop_columns(["sex"]), run.root / f"predictions-{mode}.parquet")
     whole = {**stored["fold"], "beside": {"paper": stored["paper"]}}
     (run.root / "evaluation.json").write_text(json.dumps(whole))

@@ -66,6 +66,7 @@ def test_the_card_gets_its_test_figures_and_the_folder_stays_whole(tmp_path):
     other = evaluated(with_data(recorded_run(tmp_path / "other")))
     stored = stored_evaluations(other)
     stored["fold"] |= {"temperatures": [1.5], "ece_at_temperature": 0.012}
+    stored["fold"]["js"] = {"mean": 0.1234, "per_seed": [0.1234], "interval": [0.1, 0.2]}
     for _ in range(2):  # asked again, it is written again
         write_tested_card(run, stored, "t")
         text = card.read_text()
@@ -75,7 +76,11 @@ def test_the_card_gets_its_test_figures_and_the_folder_stays_whole(tmp_path):
     assert f"| UA | {100 * stored['fold']['ua']['mean']:.1f}% |" in text
     assert "1.2% at the temperature that inner validation gives (1.50)" in text
     assert "demo/s03" in text
-    assert "female" in text
+    assert text.count("- UA by sex: female ") == 2  # a line for each evaluation
+    assert "- UA by accent: accent 0 " in text
+    assert "speakers of one fold: holds for these trainings alone, Holm p = " in text
+    assert "- accent 0 and accent 1 cannot be tested: " in text
+    assert "| JS divergence from the votes | 0.123 | 0.100 to 0.200 |" in text
     assert text.count("<!-- test figures -->") == 1
     assert text.index("optimistic") > text.index("on the fold")
     assert {path.name: path.read_bytes() for path in run.best.glob("*.safetensors")} == weights

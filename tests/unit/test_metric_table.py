@@ -32,8 +32,8 @@ def test_a_better_value_is_higher_once_it_is_signed(name):
     metric = metric_of(name)
     assert metric.in_words
     assert metric.label
-    perfect = EpochScores(0.0, np.diag([3, 3]), ())
-    poor = EpochScores(2.0, np.array([[1, 2], [2, 1]]), ())
+    perfect = EpochScores(0.0, np.diag([3, 3]), (), 0.0)
+    poor = EpochScores(2.0, np.array([[1, 2], [2, 1]]), (), 0.8)
     assert metric.compute(perfect) == metric.ideal
     values = [metric.signed(metric.compute(scores)) for scores in (poor, perfect)]
     assert values == sorted(values)
@@ -41,7 +41,12 @@ def test_a_better_value_is_higher_once_it_is_signed(name):
 
 
 def test_an_epoch_has_all_of_the_table_and_the_users_own():
-    assert list(validation_metrics(TOTALS)) == list(METRICS.built_in)
+    plain = [name for name in METRICS.built_in if not metric_of(name).of_votes]
+    assert list(validation_metrics(TOTALS)) == plain
+    voted = validation_metrics(TOTALS, divergence=torch.tensor([3.0, 10.0]).double())
+    assert list(voted) == list(METRICS.built_in)
+    assert voted["val_js"] == pytest.approx(0.3)
+    assert list(validation_metrics(TOTALS, divergence=torch.zeros(2))) == plain
     found = validation_metrics(TOTALS, [{"val_uar": 0.2}, {"val_uar": 0.4}, {"val_uar": 0.6}], OWN)
     expected = {
         "val_loss": 0.6,

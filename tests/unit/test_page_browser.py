@@ -174,6 +174,20 @@ def test_a_part_that_helps_has_points_above_zero(look, complaints, run, tmp_path
     assert [one["value"] for one in option["series"][0]["data"]] == [20, -10]
 
 
+def test_groups_that_were_asked_for_are_compared(look, complaints, report):
+    look.open(report)
+    look.ask("drawAll()")
+    assert not look.ask("Boolean(document.getElementById('per-sex'))")
+    said = [look.ask(f"document.getElementById('by-{n}').textContent") for n in range(2)]
+    assert "By sex" in said[0]
+    assert "Welch's t over 4 and 4 speakers of one fold" in said[0]
+    assert "accent 0 and accent" in said[1]
+    assert "cannot be tested" in said[1]
+    assert "3 other pairs are in evaluation.json" in said[1]
+    option = look.ask("drawn.get('by-1-chart').chart.getOption()")
+    assert sorted(option["yAxis"][0]["data"]) == [f"accent {n}" for n in range(4)]
+
+
 def test_figures_are_drawn_when_they_come_near(look, complaints, report):
     look.open(report)
     assert look.ask(UNDRAWN) > 0

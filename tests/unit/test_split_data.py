@@ -44,13 +44,13 @@ def arrays():
     return found
 
 
-def open_data(arrays, *, device=False, rank=0, world_size=1, batch_size=8):
+def open_data(arrays, *, device=False, rank=0, world_size=1, batch_size=8, rows=ROWS):
     floors = dict.fromkeys(STREAMS, FLOOR)
     reader = (
         DeviceReader(arrays, floors, torch.device("cpu")) if device else HostReader(arrays, floors)
     )
     return SplitData(
-        ROWS,
+        rows,
         SOURCES,
         reader,
         clip_s=1.0,
@@ -131,6 +131,26 @@ def test_statistics_come_from_training_rows_alone(arrays):
     }
     assert torch.equal(open_data(spoiled).normalisation["mel"][0], mean)
     assert data.class_counts == [ROWS.train.labels.count(k) for k in range(3)]
+
+
+def test_rows_bring_the_votes_for_them(arrays):
+    rng = np.random.default_rng(2)
+
+    def voted(side):
+        shares = rng.dirichlet(np.ones(3), len(side))
+        return dataclasses.replace(side, shares=tuple(map(tuple, shares.tolist())))
+
+    rows = dataclasses.replace(ROWS, train=voted(ROWS.train))
+    data = open_data(arrays, rows=rows)
+    assert data.class_shares == pytest.approx(np.sum(rows.train.shares, axis=0))
+    assert open_data(arrays).class_shares is None
+    for batch in data.train_batches(1):
+        wanted = torch.tensor([rows.train.shares[row] for row in batch.index.tolist()])
+        torch.testing.assert_close(batch.shares, wanted)
+    assert all(batch.shares is None for batch in data.validation_batches())
+    both = dataclasses.replace(rows, validation=voted(ROWS.validation))
+    judged = list(open_data(arrays, rows=both).validation_batches())
+    assert all(batch.shares.shape == (len(batch.index), 3) for batch in judged)
 
 
 def test_closed_data_hold_nothing(arrays):

@@ -61,6 +61,7 @@ class TinyData:
         self.train = make_rows(num_train, seed=1)
         self.validation = make_rows(num_validation, seed=2)
         self.class_counts = torch.bincount(self.train[2], minlength=NUM_CLASSES).tolist()
+        self.class_shares = None
         frames = self.train[0].flatten(0, 1)
         self.normalisation = {"mel": (frames.mean(0), frames.std(0))}
 

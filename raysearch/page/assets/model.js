@@ -14,7 +14,7 @@ function modelPart(run) {
   return part("model", "Model",
     el("div", { class: "tools" }, el("span", { class: "soft" }, `On test rows, ${names[kindShown]}; protocol ${shown.figures.protocol}.`), choice),
     el("div", { class: "grid" }, confusionFigure(shown), recallFigure(shown), groupFigure("per-speaker", "By speaker", shown.figures.per_speaker_ua, shown.figures.ua.mean),
-      corpusFigure(shown), groupFigure("per-sex", "By sex", shown.figures.per_sex_ua, shown.figures.ua.mean), calibrationFigure(shown), noiseFigure(run), ablationFigure(run)),
+      corpusFigure(shown), columnFigures(shown), calibrationFigure(shown), noiseFigure(run), ablationFigure(run)),
     partsTable(run), answersCard(shown));
 }
 
@@ -44,6 +44,27 @@ function groupFigure(id, title, values, mean) {
   return rows.length < 2 ? null : barFigure(id, title, rows, mean, "UA of each; the line is that of all together.");
 }
 
+function columnFigures(shown) {
+  const by = shown.figures.by || {};
+  const plain = by.sex ? null : groupFigure("per-sex", "By sex", shown.figures.per_sex_ua, shown.figures.ua.mean);
+  return [plain, ...Object.entries(by).map(([column, found], i) => columnFigure(`by-${i}`, column, found, shown.figures.ua.mean))];
+}
+
+function columnFigure(id, column, found, mean) {
+  const rows = Object.entries(found.groups).sort((a, b) => b[1].ua.mean - a[1].ua.mean), names = shortened(rows.map(([value]) => value));
+  if (rows.length < 2) return null;
+  const told = [...found.differences].sort((a, b) => (a.p ?? 2) - (b.p ?? 2) || Math.abs(b.difference) - Math.abs(a.difference)).slice(0, 3).map((one) => `${one.sentence}.`);
+  const more = found.differences.length > 3 ? ` ${found.differences.length - 3} other pairs are in evaluation.json.` : "";
+  return figure(id, `By ${column}`, rows.map(([value, one]) => `${value}: ${percent(one.ua.mean)} of ${one.num_speakers} speakers`).join("; "), () => ({
+    xAxis: valueAxis("", true, { min: 0, max: 1, scale: false }), yAxis: { type: "category", inverse: true, data: names, axisLabel: { width: labelWidth(150), overflow: "truncate" } },
+    tooltip: { formatter: (item) => { const one = rows[item.dataIndex]; return one ? `${safe(one[0])}: <b>${percent(one[1].ua.mean)}</b>${one[1].ua.interval ? ` [${percent(one[1].ua.interval[0])}, ${percent(one[1].ua.interval[1])}]` : ""}<br>${one[1].num_speakers} speakers, ${one[1].num_utterances} utterances` : ""; } },
+    series: [{ type: "bar", barMaxWidth: 20, data: rows.map(([, one]) => one.ua.mean), itemStyle: { color: colour(0) },
+      label: { show: true, position: "insideLeft", formatter: (item) => percent(item.value, 0) },
+      markLine: { silent: true, symbol: "none", label: { show: false }, lineStyle: { color: ink("warn"), type: "dashed" }, data: [{ xAxis: mean }] } },
+      intervalSeries(rows.map(([, one], at) => ({ one, at })).filter(({ one }) => one.ua.interval).map(({ one, at }) => ({ low: one.ua.interval[0], high: one.ua.interval[1], at })), ink("ink"))],
+  }), { height: 80 + 24 * rows.length, note: `UA of each, with 95% intervals where there are speakers enough; the line is that of all together. ${told.join(" ")}${more}` });
+}
+
 function corpusFigure(shown) {
   const rows = Object.entries(shown.per_corpus_ua);
   return rows.length < 2 ? null : barFigure("per-corpus", "By corpus", rows, shown.figures.ua.mean, "UA of each corpus' rows; the line is that of all together.");
@@ -71,7 +92,7 @@ function calibrationFigure(shown) {
     tooltip: { formatter: (item) => (item.data.bin ? `confidence ${percent(item.data.bin.confidence, 0)}: ${percent(item.data.bin.accuracy, 0)} right<br>${percent(item.data.bin.share, 0)} of all predictions` : "") },
     series: [{ type: "line", silent: true, symbol: "none", lineStyle: { type: "dashed", color: ink("soft") }, data: [[0, 0], [1, 1]] },
       { type: "line", data: bins.map((one) => ({ value: [one.confidence, one.accuracy], bin: one, symbolSize: 6 + 26 * Math.sqrt(one.share) })), symbol: "circle", itemStyle: { color: colour(0) } }],
-  }), { note: `Expected calibration error ${percent(ece)}${mended === undefined ? "" : `; ${percent(mended)} at the temperature of inner validation`}. A dot's size is its share of the predictions; above the diagonal the model is too modest, below too sure.` });
+  }), { note: `Expected calibration error ${percent(ece)}${mended === undefined ? "" : `; ${percent(mended)} at the temperature of inner validation`}.${shown.figures.js ? ` Jensen-Shannon divergence from the votes: ${shown.figures.js.mean.toFixed(3)} of 1.` : ""} A dot's size is its share of the predictions; above the diagonal the model is too modest, below too sure.` });
 }
 
 function noiseFigure(run) {
