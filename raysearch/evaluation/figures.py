@@ -81,6 +81,7 @@ class Figures(Where):
     per_fold_ua: dict[str, float]
     ece: float
     js: NotRequired[MetricFigures]
+    by: NotRequired["dict[str, ByColumn]"]
     notes: list[str]
 
 
@@ -153,7 +154,6 @@ class EvaluationFigures(Figures, Calibrated):
     final: NotRequired[list[str]]
     cost: NotRequired[Cost]
     parts: NotRequired[dict[str, PartFigures]]
-    by: NotRequired[dict[str, ByColumn]]
 
 
 class NoiseLevel(Figures):
