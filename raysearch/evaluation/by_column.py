@@ -115,7 +115,7 @@ def _figures(
 ) -> GroupFigures:
     total_SKK = np.sum(seeds_SKK, axis=0)
     some = np.flatnonzero(total_SKK.sum(axis=(1, 2)) > 0)
-    metrics = metric_figures([one[some] for one in seeds_SKK], [folds[s] for s in some])
+    metrics = metric_figures([one[some] for one in seeds_SKK], [folds[s] for s in some.tolist()])
     has_K = total_SKK.sum(axis=(0, 2)) > 0
     found = {
         "num_speakers": len(some),

@@ -86,6 +86,7 @@ class Figures(Where):
     per_fold_ua: dict[str, float]
     ece: float
     js: NotRequired[MetricFigures]
+    by: NotRequired["dict[str, ByColumn]"]
     notes: list[str]
 
 
@@ -158,7 +159,6 @@ class EvaluationFigures(Figures, Calibrated):
     final: NotRequired[list[str]]
     cost: NotRequired[Cost]
     parts: NotRequired[dict[str, PartFigures]]
-    by: NotRequired[dict[str, ByColumn]]
 
 
 class ComparedFigures(TypedDict):

@@ -126,7 +126,7 @@ def _compared(first_SKK: Floats, second_SKK: Floats, folds: Sequence[int] | None
     """One pair, before p is corrected and a verdict is made of it."""
     first_SKK, second_SKK = _of_common_classes(first_SKK, second_SKK)
     chosen = np.flatnonzero((first_SKK + second_SKK).sum(axis=(1, 2)) > 0)
-    units = Units.of(len(chosen), None if folds is None else [folds[s] for s in chosen])
+    units = Units.of(len(chosen), None if folds is None else [folds[s] for s in chosen.tolist()])
     first, second = first_SKK[chosen], second_SKK[chosen]
     spread = group_spread(first, second, units)
     has = [units.sums(one.sum(axis=(1, 2))) > 0 for one in (first, second)]

@@ -31,7 +31,7 @@ def class_weights(counts: Sequence[float], kind: Literal["none", "sqrt", "balanc
     counts_K = torch.tensor(counts, dtype=torch.float64)
     if kind == "none":
         return torch.ones(len(counts), dtype=torch.float32)
-    inverse_K = torch.where(counts_K > 0, 1 / counts_K, 0.0)
+    inverse_K = torch.where(counts_K > 0, 1 / counts_K.clamp(min=1), 0.0)
     weights_K = inverse_K if kind == "balanced" else inverse_K.sqrt()
     mean = (weights_K * counts_K).sum() / counts_K.sum().clamp(min=1)
     return (weights_K / mean.clamp(min=1e-12)).float()

@@ -187,6 +187,7 @@ class Row:
     emotion: str
     corpus: str = "made"
     speaker: str = "03"
+    votes: tuple = ()
 
     @property
     def content_hash(self):
