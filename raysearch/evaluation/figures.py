@@ -223,6 +223,7 @@ class Printed(TypedDict):
     num_classes: int
     classes_source: str | None
     protocol: str
+    epochs: int | None
 
 
 class Reproduction(TypedDict):

@@ -165,14 +165,14 @@ def reproduction_of(plan: Plan, tables: Mapping[str, pa.Table]) -> Reproduction:
         "paper": f"{published.title}, arXiv {published.arxiv}" if published.arxiv else "",
         "asked": asked_of(plan),
         "metric": metric,
-        "printed": [_printed(one) for one in results],
+        "printed": [_printed(one, plan.epochs.printed) for one in results],
         "arms": arms,
         "steps": steps,
         "notes": _notes(plan, unlike, result),
     }
 
 
-def _printed(result: PublishedResult) -> Printed:
+def _printed(result: PublishedResult, epochs: int | None) -> Printed:
     return {
         "metric": result.metric,
         "value": result.value / 100,
@@ -180,6 +180,7 @@ def _printed(result: PublishedResult) -> Printed:
         "num_classes": result.num_classes,
         "classes_source": result.classes_source,
         "protocol": result.protocol,
+        "epochs": epochs,
     }
 
 

@@ -20,6 +20,7 @@ from raysearch.evaluation.statistics import METRICS, Verdict
 from raysearch.training.metrics import confusion_matrix
 
 __all__ = [
+    "BUDGET_UNKNOWN",
     "METRIC_OF",
     "NOT_REPRODUCED",
     "pooled_metric",
@@ -32,6 +33,7 @@ __all__ = [
 # What a paper calls a metric, and the key that it has here.
 METRIC_OF = {"accuracy": "wa", "WA": "wa", "UA": "ua", "F1": "macro_f1"}
 NOT_REPRODUCED = "not reproduced here"
+BUDGET_UNKNOWN = "budget: not known"
 NOT_TESTED: Verdict = "cannot be tested"
 
 
@@ -145,7 +147,8 @@ def _untested(name: str, before: float, after: float, why: str) -> ReproducedSte
 def _no_budget(value: float, epochs: Epochs) -> ReproducedStep:
     """The step where there are no fewer epochs: no difference, or one that is not known."""
     why = f"{epochs.in_words} published epochs ran; what the rest would give is not known"
-    step = _untested(_NAMES["published-short"], value, value, why)
+    step = _untested(BUDGET_UNKNOWN, value, value, why)
     if epochs.is_whole:
-        step["verdict"], step["why"] = "tie", f"both settings train {epochs.shared} epochs"
+        step["name"], step["verdict"] = "budget: the same epochs", "tie"
+        step["why"] = f"both settings train {epochs.shared} epochs"
     return step

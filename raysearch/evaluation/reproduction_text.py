@@ -3,7 +3,7 @@
 from raysearch.config.metric_table import Metric
 from raysearch.evaluation.figures import Figures, ReproducedStep, Reproduction
 from raysearch.evaluation.markdown import markdown_table, percent
-from raysearch.evaluation.reproduced_steps import NOT_REPRODUCED
+from raysearch.evaluation.reproduced_steps import BUDGET_UNKNOWN, NOT_REPRODUCED
 from raysearch.training.validation_metrics import confusion_metrics
 
 __all__ = [
@@ -50,7 +50,7 @@ def step_rows(found: Reproduction) -> list[tuple[str, ...]]:
         (
             step["name"],
             percent(step["after"]),
-            points(step["difference"]),
+            _moved(step),
             _span(step),
             _verdict(step),
         )
@@ -64,7 +64,7 @@ def summary(found: Reproduction) -> str:
     steps = found["steps"]
     label = metric_label(found)
     whole = steps[-1]["after"] - steps[0]["before"]
-    parts = ", ".join(f"{step['name']} {points(step['difference'])}" for step in steps)
+    parts = ", ".join(f"{step['name']} {_moved(step)}".strip() for step in steps)
     return (
         f"From {percent(steps[0]['before'])} to {percent(steps[-1]['after'])} {label} are "
         f"{points(whole)} points: {parts}."
@@ -132,7 +132,8 @@ def _printed_row(found: Reproduction) -> tuple[str, ...]:
     first = found["printed"][0]
     sources = dict.fromkeys(one["source"] or "?" for one in found["printed"])
     where = f"({', '.join(sources)})"
-    return ("printed", first["protocol"], "", *columns.values(), where)
+    epochs = "" if first["epochs"] is None else str(first["epochs"])
+    return ("printed", first["protocol"], epochs, *columns.values(), where)
 
 
 def _figures(figures: Figures, metric: str) -> tuple[str, ...]:
@@ -140,6 +141,11 @@ def _figures(figures: Figures, metric: str) -> tuple[str, ...]:
     bounds = {"ua": values[0], "wa": values[1], "macro_f1": values[2]}[metric]["interval"]
     span = f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}" if bounds else "-"
     return (*(percent(one["mean"]) for one in values), span)
+
+
+def _moved(step: ReproducedStep) -> str:
+    """By how much the step moved the value; empty where that is not known."""
+    return "" if step["name"] == BUDGET_UNKNOWN else points(step["difference"])
 
 
 def _span(step: ReproducedStep) -> str:
