@@ -186,8 +186,14 @@ class SearchSpec:
         return [
             f"{key}: {old.get(key, 'absent')} -> {new.get(key, 'absent')}"
             for key in sorted({*old, *new} - RESUMABLE_KEYS)
-            if old.get(key, "absent") != new.get(key, "absent")
+            if old.get(key, "absent") != new.get(key, "absent") and not _is_only_shown(key)
         ]
+
+
+def _is_only_shown(key: str) -> bool:
+    """Whether it is of what a paper printed, or its source, which no trial knows."""
+    section, _, rest = key.partition(".")
+    return section == "published" and not (rest.startswith("settings.") and rest.endswith(".value"))
 
 
 def published_values(spec: SearchSpec) -> dict[str, object]:

@@ -118,6 +118,15 @@ class TrialRecord:
         """Seconds of training and validation in the epochs that count."""
         return sum(epoch.train_s for epoch in self.epochs.values())
 
+    def best_within(self, epochs: int, metric: str) -> float | None:
+        """The best value of ``metric`` in its first ``epochs`` epochs; None if there is none."""
+        values = [
+            value
+            for number, record in self.epochs.items()
+            if number <= epochs and (value := record.metrics.get(metric)) is not None
+        ]
+        return max(values, key=metric_of(metric).signed, default=None)
+
     def apply(self, event: Event, objective: str) -> None:
         """Update the record by one more event of its trial."""
         self.slot = event.slot if event.slot is not None else self.slot

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from raysearch.cli.experiment_options import AblateOptions
 from raysearch.cli.carried_out import carried_out
+from raysearch.cli.experiment_options import AblateOptions
 from raysearch.cli.terminal import ProgressLine, heading, plain_console
 from raysearch.evaluation.ablate import (
     ablations_file,

@@ -58,6 +58,7 @@ def completable_verbs() -> list[CompletableVerb]:
     """Read every verb's parser."""
     known: dict[str, Sequence[str]] = {
         "space": ("auto", *sorted(shipped_spaces())),
+        "system": sorted(shipped_spaces()),
         "corpus": CORPORA.built_in,
         "protocol": get_args(ProtocolName),
     }

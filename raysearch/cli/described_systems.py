@@ -51,7 +51,7 @@ def _facts(spec: SearchSpec, *, needs: bool, lacking: str) -> SystemFacts:
         num_params=None if isinstance(model, SolvedModel) else model.num_params,
         paper=f"{paper.title}, arXiv {paper.arxiv}" if paper.arxiv else paper.title or "-",
         published=[
-            f"{r.corpus} ({r.num_classes}) {r.value:g}"
+            f"{r.corpus} ({r.num_classes}{'?' * (r.classes_source == 'assumed')}) {r.value:g}"
             + ("" if r.metric == "accuracy" else f" {r.metric}")
             for r in paper.results
         ],

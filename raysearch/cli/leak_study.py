@@ -1,7 +1,6 @@
 """``raysearch leak-study``: how much of a figure is leakage, in four arms."""
 
 import time
-from typing import cast
 
 from rich.console import Console
 from rich.table import Table
@@ -10,8 +9,13 @@ from raysearch.cli.leak_study_options import LeakStudyOptions
 from raysearch.cli.terminal import ProgressLine, heading, plain_console
 from raysearch.errors import UserError
 from raysearch.evaluation.figures import LeakStudy
-from raysearch.evaluation.leak_study import MEANINGS, check_spec, leak_study, sentence
-from raysearch.published_folder import load_json
+from raysearch.evaluation.leak_study import (
+    MEANINGS,
+    check_spec,
+    leak_study,
+    sentence,
+    stored_study,
+)
 from raysearch.ray_cluster.session import cluster_session
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
@@ -31,15 +35,15 @@ def study(options: LeakStudyOptions) -> int:
     name = options.name or f"leak-study-{spec.name}-{spec.corpus.name}-{stamp}"
     run = RunFolder(options.storage / name)
     check_spec(spec)
-    path = run.root / "leak_study.json"
-    if path.exists():
+    found = stored_study(run, options.seeds)
+    if found is not None:
         run.check(spec, resume=True)  # figures of other settings are not these
         console.print("studied before; the stored figures:", highlight=False)
-        found = cast("LeakStudy", load_json(path))
     else:
         found = _study(options, spec, run, console)
     _show(console, found)
-    console.print(f"written to {display_path(path)}", highlight=False, markup=False, soft_wrap=True)
+    where = display_path(run.root / "leak_study.json")
+    console.print(f"written to {where}", highlight=False, markup=False, soft_wrap=True)
     return 0
 
 
@@ -61,8 +65,9 @@ def _study(
                 spec,
                 run,
                 lease,
-                audited,
+                audited.corpus,
                 session,
+                num_seeds=options.seeds,
                 storage=options.storage,
                 watcher=Watcher(progress.say, progress.update),
             )
@@ -74,13 +79,14 @@ def _show(console: Console, found: LeakStudy) -> None:
         "leak study",
         f"{found['space']} on {found['corpus']}: "
         f"{found['num_train_rows']} training rows, {found['epochs']} epochs, "
-        "three seeds an arm, tested on clean originals",
+        f"{found['folds']} folds by speaker, every clean original tested once",
     )
-    table = Table("arm", "", "UA", "each seed", "", box=None)
+    table = Table("arm", "", "UA", "95% interval", "", box=None)
     for name, figures in found["arms"].items():
-        seeds = "  ".join(f"{100 * value:.1f}" for value in figures["ua"]["per_seed"])
+        bounds = figures["ua"]["interval"]
+        span = f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}" if bounds else "-"
         label = "honest" if figures["valid"] else "chance" if name == "D" else "invalid"
         mean = f"{100 * figures['ua']['mean']:.1f}%"
-        table.add_row(name, MEANINGS[name], mean, seeds, label)
+        table.add_row(name, MEANINGS[name], mean, span, label)
     console.print(table)
     console.print(sentence(found), highlight=False)

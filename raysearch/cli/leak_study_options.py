@@ -15,6 +15,7 @@ from raysearch.cli.options import (
     add_storage,
     given_settings,
 )
+from raysearch.errors import UserError
 
 __all__ = ["LeakStudyOptions"]
 
@@ -33,6 +34,7 @@ class LeakStudyOptions:
         settings: what is laid over it.
         name: of the study's folder, if one is given.
         storage: where it and features are kept.
+        seeds: nets of each arm and fold.
         address: of a running Ray cluster, if there is one.
     """
 
@@ -40,6 +42,7 @@ class LeakStudyOptions:
     settings: Sequence[Setting]
     name: str | None
     storage: Path
+    seeds: int
     address: str | None
 
     @classmethod
@@ -47,10 +50,17 @@ class LeakStudyOptions:
         """Add the verb's arguments to its parser."""
         add_examples(parser, EXAMPLES)
         parser.add_argument("--space", default="cnn1d_attention", metavar="NAME|PATH")
-        add_data(parser)
+        add_data(parser, fold=False)
         add_storage(parser)
         parser.add_argument("--name", metavar="STUDY", help="the study's folder")
         parser.add_argument("--max-epochs", type=int, metavar="N", help="epochs of each arm")
+        parser.add_argument(
+            "--seeds",
+            type=int,
+            default=1,
+            metavar="N",
+            help="nets of each arm and fold (default: 1)",
+        )
         parser.add_argument("--seed", type=int, metavar="S")
         parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
         add_resources(parser)
@@ -58,11 +68,14 @@ class LeakStudyOptions:
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Self:
-        """Read what was parsed; raises ConfigError for a ``--set`` of no form."""
+        """Read what was parsed; raises UserError for no seed, or a ``--set`` of no form."""
+        if arguments.seeds < 1:
+            raise UserError(f"--seeds {arguments.seeds}: one or more")
         return cls(
             space=arguments.space,
             settings=given_settings(arguments),
             name=arguments.name,
             storage=arguments.storage,
+            seeds=arguments.seeds,
             address=arguments.address,
         )

@@ -15,6 +15,7 @@ from raysearch.storage.replica import open_storage
 __all__ = [
     "AUTO",
     "Setting",
+    "add_budgets",
     "add_cluster",
     "add_cluster_dashboard",
     "add_data",
@@ -77,12 +78,7 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--name", metavar="RUN", help="the run's folder (default: <space>-<corpus>-<timestamp>)"
     )
-    group = parser.add_argument_group("budgets")
-    group.add_argument("--trials", type=int, metavar="N", help="trials in all")
-    group.add_argument("--max-epochs", type=int, metavar="N", help="epochs of a whole trial")
-    group.add_argument("--epoch-budget", type=int, metavar="N", help="epochs of all trials")
-    group.add_argument("--time-budget", metavar="30m", help="wall time of the search")
-    group.add_argument("--core-budget", metavar="8m", help="the slots' CPUs x wall time")
+    add_budgets(parser)
     parser.add_argument(
         "--objective",
         metavar=f"{{{','.join(METRICS.built_in)}}}",
@@ -111,6 +107,16 @@ def add_search(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="any setting, as training.epochs=30; a searched field that is set is fixed",
     )
+
+
+def add_budgets(parser: argparse.ArgumentParser, *, trials: str = "trials in all") -> None:
+    """Add the options that say how long a search may take; ``trials`` is the first one's help."""
+    group = parser.add_argument_group("budgets")
+    group.add_argument("--trials", type=int, metavar="N", help=trials)
+    group.add_argument("--max-epochs", type=int, metavar="N", help="epochs of a whole trial")
+    group.add_argument("--epoch-budget", type=int, metavar="N", help="epochs of all trials")
+    group.add_argument("--time-budget", metavar="30m", help="wall time of the search")
+    group.add_argument("--core-budget", metavar="8m", help="the slots' CPUs x wall time")
 
 
 def _add_start(parser: argparse.ArgumentParser) -> None:
@@ -146,8 +152,8 @@ def add_resume(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_data(parser: argparse.ArgumentParser) -> None:
-    """Add the options that choose the corpus and how it is split."""
+def add_data(parser: argparse.ArgumentParser, *, fold: bool = True) -> None:
+    """Add the options that choose the corpus and how it is split; ``fold``: one of its folds."""
     group = parser.add_argument_group("data")
     group.add_argument("--corpus", metavar="NAME", help="corpus (default: demo), or A,B as one")
     group.add_argument(
@@ -158,7 +164,8 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         metavar="P",
         help="speaker_independent (default), text_independent, session_independent or paper",
     )
-    group.add_argument("--fold", type=int, metavar="K", help="outer fold, from 0")
+    if fold:
+        group.add_argument("--fold", type=int, metavar="K", help="outer fold, from 0")
 
 
 def add_resources(parser: argparse.ArgumentParser) -> None:

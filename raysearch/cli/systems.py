@@ -43,9 +43,10 @@ def show(options: SystemsOptions) -> int:
         print()
     print_table(console, printed_table(systems))
     console.print(
-        "printed: as published, emotions in brackets, accuracy unless it says WA or UA, under each"
-        " paper's own split, which evaluate --protocol paper repeats: not comparable with an honest"
-        " figure; parameters: with a space's unsearched settings and 7 emotions",
+        "printed: as published, emotions in brackets (?: the paper does not say how many), accuracy"
+        " unless it says WA, UA or F1, under each paper's own split, which reproduce and evaluate"
+        " --protocol paper repeat: not comparable with an honest figure; parameters: with a space's"
+        " unsearched settings and 7 emotions",
         style="dim",
         highlight=False,
     )

@@ -111,12 +111,23 @@ def _against_published(spec: SearchSpec, trials: Trials, best: TrialRecord) -> l
     first = trials.records.get(0)
     if not first or not first.published or not first.best_epoch:
         return []
-    metric = trials.objective
-    of = f" of its {spec.published.epochs}" if spec.published.epochs else ""
+    metric, whole = trials.objective, spec.published.epochs
+    of = f" of {whole}" if whole else ""
     value = figure(metric, first.best_metric)
     line = f"published settings (the paper's), our data, {first.last_epoch}{of} epochs: {value}"
     if best.number == first.number:
-        return [f"{line}; nothing searched was better"]
-    gain = (best.best_metric or 0.0) - (first.best_metric or 0.0)
+        return [line + " (nothing searched was better)"]
+    # Who trained longer had more chances: only the same number of epochs compares.
+    shared = min(first.last_epoch, best.last_epoch)
+    own, theirs = (one.best_within(shared, metric) for one in (best, first))
+    if own is None or theirs is None:
+        return [line + " (no epoch that both have trained compares)"]
     scale = metric_of(metric)
-    return [f"{line}; the best trial: {scale.difference(gain, '+')}{scale.unit}"]
+    gain = f"{scale.difference(own - theirs, '+')}{scale.unit}"
+    if not whole or first.last_epoch >= whole:
+        return [f"{line} ({gain} over the published settings rerun here, at equal epochs)"]
+    return [
+        f"{line} (the best trial at {shared} epochs: {gain})",
+        f"not a gain over the published settings, which train {whole} epochs: "
+        f"raysearch reproduce {spec.name} does",
+    ]

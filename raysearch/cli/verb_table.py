@@ -104,6 +104,11 @@ VERBS = {
         "raysearch.cli.leak_study_options:LeakStudyOptions",
         "raysearch.cli.leak_study:study",
     ),
+    "reproduce": Verb(
+        "a paper's figure made again, and what its difference is made of",
+        "raysearch.cli.reproduce_options:ReproduceOptions",
+        "raysearch.cli.reproduce:reproduce_system",
+    ),
     "replay": Verb(
         "compare ways to search on recorded learning curves",
         "raysearch.cli.replay_options:ReplayOptions",

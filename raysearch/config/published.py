@@ -1,4 +1,4 @@
-"""What a paper published: its settings, each with its source, and its printed results."""
+"""What a paper published: its settings and printed results, each number with its source."""
 
 from typing import Literal
 
@@ -6,7 +6,20 @@ from pydantic import Field
 
 from raysearch.config.base import Config
 
-__all__ = ["SHOWN_ONLY", "PublishedConfig", "PublishedResult", "PublishedSetting"]
+__all__ = [
+    "SHOWN_ONLY",
+    "PublishedConfig",
+    "PublishedExpansion",
+    "PublishedResult",
+    "PublishedRows",
+    "PublishedSetting",
+    "Source",
+    "is_same_corpus",
+]
+
+# Printed in the paper, read in its released code or notebooks, or our assumption.
+Source = Literal["paper", "code", "notebook", "assumed"]
+Value = bool | int | float | str | None
 
 # Shown beside a rerun ("n of 100 epochs"); a rerun keeps the search's own horizon.
 SHOWN_ONLY = frozenset({"training.epochs"})
@@ -15,10 +28,17 @@ SHOWN_ONLY = frozenset({"training.epochs"})
 class PublishedSetting(Config):
     """One setting of the paper."""
 
-    value: bool | int | float | str | None = Field(description="The field's value.")
-    source: Literal["paper", "code", "assumed"] = Field(
-        description="Printed in the paper, read in its code, or our assumption."
+    value: Value = Field(description="The field's value, as a search reruns it.")
+    source: Source = Field(description="Where that value is from.")
+    printed: Value = Field(
+        None, description="What was published, where the value is a cheaper one in its place."
     )
+    printed_source: Source | None = Field(None, description="Where that is from.")
+
+    @property
+    def as_published(self) -> Value:
+        """What was published, whatever a search reruns in its place."""
+        return self.value if self.printed is None else self.printed
 
 
 class PublishedResult(Config):
@@ -26,10 +46,46 @@ class PublishedResult(Config):
 
     corpus: str = Field(min_length=1, description="The corpus, in its usual name.")
     num_classes: int = Field(ge=2, description="Emotions told apart.")
-    metric: str = Field(min_length=1, description="The metric as the paper calls it.")
+    classes_source: Source | None = Field(
+        None, description="Where their number is from; null in files of earlier versions."
+    )
+    metric: Literal["accuracy", "WA", "UA", "F1"] = Field(
+        description="The metric as the paper calls it."
+    )
     value: float = Field(ge=0, le=100, description="The printed number, in percent.")
+    source: Source | None = Field(
+        None, description="Where it is from; null in files of earlier versions."
+    )
     protocol: str = Field("unknown", description="How the paper split the corpus.")
     note: str = Field("", description="What a reader must know about the number.")
+
+
+class PublishedRows(Config):
+    """How many rows one recording becomes."""
+
+    number: int = Field(ge=1, description="Rows a recording, itself among them.")
+    source: Source = Field(description="Where the number is from.")
+
+
+class PublishedExpansion(Config):
+    """How the paper makes several rows of each recording."""
+
+    cells: tuple[str, ...] = Field(
+        min_length=1, description="After the recording itself, what its further rows went through."
+    )
+    cells_source: Source = Field(description="Where they are from.")
+    rows: dict[str, PublishedRows] = Field(
+        default_factory=dict, description="Corpus, in its usual name, to rows a recording."
+    )
+    other: PublishedRows = Field(description="Rows a recording of any other corpus.")
+    before_split: bool = Field(
+        False, description="Whether rows are divided, so that a recording has some on both sides."
+    )
+
+    def rows_of(self, corpus: str) -> PublishedRows:
+        """Return how many rows a recording of ``corpus`` becomes."""
+        named = (rows for name, rows in self.rows.items() if is_same_corpus(name, corpus))
+        return next(named, self.other)
 
 
 class PublishedConfig(Config):
@@ -49,6 +105,11 @@ class PublishedConfig(Config):
         "validation",
         description="What chooses its epoch. Of a random split validation is 16 of 64/16/20; test "
         "leaves 80/20, and an invalid figure.",
+    )
+    expansion: PublishedExpansion | None = Field(
+        None,
+        description="Rows that the paper adds: `reproduce` trains on them; a search's rerun has "
+        "waveform_augment in their place, which replaces rows and adds none.",
     )
     results: tuple[PublishedResult, ...] = Field((), description="The paper's printed results.")
 
@@ -71,10 +132,28 @@ class PublishedConfig(Config):
             return f"invalid: {split}, and the test rows chose the epoch, as they did for the paper"
         return split
 
-    def values(self) -> dict[str, bool | int | float | str | None]:
-        """Dotted field to value, without what is only shown."""
+    def values(self) -> dict[str, Value]:
+        """Dotted field to the value that a search reruns, without what is only shown."""
         return {
             field: setting.value
             for field, setting in self.settings.items()
             if field not in SHOWN_ONLY
         }
+
+    def as_published(self) -> dict[str, Value]:
+        """Dotted field to what was published, the epochs among them."""
+        return {field: setting.as_published for field, setting in self.settings.items()}
+
+    def results_on(self, corpus: str) -> list[PublishedResult]:
+        """Return what is printed for a corpus, or for several joined ones."""
+        return [one for one in self.results if is_same_corpus(one.corpus, corpus)]
+
+
+def is_same_corpus(printed: str, name: str) -> bool:
+    """Whether ``EMO-DB`` is what is called ``emodb`` here; ``A+B`` is ``a,b``."""
+    return _plain(printed) == _plain(name)
+
+
+def _plain(name: str) -> list[str]:
+    parts = name.replace("+", ",").split(",")
+    return sorted("".join(letter for letter in part.lower() if letter.isalnum()) for part in parts)

@@ -8,6 +8,7 @@ import ray
 
 from raysearch.config.identity import seed_from
 from raysearch.config.search import Final
+from raysearch.corpora.utterance import Corpus
 from raysearch.errors import DataError
 from raysearch.evaluation.final_model import Net
 from raysearch.evaluation.retraining import retraining
@@ -25,7 +26,7 @@ from raysearch.streaming.wanted_features import WantedFeatures
 from raysearch.training.trial_state import BEST
 from raysearch.workers.trial_task import TrialTask
 
-__all__ = ["NUM_SEEDS", "Arm", "is_trained", "paper_arm"]
+__all__ = ["NUM_SEEDS", "Arm", "is_trained", "paper_arm", "paper_spec", "paper_split"]
 
 # The trial of a net that was trained apart from any search.
 OF_NO_SEARCH = -1
@@ -163,16 +164,34 @@ def paper_arm(own: Arm, folder: Path) -> Arm:
     Raises:
         DataError: the corpus cannot be divided that way.
     """
-    published = own.spec.published
-    changes = {"name": "paper", "folds": "default", "fold": 0}
-    if published.split == "leave_one_speaker_out":
-        changes |= {"name": "speaker_independent", "folds": published.split}
-    spec = replace(own.spec, protocol=own.spec.protocol.model_copy(update=changes))
-    audited = audited_split(spec, own.audited.corpus)
-    if published.epoch_from == "test":
+    spec = paper_spec(own.spec)
+    audited = paper_split(spec, own.audited.corpus)
+    return replace(own, spec=spec, audited=audited, searched=(), folder=folder)
+
+
+def paper_spec(spec: SearchSpec, fold: int = 0) -> SearchSpec:
+    """The same settings under the protocol that the paper used."""
+    changes = {"name": "paper", "folds": "default", "fold": fold}
+    if spec.published.split == "leave_one_speaker_out":
+        changes |= {"name": "speaker_independent", "folds": spec.published.split}
+    return replace(spec, protocol=spec.protocol.model_copy(update=changes))
+
+
+def paper_split(spec: SearchSpec, corpus: Corpus) -> AuditedSplit:
+    """Divide the corpus as the paper did, its test rows choosing the epoch where they did there.
+
+    Args:
+        spec: as ``paper_spec`` gives it.
+        corpus: the utterances.
+
+    Raises:
+        DataError: the corpus cannot be divided that way.
+    """
+    audited = audited_split(spec, corpus)
+    if spec.published.epoch_from == "test":
         split = _epoch_from_test(audited.split)
         audited = AuditedSplit(audited.corpus, split, audited.audit)
-    return replace(own, spec=spec, audited=audited, searched=(), folder=folder)
+    return audited
 
 
 def _epoch_from_test(split: Split) -> Split:

@@ -15,9 +15,9 @@ import pyarrow as pa
 from raysearch.errors import UserError
 from raysearch.evaluation import statistics
 from raysearch.evaluation.figures import ComparedFigures
-from raysearch.evaluation.statistics import Comparison, Floats, Interval
+from raysearch.evaluation.statistics import Comparison, Floats, Interval, Measure
 from raysearch.evaluation.units import folds_of_speakers
-from raysearch.training.metrics import uar
+from raysearch.training.validation_metrics import confusion_metrics
 
 __all__ = ["Compared", "compare", "compare_all"]
 
@@ -30,18 +30,20 @@ class Compared:
         first: a system's name.
         second: the name of the system that it is compared with.
         comparison: first minus second; the verdict is that of the first.
-        speakers: each speaker's own UA, first minus second.
+        speakers: each speaker's own value, first minus second.
+        label: of the metric.
     """
 
     first: str
     second: str
     comparison: Comparison
     speakers: Mapping[str, float]
+    label: str = "UA"
 
     def sentence(self) -> str:
         """What may be claimed, in one sentence."""
         found, names = self.comparison, f"{self.first} and {self.second}"
-        gap = f"{_points(found.difference)} UA points{_interval(found.interval)}"
+        gap = f"{_points(found.difference)} {self.label} points{_interval(found.interval)}"
         if found.verdict == "cannot be tested":
             return f"{names} cannot be tested: {found.lack}; {gap}, a speaker {self._range()}"
         test = f"{found.method}, Holm p = {found.p_holm:.3g}"
@@ -76,7 +78,10 @@ def compare(
 
 
 def compare_all(
-    tables: Mapping[str, pa.Table], pairs: Sequence[tuple[str, str]] | None = None
+    tables: Mapping[str, pa.Table],
+    pairs: Sequence[tuple[str, str]] | None = None,
+    *,
+    metric: str = "ua",
 ) -> list[Compared]:
     """Compare systems in pairs, all corrected together.
 
@@ -84,6 +89,7 @@ def compare_all(
         tables: name to predictions as ``predictions.parquet`` has them: utterance, corpus,
             speaker, fold, seed, emotion, predicted; seeds are averaged.
         pairs: names of the pairs; by default each later system against the first.
+        metric: its key in ``evaluation.json``.
 
     Raises:
         UserError: two systems were not tested on the same utterances, labels and folds.
@@ -98,12 +104,14 @@ def compare_all(
         | {one for table in tables.values() for one in table["predicted"].to_pylist()}
     )
     systems = {name: _confusions(table, labels) for name, table in tables.items()}
+    measure, label = statistics.METRICS[metric], confusion_metrics()[metric].label
     found = statistics.compare(
         {str(n): (systems[a][1], systems[b][1]) for n, (a, b) in enumerate(wanted)},
+        measure,
         folds={str(n): _folds(tables[a], systems[a][0]) for n, (a, _) in enumerate(wanted)},
     )
     return [
-        Compared(a, b, found[str(n)], _speaker_gaps(systems[a], systems[b]))
+        Compared(a, b, found[str(n)], _speaker_gaps(systems[a], systems[b], measure), label)
         for n, (a, b) in enumerate(wanted)
     ]
 
@@ -175,9 +183,9 @@ def _folds(table: pa.Table, names: Sequence[str]) -> list[int]:
 
 
 def _speaker_gaps(
-    first: tuple[list[str], Floats], second: tuple[list[str], Floats]
+    first: tuple[list[str], Floats], second: tuple[list[str], Floats], metric: Measure
 ) -> dict[str, float]:
-    gaps_S = uar(first[1]) - uar(second[1])
+    gaps_S = metric(first[1]) - metric(second[1])
     return {name: float(gap) for name, gap in zip(first[0], gaps_S, strict=True)}
 
 

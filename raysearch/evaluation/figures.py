@@ -29,6 +29,10 @@ __all__ = [
     "NoiseLevel",
     "NoiseSweep",
     "PartFigures",
+    "Printed",
+    "ReproducedArm",
+    "ReproducedStep",
+    "Reproduction",
     "Sweep",
     "SweptPoint",
     "Where",
@@ -261,13 +265,63 @@ class LeakStudy(TypedDict):
     space: str
     corpus: str
     protocol: str
-    fold: int
+    folds: int
+    seeds: int
     cells: list[str]
     num_train_rows: int
     epochs: int
     arms: dict[str, ArmFigures]
     siblings: float
     speakers: float
+    compared: dict[str, ComparedFigures]
+
+
+class ReproducedArm(Figures):
+    """One arm of a reproduction; where copies were tested, their figures stand beside."""
+
+    settings: str
+    split: str
+    epochs: str
+    with_copies: NotRequired[Figures]
+
+
+class ReproducedStep(TypedDict):
+    """One step from the printed number to the winner's: its values are shares, first to last."""
+
+    name: str
+    before: float
+    after: float
+    difference: float
+    interval: dict[str, float | str] | None
+    p_holm: float | None
+    verdict: Verdict
+    why: str
+
+
+class Printed(TypedDict):
+    """A printed number, a share, and where it and its number of emotions are from."""
+
+    metric: str
+    value: float
+    source: str | None
+    num_classes: int
+    classes_source: str | None
+    protocol: str
+    epochs: int | None
+
+
+class Reproduction(TypedDict):
+    """``reproduction.json``: what was printed, each arm, and the steps from one to the other."""
+
+    system: str
+    corpus: str
+    paper: str
+    asked: dict[str, object]
+    metric: str
+    printed: list[Printed]
+    arms: dict[str, ReproducedArm]
+    steps: list[ReproducedStep]
+    notes: list[str]
 
 
 def folds_shown(folds: Iterable[int | str]) -> str:

@@ -1,114 +1,79 @@
-"""The rows of the leak study's four arms, as many to learn from in each.
+"""The rows of the leak study's four arms, in every fold; as many to learn from in each.
 
-- A: expand, then split at random (siblings and speakers on both sides);
+- A: expand, then split at random, and let the test rows choose the epoch (siblings and speakers on
+  both sides), as the paper did;
 - B: split at random, then expand the training side (speakers on both sides);
 - C: split by speaker, then expand the training side (honest);
 - D: as B, with the labels of training and validation shuffled (chance).
+
+Each recording is tested once in each arm, so that all arms have the same test speakers.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from raysearch.corpora.utterance import Utterance
-from raysearch.protocols.groups import hash_order
-from raysearch.protocols.splits import Split
+from raysearch.corpora.utterance import Corpus
+from raysearch.evaluation.expanded_rows import ExpandedRow, clean_rows, in_order
+from raysearch.evaluation.row_folds import (
+    Copies,
+    RowFold,
+    divided,
+    followed,
+    splits_of,
+)
+from raysearch.spec import SearchSpec
 
-__all__ = ["LeakArm", "LeakRow", "arms_of"]
-
-TEST_SHARE, VALIDATION_SHARE = 0.2, 0.16
-
-
-@dataclass(frozen=True, slots=True)
-class LeakRow:
-    """One recording, clean or after a cell, with the label that the arm gives it."""
-
-    utterance: Utterance
-    cell: str
-    emotion: str
-
-    @property
-    def name(self) -> str:
-        """A name that no other row of the study has."""
-        return f"{self.utterance.id}+{self.cell}"
+__all__ = ["arms_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class LeakArm:
-    """One way to split a corpus, leaking or not, with its rows.
-
-    Attributes:
-        name: ``A`` to ``D``.
-        valid: whether its figure may be claimed.
-        train: rows to learn from, as many in each arm.
-        validation: rows that choose the epoch.
-        test: clean originals.
-        augmented_test: arm A's own test rows after their cells; empty in the others.
-    """
-
-    name: str
-    valid: bool
-    train: tuple[LeakRow, ...]
-    validation: tuple[LeakRow, ...]
-    test: tuple[LeakRow, ...]
-    augmented_test: tuple[LeakRow, ...] = ()
-
-
-def arms_of(split: Split, cells: Sequence[str]) -> list[LeakArm]:
+def arms_of(spec: SearchSpec, corpus: Corpus, cells: Sequence[str]) -> dict[str, list[RowFold]]:
     """Split a corpus in the four ways that the study compares.
 
-    A and B are tested on the same originals, so that siblings alone tell them apart: A divides
-    the clean rows as B does, and those of each cell by a draw of their own.
-
     Args:
-        split: by speaker, which is arm C; the others divide all of its rows anew.
-        cells: what a file is expanded by.
+        spec: says how speakers are kept apart, which is arm C.
+        corpus: the recordings.
+        cells: what a recording is expanded by.
+
+    Returns:
+        Arm to its folds.
+
+    Raises:
+        DataError: the corpus cannot be divided, or a split by speaker leaks.
     """
-    every = sorted((*split.train, *split.validation, *split.test), key=lambda row: row.id)
-    test, validation, train = _at_random(_clean(every))
-    drawn = [_at_random(_after(_clean(every), (cell,))) for cell in cells]
-    trains = {
-        "A": [*train, *(row for _, _, learned in drawn for row in learned)],
-        "B": _after(train, ("", *cells)),
-        "C": _after(_clean(split.train), ("", *cells)),
-        "D": _after(_shuffled(train), ("", *cells)),
+    copies = Copies(tuple(cells), 1 + len(cells))
+    protocol = spec.protocol.model_copy(update={"name": "paper", "folds": "default"})
+    at_random = splits_of(replace(spec, protocol=protocol), corpus)
+    random_folds = [followed(split, copies) for split in at_random]
+    arms = {
+        "A": divided(at_random, corpus, copies, test_chooses=True),
+        "B": random_folds,
+        "C": [followed(split, copies) for split in splits_of(spec, corpus)],
+        "D": [_shuffled(fold) for fold in random_folds],
     }
-    size = min(map(len, trains.values()))
-    equal = {
-        name: tuple(_in_order(rows, "leak-study rows")[:size]) for name, rows in trains.items()
+    return _equal(arms)
+
+
+def _equal(arms: Mapping[str, Sequence[RowFold]]) -> dict[str, list[RowFold]]:
+    """The arms with as many training rows in each fold of each."""
+    size = min(len(fold.train) for folds in arms.values() for fold in folds)
+    return {
+        name: [
+            replace(fold, train=tuple(in_order(fold.train, "leak-study rows")[:size]))
+            for fold in folds
+        ]
+        for name, folds in arms.items()
     }
-    held_out = tuple(row for _, chosen, _ in drawn for row in chosen)
-    augmented = tuple(row for tested, _, _ in drawn for row in tested)
-    by_speaker = tuple(_clean(split.validation)), tuple(_clean(split.test))
-    return [
-        LeakArm("A", False, equal["A"], (*validation, *held_out), tuple(test), augmented),
-        LeakArm("B", False, equal["B"], tuple(validation), tuple(test)),
-        LeakArm("C", True, equal["C"], *by_speaker),
-        LeakArm("D", False, equal["D"], tuple(_shuffled(validation)), tuple(test)),
-    ]
 
 
-def _clean(rows: Sequence[Utterance]) -> list[LeakRow]:
-    return [LeakRow(row, "", row.emotion) for row in rows]
+def _shuffled(fold: RowFold) -> RowFold:
+    """The fold with other labels to learn from; all rows of a recording have the same one."""
 
+    def other(rows: Sequence[ExpandedRow]) -> tuple[ExpandedRow, ...]:
+        own = clean_rows(list({row.utterance.id: row.utterance for row in rows}.values()))
+        order = in_order(own, "leak-study-labels")
+        labels = {
+            row.utterance.id: next_one.emotion for row, next_one in zip(own, order, strict=True)
+        }
+        return tuple(replace(row, emotion=labels[row.utterance.id]) for row in rows)
 
-def _after(rows: Sequence[LeakRow], cells: Sequence[str]) -> list[LeakRow]:
-    return [replace(row, cell=cell) for row in rows for cell in cells]
-
-
-def _in_order(rows: Sequence[LeakRow], salt: str) -> list[LeakRow]:
-    by_name = {row.name: row for row in rows}
-    return [by_name[name] for name in hash_order(list(by_name), salt)]
-
-
-def _at_random(rows: Sequence[LeakRow]) -> tuple[list[LeakRow], list[LeakRow], list[LeakRow]]:
-    """Test, validation and training rows at random, by hash."""
-    order = _in_order(rows, "leak-study")
-    first = round(TEST_SHARE * len(order))
-    second = first + round(VALIDATION_SHARE * len(order))
-    return order[:first], order[first:second], order[second:]
-
-
-def _shuffled(rows: Sequence[LeakRow]) -> list[LeakRow]:
-    """The rows' labels in another order."""
-    order = _in_order(rows, "leak-study-labels")
-    return [replace(row, emotion=other.emotion) for row, other in zip(rows, order, strict=True)]
+    return replace(fold, train=other(fold.train), validation=other(fold.validation))

@@ -81,7 +81,7 @@ class Comparison:
 
     Attributes:
         num_speakers: how many speakers were tested.
-        difference: first minus second, in pooled UA (0 to 1).
+        difference: first minus second, in the pooled metric (0 to 1).
         p: two-sided p of the t-test; None if it cannot be tested.
         p_holm: ``p`` corrected for all comparisons made together.
         interval: 90% interval of the difference; None where there is too little for one.
@@ -215,18 +215,20 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 def compare(
     pairs: Mapping[str, tuple[Floats, Floats]],
+    metric: Measure = uar,
     *,
     folds: Mapping[str, Sequence[int]] | None = None,
     alpha: float = 0.05,
 ) -> dict[str, Comparison]:
-    """Compare pairs of systems in pooled UA, all corrected together.
+    """Compare pairs of systems in a pooled metric, all corrected together.
 
     A significant difference is ``better`` or ``worse``; else a ``tie`` only if the difference's
-    90% interval lies within +-2 UA points, else ``not distinguished``.
+    90% interval lies within +-2 points, else ``not distinguished``.
 
     Args:
         pairs: name to both systems' per-speaker matrices ``(S, K, K)``, the same speakers and
             utterances in the same order; means over training seeds are fine.
+        metric: from 0 to 1.
         folds: name to each speaker's fold; a pair without them has folds that are not known.
         alpha: significance level of the corrected p.
 
@@ -234,14 +236,16 @@ def compare(
         ValueError: the two systems were not scored on the same utterances.
     """
     of_pair = {name: (folds or {}).get(name) for name in pairs}
-    p_values = {name: paired_test(*pair, folds=of_pair[name]) for name, pair in pairs.items()}
+    p_values = {
+        name: paired_test(*pair, metric, folds=of_pair[name]) for name, pair in pairs.items()
+    }
     tested = {name: p for name, p in p_values.items() if p is not None}
     corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
     results = {}
     for name, (first_SKK, second_SKK) in pairs.items():
         units = Units.of(len(first_SKK), of_pair[name])
-        difference = float(uar(first_SKK.sum(axis=0)) - uar(second_SKK.sum(axis=0)))
-        bounds = difference_interval(first_SKK, second_SKK, folds=of_pair[name])
+        difference = float(metric(first_SKK.sum(axis=0)) - metric(second_SKK.sum(axis=0)))
+        bounds = difference_interval(first_SKK, second_SKK, metric, folds=of_pair[name])
         p_holm = corrected.get(name)
         results[name] = Comparison(
             num_speakers=len(first_SKK),

@@ -138,12 +138,17 @@ def test_a_sweep_over_all_folds_takes_up_what_an_ablation_has_trained(folder):
 def test_the_leak_study_has_four_arms(folder):
     small = [option for option in SMALL if not option.startswith("--final")]
     shown = raysearch("leak-study", *small, "--name=leak", cwd=folder)
-    assert "Augmented siblings in the test give" in shown
+    assert "sharing speakers" in shown
+    assert "every clean original tested once" in shown
     found = json.loads((folder / "results" / "leak" / "leak_study.json").read_text())
     assert set(found["arms"]) == {"A", "B", "C", "D"}
     ua = {name: figures["ua"]["mean"] for name, figures in found["arms"].items()}
     assert found["siblings"] == pytest.approx(ua["A"] - ua["B"])
     assert found["speakers"] == pytest.approx(ua["B"] - ua["C"])
+    # Twelve speakers in six folds: every arm has been tested on all of them.
+    assert {figures["num_speakers"] for figures in found["arms"].values()} == {12}
+    assert found["compared"]["speakers"]["lack"] is None
+    assert "6 folds of 12 speakers" in found["compared"]["speakers"]["method"]
     assert "augmented_test" in found["arms"]["A"]
     assert "| C | split by speaker" in (folder / "results/leak/leak_study.md").read_text()
     other = ["leak-study", *small, "--name=leak"]

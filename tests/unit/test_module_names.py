@@ -9,7 +9,7 @@ PACKAGE = Path(raysearch.__file__).parent
 # Equal on purpose: a verb is named as what it calls, and own models import the two bases.
 VERBS = {
     "ablate", "compare", "cross_corpus", "evaluate", "export", "leak_study", "predict", "replay",
-    "run", "sweep",
+    "reproduce", "run", "sweep",
 }  # fmt: skip
 BASES = {"base": {"config", "models"}}
 

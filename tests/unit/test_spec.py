@@ -219,6 +219,9 @@ def test_differences_on_resume(load):
     old = load(CONDITIONAL)
     allowed = load(CONDITIONAL, ["search.trials=40", "corpus.data=/elsewhere", "search.slots=2"])
     assert old.differences(allowed) == []
+    # What a paper printed, or where a number is from, is no trial's business.
+    printed = SearchSpec.load("resnet34")
+    assert printed.differences(SearchSpec.load("resnet34", ["published.results=[]"])) == []
     changed = load(CONDITIONAL, ["search.seed=1", "training.epochs=5", "model.dropout=0.1"])
     found = old.differences(changed)
     assert "search.seed: 0 -> 1" in found

@@ -74,5 +74,5 @@ function validationFigure(run) {
     tooltip: { formatter: (item) => `${safe(item.name)}<br>trial ${number(rows[item.dataIndex].number)}: <b>${told(objective, item.value)}</b>` },
     series: [{ type: "bar", barMaxWidth: 26, data: rows.map((one) => one.value), itemStyle: { color: ink("accent") },
       label: { show: true, position: "right", color: ink("ink"), formatter: (item) => told(objective, item.value) } }],
-  }), { height: 110 + 44 * rows.length, note: "By validation, which chose the best trial." });
+  }), { height: 110 + 44 * rows.length, note: "By validation, which chose the best trial. Published settings that ran fewer epochs than were published are not yet what was published." });
 }
