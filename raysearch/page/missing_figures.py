@@ -39,6 +39,13 @@ def _groups(values: Mapping[str, float], what: str) -> str:
     return _unless(len(values) > 1, f"it takes several {what}")
 
 
+def _by_sex(page: RunDocument, shown: Evaluated) -> str:
+    del page
+    if "sex" in shown.figures.get("by", {}):
+        return "the page compares the sexes, as evaluate --by sex found them"
+    return _groups(shown.figures["per_sex_ua"], "known sexes")
+
+
 _RUN: dict[str, _OfRun] = {
     "best-so-far": lambda page: _unless(page.search.steps, NO_VALUE),
     "courses": lambda page: _unless(page.search.trials, "no trial has begun yet"),
@@ -57,7 +64,7 @@ MODEL_FIGURES: dict[str, _OfModel] = {
     "confusion": lambda page, shown: "",
     "per-class": lambda page, shown: "",
     "per-speaker": lambda page, shown: _groups(shown.figures["per_speaker_ua"], "test speakers"),
-    "per-sex": lambda page, shown: _groups(shown.figures["per_sex_ua"], "known sexes"),
+    "per-sex": _by_sex,
     "per-corpus": lambda page, shown: _groups(shown.per_corpus_ua, "corpora"),
     "calibration": lambda page, shown: _unless(shown.calibration, NO_PREDICTIONS),
     "mistakes": lambda page, shown: _unless(shown.mistakes or shown.right, NO_PREDICTIONS),
