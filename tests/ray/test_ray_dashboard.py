@@ -1,6 +1,7 @@
 """The Ray dashboard while a search runs: its list of tasks, and its page in a browser."""
 
 import re
+import time
 
 import pytest
 import ray
@@ -21,8 +22,13 @@ def shown(cluster, storage, tmp_path_factory):
     picture = tmp_path_factory.mktemp("dashboard") / "job.png"
 
     def look(event):
-        # Without an address the newest Ray of the machine would be asked, whosever it is.
-        found["tasks"] = {task.name for task in list_tasks(address, limit=1000)}
+        # Workers tell of their tasks once a second.
+        for _ in range(50):
+            # Without an address the newest Ray of the machine would be asked, whosever it is.
+            found["tasks"] = {task.name for task in list_tasks(address, limit=1000)}
+            if any(name.startswith("trial 0001 emohrnet") for name in found["tasks"]):
+                break
+            time.sleep(0.2)
         if find_chromium() is not None:
             job = ray.get_runtime_context().get_job_id()
             with browser() as page:
