@@ -17,7 +17,7 @@ from raysearch.page.document import RunDocument
 from raysearch.page.drawn_chart import Chart
 from raysearch.page.followed_run import run_document
 from raysearch.page.html import page_html
-from raysearch.page.missing_figures import NO_VALUE, why_missing
+from raysearch.page.missing_figures import NO_VALUE, column_figure, why_missing
 from raysearch.searching.results import Run
 from raysearch.storage.replica import display_path, pasted
 
@@ -26,6 +26,7 @@ __all__ = [
     "ablations",
     "axes",
     "best_so_far",
+    "by_column",
     "calibration",
     "compared",
     "confusion",
@@ -128,6 +129,18 @@ def per_sex(run: Run, *, mode: Mode | None = None, height: int = HEIGHT) -> Char
     return _of_run(run, "per-sex", height, mode)
 
 
+def by_column(run: Run, column: str, *, mode: Mode | None = None, height: int = HEIGHT) -> Chart:
+    """Draw the UA by a column's values, as ``raysearch evaluate --by`` compared them.
+
+    Args:
+        run: the run.
+        column: ``sex``, or another that was asked for.
+        mode: as that of ``confusion``.
+        height: in a notebook, in pixels.
+    """
+    return _of_run(run, f"by {column}", height, mode, column)
+
+
 def per_corpus(run: Run, *, mode: Mode | None = None, height: int = HEIGHT) -> Chart:
     """Draw the UA of each of several corpora; ``mode`` is that of ``confusion``."""
     return _of_run(run, "per-corpus", height, mode)
@@ -174,7 +187,9 @@ def searches(*runs: Run, height: int = HEIGHT) -> Chart:
     return _drawn("both-searches", runs, documents, height, missing, Comparison("", [], [], []))
 
 
-def _of_run(run: Run, figure: str, height: int, mode: Mode | None = None) -> Chart:
+def _of_run(
+    run: Run, figure: str, height: int, mode: Mode | None = None, column: str | None = None
+) -> Chart:
     page = run_document(run, audio=figure == "mistakes")
     kinds = page.model.evaluations
     if mode is not None and kinds:
@@ -182,7 +197,11 @@ def _of_run(run: Run, figure: str, height: int, mode: Mode | None = None) -> Cha
             missing = f"no evaluation of mode {mode}: there is {', '.join(kinds)}"
             return _drawn(figure, [run], [], height, missing)
         page = replace(page, model=replace(page.model, evaluations={mode: kinds[mode]}))
-    return _drawn(figure, [run], [page], height, why_missing(figure, page, pasted(run.folder)))
+    place = pasted(run.folder)
+    if column is not None:
+        figure, missing = column_figure(column, page, place)
+        return _drawn(figure, [run], [page], height, missing, title=f"by {column}")
+    return _drawn(figure, [run], [page], height, why_missing(figure, page, place))
 
 
 def _of_evaluated(runs: Sequence[Run], figure: str, height: int) -> Chart:
@@ -203,10 +222,11 @@ def _drawn(
     height: int,
     missing: str,
     comparison: Comparison | None = None,
+    title: str = "",
 ) -> Chart:
-    """Make the chart of ``figure``, a name of the page."""
+    """Make the chart of ``figure``, a name of the page; ``title`` is what else it is called."""
     if comparison is not None and len(runs) < 2:
         missing = "it takes two runs"
     page = "" if missing else page_html(documents, comparison, only=figure)
     names = " and ".join(display_path(run.folder) for run in runs)
-    return Chart(f"{figure.replace('-', ' ')} of {names}", page, missing, height)
+    return Chart(f"{title or figure.replace('-', ' ')} of {names}", page, missing, height)

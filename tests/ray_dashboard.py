@@ -2,7 +2,7 @@
 
 from chromium import Browser
 
-__all__ = ["open_job"]
+__all__ = ["TRIALS", "open_job"]
 
 # Signs in as its dialog does: the answer sets a cookie.
 SIGN_IN = "fetch('/api/authenticate', {{method: 'POST', headers: {{Authorization: 'Bearer {}'}}}})"
@@ -21,6 +21,7 @@ CELLS = "[...document.querySelectorAll('td')].map(e => e.innerText)"
 TRIAL_CELLS = f"{CELLS}.some(text => text.startsWith('trial 0')) && {CELLS}"
 # The function that trials are listed under.
 TRIALS = "WorkerGroupHost.trial"
+MOST_ROWS = 500
 
 
 def open_job(look: Browser, address: str, token: str, job: str) -> list[str]:
@@ -47,5 +48,9 @@ def open_job(look: Browser, address: str, token: str, job: str) -> list[str]:
         look.wait(CLICK.format(selector, text))
     look.call("Input.insertText", text=TRIALS)
     look.wait(CLICK.format("li", TRIALS))
+    # Not the first ten alone: a job may have had many trials.
+    look.wait(CLICK.format("label", "Page Size"))
+    look.ask("document.activeElement.select()")
+    look.call("Input.insertText", text=str(MOST_ROWS))
     cells: list[str] = look.wait(TRIAL_CELLS)
     return cells

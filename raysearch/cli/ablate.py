@@ -15,7 +15,8 @@ from raysearch.evaluation.ablate import (
     stored_ablations,
 )
 from raysearch.evaluation.experiment import plan_experiment
-from raysearch.evaluation.figures import Ablations, folds_shown
+from raysearch.evaluation.experiment_figures import Ablations
+from raysearch.evaluation.figures import folds_shown
 from raysearch.evaluation.named_ablations import ABLATIONS
 from raysearch.evaluation.run_splits import RunSplits
 from raysearch.evaluation.winner_folds import Folds, folds_asked

@@ -10,12 +10,12 @@ from raysearch.cli.group_tables import show_groups
 from raysearch.cli.terminal import ProgressLine, heading, plain_console
 from raysearch.evaluation.by_column import store_groups
 from raysearch.evaluation.evaluate import best_record, evaluate
+from raysearch.evaluation.experiment_figures import NoiseSweep
 from raysearch.evaluation.figures import (
     EvaluationFigures,
     Figures,
     MetricFigures,
     Mode,
-    NoiseSweep,
     folds_shown,
     mean_of_part,
     of_metric,

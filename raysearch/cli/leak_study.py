@@ -8,7 +8,7 @@ from rich.table import Table
 from raysearch.cli.leak_study_options import LeakStudyOptions
 from raysearch.cli.terminal import ProgressLine, heading, plain_console
 from raysearch.errors import UserError
-from raysearch.evaluation.figures import LeakStudy
+from raysearch.evaluation.experiment_figures import LeakStudy
 from raysearch.evaluation.leak_study import (
     MEANINGS,
     check_spec,

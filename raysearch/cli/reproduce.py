@@ -12,7 +12,7 @@ from raysearch.cli.tables import plain_table, print_table
 from raysearch.cli.terminal import ProgressLine, heading, plain_console
 from raysearch.errors import UserError
 from raysearch.evaluation.evaluate import best_record, is_over
-from raysearch.evaluation.figures import Reproduction
+from raysearch.evaluation.experiment_figures import Reproduction
 from raysearch.evaluation.reproduce import check_spec, reproduce, stored_reproduction, winner_of
 from raysearch.evaluation.reproduction_plan import Plan, Winner, planned
 from raysearch.evaluation.reproduction_text import (

@@ -9,7 +9,8 @@ from raysearch.cli.carried_out import carried_out
 from raysearch.cli.experiment_options import SweepOptions
 from raysearch.cli.terminal import ProgressLine, heading, plain_console
 from raysearch.evaluation.experiment import plan_experiment
-from raysearch.evaluation.figures import Sweep, folds_shown
+from raysearch.evaluation.experiment_figures import Sweep
+from raysearch.evaluation.figures import folds_shown
 from raysearch.evaluation.run_splits import RunSplits
 from raysearch.evaluation.sweep import (
     NOTE,

@@ -12,7 +12,8 @@ from typing import cast
 
 from raysearch.errors import ConfigError, UserError
 from raysearch.evaluation.experiment import WINNER, Change, Experiment, Outcome
-from raysearch.evaluation.figures import Ablations, folds_shown
+from raysearch.evaluation.experiment_figures import Ablations
+from raysearch.evaluation.figures import folds_shown
 from raysearch.evaluation.markdown import markdown_table, percent
 from raysearch.evaluation.named_ablations import ABLATIONS, Ablation, Changes, check_names
 from raysearch.evaluation.winner_folds import (

@@ -10,12 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from raysearch.errors import UserError
-from raysearch.evaluation.figures import (
-    ByColumn,
-    GroupDifference,
-    GroupFigures,
-    Mode,
-)
+from raysearch.evaluation.figures import ByColumn, GroupDifference, GroupFigures, Mode
 from raysearch.evaluation.group_statistics import compare_groups
 from raysearch.evaluation.scores import confusions_of, metric_figures, speakers_of
 from raysearch.evaluation.statistics import TIE_MARGIN, Comparison, Floats

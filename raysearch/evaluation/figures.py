@@ -12,31 +12,19 @@ from raysearch.evaluation.statistics import Verdict
 
 __all__ = [
     "EARLIER_METHOD",
-    "AblationFigures",
-    "Ablations",
-    "ArmFigures",
     "ByColumn",
     "Calibrated",
     "ComparedFigures",
     "Cost",
+    "Difference",
     "EvaluationFigures",
     "Figures",
     "GroupDifference",
     "GroupFigures",
-    "LeakStudy",
     "MetricFigures",
     "Mode",
-    "NoiseLevel",
-    "NoiseSweep",
     "PartFigures",
-    "Printed",
-    "ReproducedArm",
-    "ReproducedStep",
-    "Reproduction",
-    "Sweep",
-    "SweptPoint",
     "Where",
-    "Winners",
     "folds_shown",
     "mean_of_part",
     "method_of",
@@ -130,8 +118,8 @@ class GroupFigures(TypedDict):
     lacking: list[str]
 
 
-class GroupDifference(TypedDict):
-    """Two groups compared in UA, first minus second, over the emotions that both have."""
+class Difference(TypedDict):
+    """First minus second, and what may be said of it; older files tell neither method nor lack."""
 
     first: str
     second: str
@@ -141,9 +129,13 @@ class GroupDifference(TypedDict):
     p_holm: float | None
     interval: dict[str, float | str] | None
     verdict: Verdict
-    method: str
-    lack: str | None
+    method: NotRequired[str]
+    lack: NotRequired[str | None]
     sentence: str
+
+
+class GroupDifference(Difference):
+    """Two groups compared in UA, over the emotions that both have."""
 
 
 class ByColumn(TypedDict):
@@ -165,163 +157,10 @@ class EvaluationFigures(Figures, Calibrated):
     parts: NotRequired[dict[str, PartFigures]]
 
 
-class ComparedFigures(TypedDict):
+class ComparedFigures(Difference):
     """Two systems compared, as ``raysearch.evaluation.compare.Compared`` tells them."""
 
-    first: str
-    second: str
-    num_speakers: int
-    difference: float
-    p: float | None
-    p_holm: float | None
-    interval: dict[str, float | str] | None
-    verdict: Verdict
-    method: NotRequired[str]
-    lack: NotRequired[str | None]
     per_speaker_ua_difference: dict[str, float]
-    sentence: str
-
-
-class Winners(TypedDict):
-    """Of whom the figures of a file are, and on which outer folds; by both a question is known.
-
-    ``trial`` won on the searched fold. ``winners`` are fold to the trial whose settings it has, and
-    ``asked_folds`` the folds that were asked for, None where it was all; earlier versions, which
-    had the searched fold alone, wrote neither.
-    """
-
-    trial: str
-    winners: NotRequired[dict[str, str]]
-    asked_folds: NotRequired[list[int] | None]
-
-
-class NoiseLevel(Figures):
-    """The figures under one kind of noise at one level, as tables say it; without any, ``clean``.
-
-    They are compared with the clean ones, unless noise left other recordings unusable. Earlier
-    versions compared nothing, and wrote ``snr_db`` in place of kind and level: they had white noise
-    alone.
-    """
-
-    kind: str
-    level: str
-    num_unusable: int
-    comparison: NotRequired[ComparedFigures | None]
-
-
-class NoiseSweep(Winners):
-    """``noise.json``: the figures at each level, and why some are left out."""
-
-    levels: list[NoiseLevel]
-    left_out: NotRequired[dict[str, str]]
-
-
-class AblationFigures(TypedDict):
-    """The winner without one of its parts: what was changed in each fold, figures, comparison."""
-
-    changes: dict[str, dict[str, object]]
-    figures: Figures
-    comparison: ComparedFigures
-
-
-class Ablations(Winners):
-    """``ablations.json``: the winner, what it is without each part, and why some do not apply."""
-
-    winner: Figures
-    ablations: dict[str, AblationFigures]
-    skipped: dict[str, str]
-
-
-class SweptPoint(TypedDict):
-    """One value, or pair of values, of a sweep; no comparison where it is the winner's own."""
-
-    name: str
-    values: dict[str, object]
-    figures: Figures
-    comparison: ComparedFigures | None
-
-
-class Sweep(Winners):
-    """``sweeps/FIELD.json``: the winner, and what it is with each value of the fields.
-
-    ``own`` are the values that it has itself: one a field, or several where folds differ.
-    """
-
-    fields: list[str]
-    own: dict[str, list[object]]
-    winner: Figures
-    points: list[SweptPoint]
-
-
-class ArmFigures(Figures):
-    """One arm of a leak study; an arm that leaks is scored on its augmented test rows, too."""
-
-    augmented_test: NotRequired[Figures]
-
-
-class LeakStudy(TypedDict):
-    """``leak_study.json``; ``siblings`` and ``speakers`` are A - B and B - C in UA."""
-
-    space: str
-    corpus: str
-    protocol: str
-    folds: int
-    seeds: int
-    cells: list[str]
-    num_train_rows: int
-    epochs: int
-    arms: dict[str, ArmFigures]
-    siblings: float
-    speakers: float
-    compared: dict[str, ComparedFigures]
-
-
-class ReproducedArm(Figures):
-    """One arm of a reproduction; where copies were tested, their figures stand beside."""
-
-    settings: str
-    split: str
-    epochs: str
-    with_copies: NotRequired[Figures]
-
-
-class ReproducedStep(TypedDict):
-    """One step from the printed number to the winner's: its values are shares, first to last."""
-
-    name: str
-    before: float
-    after: float
-    difference: float
-    interval: dict[str, float | str] | None
-    p_holm: float | None
-    verdict: Verdict
-    why: str
-
-
-class Printed(TypedDict):
-    """A printed number, a share, and where it and its number of emotions are from."""
-
-    metric: str
-    value: float
-    source: str | None
-    num_classes: int
-    classes_source: str | None
-    protocol: str
-    epochs: int | None
-
-
-class Reproduction(TypedDict):
-    """``reproduction.json``: what was printed, each arm, and the steps from one to the other."""
-
-    system: str
-    corpus: str
-    paper: str
-    asked: dict[str, object]
-    metric: str
-    printed: list[Printed]
-    arms: dict[str, ReproducedArm]
-    steps: list[ReproducedStep]
-    notes: list[str]
 
 
 def folds_shown(folds: Iterable[int | str]) -> str:

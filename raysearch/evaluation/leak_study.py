@@ -16,7 +16,8 @@ import pyarrow as pa
 from raysearch.corpora.utterance import Corpus
 from raysearch.errors import UserError
 from raysearch.evaluation.compare import compare_all
-from raysearch.evaluation.figures import ArmFigures, ComparedFigures, Figures, LeakStudy
+from raysearch.evaluation.experiment_figures import ArmFigures, LeakStudy
+from raysearch.evaluation.figures import ComparedFigures, Figures
 from raysearch.evaluation.leak_arms import arms_of
 from raysearch.evaluation.markdown import markdown_table, percent
 from raysearch.evaluation.reproduced_steps import refolded, rows_of

@@ -7,7 +7,8 @@ from raysearch.evaluation.arm import Arm
 from raysearch.evaluation.compare import compare_all
 from raysearch.evaluation.disturbed_rows import why_not
 from raysearch.evaluation.evaluate import best_record
-from raysearch.evaluation.figures import ComparedFigures, NoiseLevel, NoiseSweep, folds_shown
+from raysearch.evaluation.experiment_figures import NoiseLevel, NoiseSweep
+from raysearch.evaluation.figures import ComparedFigures, folds_shown
 from raysearch.evaluation.outlay import outlay_of
 from raysearch.evaluation.predict import pooled
 from raysearch.evaluation.run_arms import run_arms

@@ -16,7 +16,8 @@ from raysearch.config.published import PublishedResult
 from raysearch.errors import UserError
 from raysearch.evaluation.arm import Arm
 from raysearch.evaluation.evaluate import best_record, is_over, other_specs
-from raysearch.evaluation.figures import Figures, Printed, ReproducedArm, Reproduction, Where
+from raysearch.evaluation.experiment_figures import Printed, ReproducedArm, Reproduction
+from raysearch.evaluation.figures import Figures, Where
 from raysearch.evaluation.reproduced_steps import (
     METRIC_OF,
     refolded,

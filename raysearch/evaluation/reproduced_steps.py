@@ -14,7 +14,7 @@ import pyarrow.compute
 
 from raysearch.config.published import PublishedResult
 from raysearch.evaluation.compare import compare_all
-from raysearch.evaluation.figures import ReproducedStep
+from raysearch.evaluation.experiment_figures import ReproducedStep
 from raysearch.evaluation.reproduction_plan import Epochs
 from raysearch.evaluation.statistics import METRICS, Verdict
 from raysearch.training.metrics import confusion_matrix

@@ -1,7 +1,8 @@
 """A reproduction in words: the rows of its two tables, and the sentence that sums them up."""
 
 from raysearch.config.metric_table import Metric
-from raysearch.evaluation.figures import Figures, ReproducedStep, Reproduction
+from raysearch.evaluation.experiment_figures import ReproducedStep, Reproduction
+from raysearch.evaluation.figures import Figures
 from raysearch.evaluation.markdown import markdown_table, percent
 from raysearch.evaluation.reproduced_steps import BUDGET_UNKNOWN, NOT_REPRODUCED
 from raysearch.training.validation_metrics import confusion_metrics

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import cast
 
 from raysearch.errors import UserError
-from raysearch.evaluation.figures import NoiseLevel, NoiseSweep, folds_shown, of_metric
+from raysearch.evaluation.experiment_figures import NoiseLevel, NoiseSweep
+from raysearch.evaluation.figures import folds_shown, of_metric
 from raysearch.evaluation.markdown import markdown_table, percent
 from raysearch.features.disturbance_table import KINDS, Level, levels_of
 from raysearch.files import write_json

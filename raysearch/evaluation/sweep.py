@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import cast
 
 from raysearch.evaluation.experiment import WINNER, Experiment, Outcome
-from raysearch.evaluation.figures import Figures, Sweep, SweptPoint, folds_shown
+from raysearch.evaluation.experiment_figures import Sweep, SweptPoint
+from raysearch.evaluation.figures import Figures, folds_shown
 from raysearch.evaluation.markdown import markdown_table, percent
 from raysearch.evaluation.sweep_axes import Point
 from raysearch.evaluation.winner_folds import Folds, is_answer, winners_of

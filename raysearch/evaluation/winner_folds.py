@@ -18,7 +18,8 @@ from raysearch.evaluation.evaluate import (
     winner_arm_on,
 )
 from raysearch.evaluation.evaluation_notes import evaluation_notes
-from raysearch.evaluation.figures import Mode, Where, Winners
+from raysearch.evaluation.experiment_figures import Winners
+from raysearch.evaluation.figures import Mode, Where
 from raysearch.evaluation.run_splits import RunSplits
 from raysearch.evaluation.stored_evaluations import stored_evaluations
 from raysearch.evaluation.stored_predictions import Predicted

@@ -7,7 +7,7 @@ from raysearch.page.importance import MIN_TRIALS
 from raysearch.page.model_part import Evaluated
 from raysearch.page.search_part import TrialRow
 
-__all__ = ["FIGURES", "MODEL_FIGURES", "why_missing"]
+__all__ = ["FIGURES", "column_figure", "why_missing"]
 
 NO_VALUE = "no trial has a value yet"
 UNDIVIDED = "the search has not divided its data yet"
@@ -35,14 +35,14 @@ def _kept(page: RunDocument, rows: Callable[[RunDocument], object]) -> str:
     return _unless(rows(page), NOT_KEPT) if page.data else UNDIVIDED
 
 
-def _groups(values: Mapping[str, float], what: str) -> str:
+def _groups(values: Mapping[str, object], what: str) -> str:
     return _unless(len(values) > 1, f"it takes several {what}")
 
 
-def _by_sex(page: RunDocument, shown: Evaluated) -> str:
+def _per_sex(page: RunDocument, shown: Evaluated) -> str:
     del page
     if "sex" in shown.figures.get("by", {}):
-        return "the page compares the sexes, as evaluate --by sex found them"
+        return "the column sex was compared, and is drawn by_column"
     return _groups(shown.figures["per_sex_ua"], "known sexes")
 
 
@@ -59,12 +59,12 @@ _RUN: dict[str, _OfRun] = {
     "speakers": lambda page: _kept(page, lambda p: p.data and p.data.emotions),
     "durations": lambda page: _kept(page, lambda p: p.data and p.data.durations),
 }
-MODEL_FIGURES: dict[str, _OfModel] = {
+_MODEL: dict[str, _OfModel] = {
     "test-figures": lambda page, shown: "",
     "confusion": lambda page, shown: "",
     "per-class": lambda page, shown: "",
     "per-speaker": lambda page, shown: _groups(shown.figures["per_speaker_ua"], "test speakers"),
-    "per-sex": _by_sex,
+    "per-sex": _per_sex,
     "per-corpus": lambda page, shown: _groups(shown.per_corpus_ua, "corpora"),
     "calibration": lambda page, shown: _unless(shown.calibration, NO_PREDICTIONS),
     "mistakes": lambda page, shown: _unless(shown.mistakes or shown.right, NO_PREDICTIONS),
@@ -76,7 +76,7 @@ MODEL_FIGURES: dict[str, _OfModel] = {
     ),
 }
 # By their names on the page.
-FIGURES = (*_RUN, *MODEL_FIGURES)
+FIGURES = (*_RUN, *_MODEL)
 
 
 def why_missing(figure: str, page: RunDocument, place: str) -> str:
@@ -92,4 +92,23 @@ def why_missing(figure: str, page: RunDocument, place: str) -> str:
     shown = next(iter(page.model.evaluations.values()), None)
     if shown is None:
         return f"not evaluated yet: raysearch evaluate {place}"
-    return MODEL_FIGURES[figure](page, shown).format(run=place)
+    return _MODEL[figure](page, shown).format(run=place)
+
+
+def column_figure(column: str, page: RunDocument, place: str) -> tuple[str, str]:
+    """The figure of a column of ``evaluate --by``, and why it is not on the page.
+
+    Args:
+        column: its name.
+        page: of the run.
+        place: the run, as a command names it.
+
+    Returns:
+        The figure's name on the page, and a line; that is empty if the figure is there.
+    """
+    shown = next(iter(page.model.evaluations.values()), None)
+    by = shown.figures.get("by", {}) if shown else {}
+    if column not in by:
+        return f"by {column}", f"not compared yet: raysearch evaluate {place} --by {column}"
+    figure = f"by-{list(by).index(column)}"
+    return figure, _groups(by[column]["groups"], "values of the column")

@@ -4,19 +4,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast, get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from raysearch.errors import UserError
 from raysearch.evaluation.calibration import CalibrationBin, calibration_bins
-from raysearch.evaluation.figures import (
-    Ablations,
-    EvaluationFigures,
-    Mode,
-    PartFigures,
-)
+from raysearch.evaluation.figures import EvaluationFigures, Mode, PartFigures
 from raysearch.evaluation.final_model import FINAL
 from raysearch.evaluation.scores import ua_by
 from raysearch.evaluation.stored_evaluations import (
@@ -27,6 +22,9 @@ from raysearch.evaluation.stored_evaluations import (
 from raysearch.evaluation.stored_noise import stored_noise
 from raysearch.page.model_answers import Answer, answers_of, right_beside, worst_mistakes
 from raysearch.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from raysearch.evaluation.experiment_figures import Ablations
 
 __all__ = ["Evaluated", "ModelPart", "NoisePoint", "Variant", "files_of", "model_part"]
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from raysearch.evaluation.figures import Figures, Sweep, SweptPoint
+from raysearch.evaluation.experiment_figures import Sweep, SweptPoint
+from raysearch.evaluation.figures import Figures
 from raysearch.reporting.plotting import blank_figure
 from raysearch.training.transductive import mark
 

@@ -8,19 +8,20 @@ from dataclasses import replace
 
 import pytest
 from chromium import browser, find_chromium
-from paged_run import evaluated, recorded_run, with_data
+from paged_run import GROUPS, evaluated, recorded_run, with_data
 
 from raysearch import charts
 from raysearch.errors import UserError
 from raysearch.page.followed_run import run_document
 from raysearch.page.html import page_html
-from raysearch.page.missing_figures import FIGURES, why_missing
+from raysearch.page.missing_figures import FIGURES, column_figure, why_missing
 from raysearch.page.model_part import NoisePoint, Variant
 from raysearch.searching.results import Run
 
-OF_SEVERAL = ("compared", "paired", "searches")
+# Those of several runs, and of a column.
+OTHERS = ("compared", "paired", "searches", "by_column")
 OF_ONE = {name: getattr(charts, name) for name in charts.__all__ if name[0].islower()}
-OF_ONE = {name: draw for name, draw in OF_ONE.items() if name not in OF_SEVERAL}
+OF_ONE = {name: draw for name, draw in OF_ONE.items() if name not in OTHERS}
 ON_PAGE = "[...document.querySelectorAll('main figure, #mistakes')].map(one => one.id)"
 DRAWN = "typeof drawn === 'object' && [...drawn.values()].filter(one => one.chart).length"
 
@@ -67,9 +68,24 @@ def test_what_has_a_function_is_what_the_page_draws(look, run, bare, tmp_path):
         page.write_text(page_html([document]))
         look.open(page.as_uri())
         there = {figure for figure in FIGURES if not why_missing(figure, document, "x")}
-        of_columns = {one for one in look.ask(ON_PAGE) if one.startswith("by-")}
-        assert set(look.ask(ON_PAGE)) - of_columns == there
+        columns = {column_figure(column, document, "x") for column in GROUPS}
+        there |= {figure for figure, missing in columns if not missing}
+        assert set(look.ask(ON_PAGE)) == there
     assert not look.complaints
+
+
+def test_a_column_that_was_compared_is_drawn_and_no_other(look, run, bare, tmp_path):
+    for number, column in enumerate(GROUPS):
+        chart = charts.by_column(run, column)
+        assert chart.title.startswith(f"by {column} of ")
+        look.open(chart.save(tmp_path / f"{number}.html").as_uri())
+        look.wait(f"{DRAWN} === 1")
+        assert look.ask(ON_PAGE) == [f"by-{number}"]
+    assert not look.complaints
+    assert "drawn by_column" in charts.per_sex(run).missing
+    for other in (run, bare):
+        missing = charts.by_column(other, "room").missing
+        assert re.fullmatch(r"not compared yet: raysearch evaluate .+ --by room", missing)
 
 
 def test_a_notebook_draws_them_and_asks_nobody(look, run, tmp_path):
