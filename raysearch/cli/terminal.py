@@ -128,6 +128,6 @@ def _against_published(spec: SearchSpec, trials: Trials, best: TrialRecord) -> l
         return [f"{line} ({gain} over the published settings rerun here, at equal epochs)"]
     return [
         f"{line} (the best trial at {shared} epochs: {gain})",
-        f"not a gain over the published settings, which train {whole} epochs: "
-        f"raysearch reproduce {spec.name} does",
+        f"not a gain over the published settings, which train {whole} epochs; "
+        f"to train them whole: raysearch reproduce {spec.name}",
     ]
