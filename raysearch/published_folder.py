@@ -94,7 +94,7 @@ def load_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as a checkpoint: {error}") from None
+        raise DataError(f"{path}: cannot be read as JSON: {error}") from None
     if not isinstance(value, dict):
         raise DataError(f"{path}: a JSON object is expected")
     return value

@@ -46,7 +46,7 @@ def evaluate_run(options: EvaluateOptions) -> int:
     modes = _modes(options)
     columns = group_columns(run.spec().corpus, options.storage, options.by) if options.by else {}
     missing = [mode for mode in modes if mode not in stored_evaluations(run)]
-    if missing or missing_levels(noise_answer(run, _noise_folds(options)), options.noise):
+    if missing or (options.noise and _lacks_noise(options)):
         _evaluate(options, missing, console)
     else:
         console.print("evaluated before; the stored figures:", highlight=False)
@@ -79,6 +79,11 @@ def _noise_folds(options: EvaluateOptions) -> Folds:
     """On which folds there is noise: on all of them where all are evaluated."""
     everywhere = "all" if options.reuse_settings else None
     return folds_asked(options.run, options.folds or everywhere)
+
+
+def _lacks_noise(options: EvaluateOptions) -> bool:
+    found = noise_answer(options.run, _noise_folds(options))
+    return bool(missing_levels(found, options.noise))
 
 
 def _evaluate(options: EvaluateOptions, modes: Sequence[Mode], console: Console) -> None:

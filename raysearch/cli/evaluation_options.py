@@ -118,7 +118,7 @@ class EvaluateOptions:
             type=_columns,
             default=(),
             metavar="A,B",
-            help="tell the figures by sex, language or any column of a manifest, too, and compare",
+            help="tell the figures by sex, language or a manifest's further column, and compare",
         )
         add_folds(parser, what="of --noise")
         add_features(parser)

@@ -44,13 +44,14 @@ def reproduce_system(options: ReproduceOptions) -> int:
     spec = _spec(options)
     check_spec(spec)
     work = _work(options, spec, prepare_split(spec, options.storage))
+    if work.folder.spec_file.exists():  # what is stored there is of these settings, or refused
+        work.folder.check(spec, resume=True)
     plan = work.plan(work.winner or Winner(spec.base))
     found = stored_reproduction(work.folder, plan) if work.winner else None
     if found is None or options.dry_run:
         show_cost(console, plan, work.search, work.num_searches)
         if options.dry_run:
             return 0
-        work.folder.check(spec, resume=work.folder.spec_file.exists())
         found = _found(work, started, console)
     else:
         console.print("reproduced before; the stored figures:", highlight=False)

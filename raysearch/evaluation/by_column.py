@@ -38,7 +38,7 @@ def store_groups(
         columns: as ``group_columns`` gives them.
 
     Raises:
-        UserError: the predictions cannot be read, or are of other utterances.
+        UserError: the predictions cannot be read.
     """
     stored = stored_evaluations(run)
     for mode in modes:

@@ -32,6 +32,7 @@ from raysearch.ray_cluster.session import ClusterSession
 from raysearch.run_folder import RunFolder
 from raysearch.run_lease import Lease
 from raysearch.spec import trial_identity
+from raysearch.streaming.votes_in_use import require_votes, votes_field
 from raysearch.trial_config import TrialConfig
 from raysearch.tuning.tuner import Watcher
 
@@ -160,7 +161,8 @@ def plan_experiment(
         splits: of the run.
 
     Raises:
-        UserError: no winner, no such fold, or a change that is called ``winner``.
+        UserError: no winner, no such fold, a change that is called ``winner``, or one to votes
+            where there are none.
         DataError: a split leaks, or its data is unusable.
     """
     if WINNER in changes:
@@ -180,11 +182,14 @@ def _changed(run: RunFolder, own: Arm, config: TrialConfig) -> Arm:
     """The arm of ``config`` on the split of ``own``, which is ``own`` where they are the same."""
     if config == own.config:
         return own
-    search = own.spec.search
+    search, by_votes = own.spec.search, config.training.by_votes
+    if by_votes:
+        require_votes("training.targets", own.spec.corpus.name, own.audited.split)
     identity = trial_identity(
         config,
         own.audited.split.identity(
-            speakers=config.training.by_speaker, votes=config.training.by_votes
+            speakers=config.training.by_speaker,
+            votes=by_votes or votes_field(own.spec) is not None,
         ),
         search.workers_of_identity,
         search.seed,

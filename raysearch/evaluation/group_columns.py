@@ -1,4 +1,4 @@
-"""The columns by which a run's test rows are told apart: sex, language, any column of a manifest.
+"""The columns by which a run's test rows are told apart: sex, language, others of a manifest.
 
 They are read from the corpus again, not from stored predictions: so a run that was evaluated long
 ago can be asked by a column that its manifest has had since yesterday only.
@@ -32,7 +32,7 @@ def group_columns(
 
     Raises:
         UserError: no utterance has such a column, or all have one value, or it has more than
-            ``MAX_VALUES``; or the corpus cannot be read.
+            ``MAX_VALUES``, or rows of one recording differ in it; or the corpus cannot be read.
     """
     if config.data:
         config = config.model_copy(update={"data": fetch_corpus(config.data)})
@@ -62,8 +62,11 @@ def _values(parser: CorpusParser, root: Path, wanted: Sequence[str]) -> dict[str
     further = [name for name in wanted if name in own]
     for identity, cells in parser.further_cells(root, further) if further else ():
         for name, value in cells.items():
-            if value:
-                columns[name][identity] = value
+            if value and columns[name].setdefault(identity, value) != value:
+                raise UserError(
+                    f"--by {name}: {identity} has {columns[name][identity]!r} in one row and "
+                    f"{value!r} in another: a column of annotators tells no recordings apart"
+                )
     return columns
 
 

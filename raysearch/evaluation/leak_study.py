@@ -29,6 +29,7 @@ from raysearch.ray_cluster.session import ClusterSession
 from raysearch.run_folder import RunFolder
 from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec, published_values
+from raysearch.streaming.votes_in_use import refuse_votes
 from raysearch.training.transductive import refuse_transductive
 from raysearch.trial_config import TrialConfig
 from raysearch.tuning.tuner import Watcher
@@ -54,6 +55,7 @@ def check_spec(spec: SearchSpec) -> None:
         raise UserError("leak-study shuffles labels itself, in arm D: not corpus.shuffle_labels")
     # Two of its arms have speakers on both sides: whose statistics those are would be a fifth.
     refuse_transductive(spec, "leak-study")
+    refuse_votes(spec, "leak-study")
 
 
 def stored_study(run: RunFolder, num_seeds: int) -> LeakStudy | None:

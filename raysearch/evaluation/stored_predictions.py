@@ -47,8 +47,12 @@ def predicted(
 
 
 def has_predictions(arm: Arm, level: Level | None = None) -> bool:
-    """Whether ``predicted`` would score nothing."""
-    return _stored(arm, level) is not None
+    """Whether ``predicted`` would score nothing, unless what is stored is damaged."""
+    try:
+        notes = pq.read_schema(_file(arm, level)).metadata or {}
+    except (OSError, pa.ArrowException):
+        return False
+    return bool(notes.get(_OF, b"").decode() == _what(arm, level))
 
 
 def _stored(arm: Arm, level: Level | None) -> Predicted | None:
@@ -86,5 +90,8 @@ def _what(arm: Arm, level: Level | None) -> str:
         [[os.path.relpath(net.folder, arm.folder), net.inner, net.weight] for net in nets]
         for nets in arm.variants()
     ]
-    rows = [[row.id, row.content_hash, row.speaker, row.emotion] for row in arm.audited.split.test]
+    rows = [
+        [row.id, row.content_hash, row.speaker, row.emotion, row.sex, row.votes]
+        for row in arm.audited.split.test
+    ]
     return stable_hash([nets, rows, None if level is None else level.cell], 32)

@@ -57,7 +57,7 @@ def is_nested(run: RunFolder) -> bool:
 
 
 def folds_asked(run: RunFolder, text: str | None) -> Folds:
-    """The folds that ``--folds`` names, in order and once each; None for all.
+    """The folds that ``--folds`` names, in order and once each; None for all of several.
 
     Args:
         run: a searched run.
@@ -69,7 +69,8 @@ def folds_asked(run: RunFolder, text: str | None) -> Folds:
     if text is None:
         return None if is_nested(run) else [run.spec().protocol.fold]
     if text.strip() == "all":
-        return None
+        protocol = run.spec().protocol
+        return [protocol.fold] if protocol.name == "paper" else None
     words = [word.strip() for word in text.split(",")]
     if not all(word.isascii() and word.isdigit() for word in words):
         raise UserError(f"--folds {text}: write all, or numbers such as 0,2")

@@ -31,7 +31,8 @@ class RowTable:
     """Rows in a fixed order: utterance ids, keys of the store's rows, class indices.
 
     ``speakers`` may stay empty where nothing is normalised by speaker. ``shares`` has each row's
-    distribution over the classes by its votes; it is empty where nobody voted.
+    distribution over the classes by its votes, of a row without any that of its label; it is empty
+    where nobody voted on any row.
     """
 
     ids: tuple[str, ...]

@@ -1,11 +1,11 @@
 """Whether a search depends on the votes for labels, and whether there are any."""
 
 from raysearch.config.metric_table import metric_of
-from raysearch.errors import ConfigError
+from raysearch.errors import ConfigError, UserError
 from raysearch.protocols.splits import Split
 from raysearch.spec import SearchSpec
 
-__all__ = ["check_votes", "votes_field"]
+__all__ = ["check_votes", "refuse_votes", "require_votes", "votes_field"]
 
 _TARGETS = "training.targets"
 
@@ -25,9 +25,20 @@ def check_votes(spec: SearchSpec, split: Split) -> None:
     Raises:
         ConfigError: no training or validation row of ``split`` has any.
     """
-    field = votes_field(spec)
-    if field and not any(row.votes for row in (*split.train, *split.validation)):
+    if field := votes_field(spec):
+        require_votes(field, spec.corpus.name, split)
+
+
+def require_votes(field: str, corpus: str, split: Split) -> None:
+    """Raise ConfigError, which names ``field``, if no row of ``split`` to learn from has votes."""
+    if not any(row.votes for row in (*split.train, *split.validation)):
         raise ConfigError(
-            f"{field} is by votes, and no recording of {spec.corpus.name} has any: read some by "
+            f"{field} is by votes, and no recording of {corpus} has any: read some by "
             "corpus.vote_columns, a column annotator or corpus.perceived (docs/your-own-corpus.md)"
         )
+
+
+def refuse_votes(spec: SearchSpec, what: str) -> None:
+    """Raise UserError if ``spec`` depends on votes, which the verb ``what`` does not know."""
+    if field := votes_field(spec):
+        raise UserError(f"{what} learns from labels and is judged by them: no {field} by votes")

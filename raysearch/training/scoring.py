@@ -56,7 +56,10 @@ class Scores:
         return torch.cat([head, torch.from_numpy(confusion).double().flatten()])
 
     def divergence(self) -> Tensor:
-        """Sum of the rows' divergences from their votes, and number of rows with any, float64."""
+        """Sum of the rows' divergences from their votes, and their number, float64.
+
+        A row without votes diverges from its label.
+        """
         if self.shares is None:
             return torch.zeros(2, dtype=torch.float64)
         # A mean of log-probabilities does not sum to 1.

@@ -261,6 +261,20 @@ def test_columns_of_joined_corpora_and_of_other_readers(run, tmp_path):
         group_columns(alone, tmp_path, ["accent"])
 
 
+def test_a_column_of_annotators_tells_no_recordings_apart(tmp_path):
+    lines = ["path,emotion,speaker,annotator,age,place"]
+    for name in ("a.wav", "b.wav"):
+        soundfile.write(tmp_path / name, np.zeros(160), 16_000)
+        for judge, age in (("r1", "old"), ("r2", "young")):
+            lines.append(f"{name},sad,s-{name},{judge},{age},{name[0]}")
+    (tmp_path / "m.csv").write_text("\n".join(lines))
+    config = CorpusConfig(name="manifest", data=str(tmp_path / "m.csv"))
+    found = group_columns(config, tmp_path, ["place"])
+    assert found == {"place": {"a.wav": "a", "b.wav": "b"}}
+    with pytest.raises(UserError, match=r"a\.wav has 'old' in one row and 'young' in another"):
+        group_columns(config, tmp_path, ["age"])
+
+
 def test_a_column_of_numbers_with_fractions_is_no_group(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.zeros(160), 16_000)
     row = {"path": ["a.wav"], "emotion": ["sad"], "speaker": ["s"], "score": [0.5]}

@@ -11,7 +11,7 @@ from searched_run import (
     train,
 )
 
-from raysearch.errors import UserError
+from raysearch.errors import ConfigError, UserError
 from raysearch.evaluation.arm import NUM_SEEDS
 from raysearch.evaluation.experiment import plan_experiment
 from raysearch.evaluation.figures import folds_shown
@@ -152,6 +152,13 @@ def test_one_fold_cannot_be_tested(run):
     assert found.figures["wider"]["fold"] == 0
 
 
+def test_a_change_to_votes_is_refused_where_there_are_none(run):
+    with pytest.raises(
+        ConfigError, match=r"training\.targets is by votes, and no recording of man"
+    ):
+        planned(run, votes={"training.targets": "distribution"})
+
+
 def test_a_fold_that_is_not_there_is_refused(run):
     assert folds_of(planned(run, [3, 1, 3]).winner) == [1, 3]
     with pytest.raises(UserError, match=r"--folds 4: no such fold .*: it has 0, 1, 2, 3"):
@@ -161,6 +168,7 @@ def test_a_fold_that_is_not_there_is_refused(run):
 def test_the_paper_protocol_has_the_searched_fold_alone(tmp_path):
     run = searched_run(tmp_path, **{"protocol.name": "paper", "protocol.folds": "default"})
     assert folds_of(planned(run).winner) == [0]
+    assert folds_asked(run, "all") == [0], "so that its final model is what is scored"
 
 
 def test_a_nested_run_has_a_winner_of_its_own_in_each_fold(run):

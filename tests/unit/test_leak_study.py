@@ -5,8 +5,9 @@ from collections import Counter
 import pytest
 from protocol_corpora import regular
 
+from raysearch.errors import UserError
 from raysearch.evaluation.leak_arms import arms_of
-from raysearch.evaluation.leak_study import CELLS
+from raysearch.evaluation.leak_study import CELLS, check_spec
 from raysearch.spec import SearchSpec
 
 
@@ -34,6 +35,11 @@ def originals(rows):
 
 def test_every_arm_learns_from_as_many_rows(arms):
     assert len({len(fold.train) for folds in arms.values() for fold in folds}) == 1
+
+
+def test_what_learns_by_votes_is_refused():
+    with pytest.raises(UserError, match=r"leak-study learns from labels .*: no training\.targets"):
+        check_spec(SearchSpec.load("cnn", [("training.targets", "distribution")]))
 
 
 @pytest.mark.parametrize("name", "ABCD")

@@ -252,6 +252,13 @@ def test_a_run_of_another_system_or_without_a_winner_is_refused(tmp_path, capsys
     assert "--trials: of a search" in capsys.readouterr().err
 
 
+def test_a_name_that_is_taken_by_other_settings_is_refused(tmp_path, capsys):
+    RunFolder(tmp_path / "mine").open(SearchSpec.load("cnn"), resume=False)
+    command = ["reproduce", "emohrnet", "--storage", str(tmp_path), "--name", "mine", "--dry-run"]
+    assert main(command) == 2
+    assert "mine: cannot resume with other settings: " in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -260,6 +267,8 @@ def test_a_run_of_another_system_or_without_a_winner_is_refused(tmp_path, capsys
         (["--protocol", "paper"], "give an honest one"),
         (["--set", "corpus.shuffle_labels=true"], "shuffled labels"),
         (["--set", "training.normalise=speaker"], "speaker"),
+        (["--set", "training.targets=distribution"], "no training.targets by votes"),
+        (["--set", "search.objective=val_js"], "no search.objective by votes"),
         (["--run", "nowhere"], "nowhere"),
     ],
 )

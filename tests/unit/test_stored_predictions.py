@@ -63,6 +63,11 @@ def test_other_test_rows_are_scored_anew(arm, said, tmp_path):
     split = arm.audited.split
     fewer = replace(arm, audited=replace(arm.audited, split=replace(split, test=split.test[1:])))
     assert not has_predictions(fewer)
+    first = split.test[0]
+    for changed in (replace(first, votes=(("joy", 2.0),)), replace(first, sex="female")):
+        other = replace(split, test=(changed, *split.test[1:]))
+        assert not has_predictions(replace(arm, audited=replace(arm.audited, split=other)))
+    assert has_predictions(arm)
 
 
 def test_a_damaged_file_is_scored_anew(arm, said, tmp_path):
