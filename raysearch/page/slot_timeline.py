@@ -17,7 +17,7 @@ class Span:
         slot: the slot's number, over all sittings of the search.
         sitting: which driver's.
         start, end: in seconds since the search began, without those between sittings.
-        outcome: how it ended: in the words of a trial's status, or ``lost`` where nothing was told.
+        status: how it ended, in the words of a trial's standing; ``lost`` where nothing was told.
     """
 
     slot: int
@@ -26,7 +26,7 @@ class Span:
     start: float
     end: float
     epochs: int
-    outcome: str
+    status: str
 
 
 class _Open:
@@ -36,11 +36,11 @@ class _Open:
         self.event, self.start, self.end = event, start, start
         self.epochs = 0
 
-    def closed(self, sitting: "_Sitting", outcome: str) -> Span:
+    def closed(self, sitting: "_Sitting", status: str) -> Span:
         start, end = (round(at - sitting.offset, 2) for at in (self.start, self.end))
         assert self.event.slot is not None
         slot, number = self.event.slot, self.event.number
-        return Span(slot, sitting.number, number, start, end, self.epochs, outcome)
+        return Span(slot, sitting.number, number, start, end, self.epochs, status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +80,8 @@ def spans_of(events: Sequence[Event]) -> list[Span]:
             span = open_[slot] = _Open(event, event.time - event.train_s)
         span.end, span.epochs = event.time, span.epochs + (event.event == "epoch")
         if event.event in TERMINAL or event.event == "paused":
-            outcome = standing(event.event, event.data.get("reason"))
-            spans.append(open_.pop(slot).closed(sitting, outcome))
+            status = standing(event.event, event.data.get("reason"))
+            spans.append(open_.pop(slot).closed(sitting, status))
     newest = max(sittings, default=0)
     for (fence, _), one in open_.items():
         spans.append(one.closed(sittings[fence], "running" if fence == newest else "lost"))

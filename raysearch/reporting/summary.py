@@ -8,6 +8,7 @@ from typing import Any
 from raysearch.files import write_json
 from raysearch.forecast.progress import outlook_of
 from raysearch.ledger import TERMINAL, Event
+from raysearch.ledger_events import BY_HAND
 from raysearch.reporting.energy_used import energy_kwh
 from raysearch.reporting.prospects import facts
 from raysearch.run_folder import RunFolder
@@ -26,7 +27,8 @@ def summarize(run: RunFolder, events: Sequence[Event], trials: Trials) -> dict[s
     validation batches on rank 0, of every epoch that was trained, repeated ones included;
     ``trial_overhead_s`` is the mean of :func:`trial_overheads`; ``forecast`` is of the gain from
     further ``core_s`` of search, None where there is too little to tell from; ``energy_kwh`` is
-    that of the whole machine by kind of counter, None where none can be read.
+    that of the whole machine by kind of counter, None where none can be read; ``num_pruned`` counts
+    the trials that the stop rule ended, without those that were stopped by hand.
     """
     sessions = run.info().get("sessions", [])
     overheads = trial_overheads(events)
@@ -51,7 +53,8 @@ def summarize(run: RunFolder, events: Sequence[Event], trials: Trials) -> dict[s
         "energy_kwh": energy_kwh(sessions) or None,
         "num_trials": len(trials.records),
         "num_completed": len(trials.with_status("completed")),
-        "num_pruned": len(trials.with_status("pruned")),
+        "num_pruned": trials.counts.get("stopped early", 0),
+        "num_stopped_by_hand": trials.counts.get(BY_HAND, 0),
         "num_failed": len(trials.with_status("failed")),
         "num_paused": len(trials.with_status("paused")),
         "num_unfinished": len(trials.with_status("running")),

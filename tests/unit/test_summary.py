@@ -6,6 +6,7 @@ import pytest
 
 from raysearch.files import write_json
 from raysearch.ledger import Ledger, read
+from raysearch.ledger_events import BY_HAND
 from raysearch.reporting.leaderboard import COLUMNS, leaderboard_rows, write_leaderboard
 from raysearch.reporting.summary import summarize, trial_overheads
 from raysearch.run_folder import RunFolder
@@ -92,6 +93,16 @@ def test_summary(run):
     assert counts == [5, 3, 1, 0]
     assert summary["num_unfinished"] == 1
     json.dumps(summary, allow_nan=False)
+
+
+def test_a_trial_stopped_by_hand_is_not_counted_as_stopped_by_the_rule(run, clock):
+    ledger = Ledger.open(run.ledger_file, 1)
+    clock[0] = 121.0
+    ledger.append("pruned", trial="t4", number=4, attempt=1, slot=1, reason=BY_HAND)
+    ledger.close()
+    summary = summarize(run, read(run.ledger_file), run.trials())
+    counts = [summary[f"num_{name}"] for name in ("pruned", "stopped_by_hand", "unfinished")]
+    assert counts == [1, 1, 0]
 
 
 def test_the_best_value_is_the_objectives(run):

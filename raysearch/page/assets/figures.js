@@ -3,7 +3,7 @@
 
 const colour = (n) => ink(`c${n}`);
 /** The colour of what became of a trial. */
-const statusColour = (status) => colour({ completed: 0, "stopped early": 4, "stopped by hand": 6, paused: 5, failed: 1, running: 2, unfinished: 2, lost: 1 }[status] ?? 7);
+const statusColour = (status) => colour({ completed: 0, "stopped early": 4, "stopped by hand": 6, paused: 5, failed: 1, running: 2, lost: 1 }[status] ?? 7);
 // By address of the figure: what draws it, and its chart once it was drawn.
 const drawn = new Map();
 const near = new IntersectionObserver((seen) => {

@@ -4,7 +4,7 @@
 const searched = (trial) => trial.copied_from === null;
 const kindOf = (trial) => ({ published: "published settings", own: "the space's own settings" }[trial.kind] || "searched");
 /** A trial that was in flight when its search ended is under way no more. */
-const statusOf = (run, trial) => (trial.status === "running" && run.headline.state !== "running" ? "unfinished" : trial.status);
+const statusOf = (run, one) => (one.status === "running" && run.headline.state !== "running" ? "unfinished" : one.status);
 /** Of equal fields in several sections the whole name; else the last word. */
 function shortName(run, name) {
   const leaf = (one) => one.split(".").pop();
@@ -75,15 +75,15 @@ function slotsFigure(run) {
     grid: { bottom: 26 }, xAxis: { type: "value", name: "seconds", nameLocation: "middle", nameGap: 26, min: 0 },
     yAxis: { type: "category", inverse: true, data: [...new Set(run.search.spans.map(name))] },
     tooltip: { formatter: (item) => { const one = run.search.spans[item.dataIndex];
-      return `<b>trial ${number(one.number)}</b>: ${one.epochs} epochs, ${one.outcome}<br>${duration(one.start)} to ${duration(one.end)}`; } },
+      return `<b>trial ${number(one.number)}</b>: ${one.epochs} epochs, ${statusOf(run, one)}<br>${duration(one.start)} to ${duration(one.end)}`; } },
     series: [{ type: "custom", encode: { x: [1, 2], y: 0 }, data: run.search.spans.map((one) => ({ value: [name(one), one.start, one.end], trial: one })),
       renderItem: (params, api) => {
         const from = api.coord([api.value(1), api.value(0)]), to = api.coord([api.value(2), api.value(0)]), tall = Math.min(22, 0.7 * api.size([0, 1])[1]);
         const one = run.search.spans[params.dataIndex];
         return { type: "rect", shape: { x: from[0], y: from[1] - tall / 2, width: Math.max(1, to[0] - from[0]), height: tall },
-          style: { fill: statusColour(one.outcome), stroke: ink("card"), lineWidth: 1 } };
+          style: { fill: statusColour(statusOf(run, one)), stroke: ink("card"), lineWidth: 1 } };
       } }],
-  }), { height: Math.max(180, 90 + 34 * rows.length), wide: true, note: "Blue completed, light blue paused, orange stopped early, violet stopped by hand, red failed or lost, green under way. Gaps are time without training.", clicked: pickByClick });
+  }), { height: Math.max(180, 90 + 34 * rows.length), wide: true, note: "Blue completed, light blue paused, orange stopped early, violet stopped by hand, red failed or lost, green under way, grey unfinished when the search ended. Gaps are time without training.", clicked: pickByClick });
 }
 
 const MOST_AXES = 12;
