@@ -11,6 +11,7 @@ from raysearch.cli.tables import print_table
 from raysearch.config.metric_table import metric_of
 from raysearch.forecast.progress import outlook_of
 from raysearch.reporting.prospects import in_full
+from raysearch.reporting.sentences import print_sentence
 from raysearch.reporting.wording import figure
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
@@ -100,7 +101,7 @@ def show_outcome(console: Console, run: RunFolder, spec: SearchSpec, trials: Tri
     lines = [f"results: {display_path(run.root)}"]
     if ranked:
         outlook = outlook_of(spec, run.events(), trials)
-        lines.insert(0, in_full(outlook, trials.objective, metric))
+        print_sentence(console, in_full(outlook, trials.objective, metric))
         figures = f"raysearch evaluate {pasted(run.root)}"
         lines.append(f"validation chose this model; for test figures: {figures}")
     for line in lines:

@@ -26,6 +26,7 @@ from raysearch.reporting.live_rows import (
     slot_lines,
 )
 from raysearch.reporting.prospects import in_short
+from raysearch.reporting.sentences import print_sentence
 from raysearch.reporting.slot_board import SlotBoard
 from raysearch.reporting.time_left import Pace, TimeLeft, Work, clock, time_left, work_to_come
 from raysearch.reporting.wording import counted, figure, metric_name, one_line
@@ -147,8 +148,7 @@ class LiveTable:
 
     def _print(self, text: str) -> None:
         # A reason or a path may hold brackets, which rich would take for markup, or refuse.
-        text = one_line(text)
-        self._console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
+        print_sentence(self._console, one_line(text))
 
     # ---- plain lines -------------------------------------------------------------------------
 
@@ -191,6 +191,8 @@ class LiveTable:
         if not drawn.leaders:
             return Group(*above, running)
         leaders = leaders_table(console, drawn.leaders, self._metric)
+        if not drawn.running:  # the final model is being learned
+            return Group(*above, leaders, *note)
         return Group(*above, running, leaders, *note)
 
     def _keep(self, trials: Trials) -> None:

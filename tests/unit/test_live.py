@@ -166,7 +166,7 @@ def test_repetitions_do_not_fill_the_table():
     ]
     table = page(told=[*one_trial(epoch(1, val_uar=0.5)), end, *again])
     assert "2 completed" in table[0]
-    assert [line.split()[0] for line in table[5:] if "completed" in line] == ["0000"]
+    assert [line.split()[0] for line in table[1:] if "completed" in line] == ["0000"]
 
 
 def test_published_is_explained_where_a_trial_is_called_so():
@@ -269,3 +269,10 @@ def test_a_pipe_gets_lines_without_any_escape():
     told, _ = show(plain())
     assert "trial 0001 stopped early after 1 epoch" in told
     assert "\x1b" not in told
+
+
+def test_nothing_is_drawn_of_running_trials_while_the_final_model_learns():
+    end = Event("completed", 3, "t0", 0, 1, 1, 1.0, 0, {})
+    lines = page(told=[*one_trial(epoch(1, val_uar=0.5)), end])
+    assert "running" not in lines
+    assert "best so far" in lines

@@ -67,7 +67,7 @@ def test_the_leaderboard_and_the_page_name_them(run):
     assert set(statuses.index[statuses == BY_HAND]) == STOPPED
     page = run_document(found).search
     assert {row.number for row in page.trials if row.status == BY_HAND} == STOPPED
-    assert {span.number for span in page.spans if span.outcome == BY_HAND} == {4}
+    assert {span.number for span in page.spans if span.status == BY_HAND} == {4}
 
 
 def test_a_query_has_the_ledgers_own_word(run):
