@@ -30,6 +30,7 @@ from raysearch.evaluation.selection import (
     Comparison,
     clearly_ahead,
     compare_with_single,
+    informed,
     mean_log_probs,
     select,
     value,
@@ -107,9 +108,10 @@ class FinalStage:
         made = {"single": single, "bag": self._bag(winner, num_inner)}
         counts, figures, why, pays = {winner.number: 1}, _value_of(kept), "", False
         if kept is not None:
-            chosen = select(kept.candidates, kept.labels)
+            able = informed(kept.candidates, kept.labels)
+            chosen = select(able, kept.labels)
             made["ensemble"] = self._ensemble(ended, winner, chosen)
-            compared = compare_with_single(kept.candidates, kept.labels, kept.speakers)
+            compared = compare_with_single(able, kept.labels, kept.speakers)
             pays, why, more = _judged(compared)
             figures |= more
             pays = pays and asked == "auto"

@@ -23,6 +23,7 @@ __all__ = [
     "clearly_ahead",
     "compare_with_single",
     "difference_error",
+    "informed",
     "mean_log_probs",
     "select",
     "value",
@@ -86,6 +87,30 @@ def mean_log_probs(candidates: Sequence[Candidate], counts: Mapping[int, float])
         (count * log_probs for count, log_probs in chosen), np.zeros_like(chosen[0][1])
     )
     return total / sum(count for count, _ in chosen)
+
+
+def informed(candidates: Sequence[Candidate], labels_N: Ints) -> tuple[Candidate, ...]:
+    """Leave out what tells emotions apart no better than guessing does.
+
+    A net that has learned nothing yet says almost the same of every row. On few rows that may help
+    an ensemble as a handicap of some emotions would; what its settings give when they are learned
+    to their end is another matter. auto-sklearn leaves models out likewise that a dummy matches.
+
+    Args:
+        candidates: the first is the best trial's, which stays in any case.
+        labels_N: true class indices of the rows.
+    """
+    return (candidates[0], *(c for c in candidates[1:] if _beats_guessing(c, labels_N)))
+
+
+def _beats_guessing(candidate: Candidate, labels_N: Ints) -> bool:
+    """Whether its UA is above one emotion's share by more than luck explains."""
+    is_right_N = candidate.log_probs.argmax(axis=1) == labels_N
+    classes = np.unique(labels_N)
+    of_class = [is_right_N[labels_N == k] for k in classes]
+    error = np.sqrt(sum(right.var() / len(right) for right in of_class)) / len(classes)
+    uar_of_rows = float(np.mean([right.mean() for right in of_class]))
+    return bool(uar_of_rows - 1 / len(classes) > LUCK * error)
 
 
 def select(candidates: Sequence[Candidate], labels_N: Ints) -> dict[int, int]:

@@ -8,6 +8,7 @@ from raysearch.evaluation.selection import (
     Candidate,
     clearly_ahead,
     compare_with_single,
+    informed,
     mean_log_probs,
     select,
     value,
@@ -35,6 +36,16 @@ def test_models_that_err_apart_are_taken_together():
 def test_a_model_that_adds_nothing_is_left_out():
     good, bad = candidate(7, range(3)), candidate(8, range(60))
     assert set(select([bad, good], LABELS)) == {7}
+
+
+def test_what_has_learned_nothing_is_no_member():
+    good, weak = candidate(0, range(20)), candidate(1, range(26))
+    rng = np.random.default_rng(0)
+    luck = Candidate(2, rng.normal(0, 0.1, (60, 3)))
+    one_answer = Candidate(3, np.log(np.tile([0.5, 0.3, 0.2], (60, 1))))
+    able = informed([good, luck, weak, one_answer], LABELS)
+    assert [one.number for one in able] == [0, 1]
+    assert informed([luck, good], LABELS)[0] is luck, "the best trial stays, whatever it is"
 
 
 def test_one_candidate_is_its_own_ensemble():
