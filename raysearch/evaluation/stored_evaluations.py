@@ -15,6 +15,7 @@ from raysearch.evaluation.transductive_notes import check_alike
 from raysearch.files import write_json
 from raysearch.run_folder import RunFolder
 from raysearch.storage.replica import pasted
+from raysearch.streaming.rated_rows import refuse_dimensions
 
 __all__ = [
     "System",
@@ -155,8 +156,11 @@ def doubts_of(systems: Sequence[System]) -> list[str]:
 
 
 def _evaluated(run: Path) -> dict[Mode, EvaluationFigures]:
-    found = stored_evaluations(RunFolder(run))
+    folder = RunFolder(run)
+    found = stored_evaluations(folder)
     if not found:
+        if folder.spec_file.is_file():
+            refuse_dimensions(folder.spec(), f"compare of {run}")
         raise UserError(f"{run}: not evaluated yet: raysearch evaluate {pasted(run)}")
     return found
 
