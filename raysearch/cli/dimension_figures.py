@@ -14,8 +14,10 @@ from raysearch.evaluation.evaluate_dimensions import (
     stored_dimensions,
 )
 from raysearch.evaluation.figures import Mode
+from raysearch.evaluation.final_model import load_final
 from raysearch.evaluation.run_splits import RunSplits
 from raysearch.ray_cluster.session import cluster_session
+from raysearch.reporting.tested_card import write_dimensions_card
 from raysearch.searching.other_folds import search_other_folds
 from raysearch.storage.replica import display_path
 from raysearch.storage.run_storage import acquire_run
@@ -72,6 +74,8 @@ def _evaluate(options: EvaluateOptions, mode: Mode, console: Console) -> None:
         evaluate_dimensions(
             run, mode, session, lease, storage=storage, watcher=watcher, splits=splits
         )
+        final = load_final(run)
+        write_dimensions_card(run, stored_dimensions(run), final.winner if final else None)
 
 
 def _show(console: Console, figures: DimensionEvaluation) -> None:

@@ -1,6 +1,7 @@
 """Scoring a finished search that predicts dimensions, as ``evaluate`` scores one of emotions."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import cast
 
@@ -14,7 +15,7 @@ from raysearch.evaluation.figures import Mode
 from raysearch.evaluation.other_models import cost_of, tables_of_parts
 from raysearch.evaluation.predict import pooled
 from raysearch.evaluation.run_splits import RunSplits
-from raysearch.evaluation.stored_evaluations import predictions_file
+from raysearch.evaluation.stored_evaluations import leading_mode, predictions_file
 from raysearch.files import write_json
 from raysearch.ray_cluster.session import ClusterSession
 from raysearch.run_folder import RunFolder
@@ -83,5 +84,8 @@ def evaluate_dimensions(
     staged = predictions.with_name(f".{predictions.name}.tmp")
     pq.write_table(table.drop_columns(["sex"]), staged)
     staged.replace(predictions)
-    write_json(dimensions_file(run), {**stored_dimensions(run), mode: figures})
+    stored = {**stored_dimensions(run), mode: figures}
+    shutil.copyfile(predictions_file(run, leading_mode(stored)), staged)
+    staged.replace(run.root / "predictions.parquet")
+    write_json(dimensions_file(run), stored)
     return figures

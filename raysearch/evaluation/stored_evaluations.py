@@ -1,7 +1,7 @@
 """Evaluations as runs have stored them: read, checked, and matched with each other."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -104,7 +104,7 @@ def stored_evaluations(run: RunFolder) -> dict[Mode, EvaluationFigures]:
     return cast("dict[Mode, EvaluationFigures]", found)
 
 
-def leading_mode(stored: Mapping[Mode, EvaluationFigures]) -> Mode:
+def leading_mode(stored: Collection[Mode]) -> Mode:
     """Which of a run's evaluations leads its file."""
     return next(mode for mode in _LEADING if mode in stored)
 
