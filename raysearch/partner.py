@@ -22,14 +22,15 @@ def partner_config(spec: SearchSpec) -> TrialConfig | None:
     transductive if the search is.
 
     Returns:
-        ``None`` if late fusion is switched off, or if the plain model itself is searched.
+        ``None`` if late fusion is switched off, if the plain model itself is searched, or if
+        dimensions are predicted, which it is not solved for.
     """
     return partner_of(spec.search, spec.base)
 
 
 def partner_of(search: SearchConfig, config: TrialConfig) -> TrialConfig | None:
     """The partner, as ``partner_config`` gives it, of a model of the settings ``config``."""
-    if not search.fusion or search.final == "single":
+    if not search.fusion or search.final == "single" or config.training.by_dimensions:
         return None
     partner = SearchSpec.load(SPACE).base
     if config.model.name == partner.model.name:

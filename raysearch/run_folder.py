@@ -1,7 +1,8 @@
 """Where everything of one run lies, and what may be read of it without a search.
 
 spec.yaml  run.json  summary.json  trials.jsonl  leaderboard.csv  leaderboard.md
-study.journal  splits.csv  data.json  evaluation.json  predictions.parquet
+study.journal  splits.csv  data.json  evaluation.json  dimensions.json
+predictions.parquet
 checkpoints/NUMBER/epoch-E-attempt-A/  best/  tensorboard/  logs/  nested/fold-K/
 """
 

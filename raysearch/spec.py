@@ -8,6 +8,7 @@ from raysearch.config.base import ConfigT, Places, build, did_you_mean
 from raysearch.config.dotted_keys import flat, with_current_keys
 from raysearch.config.identity import stable_hash
 from raysearch.config.loader import dump_yaml, read_yaml
+from raysearch.config.metric_table import METRICS, metric_of
 from raysearch.config.overrides import apply_overrides
 from raysearch.config.published import SHOWN_ONLY, PublishedConfig
 from raysearch.config.search import SearchConfig
@@ -69,8 +70,12 @@ _SECTIONS = (
 )
 # These choose which other fields there are, how long every trial may take, or what all start from.
 _NOT_SEARCHABLE = frozenset(
-    {"model.name", "training.epochs", "training.pretrained", "waveform_augment.bank"}
+    {
+        *("model.name", "training.epochs", "training.pretrained", "waveform_augment.bank"),
+        *("training.task", "training.dimensions"),
+    }
 )
+_OF_DIMENSIONS = "val_ccc"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,6 +129,9 @@ class SearchSpec:
         def section(kind: type[ConfigT], key: str) -> ConfigT:
             return build(kind, section_of(data, key, places), prefix=key, places=places)
 
+        if base.training.by_dimensions:
+            asked = section_of(data, "search", places)
+            data = {**data, "search": {"objective": _OF_DIMENSIONS, **asked}}
         space = parse_space(data.get("space"), _lookup(base, places), places=places)
         spec = cls(
             name=name,
@@ -228,6 +236,7 @@ def trial_identity(
 def _check(spec: SearchSpec, places: Places) -> None:
     check_unmixed(spec, _elsewhere(spec, FIELD), places)
     _check_start(spec, places)
+    _check_task(spec, places)
     for field, alternatives in spec.space.fields.items():
         if field.startswith("features.") and any(
             a.distribution.values() is None for a in alternatives
@@ -266,6 +275,31 @@ def _check_start(spec: SearchSpec, places: Places) -> None:
         raise ConfigError(
             f"{places.of('pretrain')}: {spec.model.name!r} is solved in one go and starts from "
             "nothing: leave pretrain out"
+        )
+
+
+def _check_task(spec: SearchSpec, places: Places) -> None:
+    """Refuse an objective of another task, and what is made of emotions' probabilities alone."""
+    by_dimensions, objective = spec.training.by_dimensions, spec.search.objective
+    # A metric of the user's own is loaded when a search begins.
+    known = objective in METRICS.built_in
+    if known and metric_of(objective).of_dimensions != by_dimensions:
+        remedy = f"take {_OF_DIMENSIONS}" if by_dimensions else "set training.task=dimensions"
+        raise ConfigError(
+            f"{places.of('search.objective')}: search.objective {objective} is not of the training."
+            f"task {spec.training.task!r}: {remedy}"
+        )
+    if not by_dimensions:
+        return
+    if spec.search.final == "ensemble":
+        raise ConfigError(
+            f"{places.of('search.final')}: search.final ensemble is chosen by emotions, which "
+            "training.task 'dimensions' does not predict: take refit, bag, single or auto"
+        )
+    if spec.pretrain.wanted:
+        raise ConfigError(
+            f"{places.of('pretrain')}: what pretrain starts from tells emotions apart, which "
+            "training.task 'dimensions' does not: leave pretrain out"
         )
 
 

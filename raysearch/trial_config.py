@@ -124,11 +124,32 @@ def _with_streams(config: TrialConfig, places: Places) -> TrialConfig:
             f"{places.of('training.targets')}: training.targets is 'distribution': model "
             f"{config.model.name!r} is solved for one label a recording: leave it at 'majority'"
         )
+    if config.training.by_dimensions:
+        _check_dimensions(config, places, solved=not model.learns_votes)
     try:
         model.check(config.model, config.features, config.training.normalise)
     except ValueError as error:
         raise ConfigError(f"{places.of('model')}: {error}") from None
     return config
+
+
+def _check_dimensions(config: TrialConfig, places: Places, *, solved: bool) -> None:
+    """Refuse what is of emotions alone where dimensions are predicted."""
+    if solved:
+        raise ConfigError(
+            f"{places.of('training.task')}: training.task is 'dimensions': model "
+            f"{config.model.name!r} is solved for emotions: take a network, such as cnn"
+        )
+    training = config.training
+    neutral = {"label_smoothing": 0, "class_weight": "none", "targets": "majority"}
+    wrong = [name for name, value in neutral.items() if getattr(training, name) != value]
+    if wrong:
+        first, told = wrong[0], ", ".join(f"training.{name}" for name in wrong)
+        remedy = " ".join(f"--set training.{name}={neutral[name]}" for name in wrong)
+        raise ConfigError(
+            f"{places.of(f'training.{first}')}: training.task is 'dimensions', and {told} would be "
+            f"of emotions: {remedy}"
+        )
 
 
 def _build(section: str, data: Mapping[str, Any], places: Places) -> Any:

@@ -19,7 +19,7 @@ from raysearch.config.base import build
 from raysearch.corpora.corpus_table import CorpusConfig
 from raysearch.corpora.reasons import UNUSABLE, commonest, counted
 from raysearch.corpora.spelling import spelling_notes
-from raysearch.corpora.utterance import Corpus, Dropped, Utterance
+from raysearch.corpora.utterance import DIMENSIONS, Corpus, Dropped, Utterance
 from raysearch.errors import EmptyCorpusError
 from raysearch.features.audio import AudioError, read_audio
 from raysearch.protocols.audit import Audit, audit
@@ -96,6 +96,7 @@ def _facts(corpus: Corpus, splits: list[Split], audits: list[Audit]) -> dict[str
         "hours": sum(u.duration_s or 0.0 for u in corpus.utterances) / 3600,
         "sample_rates": _rates(corpus),
         "votes": _votes(corpus),
+        "dimensions": _dimensions(corpus),
         "spelling": spelling_notes(corpus),
         "dropped": {
             "count": len(corpus.dropped),
@@ -123,6 +124,23 @@ def _votes(corpus: Corpus) -> dict[str, float] | None:
         "mean_number": statistics.fmean(sums),
         "mean_share_of_label": statistics.fmean(shares),
     }
+
+
+def _dimensions(corpus: Corpus) -> dict[str, dict[str, float]]:
+    """Each dimension that recordings are rated on: of how many, and what range they have."""
+    found: dict[str, dict[str, float]] = {}
+    for name in DIMENSIONS:
+        rated = [
+            value for row in corpus.utterances if (value := dict(row.ratings).get(name)) is not None
+        ]
+        if rated:
+            found[name] = {
+                "num_utterances": len(rated),
+                "min": min(rated),
+                "mean": statistics.fmean(rated),
+                "max": max(rated),
+            }
+    return found
 
 
 def _rates(corpus: Corpus) -> dict[str, int]:
@@ -158,6 +176,12 @@ def _show(console: Console, corpus: Corpus, splits: list[Split], audits: list[Au
         console.print(
             f"votes: {votes['num_utterances']} utterances have {votes['mean_number']:.1f} on "
             f"average, {votes['mean_share_of_label']:.0%} of them for the label",
+            highlight=False,
+        )
+    for name, of in facts["dimensions"].items():
+        console.print(
+            f"{name}: {of['num_utterances']} utterances rated from {of['min']:.2f} to "
+            f"{of['max']:.2f}, {of['mean']:.2f} on average",
             highlight=False,
         )
     if len(facts["corpora"]) > 1:

@@ -8,12 +8,12 @@ from rich.console import Console
 
 from raysearch.corpora.spelling import spelling_notes
 from raysearch.features.extractor_table import build_extractor
-from raysearch.models.model_table import build_model
 from raysearch.prerequisites import feature_sets
 from raysearch.protocols.splits import Split
 from raysearch.ray_cluster.resources import local_node
 from raysearch.spec import SearchSpec, TrialConfig
 from raysearch.streaming.preparation import prepare_split
+from raysearch.training.network import build_network
 from raysearch.tuning.start_source import Source, outline
 from raysearch.tuning.stop_rules import check_named, rule_class
 from raysearch.workers.open_pool import plan_for
@@ -109,7 +109,7 @@ def row_seconds(config: TrialConfig, num_classes: int, *, num_rows: int = 8) -> 
         name: build_extractor(feature).shape(config.training.clip_s)
         for name, feature in config.used_features.items()
     }
-    model = build_model(config.model, shapes, num_classes)
+    model = build_network(config.model, config.training, shapes, num_classes)
     batch_size = min(8, num_rows)
     inputs = {n: torch.randn(batch_size, s.num_frames, s.num_bins) for n, s in shapes.items()}
     lengths = {n: torch.full((batch_size,), s.num_frames) for n, s in shapes.items()}

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
+from raysearch.cli.dimension_figures import evaluate_dimensions_of
 from raysearch.cli.evaluation_options import EvaluateOptions
 from raysearch.cli.group_tables import show_groups
 from raysearch.cli.terminal import ProgressLine, heading, plain_console
@@ -43,6 +44,8 @@ __all__ = ["evaluate_run"]
 def evaluate_run(options: EvaluateOptions) -> int:
     """Carry the verb out."""
     run, console = options.run, plain_console()
+    if run.spec().training.by_dimensions:
+        return evaluate_dimensions_of(options, console)
     modes = _modes(options)
     columns = group_columns(run.spec().corpus, options.storage, options.by) if options.by else {}
     missing = [mode for mode in modes if mode not in stored_evaluations(run)]

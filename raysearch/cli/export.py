@@ -10,6 +10,7 @@ from raysearch.cli.terminal import plain_console
 from raysearch.errors import DataError, UserError
 from raysearch.features.audio import AudioError, Waveform, read_waveform
 from raysearch.inference.export import check_exporting, export_model
+from raysearch.inference.graph import check_graph
 from raysearch.inference.recordings import Recording, find_recordings
 
 __all__ = ["export"]
@@ -22,6 +23,7 @@ def export(options: ExportOptions) -> int:
     """Carry the verb out."""
     check_exporting(options.format)
     model = model_at(options.model)  # first: a wrong folder is told before a missing corpus
+    check_graph(model)
     recordings = find_recordings([_audio(options)])
     exported = export_model(model, options.format, options.output, _readable(recordings))
     console = plain_console()

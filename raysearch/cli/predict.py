@@ -28,6 +28,8 @@ def predict(options: PredictOptions) -> int:
     if options.plot is not None:
         check_plotting()
     model = model_at(options.model)
+    if options.plot is not None and model.by_dimensions:
+        raise UserError("--plot draws emotions, and this model predicts dimensions: leave it out")
     recordings = find_recordings(options.recordings, sys.stdin)
     if options.plot is not None and len(recordings) != 1:
         raise UserError(f"--plot draws one recording: {len(recordings)} were named")

@@ -62,9 +62,14 @@ def _served(options: ServeOptions) -> EmotionModel:
     """The model, which is loaded once to find what is wrong with it.
 
     Raises:
-        UserError: it cannot say anything of a single recording.
+        UserError: it cannot say anything of a single recording, or tells no emotions apart.
     """
     model = model_at(options.model)
+    if model.by_dimensions:
+        raise UserError(
+            f"{model.folder}: this model predicts dimensions (training.task), and an answer is an"
+            " emotion: use raysearch predict"
+        )
     if model.by_speaker:
         raise UserError(
             f"{model.folder}: this model's training.normalise is 'speaker': it needs several"

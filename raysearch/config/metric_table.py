@@ -6,8 +6,8 @@ named ``package.module:Class`` and needs no row.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
@@ -30,6 +30,10 @@ METRICS = Table(
         "val_macro_f1": "raysearch.training.validation_metrics:ValMacroF1",
         "val_uar_mean3": "raysearch.training.validation_metrics:ValUarMean3",
         "val_js": "raysearch.training.validation_metrics:ValJs",
+        "val_ccc": "raysearch.training.validation_metrics:ValCcc",
+        "val_ccc_arousal": "raysearch.training.validation_metrics:ValCccArousal",
+        "val_ccc_valence": "raysearch.training.validation_metrics:ValCccValence",
+        "val_ccc_dominance": "raysearch.training.validation_metrics:ValCccDominance",
     },
 )
 
@@ -43,12 +47,15 @@ class EpochScores:
         confusion_KK: counts of rows, true classes as rows and predicted ones as columns.
         history: the metrics of the epochs before, oldest first.
         divergence: mean divergence of a row's probabilities from its votes; None without votes.
+        concordance: of each dimension that is predicted in place of the emotion, the concordance
+            correlation coefficient; the loss is then 1 less their mean, and ``confusion_KK`` empty.
     """
 
     loss: float
     confusion_KK: "NDArray[np.float64]"
     history: Sequence[Mapping[str, float]] = ()
     divergence: float | None = None
+    concordance: Mapping[str, float] = field(default_factory=dict)
 
 
 class Metric(ABC):
@@ -68,12 +75,22 @@ class Metric(ABC):
     """Whether it is a mean of the classes' recalls."""
     of_votes: ClassVar[bool] = False
     """Whether it is of rows that several people voted on, and is left out where nobody did."""
+    of_dimensions: ClassVar[bool] = False
+    """Whether it is of the dimensions that are predicted where ``training.task`` says so."""
+    dimension: ClassVar[str | None] = None
+    """The one dimension that it is of, if it is of one alone."""
     unit: ClassVar[str] = " points"
     """What follows a difference in a sentence."""
 
     @abstractmethod
     def compute(self, scores: EpochScores) -> float:
         """Return the metric of one epoch: a number, whatever was predicted."""
+
+    def is_known(self, dimensions: Collection[str]) -> bool:
+        """Whether it can be computed where ``dimensions`` are predicted, or none are."""
+        if not self.of_dimensions:
+            return not dimensions
+        return self.dimension in dimensions if self.dimension else bool(dimensions)
 
     def signed(self, value: float) -> float:
         """Return ``value`` so that higher is better; applied twice, as it was."""
@@ -124,6 +141,11 @@ def metric_of(name: str) -> Metric:
 
 
 @cache
-def listed_metrics() -> tuple[str, ...]:
-    """The names of the built-in metrics that leaderboards and model cards show."""
-    return tuple(name for name in METRICS.built_in if metric_of(name).listed)
+def listed_metrics(*, dimensions: bool = False) -> tuple[str, ...]:
+    """The names of the built-in metrics that leaderboards and model cards show.
+
+    Args:
+        dimensions: of a search that predicts them.
+    """
+    found = {name: metric_of(name) for name in METRICS.built_in}
+    return tuple(n for n, one in found.items() if one.listed and one.of_dimensions == dimensions)

@@ -1,18 +1,21 @@
 """IEMOCAP: 5 sessions of two actors, scripted and improvised dialogues (Busso et al. 2008).
 
 A turn is ``Session1/sentences/wav/Ses01F_impro04/Ses01F_impro04_F000.wav``. Its label is a line
-``[start - end] turn label [V, A, D]`` of ``Session1/dialog/EmoEvaluation/Ses01F_impro04.txt``. The
-speaker is the session and the letter of the turn's suffix (``Ses01_F``): the letter before the
-dialogue's name only says who wore the markers. Four classes, as the field reports them: neutral,
-happy (with excited), sad, angry. The text is the dialogue's code, ``impro04`` or ``script01_1``.
+``[start - end] turn label [V, A, D]`` of ``Session1/dialog/EmoEvaluation/Ses01F_impro04.txt``, with
+the raters' mean valence, arousal (activation) and dominance, from 1 to 5. The speaker is the
+session and the letter of the turn's suffix (``Ses01_F``): the letter before the dialogue's name
+only says who wore the markers. Four classes, as the field reports them: neutral, happy (with
+excited), sad, angry. The text is the dialogue's code, ``impro04`` or ``script01_1``.
 Letters of names may be in either case.
 """
 
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from raysearch.corpora.dimensions import known_ratings
 from raysearch.corpora.parser import CorpusParser, Entry, walk_audio
 from raysearch.corpora.turn_labels import TurnLabel, label_text, read_turn_labels
 from raysearch.corpora.utterance import Dropped
@@ -29,7 +32,8 @@ _TURN = re.compile(
 )
 _DIALOGUE = re.compile(r"Ses0[1-5][FM]_(?:impro|script)\w+", re.IGNORECASE)
 _MAX_LABEL_BYTES = 1 << 22
-_LINE = re.compile(r"\[[\d.]+ - [\d.]+\]\t(\w+)\t(\w+)\t\[.*\]")
+_SCALES = ("valence", "arousal", "dominance")
+_LINE = re.compile(r"\[[\d.]+ - [\d.]+\]\t(\w+)\t(\w+)\t\[(.*)\]")
 
 
 class Iemocap(CorpusParser):
@@ -122,7 +126,7 @@ def _labelled(path: Path, labels: dict[str, TurnLabel]) -> Entry | Dropped:
     entry = turn_entry(path, _EMOTIONS.get(label, ""))
     if entry is None or not entry.emotion:
         return Dropped(str(path), f"label {label!r} is none of the four classes")
-    return entry
+    return replace(entry, ratings=labels[turn].ratings)
 
 
 def _is_scripted(found: Entry | Dropped) -> bool:
@@ -142,8 +146,8 @@ def _label_files(root: Path) -> Iterator[Path]:
                     yield path
 
 
-def _lines(path: Path) -> Iterator[tuple[str, str, str]]:
-    """(place, turn, label) of every turn in a label file."""
+def _lines(path: Path) -> Iterator[tuple[str, TurnLabel]]:
+    """Every turn in a label file, and what it says of it."""
     for number, line in enumerate(label_text(path, _MAX_LABEL_BYTES).splitlines(), start=1):
         if line.startswith("["):
             match = _LINE.fullmatch(line.rstrip())
@@ -152,4 +156,6 @@ def _lines(path: Path) -> Iterator[tuple[str, str, str]]:
                     f"{path}: line {number}: expected [start - end], turn, label and [V, A, D],"
                     " with tabs between"
                 )
-            yield f"{path}: line {number}", _turn_name(match[1]), match[2].lower()
+            ratings = known_ratings(dict(zip(_SCALES, match[3].split(","), strict=False)))
+            place = f"{path}: line {number}"
+            yield _turn_name(match[1]), TurnLabel(place, match[2].lower(), ratings)

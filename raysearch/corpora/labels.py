@@ -116,7 +116,7 @@ def keep_classes(corpus: Corpus, wanted: tuple[str, ...], why: str) -> Corpus:
 
 
 def shuffled(corpus: Corpus) -> Corpus:
-    """``corpus`` with its labels, and their votes, permuted within each speaker."""
+    """``corpus`` with its labels, their votes and the ratings permuted within each speaker."""
     # Within a manifest's fold and split, too, so that no label crosses to the test side.
     groups: dict[tuple[str, str | None, str | None], list[Utterance]] = {}
     for row in corpus.utterances:
@@ -125,7 +125,7 @@ def shuffled(corpus: Corpus) -> Corpus:
     for members in groups.values():
         order = sorted(members, key=lambda row: stable_hash(["shuffle", corpus.name, row.id], 32))
         rows += [
-            replace(row, emotion=source.emotion, votes=source.votes)
+            replace(row, emotion=source.emotion, votes=source.votes, ratings=source.ratings)
             for row, source in zip(order, members, strict=True)
         ]
     return replace(corpus, utterances=tuple(sorted(rows, key=lambda row: row.id)))

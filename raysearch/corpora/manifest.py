@@ -4,6 +4,9 @@ Where several people judged a recording, there are two ways to say it: a column 
 for each of them; or a column a class, with its votes or its probability (``corpus.vote_columns``).
 The emotion is then what most of them chose, or the column ``emotion`` beside the classes'.
 
+The columns ``arousal``, ``valence`` and ``dominance``, as far as they are there, are a recording's
+ratings, on any scale; of several annotators' rows the mean is taken.
+
 Columns ``path``, ``emotion``, ``speaker``; optional ``text``, ``session``, ``sex``, ``language``,
 ``fold``, ``split``; test figures may be told by any other. A relative path starts at the manifest's
 folder and stays inside it; audio elsewhere is named by an absolute path. The utterance's id is its
@@ -12,8 +15,10 @@ path as written.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from raysearch.corpora.dimensions import read_ratings
 from raysearch.corpora.outside_tables import (
     SEXES,
     SPLITS,
@@ -25,7 +30,7 @@ from raysearch.corpora.outside_tables import (
     word,
 )
 from raysearch.corpora.parser import CorpusParser, Entry
-from raysearch.corpora.utterance import Dropped
+from raysearch.corpora.utterance import DIMENSIONS, Dropped
 from raysearch.corpora.votes import labelled, read_votes, united
 from raysearch.errors import ConfigError, EmptyCorpusError, MissingPathError
 from raysearch.paths import existing
@@ -90,8 +95,12 @@ class Manifest(CorpusParser):
         optional = (*_OPTIONAL, "emotion", _ANNOTATOR)
         found: dict[Path, list[tuple[Row, Entry]]] = {}
         folder = root.parent.resolve()
-        for row in read_table(root, required, optional, numbers=columns):
-            entry = _entry(row, folder, columns, may_lack_emotion=by_annotator or bool(columns))
+        dimensions = [name for name in DIMENSIONS if name in names]
+        for row in read_table(root, required, optional, numbers=(*columns, *dimensions)):
+            entry = replace(
+                _entry(row, folder, columns, may_lack_emotion=by_annotator or bool(columns)),
+                ratings=read_ratings(row, dimensions),
+            )
             before = found.setdefault(entry.path, [])
             before.append((row, entry))
             if len(before) > 1 and not by_annotator:
@@ -106,7 +115,7 @@ class Manifest(CorpusParser):
     def _vote_columns(self) -> tuple[str, ...]:
         columns = self.options.vote_columns or ()
         for name in columns:
-            if name in (*_REQUIRED, *_OPTIONAL, _ANNOTATOR) or columns.count(name) > 1:
+            if name in (*_REQUIRED, *_OPTIONAL, *DIMENSIONS, _ANNOTATOR) or columns.count(name) > 1:
                 raise ConfigError(
                     f"corpus.vote_columns: {name!r} is named twice, or is no column of a class"
                 )
@@ -114,7 +123,7 @@ class Manifest(CorpusParser):
 
     def further_columns(self, root: Path) -> tuple[str, ...]:
         """Every column that it does not read itself."""
-        read = {*_REQUIRED, *_OPTIONAL, _ANNOTATOR, *self._vote_columns()}
+        read = {*_REQUIRED, *_OPTIONAL, *DIMENSIONS, _ANNOTATOR, *self._vote_columns()}
         return tuple(name for name in column_names(root) if name not in read)
 
     def further_cells(

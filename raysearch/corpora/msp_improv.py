@@ -4,7 +4,8 @@ A turn is ``session1/S01A/P/MSP-IMPROV-S01A-F01-P-FM01.wav``: sentence 01 in a s
 the woman of session 1, where it was said (R read alone, T in the improvised dialogue, S another
 turn of that dialogue, P between the dialogues), and the turn's own code. Its label, the raters'
 consensus, is a line ``UTD-IMPROV-S01A-F01-P-FM01.avi; N; A:2.8; V:3.2; D:2.6 ; N:3.0;`` of
-``Evalution.txt``, as the release spells it; the lines of single raters below it are passed over.
+``Evalution.txt``, as the release spells it, with the means of activation, valence and dominance
+(and of how natural it is, which is not read); the lines of single raters below it are passed over.
 Letters may be in either case.
 
 Folds and validation hold out whole sessions: nobody's partner in a dialogue is on another side.
@@ -13,8 +14,10 @@ Folds and validation hold out whole sessions: nobody's partner in a dialogue is 
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from raysearch.corpora.dimensions import known_ratings
 from raysearch.corpora.parser import CorpusParser, Entry, walk_audio
 from raysearch.corpora.turn_labels import TurnLabel, label_text, read_turn_labels
 from raysearch.corpora.utterance import Dropped
@@ -31,7 +34,9 @@ _TURN = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _MAX_LABEL_BYTES = 1 << 26
-_LINE = re.compile(r"(\S+)\.(?:avi|wav);\s*([A-Z])\s*;.*", re.IGNORECASE)
+_LINE = re.compile(r"(\S+)\.(?:avi|wav);\s*([A-Z])\s*;(.*)", re.IGNORECASE)
+_RATING = re.compile(r"\b([AVD]):\s*([^;\s]+)", re.IGNORECASE)
+_SCALES = {"A": "arousal", "V": "valence", "D": "dominance"}
 _SENTENCE_IS_SAID = ("R", "T")
 
 
@@ -114,7 +119,7 @@ def _labelled(path: Path, labels: dict[str, TurnLabel]) -> Entry | Dropped:
     entry = _turn_entry(path, _EMOTIONS.get(letter, ""))
     if entry is None or not entry.emotion:
         return Dropped(str(path), f"label {letter!r} is none of the four classes")
-    return entry
+    return replace(entry, ratings=labels[turn].ratings)
 
 
 def _label_files(root: Path) -> Iterator[Path]:
@@ -126,12 +131,14 @@ def _label_files(root: Path) -> Iterator[Path]:
                 yield path
 
 
-def _lines(path: Path) -> Iterator[tuple[str, str, str]]:
-    """(place, turn, letter) of every consensus line; a rater's own line begins with the rater."""
+def _lines(path: Path) -> Iterator[tuple[str, TurnLabel]]:
+    """The turn of every consensus line, and its label; a rater's line begins with the rater."""
     for number, line in enumerate(label_text(path, _MAX_LABEL_BYTES).splitlines(), start=1):
         match = _LINE.fullmatch(line.strip())
         if match and _TURN.fullmatch(match[1]):
-            yield f"{path}: line {number}", _turn_name(match[1]), match[2].upper()
+            written = {_SCALES[key.upper()]: text for key, text in _RATING.findall(match[3])}
+            said = TurnLabel(f"{path}: line {number}", match[2].upper(), known_ratings(written))
+            yield _turn_name(match[1]), said
         elif line.upper().startswith("UTD-IMPROV-"):
             raise DataError(
                 f"{path}: line {number}: expected a turn's video, its label and its ratings,"

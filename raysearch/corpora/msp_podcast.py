@@ -2,8 +2,9 @@
 
 A segment is ``Audios/MSP-PODCAST_0001_0008.wav``: podcast 0001, segment 0008. Its consensus is a
 row of ``Labels/labels_consensus.csv``: FileName, EmoClass, EmoAct, EmoVal, EmoDom, SpkrID, Gender,
-Split_Set. The eight emotions are kept; ``O``, another emotion, and ``X``, no agreement, are not.
-Neither are segments of unknown speakers: nobody could say on which side of a split they belong.
+Split_Set; EmoAct, EmoVal and EmoDom are the means of its arousal, valence and dominance. The eight
+emotions are kept; ``O``, another emotion, and ``X``, no agreement, are not. Neither are segments of
+unknown speakers: nobody could say on which side of a split they belong.
 
 By default whole speakers make the folds. ``corpus.own_split=Test1`` divides the corpus as it is
 published: Train, Development, and that test set.
@@ -12,6 +13,7 @@ published: Train, Development, and that test set.
 from collections.abc import Iterator
 from pathlib import Path
 
+from raysearch.corpora.dimensions import known_ratings
 from raysearch.corpora.outside_tables import SEXES, Row, check_size, read_table
 from raysearch.corpora.parser import CorpusParser, Entry, walk_audio
 from raysearch.corpora.utterance import Dropped
@@ -33,7 +35,8 @@ _OTHER_LABELS = {"O": "another emotion", "X": "no agreement"}
 # The second is how earlier releases spelt it.
 _TABLES = ("labels_consensus.csv", "labels_concensus.csv")
 _REQUIRED = ("FileName", "EmoClass", "SpkrID")
-_OPTIONAL = ("Gender", "Split_Set")
+_SCALES = {"arousal": "EmoAct", "valence": "EmoVal", "dominance": "EmoDom"}
+_OPTIONAL = ("Gender", "Split_Set", *_SCALES.values())
 _NAME_START = "msp-podcast_"
 _SIDES = {"train": "train", "development": "validation", "validation": "validation"}
 
@@ -153,4 +156,5 @@ def _labelled(path: Path, row: Row | None, sides: dict[str, str] | None) -> Entr
         sex=SEXES.get(row.cells.get("Gender", "").lower()),
         language="english",
         split=split,
+        ratings=known_ratings({name: row.cells.get(key, "") for name, key in _SCALES.items()}),
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from raysearch.corpora.reader_options import ReaderOptions
-from raysearch.corpora.utterance import Dropped, Votes
+from raysearch.corpora.utterance import Dropped, Ratings, Votes
 from raysearch.errors import ConfigError, MissingPathError
 from raysearch.paths import existing
 
@@ -54,6 +54,7 @@ class Entry:
     fold: str | None = None
     split: str | None = None
     votes: Votes = ()
+    ratings: Ratings = ()
 
 
 class CorpusParser(ABC):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from raysearch.corpora.utterance import Ratings
 from raysearch.errors import DataError
 
 __all__ = ["TurnLabel", "label_text", "read_turn_labels"]
@@ -11,22 +12,23 @@ __all__ = ["TurnLabel", "label_text", "read_turn_labels"]
 
 @dataclass(frozen=True, slots=True)
 class TurnLabel:
-    """A turn's label, and the file and line that say so."""
+    """A turn's label and ratings, and the file and line that say so."""
 
     place: str
     label: str
+    ratings: Ratings = ()
 
 
 def read_turn_labels(
     files: Iterable[Path],
-    lines_of: Callable[[Path], Iterator[tuple[str, str, str]]],
+    lines_of: Callable[[Path], Iterator[tuple[str, TurnLabel]]],
     known: Collection[str],
 ) -> dict[str, TurnLabel]:
     """Read the labels of all turns.
 
     Args:
         files: that hold them.
-        lines_of: gives (place, turn, label) of each line of a file that counts.
+        lines_of: gives the turn and what is said of it, of each line of a file that counts.
         known: the labels that there are.
 
     Returns:
@@ -37,13 +39,14 @@ def read_turn_labels(
     """
     labels: dict[str, TurnLabel] = {}
     for path in files:
-        for place, turn, label in lines_of(path):
-            if label not in known:
-                raise DataError(f"{place}: unknown label {label!r} of turn {turn}")
-            before = labels.setdefault(turn, TurnLabel(place, label))
-            if before.label != label:
+        for turn, said in lines_of(path):
+            if said.label not in known:
+                raise DataError(f"{said.place}: unknown label {said.label!r} of turn {turn}")
+            before = labels.setdefault(turn, said)
+            if before.label != said.label:
                 raise DataError(
-                    f"{place}: turn {turn} is {label!r} here and {before.label!r} in {before.place}"
+                    f"{said.place}: turn {turn} is {said.label!r} here and {before.label!r} in"
+                    f" {before.place}"
                 )
     return labels
 

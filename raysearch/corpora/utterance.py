@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Corpus", "Dropped", "Utterance", "Votes"]
+__all__ = ["DIMENSIONS", "Corpus", "Dropped", "Ratings", "Utterance", "Votes"]
+
+DIMENSIONS = ("arousal", "valence", "dominance")
 
 # Labels, sorted, and how many votes, or what probability, each has; never 0.
 Votes = tuple[tuple[str, float], ...]
+# Dimensions, in the order of DIMENSIONS, and what a recording was rated on each.
+Ratings = tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,7 @@ class Utterance:
         fold: a manifest's own fold.
         split: a manifest's own ``"train"``, ``"validation"`` or ``"test"``.
         votes: what several people heard, or a probability of each label; empty if not known.
+        ratings: arousal, valence and dominance, as far as they are known, on the corpus' own scale.
     """
 
     id: str
@@ -45,6 +50,7 @@ class Utterance:
     fold: str | None = None
     split: str | None = None
     votes: Votes = ()
+    ratings: Ratings = ()
 
     @property
     def speaker_anywhere(self) -> str:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 
+from raysearch.corpora.dimensions import mean_ratings
 from raysearch.corpora.outside_tables import Row
 from raysearch.corpora.parser import Entry
 from raysearch.corpora.utterance import Dropped, Votes
@@ -14,6 +15,7 @@ __all__ = ["counted_votes", "distribution", "labelled", "leading", "read_votes",
 
 # Shares of a sum differ in their last bits.
 _NEAR = 1e-9
+_JUDGED = ("emotion", "votes", "ratings")
 
 
 def read_votes(row: Row, columns: Sequence[str]) -> Votes:
@@ -84,7 +86,7 @@ def united(rows: Sequence[tuple[Row, Entry]]) -> Entry:
         rows: each row, with its column ``annotator``, and what it says.
 
     Raises:
-        ConfigError: an annotator has two rows, or rows differ in more than the emotion.
+        ConfigError: an annotator has two rows, or rows differ in what no annotator judges.
     """
     first_row, first = rows[0]
     places: dict[str, str] = {}
@@ -98,14 +100,19 @@ def united(rows: Sequence[tuple[Row, Entry]]) -> Entry:
                 f" {places[annotator]} already"
             )
         places[annotator] = row.place
-        for name in (one.name for one in fields(entry) if one.name not in ("emotion", "votes")):
+        for name in (one.name for one in fields(entry) if one.name not in _JUDGED):
             here, there = getattr(entry, name), getattr(first, name)
             if here != there:
                 raise ConfigError(
                     f"{row.place}: {name} of {entry.id!r} is {here!r} here and {there!r} in"
                     f" {first_row.place}"
                 )
-    return replace(first, emotion="", votes=counted_votes(entry.emotion for _, entry in rows))
+    return replace(
+        first,
+        emotion="",
+        votes=counted_votes(entry.emotion for _, entry in rows),
+        ratings=mean_ratings([entry.ratings for _, entry in rows]),
+    )
 
 
 def distribution(votes: Votes, emotion: str, labels: Sequence[str]) -> tuple[float, ...]:

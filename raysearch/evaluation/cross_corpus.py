@@ -46,6 +46,7 @@ from raysearch.run_folder import RunFolder
 from raysearch.run_lease import Lease
 from raysearch.storage.corpora import read_corpus
 from raysearch.storage.held_storage import held_storage
+from raysearch.streaming.rated_rows import refuse_dimensions
 from raysearch.streaming.shards import ensure_features
 from raysearch.streaming.store import feature_store
 from raysearch.training.transductive import is_transductive
@@ -104,6 +105,8 @@ def plan_matrix(
     """
     if len(runs) + len(targets) < 2:
         raise UserError("one run is no matrix: name another RUN, or --target CORPUS=PATH")
+    for run in runs:
+        refuse_dimensions(run.spec(), f"cross-corpus of {run.root}")
     # A target's labels are the true ones, though a run of its own shuffled them.
     true = [run.spec().corpus.model_copy(update={"shuffle_labels": False}) for run in runs]
     names = _names([*true, *targets])

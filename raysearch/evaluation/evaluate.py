@@ -27,6 +27,7 @@ from raysearch.evaluation.stored_evaluations import (
     store_evaluations,
     stored_evaluations,
 )
+from raysearch.evaluation.stored_predictions import Predicted
 from raysearch.protocols.folds import outer_folds
 from raysearch.ray_cluster.session import ClusterSession
 from raysearch.run_folder import RunFolder
@@ -46,6 +47,8 @@ __all__ = [
     "nested_arm",
     "other_specs",
     "reused_arm",
+    "scored_arms",
+    "where_scored",
     "winner_arm_on",
 ]
 
@@ -97,6 +100,46 @@ def evaluate(
         UserError: nothing to evaluate, or the data is not the run's.
         DataError: a split leaks, or its audio is unusable.
     """
+    own, arms, results = scored_arms(
+        run, mode, session, lease, storage=storage, watcher=watcher, splits=splits
+    )
+    spec = own.spec
+    table = pooled([table for table, _ in results])
+    figures: EvaluationFigures = {
+        "mode": mode,
+        "trial": own.identity,
+        "final": [arm.method for arm in arms],
+        **score(
+            table,
+            protocol="paper" if mode == "paper" else spec.protocol.name,
+            where=where_scored(mode, own, arms),
+            notes=evaluation_notes(run, mode, arms, results),
+        ),
+        "cost": cost_of(arms[0]),
+        "parts": score_parts(arms, table, storage),
+        **_calibrated(arms, [table for table, _ in results]),
+    }
+    _write(run, mode, figures, table)
+    return figures
+
+
+def scored_arms(
+    run: RunFolder,
+    mode: Mode,
+    session: ClusterSession,
+    lease: Lease,
+    *,
+    storage: Path,
+    watcher: Watcher,
+    splits: RunSplits | None = None,
+) -> tuple[Arm, list[Arm], list[Predicted]]:
+    """Have the models that ``mode`` scores predict their test rows.
+
+    The arguments are those of ``evaluate``, which says what is raised.
+
+    Returns:
+        The arm of the searched fold; all of them with their features; and what each predicts.
+    """
     spec, final = run.spec(), mode in ("fold", "nested")
     splits = splits or RunSplits(run, storage)
     own = (final_arm_on if final else winner_arm_on)(run, spec, splits.of(spec))
@@ -111,7 +154,7 @@ def evaluate(
     else:
         others = [reused_arm(run, own, one, splits) for one in other_specs(spec, own)]
         arms = _in_order([own, *others])
-    arms, results = run_arms(
+    ready, results = run_arms(
         arms,
         spec,
         run,
@@ -121,23 +164,7 @@ def evaluate(
         storage=storage,
         watcher=watcher,
     )
-    table = pooled([table for table, _ in results])
-    figures: EvaluationFigures = {
-        "mode": mode,
-        "trial": own.identity,
-        "final": [arm.method for arm in arms],
-        **score(
-            table,
-            protocol="paper" if mode == "paper" else spec.protocol.name,
-            where={**_where(mode, arms), "transductive": is_transductive(own.config)},
-            notes=evaluation_notes(run, mode, arms, results),
-        ),
-        "cost": cost_of(arms[0]),
-        "parts": score_parts(arms, table, storage),
-        **_calibrated(arms, [table for table, _ in results]),
-    }
-    _write(run, mode, figures, table)
-    return figures
+    return own, ready, results
 
 
 def _calibrated(arms: Sequence[Arm], tables: Sequence[pa.Table]) -> Calibrated:
@@ -252,15 +279,17 @@ def _in_order(arms: Sequence[Arm]) -> list[Arm]:
     return sorted(arms, key=lambda arm: arm.spec.protocol.fold)
 
 
-def _where(mode: Mode, arms: Sequence[Arm]) -> Where:
+def where_scored(mode: Mode, own: Arm, arms: Sequence[Arm]) -> Where:
+    """On which folds ``arms`` are scored; arguments as ``scored_arms`` gives them."""
+    found: Where = {"transductive": is_transductive(own.config)}
     if mode == "nested":
-        return {"nested": len(arms)}
+        return {"nested": len(arms), **found}
     if mode == "reuse-settings":
-        return {"folds": len(arms)}
-    fold: Where = {"fold": arms[0].audited.split.fold}
+        return {"folds": len(arms), **found}
+    found = {"fold": arms[0].audited.split.fold, **found}
     if mode == "paper":
-        return {**fold, "valid": arms[0].spec.published.epoch_from != "test"}
-    return fold
+        return {**found, "valid": arms[0].spec.published.epoch_from != "test"}
+    return found
 
 
 def _write(run: RunFolder, mode: Mode, figures: EvaluationFigures, table: pa.Table) -> None:

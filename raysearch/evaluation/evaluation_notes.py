@@ -76,6 +76,8 @@ def _row_notes(
         name, why = next(iter(unusable.items()))
         notes.append(f"{len(unusable)} test utterance(s) unusable, as {name}: {why}")
     for arm, (table, _) in zip(arms, results, strict=True):
+        if arm.audited.split.dimensions:
+            continue
         known = set(arm.audited.split.labels)
         unseen = sorted(set(table["emotion"].to_pylist()) - known)
         if unseen:

@@ -32,6 +32,7 @@ from raysearch.ray_cluster.session import ClusterSession
 from raysearch.run_folder import RunFolder
 from raysearch.run_lease import Lease
 from raysearch.spec import trial_identity
+from raysearch.streaming.rated_rows import refuse_dimensions
 from raysearch.streaming.votes_in_use import require_votes, votes_field
 from raysearch.trial_config import TrialConfig
 from raysearch.tuning.tuner import Watcher
@@ -161,12 +162,13 @@ def plan_experiment(
         splits: of the run.
 
     Raises:
-        UserError: no winner, no such fold, a change that is called ``winner``, or one to votes
-            where there are none.
+        UserError: no winner, no such fold, a change that is called ``winner``, one to votes where
+            there are none, or a search that predicts dimensions.
         DataError: a split leaks, or its data is unusable.
     """
     if WINNER in changes:
         raise UserError(f"{WINNER!r} is the winner's own name: name the change otherwise")
+    refuse_dimensions(run.spec(), "an ablation or sweep")
     winner = winner_arms(run, folds, splits)
     return Experiment(
         run,

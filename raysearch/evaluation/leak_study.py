@@ -29,6 +29,7 @@ from raysearch.ray_cluster.session import ClusterSession
 from raysearch.run_folder import RunFolder
 from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec, published_values
+from raysearch.streaming.rated_rows import refuse_dimensions
 from raysearch.streaming.votes_in_use import refuse_votes
 from raysearch.training.transductive import refuse_transductive
 from raysearch.trial_config import TrialConfig
@@ -56,6 +57,7 @@ def check_spec(spec: SearchSpec) -> None:
     # Two of its arms have speakers on both sides: whose statistics those are would be a fifth.
     refuse_transductive(spec, "leak-study")
     refuse_votes(spec, "leak-study")
+    refuse_dimensions(spec, "leak-study")
 
 
 def stored_study(run: RunFolder, num_seeds: int) -> LeakStudy | None:

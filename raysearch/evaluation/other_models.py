@@ -5,7 +5,7 @@ same test rows, fold by fold. Nothing is trained for it.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -25,7 +25,7 @@ from raysearch.evaluation.statistics import METRICS
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
 
-__all__ = ["OWN", "TOGETHER", "cost_of", "parts_of", "score_parts"]
+__all__ = ["OWN", "TOGETHER", "cost_of", "parts_of", "score_parts", "tables_of_parts"]
 
 OWN, TOGETHER = "own settings", "trainings together"
 
@@ -72,16 +72,22 @@ def score_parts(arms: Sequence[Arm], table: pa.Table, storage: Path) -> dict[str
     found: dict[str, PartFigures] = {}
     if len(set(table["seed"].to_pylist())) > 1:
         found[TOGETHER] = _figures(_together(table))
-    for name in dict.fromkeys(name for arm in arms for name in arm.parts):
-        # What a fold lacks is its final model: that of this name, or one without a partner.
-        nets = [arm.parts.get(name, arm.searched if name != OWN else ()) for arm in arms]
-        if all(nets):
-            found[name] = _figures(_predictions(arms, nets, storage))
+    for name, tables in tables_of_parts(arms, storage):
+        found[name] = _figures(tables)
     if OWN in found:
         final = _figures(table)["per_fold_ua"]
         own = found[OWN]["per_fold_ua"]
         found[OWN]["gain_by_fold"] = {fold: final[fold] - own[fold] for fold in own}
     return found
+
+
+def tables_of_parts(arms: Sequence[Arm], storage: Path) -> Iterator[tuple[str, pa.Table]]:
+    """The name of each part that all ``arms`` have, and what it predicts; as ``score_parts``."""
+    for name in dict.fromkeys(name for arm in arms for name in arm.parts):
+        # What a fold lacks is its final model: that of this name, or one without a partner.
+        nets = [arm.parts.get(name, arm.searched if name != OWN else ()) for arm in arms]
+        if all(nets):
+            yield name, _predictions(arms, nets, storage)
 
 
 def _predictions(arms: Sequence[Arm], nets: Sequence[tuple[Net, ...]], storage: Path) -> pa.Table:

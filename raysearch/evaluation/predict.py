@@ -17,8 +17,12 @@ from raysearch.corpora.votes import distribution
 from raysearch.errors import EmptyCorpusError
 from raysearch.evaluation.arm import Arm
 from raysearch.evaluation.final_model import ALL_ROWS, Net
-from raysearch.evaluation.probability_columns import probability_column, vote_column
-from raysearch.models.model_table import build_model
+from raysearch.evaluation.probability_columns import (
+    predicted_column,
+    probability_column,
+    rated_column,
+    vote_column,
+)
 from raysearch.prerequisites import set_name
 from raysearch.streaming.preparation import FeatureBank, Progress
 from raysearch.streaming.shards import ensure_features
@@ -26,6 +30,7 @@ from raysearch.streaming.split_rows import RowTable, SplitRows, row_key, speaker
 from raysearch.streaming.store import FeatureSource, feature_store
 from raysearch.streaming.tiers import Tier, open_trial_data
 from raysearch.training.checkpoint import load_tensors, load_weights
+from raysearch.training.network import build_network
 from raysearch.training.normalise import Normaliser
 from raysearch.training.scoring import score_batches
 from raysearch.trial_config import TrialConfig
@@ -40,6 +45,7 @@ __all__ = [
     "pooled",
     "predict_arm",
     "prediction_table",
+    "rating_table",
     "row_table",
     "used_streams",
 ]
@@ -66,8 +72,9 @@ def predict_arm(
 
     Returns:
         A table of utterance, corpus, speaker, sex, fold, seed, emotion, predicted, one
-        probability a class, and one share of the votes a class where there are votes; and the
-        utterances that could not be used, with reasons.
+        probability a class, and one share of the votes a class where there are votes; or, where
+        dimensions are predicted, what ``rating_table`` has; and the utterances that could not be
+        used, with reasons.
 
     Raises:
         EmptyCorpusError: no test utterance can be used.
@@ -80,8 +87,9 @@ def predict_arm(
         raise EmptyCorpusError(
             f"fold {arm.audited.split.fold}: no test utterance can be used: {why or 'it has none'}"
         )
+    table_of = rating_table if arm.audited.split.dimensions else prediction_table
     tables = [
-        prediction_table(
+        table_of(
             test,
             mean_probabilities(nets, arm.bank, row_table(test, cell)),
             arm.bank.rows.labels,
@@ -106,6 +114,8 @@ def row_table(rows: "Sequence[Utterance]", cell: str = "") -> RowTable:
 def mean_probabilities(nets: Sequence[Net], bank: FeatureBank, scored: RowTable) -> np.ndarray:
     """(N, K) of the rows of ``scored``: the nets' weighted mean log-probability, renormalised.
 
+    Where dimensions are predicted, it is the weighted mean of their numbers, (N, D).
+
     Args:
         nets: of one model.
         bank: has the features of the rows that they learned from, and the stores of all rows.
@@ -118,7 +128,9 @@ def mean_probabilities(nets: Sequence[Net], bank: FeatureBank, scored: RowTable)
         sources = bank.sources_of(net.config)
         scores_NK = log_probabilities(net.config, rows, sources, net.weights, bank.scoring_tier)
         total_NK += net.weight * scores_NK
-    mean_NK = total_NK / sum(net.weight for net in nets)
+    mean_NK: np.ndarray = total_NK / sum(net.weight for net in nets)
+    if nets[0].config.training.by_dimensions:
+        return mean_NK
     probs_NK: np.ndarray = scipy.special.softmax(mean_NK, axis=1)
     return probs_NK
 
@@ -155,13 +167,7 @@ def prediction_table(
 ) -> pa.Table:
     """One row an utterance of ``test``; ``labels`` name the columns of ``probs_NK``."""
     columns = {
-        "utterance": [u.id for u in test],
-        "corpus": [u.corpus for u in test],
-        "speaker": [u.speaker for u in test],
-        "sex": pa.array([u.sex for u in test], pa.string()),
-        "fold": [fold] * len(test),
-        "seed": [seed] * len(test),
-        "emotion": [u.emotion for u in test],
+        **_about(test, fold, seed),
         "predicted": [labels[k] for k in probs_NK.argmax(axis=1)],
         **{probability_column(name): probs_NK[:, k] for k, name in enumerate(labels)},
     }
@@ -169,6 +175,34 @@ def prediction_table(
         shares_NK = np.array([distribution(u.votes, u.emotion, labels) for u in test])
         columns |= {vote_column(name): shares_NK[:, k] for k, name in enumerate(labels)}
     return pa.table(columns)
+
+
+def rating_table(
+    test: "Sequence[Utterance]",
+    numbers_ND: np.ndarray,
+    dimensions: Sequence[str],
+    fold: int,
+    seed: int,
+) -> pa.Table:
+    """One row an utterance of ``test``: what it was rated on each dimension, and the prediction."""
+    columns = _about(test, fold, seed)
+    for d, name in enumerate(dimensions):
+        columns[rated_column(name)] = [dict(u.ratings)[name] for u in test]
+        columns[predicted_column(name)] = numbers_ND[:, d]
+    return pa.table(columns)
+
+
+def _about(test: "Sequence[Utterance]", fold: int, seed: int) -> dict[str, object]:
+    """The columns of both kinds of table that say what a row is of."""
+    return {
+        "utterance": [u.id for u in test],
+        "corpus": [u.corpus for u in test],
+        "speaker": [u.speaker for u in test],
+        "sex": pa.array([u.sex for u in test], pa.string()),
+        "fold": [fold] * len(test),
+        "seed": [seed] * len(test),
+        "emotion": [u.emotion for u in test],
+    }
 
 
 def used_streams(arm: Arm) -> list[tuple[str, "FeatureConfig"]]:
@@ -236,7 +270,7 @@ def log_probabilities(
         by_speaker=training.by_speaker,
         tier=tier,
     ) as data:
-        model = build_model(config.model, data.shapes, data.num_classes)
+        model = build_network(config.model, training, data.shapes, data.num_classes)
         load_weights(model, load_tensors(weights), str(weights))
         scores = score_batches(
             model,

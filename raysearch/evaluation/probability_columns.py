@@ -1,4 +1,4 @@
-"""The columns of a table of predictions that hold a probability, or votes, an emotion.
+"""The columns of a table of predictions: probabilities and votes an emotion, ratings a dimension.
 
 Axes: R rows, N utterances, K emotions.
 """
@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 __all__ = [
     "by_utterance",
     "known_emotions",
+    "predicted_column",
     "probabilities",
     "probability_column",
+    "rated_column",
     "vote_column",
     "votes_of",
 ]
@@ -43,6 +45,16 @@ def probabilities(table: pa.Table) -> NDArray[np.float64]:
 def vote_column(label: str) -> str:
     """Name the column that holds an emotion's share of the votes."""
     return OF_VOTES + label
+
+
+def rated_column(dimension: str) -> str:
+    """Name the column that holds what people rated on a dimension."""
+    return f"rated_{dimension}"
+
+
+def predicted_column(dimension: str) -> str:
+    """Name the column that holds what was predicted for a dimension."""
+    return f"predicted_{dimension}"
 
 
 def votes_of(table: pa.Table) -> NDArray[np.float64] | None:

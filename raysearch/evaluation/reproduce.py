@@ -36,6 +36,7 @@ from raysearch.run_folder import RunFolder
 from raysearch.run_lease import Lease
 from raysearch.spec import SearchSpec
 from raysearch.streaming.preparation import AuditedSplit
+from raysearch.streaming.rated_rows import refuse_dimensions
 from raysearch.streaming.votes_in_use import refuse_votes
 from raysearch.training.transductive import refuse_transductive
 from raysearch.tuning.tuner import Watcher
@@ -56,6 +57,7 @@ def check_spec(spec: SearchSpec) -> None:
     # A random split has speakers on both sides: whose statistics those are would be one more step.
     refuse_transductive(spec, "reproduce")
     refuse_votes(spec, "reproduce")
+    refuse_dimensions(spec, "reproduce")
 
 
 def winner_of(run: RunFolder, audited: AuditedSplit) -> Winner:

@@ -1,7 +1,7 @@
 """Evaluations as runs have stored them: read, checked, and matched with each other."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -15,6 +15,7 @@ from raysearch.evaluation.transductive_notes import check_alike
 from raysearch.files import write_json
 from raysearch.run_folder import RunFolder
 from raysearch.storage.replica import pasted
+from raysearch.streaming.rated_rows import refuse_dimensions
 
 __all__ = [
     "System",
@@ -103,7 +104,7 @@ def stored_evaluations(run: RunFolder) -> dict[Mode, EvaluationFigures]:
     return cast("dict[Mode, EvaluationFigures]", found)
 
 
-def leading_mode(stored: Mapping[Mode, EvaluationFigures]) -> Mode:
+def leading_mode(stored: Collection[Mode]) -> Mode:
     """Which of a run's evaluations leads its file."""
     return next(mode for mode in _LEADING if mode in stored)
 
@@ -155,8 +156,11 @@ def doubts_of(systems: Sequence[System]) -> list[str]:
 
 
 def _evaluated(run: Path) -> dict[Mode, EvaluationFigures]:
-    found = stored_evaluations(RunFolder(run))
+    folder = RunFolder(run)
+    found = stored_evaluations(folder)
     if not found:
+        if folder.spec_file.is_file():
+            refuse_dimensions(folder.spec(), f"compare of {run}")
         raise UserError(f"{run}: not evaluated yet: raysearch evaluate {pasted(run)}")
     return found
 

@@ -92,6 +92,7 @@ def _what(arm: Arm, level: Level | None) -> str:
     ]
     rows = [
         [row.id, row.content_hash, row.speaker, row.emotion, row.sex, row.votes]
+        + ([row.ratings] if arm.audited.split.dimensions else [])
         for row in arm.audited.split.test
     ]
     return stable_hash([nets, rows, None if level is None else level.cell], 32)

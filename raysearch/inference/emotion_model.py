@@ -42,6 +42,8 @@ def load(path: str | Path) -> "EmotionModel":
 class EmotionModel:
     """Nets whose weighted mean log-probability is the prediction, and their front ends.
 
+    Where they predict dimensions, the prediction is the weighted mean of their numbers.
+
     Args:
         stored: what ``best/`` holds.
     """
@@ -55,6 +57,11 @@ class EmotionModel:
     def by_speaker(self) -> bool:
         """Whether it needs several recordings of each speaker to normalise one."""
         return any(is_transductive(net.config) for net in self.nets)
+
+    @cached_property
+    def by_dimensions(self) -> bool:
+        """Whether it predicts dimensions, which ``labels`` then name, in place of emotions."""
+        return any(net.config.training.by_dimensions for net in self.nets)
 
     def predict(self, wave: np.ndarray, sample_rate: int) -> Prediction:
         """The emotion of one recording, of any length.
@@ -90,7 +97,12 @@ class EmotionModel:
         return self.predictions(self.probabilities(features, speakers))
 
     def predictions(self, probs_NK: np.ndarray) -> list[Prediction]:
-        """Each row's label and probabilities."""
+        """Each row's label and probabilities, or its ratings."""
+        if self.by_dimensions:
+            return [
+                Prediction("", {}, dict(zip(self.labels, map(float, numbers_D), strict=True)))
+                for numbers_D in probs_NK
+            ]
         return [
             Prediction(
                 self.labels[int(probs_K.argmax())],
@@ -110,7 +122,7 @@ class EmotionModel:
     def probabilities(
         self, features: Sequence[dict[str, np.ndarray]], speakers: Sequence[str] | None = None
     ) -> np.ndarray:
-        """(N, K), float64, of recordings whose features ``features`` gave.
+        """(N, K), float64, of recordings whose features ``features`` gave; or (N, D) ratings.
 
         Raises:
             UserError: a model that needs the speakers, which are not given.
@@ -126,7 +138,9 @@ class EmotionModel:
             floors = {stream: self._front_ends[key].floor for stream, key in keys.items()}
             own_N = numbers_N if is_transductive(net.config) else None
             total_NK += net.share * net.log_probabilities(rows, floors, own_N)
-        mean_NK = total_NK / sum(net.share for net in self.nets)
+        mean_NK: np.ndarray = total_NK / sum(net.share for net in self.nets)
+        if self.by_dimensions:
+            return mean_NK
         probs_NK: np.ndarray = scipy.special.softmax(mean_NK, axis=1)
         return probs_NK
 

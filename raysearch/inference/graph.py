@@ -18,7 +18,7 @@ from raysearch.inference.net import LoadedNet, as_stored
 from raysearch.training.data import Batch
 from raysearch.training.normalise import Normaliser
 
-__all__ = ["ModelGraph", "View"]
+__all__ = ["ModelGraph", "View", "check_graph"]
 
 _CPU = torch.device("cpu")
 
@@ -48,6 +48,25 @@ class View:
         )
 
 
+def check_graph(model: EmotionModel) -> None:
+    """Refuse a model that cannot be a graph of one recording's emotions.
+
+    Raises:
+        UserError: it normalises by speaker, which takes more than one recording, or predicts
+            dimensions.
+    """
+    if model.by_dimensions:
+        raise UserError(
+            f"{model.folder}: this model predicts dimensions (training.task), and a graph's"
+            " output is emotions: use raysearch predict or raysearch.load"
+        )
+    if model.by_speaker:
+        raise UserError(
+            f"{model.folder}: training.normalise is 'speaker': a graph of one recording has"
+            " no other of its speaker: export a model with another normalisation"
+        )
+
+
 class ModelGraph(nn.Module):
     """Normalisation, every net, the mean over windows and the weighted mean over nets.
 
@@ -58,16 +77,12 @@ class ModelGraph(nn.Module):
         model: the final model.
 
     Raises:
-        UserError: it normalises by speaker, which takes more than one recording.
+        UserError: as ``check_graph``.
     """
 
     def __init__(self, model: EmotionModel) -> None:
         super().__init__()
-        if model.by_speaker:
-            raise UserError(
-                f"{model.folder}: training.normalise is 'speaker': a graph of one recording has"
-                " no other of its speaker: export a model with another normalisation"
-            )
+        check_graph(model)
         self._source = model
         self.nets = nn.ModuleList(net.model for net in model.nets)
         self._of = [View.of(net) for net in model.nets]

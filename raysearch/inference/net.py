@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from raysearch.inference.stored_model import StoredNet
-from raysearch.models.model_table import build_model
 from raysearch.streaming.arrays import FeatureArrays, RowStats
 from raysearch.streaming.readers import HostReader
 from raysearch.streaming.speakers import speaker_mean_std
@@ -19,6 +18,7 @@ from raysearch.streaming.windows import validation_windows
 from raysearch.training.checkpoint import load_tensors, load_weights
 from raysearch.training.data import Batch
 from raysearch.training.inputs import load_inputs
+from raysearch.training.network import build_network
 from raysearch.training.normalise import Normaliser
 from raysearch.training.scoring import score_batches
 
@@ -44,7 +44,9 @@ class LoadedNet:
         self.streams = stored.config.used_features
         self.shapes, self.statistics = load_inputs(stored.inputs)
         self.num_classes = num_classes
-        self.model = build_model(stored.config.model, self.shapes, num_classes)
+        self.model = build_network(
+            stored.config.model, stored.config.training, self.shapes, num_classes
+        )
         load_weights(self.model, load_tensors(stored.weights), str(stored.weights))
         self.model.eval().requires_grad_(False)
 

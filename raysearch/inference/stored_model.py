@@ -37,7 +37,7 @@ class StoredNet:
 
 @dataclass(frozen=True)
 class StoredModel:
-    """What ``best/`` holds; ``labels`` name the emotions in the order of the logits."""
+    """What ``best/`` holds; ``labels`` name the emotions, or dimensions, in the outputs' order."""
 
     folder: Path
     labels: tuple[str, ...]
@@ -72,7 +72,6 @@ def read_stored_model(folder: Path) -> StoredModel:
         MissingPathError: the weights of a pretrained encoder are not there.
     """
     verify(folder)
-    labels = _labels(folder / LABELS)
     described = load_json(folder / ENSEMBLE)
     encoders = described.get("encoders", {})
     try:
@@ -85,15 +84,16 @@ def read_stored_model(folder: Path) -> StoredModel:
         for file in (net.weights, net.inputs):
             if not file.is_file():
                 raise DataError(f"{folder}: lacks {file.name}, {_AGAIN}")
-    return StoredModel(folder, labels, nets)
+    least = 1 if nets[0].config.training.by_dimensions else 2
+    return StoredModel(folder, _labels(folder / LABELS, least), nets)
 
 
-def _labels(path: Path) -> tuple[str, ...]:
+def _labels(path: Path, least: int) -> tuple[str, ...]:
     try:
         labels = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read ({error})") from None
-    if not isinstance(labels, list) or len(labels) < 2 or not all(map(_is_text, labels)):
+    if not isinstance(labels, list) or len(labels) < least or not all(map(_is_text, labels)):
         raise DataError(f"{path}: a list of at least two emotions is expected")
     return tuple(labels)
 

@@ -32,7 +32,8 @@ class Model(nn.Module):
         outside_fields: fields of the config on which its ``check_external_files`` depends.
         learning_fields: fields of the config that change how it learns, and neither the shapes nor
             the meaning of its weights: a net that starts from others' may have its own.
-        learns_votes: whether it can learn a distribution of votes, not one label a recording only.
+        learns_votes: whether it can learn what is no single label a recording: a distribution of
+            votes, or dimensions.
     """
 
     Config: ClassVar[type[ModelConfig]] = ModelConfig
@@ -48,7 +49,7 @@ class Model(nn.Module):
         super().__init__()
         missing = [stream for stream in self.required_streams(config) if stream not in shapes]
         assert not missing, f"{config.name} needs streams {missing}, got {list(shapes)}"
-        assert num_classes >= 2, num_classes
+        assert num_classes >= 1, num_classes
         self.config = config
 
     @classmethod
@@ -94,6 +95,10 @@ class Model(nn.Module):
             logits_BK.
         """
         raise NotImplementedError
+
+    def window_scores(self, outputs_BK: Tensor) -> Tensor:
+        """What of a window's outputs is averaged over an utterance: their log-probabilities."""
+        return outputs_BK.float().log_softmax(dim=1)
 
     def load_pretrained(self, features: Mapping[str, FeatureConfig]) -> None:
         """Fill in weights that were learned elsewhere; called once, before a trial's first epoch.

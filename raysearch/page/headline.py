@@ -9,6 +9,7 @@ from raysearch.evaluation.figures import EvaluationFigures, Mode, PartFigures, m
 from raysearch.evaluation.final_model import FinalModel
 from raysearch.evaluation.stored_evaluations import is_honest
 from raysearch.ledger import Event
+from raysearch.page.agreement import AgreementFigure, agreement_of
 from raysearch.page.followed_search import FollowedSearch
 from raysearch.reporting.prospects import in_full
 from raysearch.reporting.run_state import State, state_of
@@ -99,6 +100,7 @@ class Headline:
         state: how the search stands.
         state_note: what the word leaves out, such as which budget; empty if nothing.
         forecast: what more of the search would bring, in a sentence.
+        agreement: in place of ``test`` where the search predicts dimensions.
     """
 
     name: str
@@ -111,6 +113,7 @@ class Headline:
     validation: list[ValidationFigure]
     cost: Cost
     forecast: str
+    agreement: list[AgreementFigure]
 
 
 def headline(
@@ -150,6 +153,7 @@ def headline(
             trials.num_epochs,
         ),
         forecast=in_full(followed.progress.outlook(trials), trials.objective, words),
+        agreement=agreement_of(run.files, winner),
     )
 
 

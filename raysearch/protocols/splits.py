@@ -42,6 +42,8 @@ class Split:
         test: rows that no search reads.
         notes: what a reader of results must know, e.g. ``"val: speaker shared"``.
         left_out: rows of no side, because they share a speaker with one and a text with another.
+        dimensions: what is predicted of the rows in place of their emotion, which all of them were
+            rated on; empty where the emotion is.
     """
 
     protocol: str
@@ -52,11 +54,12 @@ class Split:
     test: tuple[Utterance, ...]
     notes: tuple[str, ...] = ()
     left_out: tuple[Utterance, ...] = ()
+    dimensions: tuple[str, ...] = ()
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The classes, sorted: those of the training rows."""
-        return tuple(sorted({row.emotion for row in self.train}))
+        """The classes, sorted: those of the training rows; or the dimensions."""
+        return self.dimensions or tuple(sorted({row.emotion for row in self.train}))
 
     def sides(self) -> Iterator[tuple[str, tuple[Utterance, ...]]]:
         """The three sides with their names."""
@@ -80,6 +83,8 @@ class Split:
         }
         if speakers:
             identity["speakers"] = [row.speaker for row in (*self.train, *self.validation)]
+        if self.dimensions:
+            identity["ratings"] = [row.ratings for row in (*self.train, *self.validation)]
         if votes:
             identity["votes"] = [row.votes for row in (*self.train, *self.validation)]
         return identity

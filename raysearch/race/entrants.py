@@ -157,7 +157,9 @@ def _common_fields(spec: SearchSpec) -> dict[str, object]:
 
 
 def _refuse_own(given: Iterable[Override]) -> None:
-    for key, _ in given:
+    for key, value in given:
+        if (key, value) == ("training.task", "dimensions"):
+            raise UserError(f"{key}: a race is judged by emotions: give --space NAME, a network's")
         section = key.partition(".")[0]
         if key in _OF_ONE or section in ("pretrain", "published"):
             raise UserError(

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from raysearch.config.metric_table import listed_metrics
@@ -17,24 +17,21 @@ from raysearch.trial_records import TrialRecord, Trials
 
 __all__ = ["COLUMNS", "leaderboard_rows", "write_leaderboard"]
 
-COLUMNS = (
-    "number",
-    "trial",
-    "status",
-    "best_epoch",
-    *listed_metrics(),
-    "epochs",
-    "train_s",
-    "params",
-    "final_share",
-    "transductive",
-)
+
+def _columns(metrics: Sequence[str]) -> tuple[str, ...]:
+    before = ("number", "trial", "status", "best_epoch")
+    return (*before, *metrics, "epochs", "train_s", "params", "final_share", "transductive")
+
+
+COLUMNS = _columns(listed_metrics())
 
 
 def leaderboard_rows(
     spec: SearchSpec, trials: Trials, shares: Mapping[int, float] | None = None
 ) -> list[dict[str, Any]]:
     """One row a trial: ``COLUMNS``, then the searched fields; best first, valueless last.
+
+    Of a search that predicts dimensions, the metrics are those of dimensions.
 
     Args:
         spec: the search.
@@ -56,7 +53,8 @@ def write_leaderboard(run: RunFolder, spec: SearchSpec, trials: Trials) -> None:
     model = load_final(run)
     rows = leaderboard_rows(spec, trials, model.members if model else None)
     text = io.StringIO()
-    writer = csv.DictWriter(text, [*COLUMNS, *spec.space.fields], lineterminator="\n")
+    columns = [*_columns(_metrics(spec)), *spec.space.fields]
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_text(run.root / "leaderboard.csv", text.getvalue())
@@ -71,13 +69,17 @@ def _row(spec: SearchSpec, base: Mapping[str, Any], record: TrialRecord) -> dict
         "trial": record.trial,
         "status": record.standing if record.status != "running" else "unfinished",
         "best_epoch": record.best_epoch,
-        **{name: _rounded(metrics.get(name)) for name in listed_metrics()},
+        **{name: _rounded(metrics.get(name)) for name in _metrics(spec)},
         "epochs": record.last_epoch,
         "train_s": None if record.copied_from is not None else round(record.train_s, 3),
         "params": best.num_params if best else None,
         "transductive": is_transductive(spec),
         **{name: record.config.get(name, base[name]) for name in spec.space.fields},
     }
+
+
+def _metrics(spec: SearchSpec) -> tuple[str, ...]:
+    return listed_metrics(dimensions=spec.training.by_dimensions)
 
 
 def _rounded(value: float | None) -> float | None:
@@ -93,7 +95,10 @@ def _markdown(
     model: FinalModel | None,
 ) -> str:
     # The loss is shown where it is what ranks.
-    metrics = dict.fromkeys((*listed_metrics(), trials.objective))
+    epochs = [epoch for record in trials.records.values() for epoch in record.epochs.values()]
+    known = {name for epoch in epochs for name in epoch.metrics}
+    shown = [name for name in _metrics(spec) if name in known or not spec.training.by_dimensions]
+    metrics = dict.fromkeys((*shown, trials.objective))
     head = [
         "#",
         "status",

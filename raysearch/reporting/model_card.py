@@ -43,7 +43,7 @@ def model_card(
     lines = "\n".join(f"- {one_line(key)}: {one_line(value)}" for key, value in facts.items())
     return f"""# {spec.model.name}, trained on {spec.corpus.name}
 
-Predicts one of {len(labels)} emotions ({one_line(", ".join(labels))}) from an utterance.
+{_predicts(spec, labels)}
 Trial {record.number} ({record.trial}), the best of its search by validation{of_which}.
 Final model: {_made(model)}.
 {_variant(spec)}
@@ -81,6 +81,13 @@ languages, rooms and microphones. Not fit for judging people.
 """
 
 
+def _predicts(spec: SearchSpec, labels: Sequence[str]) -> str:
+    names = one_line(", ".join(labels))
+    if spec.training.by_dimensions:
+        return f"Predicts {names} of an utterance, on the scale of the ratings that it learned."
+    return f"Predicts one of {len(labels)} emotions ({names}) from an utterance."
+
+
 def _made(model: FinalModel) -> str:
     reason = f" ({one_line(model.reason)})" if model.reason else ""
     return f"{model.describe()}{reason}"
@@ -94,7 +101,9 @@ def _figures(
     spec: SearchSpec, record: TrialRecord, epoch: EpochRecord, facts: Mapping[str, Any]
 ) -> str:
     folds = facts.get("validation sets", 1)
-    shown = dict.fromkeys([*listed_metrics(), spec.search.objective])
+    listed = listed_metrics(dimensions=spec.training.by_dimensions)
+    known = [n for n in listed if n in epoch.metrics or not spec.training.by_dimensions]
+    shown = dict.fromkeys([*known, spec.search.objective])
     figures = ", ".join(
         f"{metric_of(name).label} {figure(name, epoch.metrics.get(name))}" for name in shown
     )

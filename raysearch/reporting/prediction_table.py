@@ -20,7 +20,10 @@ Row = dict[str, str | float]
 
 
 def rows(scored: Sequence[Scored]) -> list[Row]:
-    """One row each: file, stretch if it is of one, label, and a probability an emotion."""
+    """One row each: file, stretch if it is of one, label, and a probability an emotion.
+
+    Of a model of dimensions, a number each in place of both.
+    """
     return [_row(one) for one in scored]
 
 
@@ -30,6 +33,8 @@ def _row(one: Scored) -> Row:
         row["speaker"] = one.recording.speaker
     if one.span is not None:
         row |= {"start_s": one.span.start_s, "end_s": one.span.end_s}
+    if one.prediction.ratings:
+        return row | dict(one.prediction.ratings)
     row["label"] = one.prediction.label
     return row | {f"p_{name}": value for name, value in one.prediction.probabilities.items()}
 
@@ -60,20 +65,30 @@ def write_parquet(scored: Sequence[Scored], path: Path) -> None:
 
 
 def shown(scored: Sequence[Scored]) -> Table:
-    """A table for the terminal: the emotion, and what else it may be; 80 columns hold it."""
+    """A table for the terminal: the emotion, and what else it may be; 80 columns hold it.
+
+    Of a model of dimensions, their numbers.
+    """
     below = _common_folder([one.recording.name for one in scored])
     timed = any(one.span is not None for one in scored)
     table = Table(box=None)
     table.add_column("file", overflow="fold")
     for name in ("from", "to") if timed else ():
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("emotion", style="bold", no_wrap=True)
-    table.add_column("", justify="right", no_wrap=True)
-    table.add_column("else", no_wrap=True)
+    dimensions = list(scored[0].prediction.ratings) if scored else []
+    for name in dimensions:
+        table.add_column(name, justify="right", no_wrap=True)
+    if not dimensions:
+        table.add_column("emotion", style="bold", no_wrap=True)
+        table.add_column("", justify="right", no_wrap=True)
+        table.add_column("else", no_wrap=True)
     for one in scored:
         cells = [one.recording.name.removeprefix(below)]
         if one.span is not None:
             cells += [f"{one.span.start_s:.1f} s", f"{one.span.end_s:.1f} s"]
+        if dimensions:
+            table.add_row(*cells, *(f"{one.prediction.ratings[name]:.2f}" for name in dimensions))
+            continue
         first, *others = sorted(one.prediction.probabilities.items(), key=lambda item: -item[1])
         rest = ", ".join(f"{name} {100 * value:.0f}%" for name, value in others[:2])
         table.add_row(*cells, first[0], f"{100 * first[1]:.0f}%", rest)

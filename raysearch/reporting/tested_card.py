@@ -1,9 +1,10 @@
 """The model card's part on test figures, written once a search has been evaluated."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from raysearch import published_folder
+from raysearch.evaluation.dimension_scores import DimensionEvaluation
 from raysearch.evaluation.figures import EvaluationFigures, Mode, most_telling, of_metric
 from raysearch.evaluation.stored_evaluations import is_honest
 from raysearch.files import link_or_copy
@@ -12,7 +13,7 @@ from raysearch.run_folder import RunFolder
 from raysearch.training.transductive import mark
 from raysearch.training.validation_metrics import ValJs, confusion_metrics
 
-__all__ = ["NO_FIGURES", "write_tested_card"]
+__all__ = ["NO_FIGURES", "write_dimensions_card", "write_tested_card"]
 
 CARD = "model_card.md"
 BEGIN, END = "<!-- test figures -->", "<!-- end of test figures -->"
@@ -35,16 +36,29 @@ def write_tested_card(
         stored: its evaluations, the most honest one first.
         winner: the trial that leads the model now; figures of an earlier one are left out.
     """
-    stored = {mode: one for mode, one in stored.items() if winner in (None, one["trial"])}
+    current = {mode: one for mode, one in stored.items() if winner in (None, one["trial"])}
+    _fill(run, [_part(mode, figures) for mode, figures in current.items()])
+
+
+def write_dimensions_card(
+    run: RunFolder, stored: Mapping[Mode, DimensionEvaluation], winner: str | None
+) -> None:
+    """Do the same for a search that predicts dimensions; arguments as ``write_tested_card``."""
+    current = {mode: one for mode, one in stored.items() if winner in (None, one["trial"])}
+    _fill(run, [_agreement(mode, figures) for mode, figures in current.items()])
+
+
+def _fill(run: RunFolder, parts: Sequence[str]) -> None:
+    """Put ``parts`` where the card has room for test figures."""
     path = run.best / CARD
     if not path.is_file():
         return
     before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
-    if not (begin and end and stored):
+    if not (begin and end and parts):
         return  # an earlier version's, or nothing to tell
-    parts = "\n\n".join(_part(mode, figures) for mode, figures in stored.items())
-    text = f"{before}{BEGIN}\n{parts}\n{END}{after}"
+    told = "\n\n".join(parts)
+    text = f"{before}{BEGIN}\n{told}\n{END}{after}"
 
     def fill(stage: Path) -> None:
         for file in run.best.iterdir():
@@ -76,6 +90,21 @@ def _part(mode: Mode, figures: EvaluationFigures) -> str:
     lines += ["", *_groups(figures), *_calibration(figures)]
     notes = [f"- {one_line(note)}" for note in figures["notes"]]
     return "\n".join([*lines, *notes])
+
+
+def _agreement(mode: Mode, figures: DimensionEvaluation) -> str:
+    kind = _KINDS[mode] + mark(figures.get("transductive", False))
+    lines = [
+        f"Protocol {figures['protocol']}, {kind}; {figures['num_speakers']} test speakers.",
+        "",
+        "| dimension | CCC | 95% interval | RMSE |",
+        "|---|---|---|---|",
+    ]
+    for name, one in figures["dimensions"].items():
+        span = "{:.3f} to {:.3f}".format(*one["interval"]) if one["interval"] else "-"
+        error = f"{one['rmse']:.3f}" if "rmse" in one else "-"
+        lines.append(f"| {name} | {one['ccc']:.3f} | {span} | {error} |")
+    return "\n".join([*lines, "", *(f"- {one_line(note)}" for note in figures["notes"])])
 
 
 def _groups(figures: EvaluationFigures) -> list[str]:

@@ -66,13 +66,18 @@ class SplitData:
             rows.train.labels, minlength=self.num_classes
         ).tolist()
         self._shares = {
-            "train": _shares(rows.train.shares),
-            "validation": _shares(rows.validation.shares),
+            "train": _floats(rows.train.shares),
+            "validation": _floats(rows.validation.shares),
         }
         train_RK = self._shares["train"]
         self.class_shares: list[float] | None = (
             None if train_RK is None else train_RK.sum(axis=0, dtype=np.float64).tolist()
         )
+        self._ratings = {
+            "train": _floats(rows.train.ratings),
+            "validation": _floats(rows.validation.ratings),
+        }
+        self.rating_scale = _scale(rows.train.ratings)
         self.floors = {name: source.floor for name, source in sources.items()}
         self._speakers = SpeakerIndex.of(rows) if by_speaker else None
         self.normalisation = {name: self._statistics(reader.stats[name]) for name in sources}
@@ -163,7 +168,7 @@ class SplitData:
             raise RuntimeError("these data are closed")
         labels_R = np.asarray(self._labels[side], dtype=np.int64)
         speakers_R = self._speakers.side(side) if self._speakers else None
-        shares_RK = self._shares[side]
+        shares_RK, ratings_RD = self._shares[side], self._ratings[side]
         for window, inputs in zip(planned, self._reader.read(planned), strict=True):
             device = next(iter(inputs.values())).device
             yield Batch(
@@ -174,11 +179,21 @@ class SplitData:
                 index=_to(device, window.index.astype(np.int64)),
                 speakers=None if speakers_R is None else _to(device, speakers_R[window.index]),
                 shares=None if shares_RK is None else _to(device, shares_RK[window.index]),
+                ratings=None if ratings_RD is None else _to(device, ratings_RD[window.index]),
             )
 
 
-def _shares(rows: Sequence[Sequence[float]]) -> np.ndarray | None:
+def _floats(rows: Sequence[Sequence[float]]) -> np.ndarray | None:
     return np.asarray(rows, dtype=np.float32) if rows else None
+
+
+def _scale(ratings: Sequence[Sequence[float]]) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """The mean and the deviation of each dimension; 1 where nothing varies."""
+    if not ratings:
+        return None
+    ratings_RD = np.asarray(ratings, dtype=np.float64)
+    std_D = ratings_RD.std(axis=0)
+    return _float32((ratings_RD.mean(axis=0), np.where(std_D > 0, std_D, 1.0)))
 
 
 def _to(device: torch.device, values_B: np.ndarray) -> torch.Tensor:

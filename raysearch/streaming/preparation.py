@@ -20,6 +20,7 @@ from raysearch.ray_cluster.gpu_memory import least_gpu_bytes, nodes_with_gpus
 from raysearch.ray_cluster.slot_broker import living_nodes
 from raysearch.spec import SearchSpec, TrialConfig
 from raysearch.storage.corpora import read_corpus
+from raysearch.streaming.rated_rows import rated_rows
 from raysearch.streaming.shards import FeatureSet, ensure_features
 from raysearch.streaming.split_rows import SplitRows, split_rows
 from raysearch.streaming.store import FeatureSource, feature_store
@@ -133,7 +134,11 @@ def prepare_split(spec: SearchSpec, storage: Path) -> AuditedSplit:
 
 def audited_split(spec: SearchSpec, corpus: Corpus) -> AuditedSplit:
     """Split a corpus that was read, and audit the split; raises as ``prepare_split``."""
-    splits = inner_splits(corpus, spec.protocol, spec.search.inner_folds)
+    corpus, dimensions, notes = rated_rows(spec.training, corpus)
+    splits = [
+        replace(split, dimensions=dimensions, notes=(*split.notes, *notes))
+        for split in inner_splits(corpus, spec.protocol, spec.search.inner_folds)
+    ]
     audits = [audit(split) for split in splits]
     for verdict in audits:
         verdict.check()

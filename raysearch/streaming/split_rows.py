@@ -32,7 +32,8 @@ class RowTable:
 
     ``speakers`` may stay empty where nothing is normalised by speaker. ``shares`` has each row's
     distribution over the classes by its votes, of a row without any that of its label; it is empty
-    where nobody voted on any row.
+    where nobody voted on any row. ``ratings`` has each row's of the dimensions that are learned; it
+    is empty where emotions are, and ``labels`` says nothing where they are not.
     """
 
     ids: tuple[str, ...]
@@ -40,6 +41,7 @@ class RowTable:
     labels: tuple[int, ...]
     speakers: tuple[str, ...] = ()
     shares: tuple[tuple[float, ...], ...] = ()
+    ratings: tuple[tuple[float, ...], ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -47,7 +49,7 @@ class RowTable:
 
 @dataclass(frozen=True)
 class SplitRows:
-    """Training and validation rows, and the class names that labels index.
+    """Training and validation rows, and the names of the classes, or dimensions, in order.
 
     Test rows have no place here, so nothing that trains can read them. ``cells`` names the
     augmentation cells that the store holds of every training row, and of no other.
@@ -82,9 +84,14 @@ def split_rows(
         EmptyCorpusError: no training row is left, or none of the validation rows there were.
     """
     labels = tuple(split.labels)
-    voted = any(row.votes for row in (*split.train, *split.validation))
-    train = _table(split.train, labels, set(exclude), voted)
-    validation = _table(split.validation, labels, set(exclude), voted)
+    if split.dimensions:
+        tables = [_rated(rows, labels, set(exclude)) for rows in (split.train, split.validation)]
+    else:
+        voted = any(row.votes for row in (*split.train, *split.validation))
+        tables = [
+            _table(rows, labels, set(exclude), voted) for rows in (split.train, split.validation)
+        ]
+    train, validation = tables
     if not len(train) or (split.validation and not len(validation)):
         raise EmptyCorpusError(
             f"fold {split.fold}: {len(train)} training and {len(validation)} validation rows "
@@ -97,6 +104,19 @@ def _why(exclude: Collection[str]) -> str:
     if not isinstance(exclude, Mapping) or not exclude:
         return ""
     return f": {commonest([Dropped(name, why) for name, why in sorted(exclude.items())])}"
+
+
+def _rated(
+    utterances: "tuple[Utterance, ...]", dimensions: tuple[str, ...], exclude: set[str]
+) -> RowTable:
+    kept = [u for u in utterances if u.id not in exclude]
+    return RowTable(
+        ids=tuple(u.id for u in kept),
+        keys=tuple(u.content_hash for u in kept),
+        labels=(0,) * len(kept),
+        speakers=tuple(speaker_key(u) for u in kept),
+        ratings=tuple(tuple(dict(u.ratings)[name] for name in dimensions) for u in kept),
+    )
 
 
 def _table(

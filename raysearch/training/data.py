@@ -25,6 +25,8 @@ class Batch:
             speaker.
         shares: each row's distribution over the classes by its votes, shares_BK; None where
             nobody voted.
+        ratings: each row's ratings on the dimensions that are learned, (B, D); None where emotions
+            are.
     """
 
     inputs: dict[str, Tensor]
@@ -34,6 +36,7 @@ class Batch:
     index: Tensor
     speakers: Tensor | None = None
     shares: Tensor | None = None
+    ratings: Tensor | None = None
 
 
 class TrialData(Protocol):
@@ -46,7 +49,9 @@ class TrialData(Protocol):
         class_counts: training rows of each class.
         class_shares: the sum of the training rows' distributions by their votes, a class; None
             where nobody voted.
-        num_classes: emotions (K).
+        num_classes: emotions (K), or dimensions.
+        rating_scale: mean_D and std_D of the training rows' ratings; None where emotions are
+            learned.
         shapes: what each stream's batches look like.
         floors: the value of silence in each stream.
         normalisation: mean_F and std_F of each stream, from training rows only; or mean_SF and
@@ -59,6 +64,7 @@ class TrialData(Protocol):
     class_counts: list[int]
     class_shares: list[float] | None
     num_classes: int
+    rating_scale: tuple[Tensor, Tensor] | None
     shapes: dict[str, StreamShape]
     floors: dict[str, float]
     normalisation: dict[str, tuple[Tensor, Tensor]]

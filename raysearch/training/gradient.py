@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from raysearch.errors import DataError
 from raysearch.models.base import Model
+from raysearch.training.concordance import ccc_loss
 from raysearch.training.data import Batch, TrialData
 from raysearch.training.distributed import (
     average_buffers,
@@ -136,9 +137,12 @@ class GradientFit:
     def _step(self, batch: Batch) -> Tensor:
         """One optimizer step on a share; the sum of its rows' losses."""
         self._optimizer.zero_grad(set_to_none=True)
-        loss_sum = self._loss_sum(batch) if batch.labels.shape[0] else self._idle_loss(batch)
-        # The wrapper averages gradients over ranks, so the global mean needs this factor.
-        loss = loss_sum * (self._world_size / batch.num_global)
+        if self._training.by_dimensions:
+            loss, loss_sum = self._agreement_loss(batch)
+        else:
+            loss_sum = self._loss_sum(batch) if batch.labels.shape[0] else self._idle_loss(batch)
+            # The wrapper averages gradients over ranks, so the global mean needs this factor.
+            loss = loss_sum * (self._world_size / batch.num_global)
         penalty = self._model.penalty()
         (loss if penalty is None else loss + penalty).backward()  # type: ignore[no-untyped-call]
         drop_frozen_gradients(self._optimizer)
@@ -150,16 +154,47 @@ class GradientFit:
     def _loss_sum(self, batch: Batch) -> Tensor:
         inputs, lengths = self._normaliser(batch)
         inputs = spec_augment(inputs, lengths, self._augment, self._data.shapes)
-        targets_BK = self._targets(batch)
-        if self._training.mixup_alpha > 0:
-            share = mixing_share(self._training.mixup_alpha)
-            order_B = torch.randperm(len(targets_BK), device=self._device)
-            inputs = {stream: mix(x_BTF, order_B, share) for stream, x_BTF in inputs.items()}
-            lengths = {stream: n_B.maximum(n_B[order_B]) for stream, n_B in lengths.items()}
-            targets_BK = mix(targets_BK, order_B, share)
+        inputs, lengths, targets_BK = self._mixup(inputs, lengths, self._targets(batch))
         with autocast(self._training, self._device):
             logits_BK = self._network(inputs, lengths)
         return soft_cross_entropy(logits_BK, targets_BK).sum()
+
+    def _agreement_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """What is minimised, of the whole batch, and this share's part of the sum that is told."""
+        idle, num_rows = None, batch.labels.shape[0]
+        if num_rows:
+            inputs, lengths, ratings_BD = self._mixed(batch)
+            with autocast(self._training, self._device):
+                predicted_BD = self._network(inputs, lengths)
+        else:
+            idle = self._idle_loss(batch)
+            ratings_BD = predicted_BD = torch.zeros(0, self._data.num_classes, device=self._device)
+        loss = ccc_loss(predicted_BD, ratings_BD, self._world_size)
+        # Each rank's gradient is its share of the sum, which the wrapper will divide by the ranks.
+        minimised = loss * self._world_size
+        return (minimised if idle is None else minimised + idle), loss.detach() * num_rows
+
+    def _mixed(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
+        """Inputs as they are learned from, their lengths and their ratings, mixed if asked for."""
+        assert batch.ratings is not None
+        inputs, lengths = self._normaliser(batch)
+        inputs = spec_augment(inputs, lengths, self._augment, self._data.shapes)
+        ratings_BD = batch.ratings.to(self._device, non_blocking=True)
+        return self._mixup(inputs, lengths, ratings_BD)
+
+    def _mixup(
+        self, inputs: dict[str, Tensor], lengths: dict[str, Tensor], targets_BK: Tensor
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
+        """Each row mixed with another of its share, and what is learned of it likewise."""
+        if self._training.mixup_alpha <= 0:
+            return inputs, lengths, targets_BK
+        share = mixing_share(self._training.mixup_alpha)
+        order_B = torch.randperm(len(targets_BK), device=self._device)
+        return (
+            {stream: mix(x_BTF, order_B, share) for stream, x_BTF in inputs.items()},
+            {stream: n_B.maximum(n_B[order_B]) for stream, n_B in lengths.items()},
+            mix(targets_BK, order_B, share),
+        )
 
     def _targets(self, batch: Batch) -> Tensor:
         """What is learned of each row, smoothed and weighted, (B, K)."""

@@ -16,17 +16,19 @@ from raysearch import published_folder
 from raysearch.config.identity import seed_from
 from raysearch.errors import DataError, NonFiniteLossError
 from raysearch.features.extractor import FeatureConfig
-from raysearch.models.base import ModelConfig, SolvedModel
-from raysearch.models.model_table import build_model
+from raysearch.models.base import Model, ModelConfig, SolvedModel
+from raysearch.models.dimension_net import DimensionNet
 from raysearch.training import checkpoint
 from raysearch.training.data import TrialData
 from raysearch.training.distributed import sum_over_ranks
 from raysearch.training.gradient import GradientFit, autocast
 from raysearch.training.inputs import INPUTS, save_inputs
+from raysearch.training.network import build_network
 from raysearch.training.normalise import Normaliser
 from raysearch.training.predictions import PREDICTIONS, Predictions
 from raysearch.training.scoring import (
     Scores,
+    dimension_metrics,
     gather_scores,
     objective_value,
     score_batches,
@@ -73,7 +75,7 @@ class Learner:
         objective: the validation metric that chooses the best epoch.
         features: the streams' settings, for a model that loads pretrained weights by them.
         start: weights that an earlier training left, to start from.
-        labels: the classes in order, to compare with those of ``start``.
+        labels: the classes in order, to compare with those of ``start``; or the dimensions.
 
     Attributes:
         epoch: epochs done.
@@ -114,22 +116,28 @@ class Learner:
         self._best: dict[str, Tensor] = {}
         self._scores: Scores | None = None
         self._best_predictions: Predictions | None = None
-        self._build(model, features or {}, start, labels)
+        self._labels = tuple(labels)
+        self._build(model, features or {}, start)
 
     def _build(
         self,
         config: ModelConfig,
         features: Mapping[str, FeatureConfig],
         start: Start | None,
-        labels: Sequence[str],
     ) -> None:
         torch.manual_seed(seed_from(self.seed, "init"))
         layout = torch.channels_last if self.training.channels_last else torch.contiguous_format
-        self.model = build_model(config, self.data.shapes, self.data.num_classes)
+
+        def network(num_outputs: int) -> Model:
+            return build_network(config, self.training, self.data.shapes, num_outputs)
+
+        self.model = network(self.data.num_classes)
+        if isinstance(self.model, DimensionNet):
+            assert self.data.rating_scale is not None
+            self.model.set_scale(*self.data.rating_scale)
         self.model.load_pretrained(features)
         if start is not None:
-            shapes = self.data.shapes
-            take_over(self.model, start, labels, lambda num: build_model(config, shapes, num))
+            take_over(self.model, start, self._labels, network)
         self.model.to(device=self.device, memory_format=layout)  # type: ignore[call-overload]
         self._normaliser = Normaliser(
             self.training.normalise, self.data.normalisation, self.data.shapes, self.device
@@ -193,10 +201,20 @@ class Learner:
             self.data.num_classes,
             autocast(self.training, self.device),
         )
+        if self.training.by_dimensions:
+            return self._agreement(watch)
         with watch:
             own = torch.cat([self._scores.divergence(), self._scores.totals()])
             whole = sum_over_ranks(own.to(self.device), self.world_size).cpu()
         return validation_metrics(whole[2:], self.history, self.objective, divergence=whole[:2])
+
+    def _agreement(self, watch: Stopwatch) -> dict[str, float]:
+        """The metrics of the dimensions, from the scores of all ranks."""
+        assert self._scores is not None
+        with watch:
+            own_DS = self._scores.agreement().to(self.device)
+            whole_DS = sum_over_ranks(own_DS, self.world_size).cpu()
+        return dimension_metrics(whole_DS, self._labels, self.history, self.objective)
 
     def _check_finite(self, kind: str, loss: float, values: Mapping[str, float]) -> None:
         if not math.isfinite(loss):
@@ -214,8 +232,8 @@ class Learner:
             self._best_predictions = self._predictions()
 
     def _predictions(self) -> Predictions | None:
-        """Of all ranks' validation rows, by the weights as they are now."""
-        if self._scores is None:
+        """Of all ranks' validation rows, by the weights as they are now; of emotions alone."""
+        if self._scores is None or self.training.by_dimensions:
             return None
         scores = gather_scores(self._scores, self.world_size)
         ids = self.data.validation_ids

@@ -10,15 +10,18 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 
 from raysearch.config.metric_table import METRICS, EpochScores, metric_of
+from raysearch.models.base import Model
 from raysearch.training import metrics
+from raysearch.training.concordance import ccc, sums_of
 from raysearch.training.data import Batch
 from raysearch.training.normalise import Normaliser
 
 __all__ = [
     "Scores",
+    "dimension_metrics",
     "gather_scores",
     "objective_value",
     "score_batches",
@@ -33,14 +36,22 @@ class Scores:
     Attributes:
         index: (N,) row numbers, ascending, each once.
         labels: (N,) true class indices.
-        log_probs: (N, K) mean log-softmax over an utterance's windows, float64.
+        log_probs: (N, K) mean log-softmax over an utterance's windows, float64; where dimensions
+            are predicted, the mean of their numbers.
         shares: (N, K) distributions of the votes; None where nobody voted.
+        ratings: (N, D) of the dimensions; None where emotions are predicted, or without rows.
     """
 
     index: Tensor
     labels: Tensor
     log_probs: Tensor
     shares: Tensor | None = None
+    ratings: Tensor | None = None
+
+    def agreement(self) -> Tensor:
+        """The sums of each dimension that its coefficient follows from, float64 (D, S)."""
+        rated_ND = self.log_probs if self.ratings is None else self.ratings
+        return sums_of(self.log_probs, rated_ND)
 
     def totals(self) -> Tensor:
         """Loss sum, number of utterances, then the confusion counts, float64 (2 + K * K,).
@@ -70,7 +81,7 @@ class Scores:
 
 @torch.inference_mode()
 def score_batches(
-    model: nn.Module,
+    model: Model,
     batches: Iterable[Batch],
     normaliser: Normaliser,
     num_classes: int,
@@ -82,29 +93,33 @@ def score_batches(
         model: the bare network, not its distributed wrapper.
         batches: windows; an utterance's may lie in several batches.
         normaliser: the one used in training.
-        num_classes: emotions (K).
+        num_classes: emotions (K), or dimensions.
         autocast: entered around each forward pass; must be reusable.
     """
     model.eval()
     log_probs, labels, index = [torch.empty(0, num_classes)], [], []
     shares: list[Tensor] = []
+    ratings: list[Tensor] = []
     for batch in batches:
         if batch.labels.shape[0] == 0:
             continue
         inputs, lengths = normaliser(batch)
         with autocast:
-            logits_BK = model(inputs, lengths)
-        log_probs.append(logits_BK.float().log_softmax(dim=1).cpu())
+            outputs_BK = model(inputs, lengths)
+        log_probs.append(model.window_scores(outputs_BK).cpu())
         labels.append(batch.labels.cpu())
         index.append(batch.index.cpu())
         if batch.shares is not None:
             shares.append(batch.shares.cpu())
+        if batch.ratings is not None:
+            ratings.append(batch.ratings.cpu())
     none = torch.empty(0, dtype=torch.long)
     return _by_utterance(
         torch.cat(log_probs),
         torch.cat([none, *labels]),
         torch.cat([none, *index]),
         torch.cat(shares) if shares else None,
+        torch.cat(ratings) if ratings else None,
     )
 
 
@@ -146,9 +161,41 @@ def validation_metrics(
     voted = divergence is not None and float(divergence[1]) > 0
     mean = float(divergence[0] / divergence[1]) if divergence is not None and voted else None
     scores = EpochScores(float(totals[0] / totals[1]), confusion_KK, history, mean)
-    table = [name for name in METRICS.built_in if voted or not metric_of(name).of_votes]
-    names = dict.fromkeys([*table, *([objective] if objective else [])])
-    found = {name: metric_of(name).compute(scores) for name in names}
+    table = [
+        name
+        for name in METRICS.built_in
+        if metric_of(name).is_known({}) and (voted or not metric_of(name).of_votes)
+    ]
+    return _computed([*table, objective], scores, objective)
+
+
+def dimension_metrics(
+    sums_DS: Tensor,
+    dimensions: Sequence[str],
+    history: Sequence[Mapping[str, float]] = (),
+    objective: str = "",
+) -> dict[str, float]:
+    """Compute every metric of the table that is of the predicted dimensions.
+
+    Args:
+        sums_DS: what ``Scores.agreement`` gives, of all ranks, summed.
+        dimensions: their names.
+        history: the metrics of the epochs before, oldest first.
+        objective: a metric of the user's own that is computed, too.
+
+    Raises:
+        ValueError: the user's own metric is not a finite number.
+    """
+    found_D = ccc(sums_DS).tolist()
+    concordance = dict(zip(dimensions, found_D, strict=True))
+    loss = 1 - sum(found_D) / len(found_D)
+    scores = EpochScores(loss, np.zeros((0, 0)), history, concordance=concordance)
+    table = [name for name in METRICS.built_in if metric_of(name).is_known(concordance)]
+    return {"val_loss": loss, **_computed([*table, objective], scores, objective)}
+
+
+def _computed(names: Sequence[str], scores: EpochScores, objective: str) -> dict[str, float]:
+    found = {name: metric_of(name).compute(scores) for name in dict.fromkeys(filter(None, names))}
     if objective not in METRICS.built_in and not np.isfinite(found.get(objective, 0.0)):
         raise ValueError(f"{objective}: an epoch's value is {found[objective]}, no finite number")
     return found
@@ -161,13 +208,18 @@ def objective_value(values: Mapping[str, float], objective: str) -> float:
 
 
 def _by_utterance(
-    log_probs_BK: Tensor, labels_B: Tensor, index_B: Tensor, shares_BK: Tensor | None
+    log_probs_BK: Tensor,
+    labels_B: Tensor,
+    index_B: Tensor,
+    shares_BK: Tensor | None,
+    ratings_BD: Tensor | None,
 ) -> Scores:
     index_N, group_B, num_windows_N = torch.unique(index_B, return_inverse=True, return_counts=True)
     sums_NK = torch.zeros(len(index_N), log_probs_BK.shape[1], dtype=torch.float64)
     sums_NK.index_add_(0, group_B, log_probs_BK.double())
     labels_N = torch.empty_like(index_N).index_copy_(0, group_B, labels_B)
-    shares_NK = None
-    if shares_BK is not None:
-        shares_NK = torch.zeros(sums_NK.shape).index_copy_(0, group_B, shares_BK)
-    return Scores(index_N, labels_N, sums_NK / num_windows_N[:, None], shares_NK)
+    shares_NK, ratings_ND = (
+        None if rows_BK is None else torch.zeros(sums_NK.shape).index_copy_(0, group_B, rows_BK)
+        for rows_BK in (shares_BK, ratings_BD)
+    )
+    return Scores(index_N, labels_N, sums_NK / num_windows_N[:, None], shares_NK, ratings_ND)

@@ -63,6 +63,19 @@ class TrainingConfig(Config):
         "majority",
         description="learn each recording's label, or the distribution of its votes (soft labels)",
     )
+    task: Literal["emotion", "dimensions"] = Field(
+        "emotion",
+        description="what is predicted: the emotion, or ratings of arousal, valence and dominance",
+    )
+    dimensions: tuple[Literal["arousal", "valence", "dominance"], ...] | None = Field(
+        None,
+        min_length=1,
+        description="which of them the task 'dimensions' predicts; null: all that the corpus has",
+    )
+    heads: Literal["one", "several"] = Field(
+        "one",
+        description="of the task 'dimensions': one layer for all of them, or a small network each",
+    )
     class_weight: Literal["none", "sqrt", "balanced"] = Field(
         "none", description="weight of a class: none, root of its inverse frequency, or all of it"
     )
@@ -103,7 +116,14 @@ class TrainingConfig(Config):
 
     def identity(self) -> dict[str, object]:
         """As it is; a trial that uses no later field is what it was before there was one."""
-        later = {"pretrained": None, "shuffle_rows": 8192, "targets": "majority"}
+        later = {
+            "pretrained": None,
+            "shuffle_rows": 8192,
+            "targets": "majority",
+            "task": "emotion",
+            "dimensions": None,
+            "heads": "one",
+        }
         fields = super().identity()
         return {k: v for k, v in fields.items() if k not in later or v != later[k]}
 
@@ -116,6 +136,11 @@ class TrainingConfig(Config):
     def by_votes(self) -> bool:
         """Whether the votes for a recording's emotion are what is learned, not its label alone."""
         return self.targets == "distribution"
+
+    @property
+    def by_dimensions(self) -> bool:
+        """Whether ratings are predicted, not emotions."""
+        return self.task == "dimensions"
 
     @property
     def used_warmup_epochs(self) -> int:

@@ -13,6 +13,10 @@ from raysearch.training.metrics import Floats, accuracy, macro_f1, uar
 __all__ = [
     "NUM_MEAN",
     "ConfusionMetric",
+    "ValCcc",
+    "ValCccArousal",
+    "ValCccDominance",
+    "ValCccValence",
     "ValJs",
     "ValLoss",
     "ValMacroF1",
@@ -152,6 +156,76 @@ class ValJs(Metric):
         """Return the largest variance of a mean of values from 0 to 1."""
         p = min(max(abs(value), 0.0), 1.0)
         return p * (1 - p) / sum(counts)
+
+
+class ValCcc(Metric):
+    """The mean concordance correlation coefficient of the dimensions (``training.concordance``)."""
+
+    key: ClassVar[str] = "ccc"
+    heading, label, unit = "val CCC", "CCC", ""
+    listed = of_dimensions = True
+
+    def compute(self, scores: EpochScores) -> float:
+        """Return the mean of the coefficients, which the scores hold.
+
+        Raises:
+            ValueError: no dimensions are predicted.
+        """
+        if not scores.concordance:
+            raise ValueError("val_ccc: no dimensions are predicted: set training.task=dimensions")
+        return statistics.fmean(scores.concordance.values())
+
+    def text(self, value: float) -> str:
+        """Write the coefficient as a number."""
+        return self.difference(value)
+
+    def difference(self, value: float, sign: str = "") -> str:
+        """Write a difference as a number."""
+        return f"{value:{sign}.3f}"
+
+    def variance(self, value: float, counts: Sequence[int]) -> float:
+        """Return the variance of a correlation near ``value`` of so many normal rows.
+
+        As Fisher's z has it: Lin's coefficient varies about as Pearson's does.
+        """
+        return (1 - min(max(value, -0.99), 0.99) ** 2) ** 2 / max(sum(counts) - 3, 1)
+
+
+class _OfOne(ValCcc):
+    """The coefficient of one dimension."""
+
+    dimension: ClassVar[str]
+
+    def compute(self, scores: EpochScores) -> float:
+        """Return the coefficient of the dimension.
+
+        Raises:
+            ValueError: it is not predicted.
+        """
+        if self.dimension not in scores.concordance:
+            raise ValueError(f"val_ccc_{self.dimension}: {self.dimension} is not predicted")
+        return scores.concordance[self.dimension]
+
+
+class ValCccArousal(_OfOne):
+    """How well arousal is predicted."""
+
+    key, dimension = "ccc_arousal", "arousal"
+    heading, label = "val CCC arousal", "CCC of arousal"
+
+
+class ValCccValence(_OfOne):
+    """How well valence is predicted."""
+
+    key, dimension = "ccc_valence", "valence"
+    heading, label = "val CCC valence", "CCC of valence"
+
+
+class ValCccDominance(_OfOne):
+    """How well dominance is predicted."""
+
+    key, dimension = "ccc_dominance", "dominance"
+    heading, label = "val CCC dominance", "CCC of dominance"
 
 
 def confusion_metrics() -> dict[str, ConfusionMetric]:

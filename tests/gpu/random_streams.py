@@ -68,6 +68,7 @@ class RandomStreams:
         self._validation = _rows(shapes, num_validation, 2, device)
         self.class_counts = torch.bincount(self._train[2].cpu(), minlength=NUM_CLASSES).tolist()
         self.class_shares = None
+        self.rating_scale = None
         self.normalisation = {
             stream: (x_NTF.flatten(0, 1).mean(0).cpu(), x_NTF.flatten(0, 1).std(0).cpu())
             for stream, x_NTF in self._train[0].items()

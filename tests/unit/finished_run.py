@@ -12,11 +12,11 @@ import soundfile
 import torch
 
 from raysearch import published_folder
+from raysearch.corpora.utterance import DIMENSIONS
 from raysearch.evaluation.final_model import FinalModel, Net, save_final
 from raysearch.features.audio import read_audio
 from raysearch.features.extractor_table import build_extractor
 from raysearch.ledger import Ledger
-from raysearch.models.model_table import build_model
 from raysearch.reporting.best_model import write_best
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
@@ -27,6 +27,7 @@ from raysearch.streaming.split_rows import RowTable, SplitRows
 from raysearch.streaming.store import FeatureSource
 from raysearch.training import checkpoint
 from raysearch.training.inputs import save_inputs
+from raysearch.training.network import build_network
 from raysearch.training.normalise import Normaliser
 from raysearch.training.scoring import score_batches
 
@@ -54,7 +55,10 @@ def recordings(folder: Path, number: int, seed: int = 0) -> list[Path]:
 
 
 def finished_run(root: Path, *, normalise: str | None = None, models=(NETWORK, PARTNER)):
-    """The run with its ``best/``, its test recordings, and what an evaluation says of them."""
+    """The run with its ``best/``, its test recordings, and what an evaluation says of them.
+
+    A network of dimensions predicts as many numbers.
+    """
     settings = {} if normalise is None else {"training.normalise": normalise}
     spec = SearchSpec.load(models[0][0], [*models[0][1].items(), *settings.items()])
     run = RunFolder(root / "run")
@@ -70,7 +74,10 @@ def finished_run(root: Path, *, normalise: str | None = None, models=(NETWORK, P
         total_NK += SHARES[number] * scores_NK
     _note(run)
     save_final(run, FinalModel("refit", "t0", tuple(nets)))
-    write_best(run, spec, run.trials(), LABELS, {})
+    by_dimensions = spec.training.by_dimensions
+    write_best(run, spec, run.trials(), DIMENSIONS if by_dimensions else LABELS, {})
+    if by_dimensions:
+        return run, test, total_NK / SHARES[0]
     shares = sum(SHARES[: len(models)])
     from scipy.special import softmax
 
@@ -113,7 +120,7 @@ def _publish(folder, config, paths, seed):
         by_speaker=training.by_speaker,
     ) as data:
         torch.manual_seed(seed)
-        model = build_model(config.model, data.shapes, len(LABELS))
+        model = build_network(config.model, training, data.shapes, len(LABELS))
         for tensor in model.buffers():
             if tensor.dtype.is_floating_point and tensor.numel() and not tensor.any():
                 tensor.normal_()
@@ -150,6 +157,7 @@ def _note(run):
     event = {"trial": "t0", "number": 0, "attempt": 1, "slot": 0}
     ledger.append("started", config={}, **event)
     metrics = {"val_uar": 0.5, "val_wa": 0.5, "val_macro_f1": 0.5, "val_uar_mean3": 0.5}
+    metrics |= {"val_ccc": 0.5, "val_ccc_arousal": 0.6}
     ledger.append("epoch", epoch=1, metrics=metrics, train_s=1.0, **event)
     path = "checkpoints/0000/epoch-0001-attempt-1"
     ledger.append("checkpoint", path=path, epoch=1, **event)

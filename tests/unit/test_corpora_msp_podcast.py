@@ -72,6 +72,8 @@ def test_the_rows_that_say_who_speaks_and_how(root: Path) -> None:
         "no label in its row": 1,
     }
     assert {row.split for row in corpus.utterances} == {None}
+    ratings = (("arousal", 2.2), ("valence", 4.0), ("dominance", 2.6))
+    assert {row.ratings for row in corpus.utterances} == {ratings}
 
 
 def test_its_own_division_where_it_is_asked_for(root: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-from tiny_data import POOLED_LINEAR, SMALL_EMOHRNET, TinyData
+from tiny_data import POOLED_LINEAR, SMALL_EMOHRNET, RatedData, TinyData
 from torch import multiprocessing, nn
 
 from raysearch.config.metric_table import METRICS, metric_of
@@ -24,6 +25,7 @@ from raysearch.training.predictions import PREDICTIONS, Predictions
 from raysearch.training.training_sections import SpecAugmentConfig, TrainingConfig
 from raysearch.training.trial_state import BEST, LAST
 
+RATED = ("arousal", "valence")
 LSTM = model_config({"name": "lstm", "hidden": 8, "layers": 1, "dropout": 0.1})
 
 
@@ -47,6 +49,7 @@ def learner(
     augment: SpecAugmentConfig | None = None,
     seed: int = 3,
     objective: Any = "val_uar",
+    labels: Sequence[str] = (),
     **fields: Any,
 ) -> Learner:
     data = data or TinyData()
@@ -62,6 +65,7 @@ def learner(
         world_size=data.world_size,
         device=CPU,
         objective=objective,
+        labels=labels,
     )
 
 
@@ -101,7 +105,8 @@ def test_it_learns_what_can_be_learned() -> None:
     assert trial.best_value > 0.8
     assert trial.finished
     assert all(result.train_s > 0 for result in results)
-    plain = {name for name in METRICS.built_in if not metric_of(name).of_votes}
+    metrics = {name: metric_of(name) for name in METRICS.built_in}
+    plain = {name for name, one in metrics.items() if not (one.of_votes or one.of_dimensions)}
     assert set(results[0].metrics) == {"train_loss", "learning_rate", *plain}
 
 
@@ -267,11 +272,23 @@ def one_case(model: ModelConfig, batch_size: int, rank: int, world_size: int) ->
     return {"metrics": metrics, "state": state}
 
 
+def rated_case(model: ModelConfig, batch_size: int, rank: int, world_size: int) -> dict[str, Any]:
+    data = RatedData(11, 7, batch_size, rank, world_size)
+    trial = learner(
+        data, model=model, augment=OFF, task="dimensions", labels=RATED, objective="val_ccc"
+    )
+    metrics = [trial.run_epoch().metrics for _ in range(2)]
+    state = {name: t.tolist() for name, t in trial.model.state_dict().items()}
+    return {"metrics": metrics, "state": state}
+
+
 def one_rank(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
-    results: list[Any] = [one_case(model, size, rank, 2) for model, size in SHARES]
+    results: list[Any] = [
+        case(model, size, rank, 2) for case in (one_case, rated_case) for model, size in SHARES
+    ]
     data = TinyData(8, 4, 4, rank, 2)
     if rank == 1:
         data.train[0][:] = math.nan
@@ -289,10 +306,11 @@ def test_two_ranks_equal_one_with_uneven_and_empty_shares(tmp_path: Path) -> Non
     ranks = [json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in range(2)]
     assert ranks[0] == ranks[1], "ranks disagree"
     assert "became nan" in ranks[0][-1], "a loss that one rank alone saw must end both"
-    for number, (model, size) in enumerate(SHARES):
+    cases = [(case, *share) for case in (one_case, rated_case) for share in SHARES]
+    for number, (case, model, size) in enumerate(cases):
         # Batch norm sees its rank's rows only, so it agrees where one rank has them all.
         if model is POOLED_LINEAR or size == 1:
-            alone = one_case(model, size, 0, 1)
+            alone = case(model, size, 0, 1)
             for one, two in zip(alone["metrics"], ranks[0][number]["metrics"], strict=True):
                 assert two == pytest.approx(one, rel=1e-4, abs=1e-6)
             for name, expected in alone["state"].items():

@@ -9,6 +9,7 @@ import torch
 import raysearch
 from raysearch.config.metric_table import METRICS, EpochScores, metric_of
 from raysearch.config.search import SearchConfig
+from raysearch.corpora.utterance import DIMENSIONS
 from raysearch.errors import UnknownNameError, UserError
 from raysearch.reporting.leaderboard import COLUMNS
 from raysearch.training.scoring import objective_value, validation_metrics
@@ -32,8 +33,8 @@ def test_a_better_value_is_higher_once_it_is_signed(name):
     metric = metric_of(name)
     assert metric.in_words
     assert metric.label
-    perfect = EpochScores(0.0, np.diag([3, 3]), (), 0.0)
-    poor = EpochScores(2.0, np.array([[1, 2], [2, 1]]), (), 0.8)
+    perfect = EpochScores(0.0, np.diag([3, 3]), (), 0.0, dict.fromkeys(DIMENSIONS, 1.0))
+    poor = EpochScores(2.0, np.array([[1, 2], [2, 1]]), (), 0.8, dict.fromkeys(DIMENSIONS, -0.1))
     assert metric.compute(perfect) == metric.ideal
     values = [metric.signed(metric.compute(scores)) for scores in (poor, perfect)]
     assert values == sorted(values)
@@ -41,10 +42,11 @@ def test_a_better_value_is_higher_once_it_is_signed(name):
 
 
 def test_an_epoch_has_all_of_the_table_and_the_users_own():
-    plain = [name for name in METRICS.built_in if not metric_of(name).of_votes]
+    of_emotions = [name for name in METRICS.built_in if not metric_of(name).of_dimensions]
+    plain = [name for name in of_emotions if not metric_of(name).of_votes]
     assert list(validation_metrics(TOTALS)) == plain
     voted = validation_metrics(TOTALS, divergence=torch.tensor([3.0, 10.0]).double())
-    assert list(voted) == list(METRICS.built_in)
+    assert list(voted) == of_emotions
     assert voted["val_js"] == pytest.approx(0.3)
     assert list(validation_metrics(TOTALS, divergence=torch.zeros(2))) == plain
     found = validation_metrics(TOTALS, [{"val_uar": 0.2}, {"val_uar": 0.4}, {"val_uar": 0.6}], OWN)
@@ -87,7 +89,9 @@ def test_a_search_names_them_or_the_users_own():
 
 def test_leaderboards_have_those_that_are_listed():
     assert [name for name in COLUMNS if name.startswith("val_")] == [
-        name for name in METRICS.built_in if metric_of(name).listed
+        name
+        for name in METRICS.built_in
+        if metric_of(name).listed and not metric_of(name).of_dimensions
     ]
 
 

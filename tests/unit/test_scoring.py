@@ -5,14 +5,20 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
+from raysearch.models.base import Model, ModelConfig
 from raysearch.training.data import Batch
 from raysearch.training.scoring import Scores, objective_value, score_batches, validation_metrics
 
 
+class FirstFrame(Model):
+    def forward(self, inputs: dict[str, Tensor], lengths: dict[str, Tensor]) -> Tensor:
+        return inputs["mel"][:, 0]
+
+
 def test_windows_of_an_utterance_are_averaged_across_batches() -> None:
-    model = torch.nn.Module()
-    model.forward = lambda inputs, lengths: inputs["mel"][:, 0]  # type: ignore[method-assign]
+    model = FirstFrame(ModelConfig(name="first"), {}, 3)
     logits = torch.randn(5, 3)
     index, labels = torch.tensor([7, 2, 7, 2, 7]), torch.tensor([1, 0, 1, 0, 1])
     batches = [

@@ -203,6 +203,7 @@ class FoldOf:
     train: tuple
     validation: tuple
     fold: int = 0
+    dimensions: tuple = ()
 
     @property
     def labels(self):

@@ -62,6 +62,7 @@ class TinyData:
         self.validation = make_rows(num_validation, seed=2)
         self.class_counts = torch.bincount(self.train[2], minlength=NUM_CLASSES).tolist()
         self.class_shares = None
+        self.rating_scale: tuple[Tensor, Tensor] | None = None
         frames = self.train[0].flatten(0, 1)
         self.normalisation = {"mel": (frames.mean(0), frames.std(0))}
 
@@ -81,6 +82,26 @@ class TinyData:
         return Batch(
             {"mel": x_NTF[rows]}, {"mel": lengths_N[rows]}, labels_N[rows], num_global, rows
         )
+
+
+class RatedData(TinyData):
+    """``TinyData`` whose rows are rated on two scales, which their class tells but for noise."""
+
+    def __init__(self, *sizes: int) -> None:
+        super().__init__(*sizes)
+        self.num_classes = 2
+        middle_KD = torch.tensor([[4.5, 1.0], [3.0, 3.5], [1.5, 2.0]])
+        self._ratings = {
+            id(side[2]): middle_KD[side[2]] + 0.1 * torch.sin(torch.arange(len(side[2])))[:, None]
+            for side in (self.train, self.validation)
+        }
+        own_RD = self._ratings[id(self.train[2])]
+        self.rating_scale = (own_RD.mean(0), own_RD.std(0))
+
+    def _batch(self, source: tuple[Tensor, Tensor, Tensor], rows: Tensor, num_global: int) -> Batch:
+        batch = super()._batch(source, rows, num_global)
+        batch.ratings = self._ratings[id(source[2])][rows]
+        return batch
 
 
 def make_rows(num_rows: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -27,10 +27,14 @@ function headlinePart(run) {
   const cost = el("div", { class: "number" },
     el("span", {}, "core time of training"), el("b", {}, duration(head.cost.core_s).replace(/(s|min|h)$/, "core-$1")),
     el("span", { class: "soft" }, `${head.cost.trials} trials, ${head.cost.epochs} epochs, ${duration(head.cost.wall_s)} by the clock`));
-  const notes = [...new Set(final.flatMap((one) => one.notes))];
+  const agreement = head.agreement.map((one, i) => el("div", { class: `number${i === 0 && one.is_current ? " lead" : ""}` },
+    el("span", {}, `CCC ${one.name === "mean" ? "of all dimensions" : `of ${one.name}`} on test rows, ${one.kind}${one.is_current ? "" : ", of an earlier winner"}`),
+    el("b", {}, one.ccc.toFixed(3)),
+    el("span", { class: "soft" }, one.interval ? `95% interval ${one.interval[0].toFixed(3)} to ${one.interval[1].toFixed(3)} (${one.method})` : `${one.num_speakers} test speakers: no interval`)));
+  const notes = [...new Set([...final, ...head.agreement].flatMap((one) => one.notes))];
   return part("result", "Result",
-    el("div", { class: "figures" }, numbers, validation, cost),
-    final.length ? null : el("p", {}, "No test figure yet: ", el("code", {}, "raysearch evaluate"), " scores the final model on rows that the search never read."),
+    el("div", { class: "figures" }, numbers, agreement, validation, cost),
+    final.length || agreement.length ? null : el("p", {}, "No test figure yet: ", el("code", {}, "raysearch evaluate"), " scores the final model on rows that the search never read."),
     run.model.made_of ? el("p", {}, `Final model: ${run.model.made_of}${run.model.reason ? `; ${run.model.reason}` : ""}.`) : null,
     el("p", { class: "soft" }, sentence(head.forecast)),
     notes.length ? el("details", {}, el("summary", {}, "What to know of these figures"), el("ul", {}, notes.map((note) => el("li", {}, note)))) : null,

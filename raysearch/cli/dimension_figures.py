@@ -1,0 +1,104 @@
+"""``raysearch evaluate`` of a search that predicts arousal, valence and dominance."""
+
+from rich.console import Console
+from rich.table import Table
+
+from raysearch.cli.evaluation_options import EvaluateOptions
+from raysearch.cli.terminal import ProgressLine, heading
+from raysearch.errors import UserError
+from raysearch.evaluation.dimension_scores import MEAN, DimensionEvaluation
+from raysearch.evaluation.evaluate import best_record
+from raysearch.evaluation.evaluate_dimensions import (
+    dimensions_file,
+    evaluate_dimensions,
+    stored_dimensions,
+)
+from raysearch.evaluation.figures import Mode
+from raysearch.evaluation.final_model import load_final
+from raysearch.evaluation.run_splits import RunSplits
+from raysearch.ray_cluster.session import cluster_session
+from raysearch.reporting.tested_card import write_dimensions_card
+from raysearch.searching.other_folds import search_other_folds
+from raysearch.storage.replica import display_path
+from raysearch.storage.run_storage import acquire_run
+from raysearch.tuning.tuner import Watcher
+
+__all__ = ["evaluate_dimensions_of"]
+
+_TITLES: dict[Mode, str] = {
+    "nested": "nested: searched anew in each fold",
+    "fold": "the searched fold",
+    "reuse-settings": "settings of the searched fold",
+}
+
+
+def evaluate_dimensions_of(options: EvaluateOptions, console: Console) -> int:
+    """Carry the verb out for such a search.
+
+    Raises:
+        UserError: it is asked for what only searches of emotions have.
+    """
+    given = {"--noise": options.noise, "--by": options.by, "--protocol paper": options.paper}
+    if unknown := [name for name, value in given.items() if value]:
+        raise UserError(
+            f"{unknown[0]} is of emotions, and this search predicts dimensions (training.task):"
+            " leave it out"
+        )
+    mode: Mode = "nested" if options.nested else "fold"
+    mode = "reuse-settings" if options.reuse_settings else mode
+    if mode not in stored_dimensions(options.run):
+        _evaluate(options, mode, console)
+    else:
+        console.print("evaluated before; the stored figures:", highlight=False)
+    _show(console, stored_dimensions(options.run)[mode])
+    console.print(
+        f"written to {display_path(dimensions_file(options.run))}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+    return 0
+
+
+def _evaluate(options: EvaluateOptions, mode: Mode, console: Console) -> None:
+    run, storage = options.run, options.storage
+    best_record(run)  # a run without a winner is refused before Ray is started
+    with (
+        acquire_run(run.root) as lease,
+        ProgressLine(console) as progress,
+        cluster_session(options.address, run.logs) as session,
+    ):
+        watcher, splits = Watcher(progress.say, progress.update), RunSplits(run, storage)
+        if mode == "nested":
+            search_other_folds(run, session, storage=storage, watcher=watcher, splits=splits)
+        evaluate_dimensions(
+            run, mode, session, lease, storage=storage, watcher=watcher, splits=splits
+        )
+        final = load_final(run)
+        write_dimensions_card(run, stored_dimensions(run), final.winner if final else None)
+
+
+def _show(console: Console, figures: DimensionEvaluation) -> None:
+    where = f"fold {figures['fold']}" if "fold" in figures else "all folds"
+    title = _TITLES[figures["mode"]]
+    title += ", transductive" if figures.get("transductive") else ""
+    rest = f"{figures['protocol']}, {where} ({title}), {figures['num_speakers']} speakers"
+    heading(console, "\ntest", rest)
+    table = Table("", "CCC", "each seed", "95% interval", "RMSE", box=None)
+    for name, entry in figures["dimensions"].items():
+        bounds = entry["interval"]
+        table.add_row(
+            "mean" if name == MEAN else name,
+            f"{entry['ccc']:.3f}",
+            "  ".join(f"{value:.3f}" for value in entry["per_seed"]),
+            f"{bounds[0]:.3f} to {bounds[1]:.3f}" if bounds else "-",
+            f"{entry['rmse']:.3f}" if "rmse" in entry else "",
+        )
+    console.print(table)
+    if figures["parts"]:
+        beside = Table("beside it", "mean CCC", box=None)
+        for name, value in figures["parts"].items():
+            beside.add_row(name, f"{value:.3f}")
+        console.print(beside)
+    for note in figures["notes"]:
+        console.print(f"  note: {note}", highlight=False, soft_wrap=True)

@@ -1,0 +1,91 @@
+"""Scoring a finished search that predicts dimensions, as ``evaluate`` scores one of emotions."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import cast
+
+import pyarrow.parquet as pq
+
+from raysearch.errors import UserError
+from raysearch.evaluation.dimension_scores import DimensionEvaluation, mean_ccc, score_dimensions
+from raysearch.evaluation.evaluate import scored_arms, where_scored
+from raysearch.evaluation.evaluation_notes import evaluation_notes
+from raysearch.evaluation.figures import Mode
+from raysearch.evaluation.other_models import cost_of, tables_of_parts
+from raysearch.evaluation.predict import pooled
+from raysearch.evaluation.run_splits import RunSplits
+from raysearch.evaluation.stored_evaluations import leading_mode, predictions_file
+from raysearch.files import write_json
+from raysearch.ray_cluster.session import ClusterSession
+from raysearch.run_folder import RunFolder
+from raysearch.run_lease import Lease
+from raysearch.tuning.tuner import Watcher
+
+__all__ = ["dimensions_file", "evaluate_dimensions", "stored_dimensions"]
+
+
+def dimensions_file(run: RunFolder) -> Path:
+    """The path of the file that holds the figures, by kind of evaluation."""
+    return run.root / "dimensions.json"
+
+
+def stored_dimensions(run: RunFolder) -> dict[Mode, DimensionEvaluation]:
+    """What was found before.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    path = dimensions_file(run)
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        for figures in found.values():
+            figures["protocol"], figures["dimensions"], figures["notes"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: not an evaluation ({error!r}); evaluate anew") from None
+    return cast("dict[Mode, DimensionEvaluation]", found)
+
+
+def evaluate_dimensions(
+    run: RunFolder,
+    mode: Mode,
+    session: ClusterSession,
+    lease: Lease,
+    *,
+    storage: Path,
+    watcher: Watcher,
+    splits: RunSplits,
+) -> DimensionEvaluation:
+    """Score the final model on test rows; write figures and, beside them, its predictions.
+
+    The arguments are those of ``evaluate``, which says what is raised.
+    """
+    own, arms, results = scored_arms(
+        run, mode, session, lease, storage=storage, watcher=watcher, splits=splits
+    )
+    table = pooled([table for table, _ in results])
+    scored = score_dimensions(
+        table,
+        protocol="paper" if mode == "paper" else own.spec.protocol.name,
+        where=where_scored(mode, own, arms),
+        notes=evaluation_notes(run, mode, arms, results),
+    )
+    figures: DimensionEvaluation = {
+        **scored,
+        "mode": mode,
+        "trial": own.identity,
+        "final": [arm.method for arm in arms],
+        "cost": cost_of(arms[0]),
+        "parts": {name: mean_ccc(part) for name, part in tables_of_parts(arms, storage)},
+    }
+    predictions = predictions_file(run, mode)
+    staged = predictions.with_name(f".{predictions.name}.tmp")
+    pq.write_table(table.drop_columns(["sex"]), staged)
+    staged.replace(predictions)
+    stored = {**stored_dimensions(run), mode: figures}
+    shutil.copyfile(predictions_file(run, leading_mode(stored)), staged)
+    staged.replace(run.root / "predictions.parquet")
+    write_json(dimensions_file(run), stored)
+    return figures
