@@ -9,8 +9,9 @@ from typing import Any
 
 from raysearch.cli.verb_table import VERBS
 from raysearch.evaluation.ablate import ablations_file
-from raysearch.evaluation.reproduction_text import reproduction_markdown
-from raysearch.evaluation.sweep import own_values, sweep_file
+from raysearch.evaluation.experiment_figures import own_values
+from raysearch.evaluation.reproduction_text import reproduction_markdown, step_rows
+from raysearch.evaluation.sweep import sweep_file
 from raysearch.run_folder import RunFolder
 
 __all__ = ["Answer", "Row", "arguments_of", "found_by"]
@@ -45,15 +46,15 @@ class Answer:
 
     Attributes:
         rows: the figures.
-        markdown: the verb's own table, where it says more than the rows.
+        table: the verb's own in Markdown, where it says more than the rows.
     """
 
     rows: tuple[Row, ...]
-    markdown: str | None = None
+    table: str | None = None
 
     def to_dict(self) -> dict[str, object]:
         """Plain data for JSON."""
-        return {"rows": [asdict(row) for row in self.rows], "markdown": self.markdown}
+        return {"rows": [asdict(row) for row in self.rows], "has_table": self.table is not None}
 
 
 def arguments_of(words: Sequence[str]) -> argparse.Namespace:
@@ -166,7 +167,7 @@ def _of_reproduce(asked: argparse.Namespace) -> Answer:
         )
         for step in found["steps"]
     ]
-    first = Row("begun with", value=found["steps"][0]["before"])
+    first = Row(step_rows(found)[0][0], value=found["steps"][0]["before"])
     return Answer((first, *rows), reproduction_markdown(found))
 
 

@@ -140,8 +140,8 @@ class Asker:
                 **answer.to_dict(),
             },
         )
-        if answer.markdown:
-            write_text(self.path(question).with_suffix(".md"), answer.markdown)
+        if answer.table:
+            write_text(self.path(question).with_suffix(".md"), answer.table)
         if question.verb == "ablate":
             self._read_again(words)
 

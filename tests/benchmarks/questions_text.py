@@ -170,9 +170,11 @@ def _told(name: str, answer: Mapping[str, Any] | None, question: Question) -> st
     if answer is None:
         return f"- {title}: not measured here yet."
     budget, minutes = answer["budget"], max(1, round(answer["wall_s"] / 60))
-    words = f"- {title}: {budget['trials']} trials of {budget['epochs']} epochs, commit "
+    words = (
+        f"- {title}: {budget['trials']} trials a fold of at most {budget['epochs']} epochs, commit "
+    )
     words += f"{answer['commit']}, {minutes} min"
-    if answer["markdown"]:
+    if answer["has_table"]:
         words += f"; [its whole table](../results/reference/questions/{name}/{question.id}.md)"
     return f"{words}."
 
