@@ -11,6 +11,8 @@ from raysearch.cli.verb_table import VERBS
 from raysearch.evaluation.ablate import ablations_file
 from raysearch.evaluation.experiment_figures import own_values
 from raysearch.evaluation.reproduction_text import reproduction_markdown, step_rows
+from raysearch.evaluation.stored_evaluations import stored_evaluations
+from raysearch.evaluation.stored_noise import stored_noise
 from raysearch.evaluation.sweep import sweep_file
 from raysearch.run_folder import RunFolder
 
@@ -103,16 +105,17 @@ def _of_sweep(asked: argparse.Namespace) -> Answer:
 
 
 def _of_evaluate(asked: argparse.Namespace) -> Answer:
-    run = Path(asked.run)
+    run = RunFolder(Path(asked.run))
     if asked.noise:
-        noise = _read(run / "noise.json")
+        noise = stored_noise(run)
+        assert noise is not None
         rows = [
             _row(f"{one['kind']} {one['level']}".strip(), one, one.get("comparison"))
             for one in noise["levels"]
         ]
         left_out = noise.get("left_out", {}).items()
         return Answer((*rows, *(Row(name, verdict="left out", why=why) for name, why in left_out)))
-    by = _read(run / "evaluation.json")["nested"]["by"]
+    by = stored_evaluations(run)["nested"]["by"]
     rows = []
     for name in asked.by:
         rows += [_row(f"{name}: {value}", one) for value, one in by[name]["groups"].items()]

@@ -28,10 +28,16 @@ from question_cost import search_s, seconds_of
 from question_table import CORPORA, NEEDS, Budget, Question, Questions, Search, load
 from questions_text import ANSWERS, write_page
 
+from raysearch.evaluation.stored_evaluations import stored_evaluations
 from raysearch.files import write_json, write_text
 from raysearch.run_folder import RunFolder
 
 ENDED = ("finished", "core budget")
+INTERRUPTED = 130
+
+
+class CommandError(Exception):
+    """A command of raysearch did not end well; what it said stands above."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +168,8 @@ class Asker:
         sessions = run.info().get("sessions", []) if run.spec_file.exists() else []
         if not sessions or sessions[-1].get("outcome") not in ENDED:
             raysearch([*words, *(["--resume"] if run.spec_file.exists() else [])])
-        raysearch(self.nested_words(search))
+        if "nested" not in stored_evaluations(run):
+            raysearch(self.nested_words(search))
 
     def plan(self, asked: Sequence[Question]) -> str:
         """What would be done, a command a line, and what it takes."""
@@ -191,7 +198,12 @@ def _line(words: Sequence[str], took: float) -> str:
 
 
 def raysearch(words: Sequence[str]) -> str:
-    """The command line, as a user types it; what it prints, which is shown, too."""
+    """The command line, as a user types it; what it prints, which is shown, too.
+
+    Raises:
+        CommandError: it did not end well.
+        KeyboardInterrupt: it was interrupted.
+    """
     print("+ raysearch", shlex.join(words), flush=True)
     command = [sys.executable, "-m", "raysearch", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -200,8 +212,10 @@ def raysearch(words: Sequence[str]) -> str:
         for line in process.stdout:
             print(line, end="", flush=True)
             lines.append(line)
+    if process.returncode == INTERRUPTED:
+        raise KeyboardInterrupt
     if process.returncode:
-        raise SystemExit(f"raysearch {words[0]} ended with {process.returncode}; see above")
+        raise CommandError(f"raysearch {words[0]} ended with {process.returncode}")
     return "".join(lines)
 
 
@@ -213,22 +227,8 @@ def _commit() -> str:
 
 def main() -> None:
     """Ask what has no answer yet, and write the page of all that were ever given."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--corpus", choices=sorted(CORPORA), default="emodb")
-    parser.add_argument("--data", help="its folder or manifest")
-    parser.add_argument("--other", metavar="PATH", help="the other corpus, for cross-corpus")
-    for name, (what, _) in NEEDS.items():
-        parser.add_argument(f"--{name}", metavar="PATH", help=what)
-    parser.add_argument("--only", metavar="ID,..", help="these questions (default: all)")
-    parser.add_argument("--trials", type=int, default=Budget.trials, help="of each search")
-    parser.add_argument("--epochs", type=int, default=Budget.epochs, help="of a whole trial")
-    parser.add_argument("--storage", type=Path, default=Path("results"))
-    parser.add_argument("--dry-run", action="store_true", help="print commands and cost")
-    parser.add_argument("--table-only", action="store_true", help="write the page, ask nothing")
+    parser, questions = _parser(), load()
     arguments = parser.parse_args()
-    questions = load()
     if arguments.table_only:
         write_page(questions)
         return
@@ -250,13 +250,50 @@ def main() -> None:
     asked = [question for question in asked if not asker.is_answered(question)]
     if arguments.dry_run:
         print(asker.plan(asked))
-        return
+    else:
+        _ask_all(asker, asked)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--corpus", choices=sorted(CORPORA), default="emodb")
+    parser.add_argument("--data", type=_absolute, help="its folder or manifest")
+    parser.add_argument(
+        "--other", type=_absolute, metavar="PATH", help="the other corpus, for cross-corpus"
+    )
+    for name, (what, _) in NEEDS.items():
+        parser.add_argument(f"--{name}", type=_absolute, metavar="PATH", help=what)
+    parser.add_argument("--only", metavar="ID,..", help="these questions (default: all)")
+    parser.add_argument("--trials", type=int, default=Budget.trials, help="of each search")
+    parser.add_argument("--epochs", type=int, default=Budget.epochs, help="of a whole trial")
+    parser.add_argument("--storage", type=Path, default=Path("results"))
+    parser.add_argument("--dry-run", action="store_true", help="print commands and cost")
+    parser.add_argument("--table-only", action="store_true", help="write the page, ask nothing")
+    return parser
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
+
+
+def _ask_all(asker: Asker, asked: Sequence[Question]) -> None:
+    """Ask one after the other; what fails is told at the end, for the others may have answers."""
+    failed = []
     for question in asked:
         if why := asker.lacking(question):
             print(f"- {question.id}: {why}")
             continue
-        asker.ask(question)
-        write_page(questions)
+        try:
+            asker.ask(question)
+        except CommandError as error:
+            failed.append(f"{question.id}: {error}")
+        except KeyboardInterrupt:
+            raise SystemExit("interrupted; the same command goes on") from None
+        write_page(asker.questions)
+    if failed:
+        raise SystemExit("no answer:\n" + "\n".join(failed))
 
 
 if __name__ == "__main__":

@@ -153,6 +153,62 @@ def test_figures_are_read_from_what_the_verbs_store(run):
     assert (own.name, other.name) == ("the winner (16)", "model.width=48")
 
 
+@pytest.fixture(scope="module")
+def parts(run):
+    """Figures and a comparison as they are stored."""
+    stored = json.loads((run.root / "ablations.json").read_text())
+    return stored["winner"], stored["ablations"]["masks"]["comparison"]
+
+
+def test_noise_is_a_row_a_level_and_what_was_left_out_says_why(parts, tmp_path):
+    figures, compared = parts
+    clean = {**figures, "kind": "clean", "level": "", "comparison": None}
+    white = {**figures, "kind": "white", "level": "5 dB", "comparison": compared}
+    noise = {"levels": [clean, white], "left_out": {"codec, MP3": "no encoder"}}
+    (tmp_path / "noise.json").write_text(json.dumps(noise))
+    rows = found_by(["evaluate", str(tmp_path), "--nested", "--noise"], "").rows
+    assert [row.name for row in rows] == ["clean", "white 5 dB", "codec, MP3"]
+    assert rows[1].difference == compared["difference"]
+    assert rows[2].why == "no encoder"
+
+
+def test_groups_have_figures_and_differences(parts, tmp_path):
+    figures, compared = parts
+    difference = {**compared, "first": "female", "second": "male"}
+    sex = {"groups": {"female": figures, "male": figures}, "differences": [difference]}
+    evaluated = {**figures, "mode": "nested", "by": {"sex": sex}}
+    (tmp_path / "evaluation.json").write_text(json.dumps(evaluated))
+    rows = found_by(["evaluate", str(tmp_path), "--nested", "--by=sex"], "").rows
+    assert [row.name for row in rows] == ["sex: female", "sex: male", "female - male"]
+
+
+def test_compared_runs_are_named_by_their_searches(parts, tmp_path):
+    pair = {**parts[1]}
+    for key, search in (("first", "lstm"), ("second", "emohrnet-prosody")):
+        pair[key] = str(asker(tmp_path).run(QUESTIONS.searches[search]).root)
+    (row,) = found_by(["compare", "a", "b", "--json"], json.dumps([pair])).rows
+    assert row.name == "lstm - emohrnet-prosody"
+
+
+def test_a_matrix_has_its_own_test_speakers_and_the_others(parts, tmp_path):
+    matrix = {"emodb": dict.fromkeys(("emodb", "nEMO"), parts[0])}
+    (tmp_path / "m.json").write_text(json.dumps(matrix))
+    words = ["cross-corpus", "run", "--target=demo", "--output", str(tmp_path / "m.json")]
+    assert [row.name for row in found_by(words, "").rows] == ["its own test speakers", "on nEMO"]
+
+
+def test_a_leak_study_has_its_arms_and_both_leaks(parts, tmp_path):
+    figures, compared = parts
+    study = {"arms": dict.fromkeys("ABCD", figures)}
+    study["compared"] = dict.fromkeys(("siblings", "speakers"), compared)
+    (tmp_path / "leak_study.json").write_text(json.dumps(study))
+    (tmp_path / "leak_study.md").write_text("| arm |")
+    words = ["leak-study", "--name", tmp_path.name, "--storage", str(tmp_path.parent)]
+    answer = found_by(words, "")
+    assert len(answer.rows) == 6
+    assert answer.table == "| arm |"
+
+
 def test_an_answer_is_stored_once_for_a_budget_and_told_on_the_page(monkeypatch, tmp_path, run):
     monkeypatch.setattr(script, "ANSWERS", tmp_path)
     question = QUESTIONS.by_id["emohrnet-augmentation"]
@@ -167,6 +223,19 @@ def test_an_answer_is_stored_once_for_a_budget_and_told_on_the_page(monkeypatch,
     assert "**cannot be tested**" in told
     assert "- nEMO: not measured here yet." in told
     assert f"commit {answer['commit']}, 1 min" in told
+
+
+def test_parts_of_one_winner_are_corrected_together(monkeypatch, tmp_path, run):
+    monkeypatch.setattr(script, "ANSWERS", tmp_path)
+    one, question = asker(tmp_path), QUESTIONS.by_id["emohrnet-exchange"]
+    other = dataclasses.replace(question, id="again", command=f"ablate {run.root} --only masks")
+    one = dataclasses.replace(one, questions=dataclasses.replace(QUESTIONS, by_id={"again": other}))
+    words = one.words(other)
+    one.store(other, words, "", wall_s=1)
+    stale = json.loads(one.path(other).read_text()) | {"rows": []}
+    one.path(other).write_text(json.dumps(stale))
+    one.store(question, words, "", wall_s=2)  # a further part of the same winner
+    assert len(json.loads(one.path(other).read_text())["rows"]) == 2
 
 
 def test_a_cell_says_value_difference_and_verdict():
