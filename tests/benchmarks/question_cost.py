@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from question_answers import arguments_of
-from question_table import CORPORA, Budget, Question, Questions, Search
+from question_table import CORPORA, SOLVED_ONCE, Budget, Question, Questions, Search
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 SEEDS = 3  # of every experiment on a winner
@@ -17,15 +17,14 @@ SCORING_S = 300  # of all levels of noise: features mostly
 def search_s(search: Search, corpus: str, budget: Budget) -> float:
     """At most, of a search in each fold and its winner's seeds: rules end most trials early."""
     trained = budget.trials + SEEDS  # the winner with its seeds, which experiments share
-    epochs = trained * budget.epochs * CORPORA[corpus].num_folds
-    return START_S + epochs * _epoch_s(search.space, corpus)
+    return START_S + trained * CORPORA[corpus].num_folds * _training_s(search.space, corpus, budget)
 
 
 def seconds_of(question: Question, questions: Questions, corpus: str, budget: Budget) -> float:
     """Of a question whose winners are there."""
     winners = [search.space for search in questions.searches_of(question)]
     space = winners[0] if winners else "cnn1d_attention"
-    folds, each = CORPORA[corpus].num_folds, budget.epochs * _epoch_s(space, corpus)
+    folds, each = CORPORA[corpus].num_folds, _training_s(space, corpus, budget)
     if question.verb in ARMS:
         return START_S + ARMS[question.verb] * folds * each
     return START_S + _changes(question) * SEEDS * folds * each + _scoring_s(question)
@@ -46,6 +45,10 @@ def _changes(question: Question) -> int:
 
 def _scoring_s(question: Question) -> float:
     return SCORING_S if "--noise" in question.command else 0
+
+
+def _training_s(space: str, corpus: str, budget: Budget) -> float:
+    return _epoch_s(space, corpus) * (1 if space == SOLVED_ONCE else budget.epochs)
 
 
 def _epoch_s(space: str, corpus: str) -> float:

@@ -9,10 +9,21 @@ from typing import Any
 
 import yaml
 
-__all__ = ["CORPORA", "KINDS", "NEEDS", "Budget", "Paper", "Question", "Search", "load"]
+__all__ = [
+    "CORPORA",
+    "KINDS",
+    "NEEDS",
+    "SOLVED_ONCE",
+    "Budget",
+    "Paper",
+    "Question",
+    "Search",
+    "load",
+]
 
 FILE = Path(__file__).parent / "questions.yaml"
 KINDS = {"experiment": "experiment", "open": "left open", "next": "next check"}
+SOLVED_ONCE = "svm"  # it has no epochs
 # What a search may need that does not come with raysearch, and what --NAME of the script is given.
 NEEDS = {
     "imagenet": ("ImageNet's ResNet34 weights", "model.weights"),
@@ -69,6 +80,16 @@ class Search:
     space: str
     settings: tuple[str, ...] = ()
     needs: str | None = None
+
+    def words(self, budget: Budget) -> list[str]:
+        """The options of ``raysearch run`` that say what is searched, and for how long."""
+        words = ["--space", self.space, "--seed", "0"]
+        words += ["--trials", str(budget.trials), "--final", "single"]
+        if self.space != SOLVED_ONCE:
+            words += ["--max-epochs", str(budget.epochs)]
+        # The system itself, without a partner.
+        settings = ["search.fusion=false", *self.settings]
+        return [*words, *(word for one in settings for word in ("--set", one))]
 
 
 @dataclass(frozen=True)

@@ -90,16 +90,12 @@ class Asker:
 
     def search_words(self, search: Search) -> list[str]:
         """The command that finds a winner."""
-        title, settings = CORPORA[self.corpus], list(search.settings)
-        if search.needs:
-            settings.append(f"{NEEDS[search.needs][1]}={self.files[search.needs]}")
-        words = ["run", "--space", search.space, "--corpus", title.option, "--data", self.data]
+        words = ["run", "--corpus", CORPORA[self.corpus].option, "--data", self.data]
         words += ["--name", self.run(search).root.name, "--storage", str(self.storage)]
-        words += ["--trials", str(self.budget.trials), "--seed", "0", "--final", "single"]
-        words += ["--set", "search.fusion=false"]  # the system itself, without a partner
-        if search.space != "svm":  # which is solved once
-            words += ["--max-epochs", str(self.budget.epochs)]
-        return [*words, *(word for one in settings for word in ("--set", one))]
+        words += search.words(self.budget)
+        if search.needs:
+            words += ["--set", f"{NEEDS[search.needs][1]}={self.files[search.needs]}"]
+        return words
 
     def nested_words(self, search: Search) -> list[str]:
         """The command that repeats it inside each fold."""

@@ -3,10 +3,12 @@
 import json
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from question_table import CORPORA, KINDS, NEEDS, Paper, Question, Questions, Search
+from question_cost import search_s, seconds_of
+from question_table import CORPORA, KINDS, NEEDS, Budget, Paper, Question, Questions, Search
 
 from raysearch.evaluation.markdown import markdown_table, percent
 from raysearch.files import write_text
@@ -18,6 +20,7 @@ ANSWERS = PROJECT / "results" / "reference" / "questions"
 PAGE = PROJECT / "docs" / "questions.md"
 
 WIDTH = 94
+PLAIN = Budget()
 # Question's id to its answer's JSON.
 Answers = Mapping[str, Mapping[str, Any]]
 
@@ -75,14 +78,17 @@ def _answers(corpus: str) -> Answers:
 
 def _searches(questions: Questions, answers: Mapping[str, Answers]) -> list[str]:
     budgets = [one["budget"] for of in answers.values() for one in of.values()]
-    trials, epochs = (_span(budgets, key, plain) for key, plain in (("trials", 8), ("epochs", 20)))
+    trials, epochs = (_span(budgets, key, plain) for key, plain in asdict(PLAIN).items())
     commands = [shlex.join(["raysearch", *_search(one)]) for one in questions.searches.values()]
     evaluated = f"raysearch evaluate results/{next(iter(questions.searches))} --nested"
+    every = (search_s(one, "emodb", PLAIN) for one in questions.searches.values())
+    cost = f"All of them take at most {sum(every) / 3600:.0f} h of two cores"
     return [
         SEARCHES.format(trials=trials, epochs=epochs),
         *_console([_folded(one) for one in (*commands, evaluated)]),
         "",
         "`evaluate --nested` is given of each, and repeats the search inside the other folds.",
+        f"{cost}, by the epochs that the reference tables recorded.",
         "",
     ]
 
@@ -93,13 +99,12 @@ def _span(budgets: Sequence[Mapping[str, int]], key: str, plain: int) -> str:
 
 def _search(search: Search) -> list[str]:
     """How the page has the search of a winner, on EMO-DB."""
-    words = ["run", "--space", search.space, "--name", search.name, "--corpus", "emodb"]
-    words += ["--data", CORPORA["emodb"].shown, "--trials", "8", "--final", "single"]
-    words += [] if search.space == "svm" else ["--max-epochs", "20"]
-    settings = ["search.fusion=false", *search.settings]
+    data = CORPORA["emodb"]
+    words = ["run", "--name", search.name, "--corpus", data.option, "--data", data.shown]
+    words += search.words(PLAIN)
     if search.needs:
-        settings.append(f"{NEEDS[search.needs][1]}={search.needs.upper()}")
-    return [*words, *(word for one in settings for word in ("--set", one))]
+        words += ["--set", f"{NEEDS[search.needs][1]}={search.needs.upper()}"]
+    return words
 
 
 def _paper(questions: Questions, paper: Paper, answers: Mapping[str, Answers]) -> list[str]:
@@ -126,7 +131,7 @@ def shown_words(questions: Questions, question: Question) -> list[str]:
     places |= {name: name.upper() for name in NEEDS}
     places["data"] = f"--corpus {data.option} --data {data.shown}"
     places["other"] = f"{CORPORA['nemo'].option}={CORPORA['nemo'].shown}"
-    places |= {"new": question.id, "epochs": "20"}
+    places |= {"new": question.id, "epochs": str(PLAIN.epochs)}
     return question.words(places)
 
 
@@ -153,7 +158,8 @@ def _answered(
     found = {name: answers[name].get(question.id) for name in question.corpora}
     if not any(found.values()):
         needs = [NEEDS[need][0] for need in questions.needs_of(question)]
-        return [f"Not measured here yet{f': it needs {needs[0]}' if needs else ''}."]
+        why = f"; it needs {needs[0]}" if needs else ""
+        return [f"Not measured here yet{why}. It takes {_cost(questions, question)}."]
     cells = {name: {row["name"]: row for row in one["rows"]} for name, one in found.items() if one}
     names = list(dict.fromkeys(row for of in cells.values() for row in of))
     header = ["", *(CORPORA[name].title for name in question.corpora)]
@@ -163,6 +169,13 @@ def _answered(
     ]
     told = [_told(name, one, question) for name, one in found.items()]
     return [*markdown_table(header, rows), "", *told]
+
+
+def _cost(questions: Questions, question: Question) -> str:
+    """What it takes at the plain budget, of EMO-DB."""
+    minutes = max(1, round(seconds_of(question, questions, "emodb", PLAIN) / 60))
+    winners = ", with its winner there" if questions.searches_of(question) else ""
+    return f"about {minutes} min of two cores{winners}"
 
 
 def _told(name: str, answer: Mapping[str, Any] | None, question: Question) -> str:
