@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from question_table import CORPORA
+
 from raysearch.cli.verb_table import VERBS
-from raysearch.evaluation.ablate import ablations_file
-from raysearch.evaluation.experiment_figures import own_values
+from raysearch.evaluation.ablate import ablations_file, changes_shown
+from raysearch.evaluation.experiment_figures import AblationFigures, own_values
 from raysearch.evaluation.reproduction_text import reproduction_markdown, step_rows
 from raysearch.evaluation.stored_evaluations import stored_evaluations
 from raysearch.evaluation.stored_noise import stored_noise
@@ -87,8 +89,14 @@ def _of_ablate(asked: argparse.Namespace) -> Answer:
             rows.append(Row(name, verdict="not asked", why=found["skipped"][name]))
         else:
             one = found["ablations"][name]
-            rows.append(_row(name, one["figures"], one["comparison"]))
+            rows.append(_row(_changed(name, one), one["figures"], one["comparison"]))
     return Answer(tuple(rows))
+
+
+def _changed(name: str, ablation: AblationFigures) -> str:
+    """The ablation's name and what it set, where that is the same in every fold."""
+    changes = {json.dumps(one, sort_keys=True) for one in ablation["changes"].values()}
+    return f"{name}: {changes_shown(ablation['changes'])}" if len(changes) == 1 else name
 
 
 def _of_sweep(asked: argparse.Namespace) -> Answer:
@@ -141,11 +149,11 @@ def _name(name: str) -> str:
 def _of_cross_corpus(asked: argparse.Namespace) -> Answer:
     matrix = _read(asked.output)
     rows = []
+    titles = {one.option: one.title for one in CORPORA.values()}
     for source, targets in matrix.items():
-        rows += [
-            _row("its own test speakers" if target == source else f"on {target}", figures)
-            for target, figures in targets.items()
-        ]
+        for target, figures in targets.items():
+            where = "own test speakers" if target == source else f"on {titles.get(target, target)}"
+            rows.append(_row(f"{where}, {len(figures['labels'])} emotions", figures))
     return Answer(tuple(rows))
 
 

@@ -191,10 +191,13 @@ def test_compared_runs_are_named_by_their_searches(parts, tmp_path):
 
 
 def test_a_matrix_has_its_own_test_speakers_and_the_others(parts, tmp_path):
-    matrix = {"emodb": dict.fromkeys(("emodb", "nEMO"), parts[0])}
+    matrix = {"emodb": dict.fromkeys(("emodb", "manifest"), parts[0])}
     (tmp_path / "m.json").write_text(json.dumps(matrix))
     words = ["cross-corpus", "run", "--target=demo", "--output", str(tmp_path / "m.json")]
-    assert [row.name for row in found_by(words, "").rows] == ["its own test speakers", "on nEMO"]
+    assert [row.name for row in found_by(words, "").rows] == [
+        "own test speakers, 2 emotions",
+        "on nEMO, 2 emotions",
+    ]
 
 
 def test_a_leak_study_has_its_arms_and_both_leaks(parts, tmp_path):
@@ -219,7 +222,7 @@ def test_an_answer_is_stored_once_for_a_budget_and_told_on_the_page(monkeypatch,
     assert not asker(tmp_path, budget=Budget(3, 3)).is_answered(question)
     answer = json.loads(one.path(question).read_text())
     told = page(QUESTIONS, {"emodb": {question.id: answer}, "nemo": {}})
-    assert "| masks | " in told
+    assert "| masks: spec_augment.freq_mask_count=0, spec_augment.time_mask_count=0 | " in told
     assert "**cannot be tested**" in told
     assert "- nEMO: not measured here yet." in told
     assert f"commit {answer['commit']}, 1 min" in told
