@@ -12,7 +12,7 @@ from question_table import CORPORA
 from raysearch.cli.verb_table import VERBS
 from raysearch.evaluation.ablate import ablations_file, changes_shown
 from raysearch.evaluation.experiment_figures import AblationFigures, own_values
-from raysearch.evaluation.reproduction_text import reproduction_markdown, step_rows
+from raysearch.evaluation.reproduction_text import metric_label, reproduction_markdown, step_rows
 from raysearch.evaluation.stored_evaluations import stored_evaluations
 from raysearch.evaluation.stored_noise import stored_noise
 from raysearch.evaluation.sweep import sweep_file
@@ -178,7 +178,8 @@ def _of_reproduce(asked: argparse.Namespace) -> Answer:
         )
         for step in found["steps"]
     ]
-    first = Row(step_rows(found)[0][0], value=found["steps"][0]["before"])
+    begun = f"{step_rows(found)[0][0]}, {metric_label(found)}"
+    first = Row(begun, value=found["steps"][0]["before"])
     return Answer((first, *rows), reproduction_markdown(found))
 
 

@@ -32,11 +32,12 @@ paper leaves open (*left open*), and what it says comes next (*next check*). Wha
 stands below the command, of EMO-DB (a copy cut or padded to 2.0 s, ten speakers) and of a part of
 nEMO (nine speakers): never figures of the whole corpora.
 
-An answer holds for these speakers. A cell says the UA of all folds together, with its 95% interval
-where there are speakers enough; then the difference in points, with its 90% interval, and what may
-be said of it: *better*, *worse*, a *tie* (within 2 points), *not distinguished*, or *cannot be
-tested*, which marks what so few speakers cannot answer. All that was asked of one winner's parts is
-corrected together (Holm). No setting was chosen by these figures.
+An answer holds for these speakers. A cell says the UA of all folds together (of `reproduce` what
+the paper prints, where it prints something), with its 95% interval where there are speakers enough;
+then the difference in points, with its 90% interval, and what may be said of it: *better*, *worse*,
+a *tie* (within 2 points), *not distinguished*, or *cannot be tested*, which marks what so few
+speakers cannot answer. All that was asked of one winner's parts is corrected together (Holm). No
+setting was chosen by these figures.
 
 `python tests/benchmarks/questions.py --corpus emodb --data EMO-DB/` asks what has no answer yet,
 goes on where it was interrupted, and writes this page; `--dry-run` says the commands and what they

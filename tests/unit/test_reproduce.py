@@ -177,6 +177,7 @@ def test_the_page_of_questions_tells_the_steps(tmp_path):
     words = ["reproduce", "cnn1d_attention", "--name", tmp_path.name, "--storage"]
     answer = found_by([*words, str(tmp_path.parent)], "")
     assert [row.name for row in answer.rows[1:]] == [step["name"] for step in found["steps"]]
+    assert answer.rows[0].name == "published, the paper's split, UA"
     assert answer.rows[-1].value == found["steps"][-1]["after"]
     assert answer.table == reproduction_markdown(found)
 
