@@ -15,6 +15,7 @@ from raysearch.evaluation.cross_corpus import (
     train_winners,
 )
 from raysearch.evaluation.figures import Figures, method_of
+from raysearch.evaluation.markdown import interval_in_words
 from raysearch.files import write_json
 from raysearch.ray_cluster.session import cluster_session
 from raysearch.storage.replica import display_path
@@ -70,7 +71,7 @@ def _cell(figures: Figures, own: bool) -> str:
 
 def _show_crossing(console: Console, pair: str, figures: Figures) -> None:
     bounds = figures["ua"]["interval"]
-    span = f", 95% {100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}" if bounds else ""
+    span = f", 95% {interval_in_words(bounds)}" if bounds else ""
     span += f" ({method_of(figures)})" if bounds else ""
     console.print(
         f"  {pair}: {figures['num_speakers']} speakers, UA {100 * figures['ua']['mean']:.1f}%{span}"

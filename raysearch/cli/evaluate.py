@@ -23,6 +23,7 @@ from raysearch.evaluation.figures import (
 )
 from raysearch.evaluation.final_model import load_final
 from raysearch.evaluation.group_columns import group_columns
+from raysearch.evaluation.markdown import interval_in_words
 from raysearch.evaluation.noise import noise_answer, noise_sweep
 from raysearch.evaluation.run_splits import RunSplits
 from raysearch.evaluation.stored_evaluations import evaluation_file, stored_evaluations
@@ -156,8 +157,7 @@ def _show(console: Console, figures: EvaluationFigures) -> None:
     for key, metric in confusion_metrics().items():
         name, entry = metric.label, of_metric(figures, key)
         seeds = "  ".join(f"{100 * value:.1f}" for value in entry["per_seed"])
-        bounds = entry["interval"]
-        span = f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}" if bounds else "-"
+        span = interval_in_words(entry["interval"])
         table.add_row(name, f"{100 * entry['mean']:.1f}%", seeds, span)
     if "js" in figures:
         table.add_row(ValJs.label, *_divergence(figures["js"]))

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from raysearch.evaluation.figures import ByColumn, GroupFigures, most_telling, of_metric
+from raysearch.evaluation.markdown import interval_in_words
 from raysearch.training.validation_metrics import confusion_metrics
 
 __all__ = ["show_groups"]
@@ -27,8 +28,7 @@ def show_groups(console: Console, by: Mapping[str, ByColumn]) -> None:
 
 def _cells(figures: GroupFigures) -> list[str]:
     means = [100 * of_metric(figures, key)["mean"] for key in confusion_metrics()]
-    bounds = figures["ua"]["interval"]
-    span = f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}" if bounds else "-"
+    span = interval_in_words(figures["ua"]["interval"])
     counts = [str(figures["num_speakers"]), str(figures["num_utterances"])]
     return [*counts, *(f"{mean:.1f}%" for mean in means), span]
 

@@ -16,6 +16,7 @@ from raysearch.evaluation.leak_study import (
     sentence,
     stored_study,
 )
+from raysearch.evaluation.markdown import interval_in_words
 from raysearch.ray_cluster.session import cluster_session
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
@@ -83,8 +84,7 @@ def _show(console: Console, found: LeakStudy) -> None:
     )
     table = Table("arm", "", "UA", "95% interval", "", box=None)
     for name, figures in found["arms"].items():
-        bounds = figures["ua"]["interval"]
-        span = f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}" if bounds else "-"
+        span = interval_in_words(figures["ua"]["interval"])
         label = "honest" if figures["valid"] else "chance" if name == "D" else "invalid"
         mean = f"{100 * figures['ua']['mean']:.1f}%"
         table.add_row(name, MEANINGS[name], mean, span, label)

@@ -6,16 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from raysearch.cli.arm_options import add_arms, require_counts
 from raysearch.cli.help_text import add_examples
-from raysearch.cli.options import (
-    Setting,
-    add_cluster,
-    add_data,
-    add_resources,
-    add_storage,
-    given_settings,
-)
-from raysearch.errors import UserError
+from raysearch.cli.options import Setting, given_settings
 
 __all__ = ["LeakStudyOptions"]
 
@@ -50,27 +43,14 @@ class LeakStudyOptions:
         """Add the verb's arguments to its parser."""
         add_examples(parser, EXAMPLES)
         parser.add_argument("--space", default="cnn1d_attention", metavar="NAME|PATH")
-        add_data(parser, fold=False)
-        add_storage(parser)
         parser.add_argument("--name", metavar="STUDY", help="the study's folder")
         parser.add_argument("--max-epochs", type=int, metavar="N", help="epochs of each arm")
-        parser.add_argument(
-            "--seeds",
-            type=int,
-            default=1,
-            metavar="N",
-            help="nets of each arm and fold (default: 1)",
-        )
-        parser.add_argument("--seed", type=int, metavar="S")
-        parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
-        add_resources(parser)
-        add_cluster(parser)
+        add_arms(parser)
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Self:
         """Read what was parsed; raises UserError for no seed, or a ``--set`` of no form."""
-        if arguments.seeds < 1:
-            raise UserError(f"--seeds {arguments.seeds}: one or more")
+        require_counts(arguments, "seeds")
         return cls(
             space=arguments.space,
             settings=given_settings(arguments),

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from raysearch.cli.arm_options import add_arms, require_counts
 from raysearch.cli.help_text import add_examples
 from raysearch.cli.options import (
     Setting,
     add_budgets,
-    add_cluster,
-    add_data,
-    add_resources,
-    add_storage,
     given_settings,
     run_at,
 )
@@ -79,26 +76,14 @@ class ReproduceOptions:
             help="at most N of the published epochs, which is then said of every figure",
         )
         parser.add_argument(
-            "--seeds",
-            type=int,
-            default=1,
-            metavar="N",
-            help="nets of each arm and fold (default: 1)",
-        )
-        parser.add_argument(
             "--nested", action="store_true", help="search inside each fold, for an honest winner"
         )
         parser.add_argument("--dry-run", action="store_true", help="say what it costs, and stop")
-        add_data(parser, fold=False)
-        add_storage(parser)
         parser.add_argument(
             "--name", metavar="NAME", help="its folder (default: reproduce-SYSTEM-CORPUS)"
         )
         add_budgets(parser, trials=f"trials of the search (default: {NUM_TRIALS})")
-        parser.add_argument("--seed", type=int, metavar="S")
-        parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
-        add_resources(parser)
-        add_cluster(parser)
+        add_arms(parser)
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Self:
@@ -109,10 +94,7 @@ class ReproduceOptions:
             ConfigError: a ``--set`` of no form.
             MissingPathError: no such run.
         """
-        for option in ("epochs", "seeds"):
-            number = getattr(arguments, option)
-            if number is not None and number < 1:
-                raise UserError(f"--{option} {number}: one or more")
+        require_counts(arguments, "epochs", "seeds")
         budgets = [name for name in BUDGETS if getattr(arguments, name) is not None]
         given = [*budgets, *(["max_epochs"] if arguments.max_epochs is not None else [])]
         if arguments.run and given:

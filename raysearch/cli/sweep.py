@@ -9,13 +9,12 @@ from raysearch.cli.carried_out import carried_out
 from raysearch.cli.experiment_options import SweepOptions
 from raysearch.cli.terminal import ProgressLine, heading, plain_console
 from raysearch.evaluation.experiment import plan_experiment
-from raysearch.evaluation.experiment_figures import Sweep
+from raysearch.evaluation.experiment_figures import Sweep, own_values
 from raysearch.evaluation.figures import folds_shown
 from raysearch.evaluation.run_splits import RunSplits
 from raysearch.evaluation.sweep import (
     NOTE,
-    interval_in_words,
-    own_values,
+    interval_or_range,
     store_sweep,
     stored_sweep,
     sweep_file,
@@ -79,14 +78,14 @@ def _show(console: Console, found: Sweep) -> None:
     ua = f"UA{mark(winner.get('transductive', False))}"
     table = Table(*short, ua, interval, "difference", "verdict", box=None)
     mean = f"{100 * winner['ua']['mean']:.1f}%"
-    table.add_row(*own_values(found), mean, interval_in_words(winner), "", "(the winner)")
+    table.add_row(*own_values(found), mean, interval_or_range(winner), "", "(the winner)")
     for point in found["points"]:
         if (compared := point["comparison"]) is None:
             continue
         table.add_row(
             *(str(value) for value in point["values"].values()),
             f"{100 * point['figures']['ua']['mean']:.1f}%",
-            interval_in_words(point["figures"]),
+            interval_or_range(point["figures"]),
             f"{100 * compared['difference']:+.1f}",
             compared["verdict"],
         )

@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from raysearch.errors import UserError
+from raysearch.evaluation.claims import claim
 from raysearch.evaluation.figures import ByColumn, GroupDifference, GroupFigures, Mode
 from raysearch.evaluation.group_statistics import compare_groups
 from raysearch.evaluation.scores import confusions_of, metric_figures, speakers_of
-from raysearch.evaluation.statistics import TIE_MARGIN, Comparison, Floats
+from raysearch.evaluation.statistics import Comparison, Floats
 from raysearch.evaluation.stored_evaluations import (
     predictions_file,
     store_evaluations,
@@ -123,25 +124,9 @@ def _figures(
 
 def _difference(pair: tuple[str, str], found: Comparison) -> GroupDifference:
     first, second = pair
-    plain = {"first": first, "second": second, **asdict(found), "sentence": _sentence(*pair, found)}
+    sentence = claim(first, second, found, differs="is recognised")
+    plain = {"first": first, "second": second, **asdict(found), "sentence": sentence}
     return cast("GroupDifference", plain)
-
-
-def _sentence(first: str, second: str, found: Comparison) -> str:
-    """What may be said of two groups, in one sentence."""
-    bounds = found.interval
-    gap = f"{100 * found.difference:+.1f} UA points"
-    if bounds is not None:
-        gap += f" [{100 * bounds.low:+.1f}, {100 * bounds.high:+.1f}: {bounds.level:.0%} interval]"
-    both = f"{first} and {second}"
-    if found.p_holm is None:
-        return f"{both} cannot be tested: {found.lack}; {gap}"
-    test = f"{found.method}, Holm p = {found.p_holm:.3g}"
-    if found.verdict == "tie":
-        return f"{both} tie: {gap}, within +-{100 * TIE_MARGIN:g} ({test})"
-    if found.verdict == "not distinguished":
-        return f"{both} are not distinguished: {gap} shows neither difference nor tie ({test})"
-    return f"{first} is recognised {found.verdict} than {second}: {gap} ({test})"
 
 
 def _notes(present: Sequence[str]) -> list[str]:

@@ -14,8 +14,9 @@ import pyarrow as pa
 
 from raysearch.errors import UserError
 from raysearch.evaluation import statistics
+from raysearch.evaluation.claims import claim, points
 from raysearch.evaluation.figures import ComparedFigures
-from raysearch.evaluation.statistics import Comparison, Floats, Interval, Measure
+from raysearch.evaluation.statistics import Comparison, Floats, Measure
 from raysearch.evaluation.units import folds_of_speakers
 from raysearch.training.validation_metrics import confusion_metrics
 
@@ -42,17 +43,9 @@ class Compared:
 
     def sentence(self) -> str:
         """What may be claimed, in one sentence."""
-        found, names = self.comparison, f"{self.first} and {self.second}"
-        gap = f"{_points(found.difference)} {self.label} points{_interval(found.interval)}"
-        if found.verdict == "cannot be tested":
-            return f"{names} cannot be tested: {found.lack}; {gap}, a speaker {self._range()}"
-        test = f"{found.method}, Holm p = {found.p_holm:.3g}"
-        if found.verdict == "tie":
-            margin = 100 * statistics.TIE_MARGIN
-            return f"{names} tie: {gap}, within +-{margin:g} ({test})"
-        if found.verdict == "not distinguished":
-            return f"{names} are not distinguished: {gap} shows neither difference nor tie ({test})"
-        return f"{self.first} is {found.verdict} than {self.second}: {gap} ({test})"
+        values = sorted(self.speakers.values())
+        each = f", a speaker {points(values[0])} to {points(values[-1])}"
+        return claim(self.first, self.second, self.comparison, label=self.label, untested=each)
 
     def to_dict(self) -> ComparedFigures:
         """Plain data for JSON."""
@@ -64,10 +57,6 @@ class Compared:
             "sentence": self.sentence(),
         }
         return cast("ComparedFigures", found)
-
-    def _range(self) -> str:
-        values = sorted(self.speakers.values())
-        return f"{_points(values[0])} to {_points(values[-1])}"
 
 
 def compare(
@@ -187,13 +176,3 @@ def _speaker_gaps(
 ) -> dict[str, float]:
     gaps_S = metric(first[1]) - metric(second[1])
     return {name: float(gap) for name, gap in zip(first[0], gaps_S, strict=True)}
-
-
-def _points(value: float) -> str:
-    return f"{100 * value:+.1f}"
-
-
-def _interval(bounds: Interval | None) -> str:
-    if bounds is None:
-        return ""
-    return f" [{_points(bounds.low)}, {_points(bounds.high)}: {bounds.level:.0%} interval]"

@@ -24,6 +24,7 @@ __all__ = [
     "Sweep",
     "SweptPoint",
     "Winners",
+    "own_values",
 ]
 
 
@@ -167,3 +168,13 @@ class Reproduction(TypedDict):
     arms: dict[str, ReproducedArm]
     steps: list[ReproducedStep]
     notes: list[str]
+
+
+def own_values(found: Sweep) -> list[str]:
+    """The winner's own value of each field, in few digits; several where folds differ."""
+    return ["/".join(map(_short, values)) for values in found["own"].values()]
+
+
+def _short(value: object) -> str:
+    # A search draws values of many digits; those of a sweep are as somebody wrote them.
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

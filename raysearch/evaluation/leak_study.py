@@ -19,7 +19,7 @@ from raysearch.evaluation.compare import compare_all
 from raysearch.evaluation.experiment_figures import ArmFigures, LeakStudy
 from raysearch.evaluation.figures import ComparedFigures, Figures
 from raysearch.evaluation.leak_arms import arms_of
-from raysearch.evaluation.markdown import markdown_table, percent
+from raysearch.evaluation.markdown import interval_in_words, markdown_table, percent
 from raysearch.evaluation.reproduced_steps import refolded, rows_of
 from raysearch.evaluation.row_arms import RowArm, run_row_arms
 from raysearch.evaluation.scores import score
@@ -189,8 +189,7 @@ def _gap(found: ComparedFigures) -> str:
 def _markdown(study: LeakStudy) -> str:
     rows = []
     for name, figures in study["arms"].items():
-        bounds = figures["ua"]["interval"]
-        span = f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}" if bounds else "-"
+        span = interval_in_words(figures["ua"]["interval"])
         size = f"{figures['num_speakers']} speakers"
         verdict = "honest" if figures["valid"] else "chance" if name == "D" else "invalid"
         ua = percent(figures["ua"]["mean"])

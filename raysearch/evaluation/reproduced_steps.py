@@ -150,5 +150,5 @@ def _no_budget(value: float, epochs: Epochs) -> ReproducedStep:
     step = _untested(BUDGET_UNKNOWN, value, value, why)
     if epochs.is_whole:
         step["name"], step["verdict"] = "budget: the same epochs", "tie"
-        step["why"] = f"both settings train {epochs.shared} epochs"
+        step["why"] = f"both settings train equally long (epochs: {epochs.shared})"
     return step

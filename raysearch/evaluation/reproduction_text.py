@@ -1,9 +1,10 @@
 """A reproduction in words: the rows of its two tables, and the sentence that sums them up."""
 
 from raysearch.config.metric_table import Metric
+from raysearch.evaluation.claims import points
 from raysearch.evaluation.experiment_figures import ReproducedStep, Reproduction
 from raysearch.evaluation.figures import Figures
-from raysearch.evaluation.markdown import markdown_table, percent
+from raysearch.evaluation.markdown import interval_in_words, markdown_table, percent
 from raysearch.evaluation.reproduced_steps import BUDGET_UNKNOWN, NOT_REPRODUCED
 from raysearch.training.validation_metrics import confusion_metrics
 
@@ -85,11 +86,6 @@ def metric_label(found: Reproduction) -> str:
     return _metric(found).label
 
 
-def points(difference: float) -> str:
-    """Write a difference of shares: ``+1.2``."""
-    return f"{100 * difference:+.1f}"
-
-
 def reproduction_markdown(found: Reproduction) -> str:
     """The whole of it for readers."""
     label = metric_label(found)
@@ -140,7 +136,7 @@ def _printed_row(found: Reproduction) -> tuple[str, ...]:
 def _figures(figures: Figures, metric: str) -> tuple[str, ...]:
     values = (figures["ua"], figures["wa"], figures["macro_f1"])
     bounds = {"ua": values[0], "wa": values[1], "macro_f1": values[2]}[metric]["interval"]
-    span = f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}" if bounds else "-"
+    span = interval_in_words(bounds)
     return (*(percent(one["mean"]) for one in values), span)
 
 

@@ -69,12 +69,19 @@ def retrain(pool: WorkerPool, tasks: Sequence[TrialTask], say: Callable[[str], N
     for number, task in enumerate(tasks):
         queue.put(replace(task, number=number, label=f"refit {number} {task.label}"))
     slots = [slot for slot in pool.slots if slot.staying and slot.ready]
+    done: list[TrialTask] = []
+
+    def told(task: TrialTask) -> None:
+        done.append(task)
+        folder = Path(task.folder).relative_to(task.publication.run_folder)
+        say(f"retrained {len(done)} of {len(tasks)}: {folder}")
+
     error = InfrastructureError("no slot is left to train on; the same command goes on")
     while not queue.empty():
         if not slots:
             raise error
         with ThreadPoolExecutor(len(slots)) as executor:
-            ends = list(executor.map(lambda slot: _work(pool, slot, queue, say), slots))
+            ends = list(executor.map(lambda slot: _work(pool, slot, queue, say, told), slots))
         error = next(filter(None, ends), error)
         slots = [slot for slot, end in zip(slots, ends, strict=True) if end is None]
 
@@ -84,8 +91,12 @@ def _work(
     slot: Slot,
     queue: "SimpleQueue[TrialTask]",
     say: Callable[[str], None],
+    told: Callable[[TrialTask], None],
 ) -> InfrastructureError | None:
-    """Train on ``slot`` until nothing is left to do, or the slot is: then the error that told."""
+    """Train on ``slot`` until nothing is left to do, or the slot is: then the error that told.
+
+    ``told`` hears of each training that has ended.
+    """
     rests = iter(REST_SECONDS)
     while True:
         try:
@@ -103,7 +114,7 @@ def _work(
             time.sleep(pause)
             continue
         rests = iter(REST_SECONDS)
-        say(f"retrained {Path(task.folder).relative_to(task.publication.run_folder)}")
+        told(task)
 
 
 class _StorageFailedError(InfrastructureError):

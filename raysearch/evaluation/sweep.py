@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import cast
 
 from raysearch.evaluation.experiment import WINNER, Experiment, Outcome
-from raysearch.evaluation.experiment_figures import Sweep, SweptPoint
+from raysearch.evaluation.experiment_figures import Sweep, SweptPoint, own_values
 from raysearch.evaluation.figures import Figures, folds_shown
-from raysearch.evaluation.markdown import markdown_table, percent
+from raysearch.evaluation.markdown import interval_in_words, markdown_table, percent
 from raysearch.evaluation.sweep_axes import Point
 from raysearch.evaluation.winner_folds import Folds, is_answer, winners_of
 from raysearch.files import write_json, write_text
@@ -22,8 +22,7 @@ from raysearch.training.transductive import mark
 
 __all__ = [
     "NOTE",
-    "interval_in_words",
-    "own_values",
+    "interval_or_range",
     "store_sweep",
     "stored_sweep",
     "sweep_file",
@@ -85,18 +84,13 @@ def store_sweep(
     return found
 
 
-def interval_in_words(figures: Figures) -> str:
+def interval_or_range(figures: Figures) -> str:
     """The 95% interval of the UA in percent; where there is none, the range of its speakers'."""
     bounds = figures["ua"]["interval"]
     if bounds is not None:
-        return f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}"
+        return interval_in_words(bounds)
     values = figures["per_speaker_ua"].values()
-    return f"({100 * min(values):.1f} to {100 * max(values):.1f})"
-
-
-def own_values(found: Sweep) -> list[str]:
-    """The winner's own value of each field; several where folds differ."""
-    return ["/".join(str(value) for value in values) for values in found["own"].values()]
+    return f"({interval_in_words([min(values), max(values)])})"
 
 
 def _distinct(values: Sequence[object]) -> list[object]:
@@ -115,12 +109,12 @@ def _point(point: Point, outcome: Outcome) -> SweptPoint:
 
 def _markdown(name: str, found: Sweep) -> str:
     winner = found["winner"]
-    ua, span = percent(winner["ua"]["mean"]), interval_in_words(winner)
+    ua, span = percent(winner["ua"]["mean"]), interval_or_range(winner)
     rows = [(*own_values(found), ua, span, "", "the winner")]
     for point in found["points"]:
         values = [str(value) for value in point["values"].values()]
         if (compared := point["comparison"]) is not None:
-            ua, span = percent(point["figures"]["ua"]["mean"]), interval_in_words(point["figures"])
+            ua, span = percent(point["figures"]["ua"]["mean"]), interval_or_range(point["figures"])
             gap = f"{100 * compared['difference']:+.1f}"
             rows.append((*values, ua, span, gap, compared["verdict"]))
     ua_mark = f"UA{mark(winner.get('transductive', False))}"

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from raysearch.evaluation.experiment_figures import Sweep, SweptPoint
+from raysearch.evaluation.experiment_figures import Sweep, SweptPoint, own_values
 from raysearch.evaluation.figures import Figures
 from raysearch.reporting.plotting import blank_figure
 from raysearch.training.transductive import mark
@@ -28,9 +28,8 @@ def draw_sweep(found: Sweep, path: Path) -> None:
     axes = figure.subplots()
     first, *second = found["fields"]
     labels = list(dict.fromkeys(str(point["values"][first]) for point in found["points"]))
-    own = ", ".join(
-        f"{field}={'/'.join(map(str, values))}" for field, values in found["own"].items()
-    )
+    named = zip(found["fields"], own_values(found), strict=True)
+    own = ", ".join(f"{field}={values}" for field, values in named)
     ua = 100 * found["winner"]["ua"]["mean"]
     axes.axhline(ua, color="0.5", linestyle="--", label=f"winner ({own})")
     curves = (

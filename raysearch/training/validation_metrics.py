@@ -125,8 +125,8 @@ class ValJs(Metric):
 
     Lin 1991 ("Divergence measures based on the Shannon entropy", IEEE Trans. Inf. Theory 37): 0
     where they are equal, 1 where they have nothing in common. Unlike Kullback and Leibler's it is
-    bounded, so that a few sure mistakes do not outweigh all else, and it is the usual one for
-    annotators who disagree (Uma et al. 2021, "Learning from disagreement: a survey", JAIR 72).
+    bounded, so that a few sure mistakes do not outweigh all else; it is one of those that are used
+    for annotators who disagree (Uma et al. 2021, "Learning from Disagreement: A Survey", JAIR 72).
     """
 
     key: ClassVar[str] = "js"

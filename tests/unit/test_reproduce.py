@@ -1,9 +1,12 @@
 """A paper's figure made again: the rows of each arm, equal epochs, and steps that add up."""
 
+import json
+import sys
 from collections import Counter
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +30,10 @@ from raysearch.evaluation.row_folds import (
 )
 from raysearch.run_folder import RunFolder
 from raysearch.spec import SearchSpec
+
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+
+from question_answers import found_by
 
 CORPUS = regular(10, per_class=5)
 EMOTIONS = sorted({row.emotion for row in CORPUS.utterances})
@@ -162,6 +169,17 @@ def test_the_steps_add_up(cap, nested):
     assert steps[-1]["after"] == pytest.approx(found["arms"]["winner-honest"]["ua"]["mean"])
     flattered = any("settings saw these speakers" in note for note in found["notes"])
     assert flattered == (not nested)
+
+
+def test_the_page_of_questions_tells_the_steps(tmp_path):
+    found = found_of(plan_of("cnn1d_attention"))
+    (tmp_path / "reproduction.json").write_text(json.dumps(found))
+    words = ["reproduce", "cnn1d_attention", "--name", tmp_path.name, "--storage"]
+    answer = found_by([*words, str(tmp_path.parent)], "")
+    assert [row.name for row in answer.rows[1:]] == [step["name"] for step in found["steps"]]
+    assert answer.rows[0].name == "published, the paper's split, UA"
+    assert answer.rows[-1].value == found["steps"][-1]["after"]
+    assert answer.table == reproduction_markdown(found)
 
 
 def test_what_is_large_is_found_over_folds_and_small_is_not():
