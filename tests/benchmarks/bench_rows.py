@@ -29,4 +29,8 @@ ROWS = (
     Row("turnover", "trial_turnover.py", cheap=True, limit_min=20),
     Row("two_slots", "two_slots.py", cheap=True, limit_min=20),
     Row("epochs", "epochs.py", cheap=True, limit_min=15),
+    Row("featurize", "featurize.py", cheap=True, limit_min=15),
+    Row("train_step", "train_step.py", cheap=True, limit_min=15),
+    Row("growth", "growth.py", cheap=True, limit_min=15),
+    Row("memory", "memory_per_slot.py", cheap=False, limit_min=90),
 )

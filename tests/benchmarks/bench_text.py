@@ -21,8 +21,8 @@ def lines_of(result: Result) -> Iterator[str]:
     yield head + (", the smallest sizes: no figure means anything" if result.small else "")
     yield from _wrapped(result.about, "  ")
     for one in result.figures:
-        name = textwrap.wrap(one.name, 33)
-        yield f"  {name[0]:<33}  {_measured(one):<21} {_verdict(one)}".rstrip()
+        name = textwrap.wrap(one.name, 30)
+        yield f"  {name[0]:<30}  {_measured(one):<23} {_verdict(one)}".rstrip()
         yield from (f"  {more}" for more in name[1:])
         if one.why_absent:
             yield from _wrapped(one.why_absent, "    ")
@@ -98,7 +98,7 @@ def _target(goal: Goal, unit: str) -> str:
 
 
 def _amount(value: float, unit: str) -> str:
-    return f"{_number(value)}{unit}" if unit == "x" else f"{_number(value)} {unit}"
+    return f"{_number(value)}{unit}" if unit in ("x", "%") else f"{_number(value)} {unit}".rstrip()
 
 
 def _number(value: float) -> str:

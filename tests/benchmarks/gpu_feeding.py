@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tiny_whisper
 import torch
 from gpu_steps import SETTINGS, Way
 from noise_rows import noise_arrays, noise_rows
+from random_whisper import random_whisper
 from torch import multiprocessing
 
 from raysearch.features.log_mel import LogMelConfig
@@ -31,8 +31,6 @@ from raysearch.training.learner import Learner
 
 NUM_VALIDATION, CLASSES = 100, 7
 CLIP_S = 3.0
-# Whisper tiny's.
-WIDTH, HEADS, HIDDEN, LAYERS, POSITIONS = 384, 6, 1536, 4, 1500
 HOLD_S = 5.0
 
 
@@ -87,7 +85,7 @@ def _trial(
 def features(weights: Path | None, device: torch.device, *, small: bool) -> Mapping[str, Any]:
     """Recordings of 3 s a second through a Whisper encoder, and how far apart their frames are."""
     with tempfile.TemporaryDirectory() as scratch:
-        folder = weights or _random_whisper(Path(scratch))
+        folder = weights or random_whisper(Path(scratch))
         clip_N = np.random.default_rng(0).normal(0, 0.1, 48000).astype(np.float32)
         found: dict[str, Any] = {"weights": weights.name if weights else "random, of tiny's sizes"}
         ways = {f"cpu, {torch.get_num_threads()} threads": ("cpu", 2 if small else 10)}
@@ -114,21 +112,6 @@ def features(weights: Path | None, device: torch.device, *, small: bool) -> Mapp
 def _apart(one: np.ndarray, two: np.ndarray) -> float:
     """The largest difference, as a share of the largest value."""
     return float(np.abs(one.astype(np.float32) - two).max() / np.abs(two).max())
-
-
-def _random_whisper(folder: Path) -> Path:
-    sizes = {"WIDTH": WIDTH, "NUM_HEADS": HEADS, "HIDDEN": HIDDEN, "MAX_FRAMES": POSITIONS}
-    before = {name: getattr(tiny_whisper, name) for name in sizes}
-    try:
-        for name, value in sizes.items():
-            setattr(tiny_whisper, name, value)
-        tensors = tiny_whisper.openai(num_layers=LAYERS)
-        # Small enough for values to stay as they are after a layer.
-        tensors = {name: tensor * 0.1 for name, tensor in tensors.items()}
-        return tiny_whisper.write_hugging_face(folder / "w", tensors, encoder_layers=LAYERS)
-    finally:
-        for name, value in before.items():
-            setattr(tiny_whisper, name, value)
 
 
 def slots(system: str, count: int, device: torch.device, *, small: bool) -> Mapping[str, Any]:

@@ -142,7 +142,7 @@ def test_a_terminal_of_80_columns_shows_a_result_whole():
         lines_of(result(figures=[START, wide, absent("librosa", at_most(1), "none " * 30)]))
     )
     assert max(map(len, told)) <= 80
-    assert any("0.30x (0.20 to 0.80)  at most 0.40x: met" in line for line in told)
+    assert any("0.30x (0.20 to 0.80)    at most 0.40x: met" in line for line in told)
 
 
 def test_every_row_has_its_script_with_the_usual_options():
