@@ -31,6 +31,7 @@ ROWS = (
     Row("epochs", "epochs.py", cheap=True, limit_min=15),
     Row("featurize", "featurize.py", cheap=True, limit_min=15),
     Row("train_step", "train_step.py", cheap=True, limit_min=15),
+    Row("stream", "stream.py", cheap=True, limit_min=15),
     Row("growth", "growth.py", cheap=True, limit_min=15),
     Row("memory", "memory_per_slot.py", cheap=False, limit_min=90),
 )

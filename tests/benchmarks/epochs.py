@@ -10,7 +10,7 @@ losses.
 """
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
 from raysearch.config.identity import seed_from
+from raysearch.features.extractor import StreamShape
 from raysearch.features.log_mel import LogMelConfig
 from raysearch.models.base import Model, ModelConfig
 from raysearch.models.model_table import build_model, model_config
@@ -72,21 +73,26 @@ class Plain:
             loader = DataLoader(self.train, batch_size=TRAINING.batch_size, shuffle=True)
         else:
             loader = DataLoader(self.train, batch_sampler=order)
+        train_loss = self.train_on(loader) / len(self.train)
+        self.net.eval()
+        total = 0.0
+        with torch.no_grad():
+            for x_BTF, labels_B in DataLoader(self.validation, batch_size=256):
+                loss = cross_entropy(_logits(self.net, x_BTF), labels_B)
+                total += loss.item() * len(labels_B)
+        return train_loss, total / len(self.validation)
+
+    def train_on(self, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
+        """Train on batches of clips and labels; the sum of the rows' losses."""
         self.net.train()
         total = 0.0
-        for x_BTF, labels_B in loader:
+        for x_BTF, labels_B in batches:
             self.optimizer.zero_grad()
             loss = cross_entropy(_logits(self.net, x_BTF), labels_B)
             loss.backward()
             self.optimizer.step()
             total += loss.item() * len(labels_B)
-        self.net.eval()
-        total_val = 0.0
-        with torch.no_grad():
-            for x_BTF, labels_B in DataLoader(self.validation, batch_size=256):
-                loss = cross_entropy(_logits(self.net, x_BTF), labels_B)
-                total_val += loss.item() * len(labels_B)
-        return total / len(self.train), total_val / len(self.validation)
+        return total
 
 
 def measure(options: Options) -> list[Figure]:
@@ -105,7 +111,7 @@ def _of_net(
         learner = Learner(
             config, TRAINING, NOT_AUGMENTED, data, seed=SEED, device=torch.device("cpu")
         )
-        plain = Plain(*_sides(x_NTF, labels_N, sizes[0]), _fresh(config, data))
+        plain = Plain(*_sides(x_NTF, labels_N, sizes[0]), fresh(config, data.shapes))
         order = global_batches(sizes[0], TRAINING.batch_size, SEED, 0)
         ours, theirs = learner.advance().metrics, plain.epoch([rows.tolist() for rows in order])
         equal(f"{name}: losses", [ours["train_loss"], ours["val_loss"]], theirs, 1e-3)
@@ -148,10 +154,10 @@ def _sides(x_NTF: Tensor, labels_N: Tensor, num_train: int) -> tuple[TensorDatas
     return train, TensorDataset(x_NTF[num_train:], labels_N[num_train:])
 
 
-def _fresh(config: ModelConfig, data: SplitData) -> Model:
+def fresh(config: ModelConfig, shapes: Mapping[str, StreamShape]) -> Model:
     """The network as a trial begins with it."""
     torch.manual_seed(seed_from(SEED, "init"))
-    return build_model(config, data.shapes, CLASSES)
+    return build_model(config, shapes, CLASSES)
 
 
 def _logits(net: nn.Module, x_BTF: Tensor) -> Tensor:
