@@ -9,6 +9,7 @@ with as many pairs, is skipped: what was interrupted goes on. ``--again`` measur
 """
 
 import argparse
+import contextlib
 import os
 import signal
 import subprocess
@@ -88,8 +89,7 @@ def measured(row: Row, plan: Plan) -> str:
         try:
             code = running.wait(60 * row.limit_min)
         except BaseException as error:
-            os.killpg(running.pid, signal.SIGKILL)
-            running.wait()
+            _end(running)
             if isinstance(error, subprocess.TimeoutExpired):
                 return f"not over after {row.limit_min} minutes"
             raise
@@ -99,9 +99,24 @@ def measured(row: Row, plan: Plan) -> str:
     return ""
 
 
+def _end(running: "subprocess.Popen[bytes]") -> None:
+    """End a script and what it started: first by a word, so that Ray can go as it does."""
+    for word, patience_s in ((signal.SIGTERM, 20), (signal.SIGKILL, 20)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(running.pid, word)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running.wait(patience_s)
+            return
+
+
+def _asked_to_end(number: int, frame: object) -> None:
+    sys.exit(128 + number)
+
+
 def main() -> None:
     """Measure what is due; exit code 1 if a row failed, after all others were measured."""
     plan, only_table = _plan()
+    signal.signal(signal.SIGTERM, _asked_to_end)
     if only_table:
         print(f"wrote {write_table(plan.folder)}")
         return

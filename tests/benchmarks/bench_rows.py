@@ -20,7 +20,7 @@ class Row:
     name: str
     script: str
     cheap: bool
-    limit_min: int
+    limit_min: float
     threads: int = 1
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
@@ -112,6 +113,14 @@ def test_a_script_that_fails_is_told_and_leaves_what_was_there(tmp_path):
     result().write(tmp_path / "cold_start.json")
     assert measured(row, plan(tmp_path, row)) == "its script ended with exit code 2"
     assert stored(tmp_path, row) == result()
+
+
+def test_a_script_that_takes_too_long_is_ended(tmp_path):
+    script = tmp_path / "slow.py"
+    script.write_text("import time\ntime.sleep(600)\n")
+    row = Row("cold_start", str(script), cheap=True, limit_min=0.002)
+    assert measured(row, plan(tmp_path, row)) == "not over after 0.002 minutes"
+    assert not [one for one in psutil.Process().children() if str(script) in one.cmdline()]
 
 
 def test_the_table_has_every_figure_and_says_what_lacks_one(tmp_path):
