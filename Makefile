@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test fault soak gpu cluster-test benchmark real-weights format check lint types imports wheel clean
+.PHONY: help install demo test fault soak gpu cluster-test bench bench-full real-weights format check lint types imports wheel clean
 
 help:
 	@echo "make demo          install, then search for an EmoHRNet on the embedded corpus (10 minutes)"
@@ -15,7 +15,8 @@ help:
 	@echo "make gpu           what only a CUDA GPU can show (10 minutes)"
 	@echo "make cluster-test  a cluster of three hosts on this machine, as root (15 minutes)"
 	@echo "make check         format, lint, types, import contract, tests, the built wheel: what CI runs"
-	@echo "make benchmark     start-up and trial turnover, beside the usual ways"
+	@echo "make bench         start-up, turnover, epochs and more beside the usual ways (30 minutes)"
+	@echo "make bench-full    the dear benchmarks, too; what is measured already is skipped"
 	@echo "make real-weights  fetch Whisper tiny.en (71 MB), which some tests want, into .cache"
 	@echo "make format        rewrite the code in the project's format"
 
@@ -56,9 +57,11 @@ gpu: $(STAMP)
 cluster-test: $(STAMP)
 	@$(BIN)/python tests/cluster/run.py $(CLUSTER_ARGS)
 
-benchmark: $(STAMP)
-	@$(BIN)/python tests/benchmarks/cold_start.py
-	@$(BIN)/python tests/benchmarks/trial_turnover.py
+bench: $(STAMP)
+	@$(BIN)/python tests/benchmarks/bench.py --again $(BENCH_ARGS)
+
+bench-full: $(STAMP)
+	@$(BIN)/python tests/benchmarks/bench.py --full $(BENCH_ARGS)
 
 real-weights: $(STAMP)
 	@$(BIN)/python tests/fetch_real_weights.py .cache/whisper-tiny.en

@@ -24,7 +24,7 @@ from raysearch.streaming.fetch import fetch_rows
 from raysearch.streaming.store import FeatureSource, fetch_indices
 from raysearch.streaming.store_index import StoreIndex, scan
 
-__all__ = ["NodeCache", "SlotCaches", "cached_arrays", "host_budget", "node_cache"]
+__all__ = ["NodeCache", "SlotCaches", "cached_arrays", "host_budget", "node_cache", "read_arrays"]
 
 DEFAULT_SHARE = 0.5
 # An actor ends with its creator's last handle: a cache that a worker made must outlive the trial.
@@ -58,7 +58,7 @@ class NodeCache:
         index.check(source.folder, keys)
         num_bytes = sum(index.locations[row][2] for row in keys) * source.num_bins * 4
         self._make_room(num_bytes)
-        self._entries[key] = (ray.put(_read(source, index, keys)), num_bytes)
+        self._entries[key] = (ray.put(read_arrays(source, index, keys)), num_bytes)
         return [self._entries[key][0]]
 
     def state(self) -> dict[str, int]:
@@ -151,8 +151,17 @@ def host_budget(node_id: str | None = None) -> int:
     return 0
 
 
-def _read(source: FeatureSource, index: StoreIndex, keys: Sequence[str]) -> FeatureArrays:
-    """Reads the rows, whole part by part, into one array in the order of ``keys``."""
+def read_arrays(source: FeatureSource, index: StoreIndex, keys: Sequence[str]) -> FeatureArrays:
+    """Read the rows, whole part by part, into one array in the order of ``keys``.
+
+    Args:
+        source: where they lie.
+        index: of all rows there.
+        keys: of those that are read.
+
+    Raises:
+        DataError: damaged rows.
+    """
     stats = index.stats(keys)
     num_frames_R = stats.num_frames
     num_frames = int(num_frames_R.sum())

@@ -13,26 +13,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tiny_whisper
 import torch
 from gpu_steps import SETTINGS, Way
+from noise_rows import noise_arrays, noise_rows
+from random_whisper import random_whisper
 from torch import multiprocessing
 
 from raysearch.features.log_mel import LogMelConfig
 from raysearch.features.ssl import Ssl, SslConfig
 from raysearch.spec import SearchSpec
-from raysearch.streaming.arrays import FeatureArrays, RowStats
+from raysearch.streaming.arrays import FeatureArrays
 from raysearch.streaming.batches import SplitData
 from raysearch.streaming.prefetch import PrefetchReader
 from raysearch.streaming.readers import DeviceReader, HostReader
-from raysearch.streaming.split_rows import RowTable, SplitRows
 from raysearch.streaming.store import feature_source
 from raysearch.training.learner import Learner
 
 NUM_VALIDATION, CLASSES = 100, 7
 CLIP_S = 3.0
-# Whisper tiny's.
-WIDTH, HEADS, HIDDEN, LAYERS, POSITIONS = 384, 6, 1536, 4, 1500
 HOLD_S = 5.0
 
 
@@ -61,13 +59,8 @@ def tiers(system: str, device: torch.device, *, small: bool) -> Mapping[str, Any
 def _stored(folder: Path, num_train: int) -> tuple[Any, FeatureArrays]:
     """Recordings of 1 to 5 s as log-mel frames at 10 ms, 64 bins."""
     source = feature_source(folder, "noise", "mel", LogMelConfig(n_mels=64, hop_ms=10.0))
-    rng = np.random.default_rng(0)
-    frames_R = rng.integers(100, 500, num_train + NUM_VALIDATION)
-    values_SF = rng.normal(size=(frames_R.sum(), source.num_bins)).astype(np.float32)
-    bounds = np.cumsum(frames_R) - frames_R
-    sums = np.add.reduceat(values_SF.astype(np.float64), bounds)
-    squares = np.add.reduceat(values_SF.astype(np.float64) ** 2, bounds)
-    return source, FeatureArrays(values_SF, RowStats(frames_R.astype(np.int64), sums, squares))
+    frames_R = np.random.default_rng(0).integers(100, 500, num_train + NUM_VALIDATION)
+    return source, noise_arrays(source.num_bins, frames_R)
 
 
 @contextmanager
@@ -82,26 +75,17 @@ def _trial(
     if tier == "host, prefetched":
         reader = PrefetchReader(reader)  # type: ignore[assignment]
     base = SearchSpec.load(f"{system}-gpu", SETTINGS.get(system, [])).base
-    rows = SplitRows(
-        _table(0, num_train),
-        _table(num_train, num_train + NUM_VALIDATION),
-        tuple(f"class-{number}" for number in range(CLASSES)),
-    )
+    rows = noise_rows(num_train, NUM_VALIDATION, CLASSES)
     training = base.training.model_copy(update={"epochs": 1000, "precision": "auto"})
     place = {"rank": 0, "world_size": 1, "batch_size": training.batch_size}
     with SplitData(rows, {"mel": source}, reader, clip_s=CLIP_S, seed=1, **place) as data:
         yield Learner(base.model, training, base.spec_augment, data, seed=1, device=device)
 
 
-def _table(low: int, high: int) -> RowTable:
-    names = tuple(f"row-{number}" for number in range(low, high))
-    return RowTable(names, names, tuple(number % CLASSES for number in range(low, high)))
-
-
 def features(weights: Path | None, device: torch.device, *, small: bool) -> Mapping[str, Any]:
     """Recordings of 3 s a second through a Whisper encoder, and how far apart their frames are."""
     with tempfile.TemporaryDirectory() as scratch:
-        folder = weights or _random_whisper(Path(scratch))
+        folder = weights or random_whisper(Path(scratch))
         clip_N = np.random.default_rng(0).normal(0, 0.1, 48000).astype(np.float32)
         found: dict[str, Any] = {"weights": weights.name if weights else "random, of tiny's sizes"}
         ways = {f"cpu, {torch.get_num_threads()} threads": ("cpu", 2 if small else 10)}
@@ -128,21 +112,6 @@ def features(weights: Path | None, device: torch.device, *, small: bool) -> Mapp
 def _apart(one: np.ndarray, two: np.ndarray) -> float:
     """The largest difference, as a share of the largest value."""
     return float(np.abs(one.astype(np.float32) - two).max() / np.abs(two).max())
-
-
-def _random_whisper(folder: Path) -> Path:
-    sizes = {"WIDTH": WIDTH, "NUM_HEADS": HEADS, "HIDDEN": HIDDEN, "MAX_FRAMES": POSITIONS}
-    before = {name: getattr(tiny_whisper, name) for name in sizes}
-    try:
-        for name, value in sizes.items():
-            setattr(tiny_whisper, name, value)
-        tensors = tiny_whisper.openai(num_layers=LAYERS)
-        # Small enough for values to stay as they are after a layer.
-        tensors = {name: tensor * 0.1 for name, tensor in tensors.items()}
-        return tiny_whisper.write_hugging_face(folder / "w", tensors, encoder_layers=LAYERS)
-    finally:
-        for name, value in before.items():
-            setattr(tiny_whisper, name, value)
 
 
 def slots(system: str, count: int, device: torch.device, *, small: bool) -> Mapping[str, Any]:

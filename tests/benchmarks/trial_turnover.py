@@ -1,254 +1,155 @@
-"""What a trial costs beside its training: warm groups, the documented way, and a bare loop.
+"""What a trial costs beside its training: one warm slot, a bare loop, the documented way.
 
-Twenty trials of two epochs on the demo corpus, two at a time on exactly two CPUs, one thread each:
+Short trials on the demo corpus, one at a time with one thread, the same settings, seeds and
+learner: a search as the user runs it; Optuna's ask and tell around the learner in one process; and,
+of the first few trials, a function trainable of Tune that calls ``TorchTrainer.fit``. Overhead is
+a trial's time from the end of the one before to its own, less its training and validation batches;
+the search's is computed from the ledger's lines alone. The first trial of a slot or loop, and
+start-up, are in no overhead.
 
-- raysearch: a search as the user runs it;
-- TorchTrainer in Tune: the documented way, a function trainable that calls ``TorchTrainer.fit``,
-  on the same settings, with the same learner and data;
-- bare loop: Optuna's ask and tell around the same learner, one after another in one process.
-
-    python tests/benchmarks/trial_turnover.py [--trials 20] [--output FILE]
-
-Overhead of a trial is its slot's time from the trial before to its own end, less its seconds in
-training and validation batches. raysearch's is computed here from the ledger's lines alone.
+    python tests/benchmarks/trial_turnover.py [--pairs 3] [--json FILE]
 """
 
-import argparse
 import json
-import logging
+import pickle
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import optuna
-import ray
-import torch
-from ray import tune
-from ray.train import RunConfig, ScalingConfig
-from ray.train.torch import TorchTrainer
-from ray.tune.integration.ray_train import TuneReportCallback
+from bare_trials import Task, bare_loops, search_tasks
+from bench_frame import Figure, Options, alternate, at_least, at_most, equal, figure, ratio
+from bench_script import run_script
+from cold_start import environment
 
-from raysearch.ray_cluster.session import cluster_session
 from raysearch.run_folder import RunFolder
-from raysearch.spec import TrialConfig
-from raysearch.streaming.node_cache import node_cache
-from raysearch.streaming.preparation import prepare_features, prepare_split
-from raysearch.streaming.tiers import open_trial_data
-from raysearch.streaming.wanted_features import WantedFeatures
-from raysearch.training.learner import Learner
 
-SLOTS, EPOCHS = 2, 2
 SETTINGS = {
     "features.mel.n_mels": 40,
     "features.mel.hop_ms": 20,
+    "model.stem_stride": 4,
     "search.scheduler": "none",
     "search.inner_folds": 1,
     "search.final": "single",
+    "search.published_first": False,
 }
+EPOCHS, TRIALS, DOCUMENTED = 1, 32, 3
+ENDS = ("completed", "pruned", "failed")
+Lines = Sequence[Mapping[str, object]]
 
 
-def warm_groups(storage: Path, trials: int) -> tuple[RunFolder, dict]:
-    """The search itself, as a command."""
-    command = [sys.executable, "-m", "raysearch.run", "--space", "emohrnet", "--name", "warm"]
+@dataclass(frozen=True)
+class Searched:
+    """What a search took, by its ledger.
+
+    Attributes:
+        seconds: from the first trial's start to the last one's end.
+        overheads: of each trial after its slot's first.
+        losses: of each trial's last epoch.
+        trained_s: seconds in batches of all trials together.
+    """
+
+    seconds: float
+    overheads: Sequence[float]
+    losses: Sequence[float]
+    trained_s: float
+
+
+def measure(options: Options) -> list[Figure]:
+    """Each pair: a search on one slot, a bare loop, the documented way."""
+    trials, few = (4, 1) if options.small else (TRIALS, DOCUMENTED)
+    with tempfile.TemporaryDirectory(prefix="turnover-") as folder:
+        storage = Path(folder)
+        searched(storage, "first", 1, 1)  # which computes the features
+        ways = {
+            "ours": lambda pair: searched(storage, f"pair-{pair}", 1, trials),
+            "bare": lambda pair: bare_loops(stored_tasks(storage, f"pair-{pair}"), 1)[0],
+            "documented": lambda pair: documented(storage, pair, few),
+        }
+        found = alternate(ways, options.pairs)
+    ours, bare, theirs = found["ours"], found["bare"], found["documented"]
+    for one, other in zip(ours, bare, strict=True):
+        equal("last losses", one.losses, other.losses, 1e-4)
+    overheads = [statistics.fmean(one.overheads) for one in ours]
+    documented_s = [statistics.fmean(one) for one in theirs]
+    seconds, bare_s = [one.seconds for one in ours], [one.ended - one.begun for one in bare]
+    return [
+        figure("overhead a trial", "s", overheads, at_most(0.15)),
+        ratio("overhead of TorchTrainer in Tune, of ours", documented_s, overheads, at_least(50)),
+        ratio("one slot, of the bare loop's time", seconds, bare_s, at_most(1.1)),
+        figure(
+            "overhead a trial, bare loop", "s", [statistics.fmean(x.overheads[1:]) for x in bare]
+        ),
+        figure("overhead a trial, TorchTrainer in Tune", "s", documented_s),
+        figure("training of a trial", "s", [one.trained_s / len(one.losses) for one in ours]),
+    ]
+
+
+def searched(storage: Path, name: str, slots: int, trials: int) -> Searched:
+    """A search, as a command."""
+    command = [sys.executable, "-m", "raysearch", "run", "--space", "emohrnet", "--name", name]
     command += ["--storage", str(storage), "--trials", str(trials), "--max-epochs", str(EPOCHS)]
-    command += ["--slots", str(SLOTS), *(f"--set={k}={v}" for k, v in SETTINGS.items())]
-    begun = time.time()
-    subprocess.run(command, check=True)
-    run = RunFolder(storage / "warm")
-    lines = [json.loads(line) for line in run.ledger_file.read_text().splitlines()]
-    return run, figures("raysearch", time.time() - begun, *ledger_overheads(lines))
+    command += ["--slots", str(slots), "--quiet", *(f"--set={k}={v}" for k, v in SETTINGS.items())]
+    subprocess.run(command, check=True, env=environment(), stdout=sys.stderr)
+    return of_ledger(map(json.loads, RunFolder(storage / name).ledger_file.open()))
 
 
-def ledger_overheads(lines: list[dict]) -> tuple[list[float], float]:
-    """Overhead of each trial after its slot's first, and all training seconds."""
+def of_ledger(lines: "Lines | map[dict[str, object]]") -> Searched:
+    """What the lines of a search's ledger amount to."""
     previous: dict[int, float] = {}
-    overheads, total = [], 0.0
     trained: dict[int, float] = {}
+    losses: dict[int, float] = {}
+    overheads, starts, ends = [], [], []
     for line in lines:
+        if line["event"] == "started":
+            starts.append(line["time"])
         if line["event"] == "epoch":
             trained[line["number"]] = trained.get(line["number"], 0.0) + line["train_s"]
-            total += line["train_s"]
-        if line["event"] in ("completed", "pruned", "failed") and line["slot"] is not None:
+            losses[line["number"]] = line["metrics"]["train_loss"]
+        if line["event"] in ENDS and line["slot"] is not None:
+            ends.append(line["time"])
             if line["slot"] in previous:
                 spent = line["time"] - previous[line["slot"]]
                 overheads.append(spent - trained.get(line["number"], 0.0))
             previous[line["slot"]] = line["time"]
-    return overheads, total
+    in_order = [losses[number] for number in sorted(losses)]
+    return Searched(ends[-1] - starts[0], overheads, in_order, sum(trained.values()))
 
 
-def figures(way: str, wall: float, overheads: list[float], train_s: float) -> dict:
-    return {
-        "way": way,
-        "wall": wall,
-        "train": train_s,
-        "mean": statistics.fmean(overheads),
-        "median": statistics.median(overheads),
-    }
+def stored_tasks(storage: Path, name: str) -> Path:
+    """The trials of a search, in a file for the other ways."""
+    path = storage / f"{name}.tasks"
+    path.write_bytes(pickle.dumps(search_tasks(RunFolder(storage / name), storage)))
+    return path
 
 
-def train_trial(task: dict, report) -> float:
-    """The same trial that a warm group trains; seconds in batches."""
-    torch.set_num_threads(1)
-    config = TrialConfig.from_dict(task["config"])
-    data = open_trial_data(
-        ray.get(task["data"].rows)[0],
-        task["data"].sources,
-        clip_s=config.training.clip_s,
-        batch_size=config.training.batch_size,
-        seed=task["seed"],
-    )
-    learner = Learner(
-        config.model,
-        config.training,
-        config.spec_augment,
-        data,
-        seed=task["seed"],
-        device=torch.device("cpu"),
-    )
-    train_s = 0.0
-    while not learner.finished:
-        result = learner.run_epoch()
-        train_s += result.train_s
-        loss = result.metrics["train_loss"]
-        told = {"epoch": result.epoch, "value": learner.best_value, "train_s": train_s}
-        report({**told, "train_loss": loss})
-    learner.close()
-    data.close()
-    return train_s
+def documented(storage: Path, pair: int, few: int) -> Sequence[float]:
+    """The overhead of the first few trials, the documented way, in a process of its own."""
+    answer = storage / f"documented-{pair}.json"
+    tasks = stored_tasks(storage, f"pair-{pair}")
+    own = [sys.executable, __file__, "--peer", str(tasks), str(answer), str(few)]
+    subprocess.run(own, check=True, env=environment(), stdout=sys.stderr)
+    overheads: list[float] = json.loads(answer.read_text())
+    return overheads
 
 
-def in_tune(tasks: list[dict], scratch: Path) -> dict:
-    """The documented way: Tune's function starts a TorchTrainer a trial.
+def peer(tasks: Path, answer: Path, few: int) -> None:
+    """In that process: write the overheads."""
+    # Imported here, as the process that compares needs none of it.
+    import ray
+    from documented_way import in_tune
 
-    ``scratch`` gets a file a trial with the time and loss of its first epoch.
-    """
-
-    def on_worker(config: dict) -> None:
-        def report(told: dict) -> None:
-            if told["epoch"] == 1:
-                first = {"number": config["index"], "time": time.time(), **told}
-                (scratch / f"{config['index']}.first").write_text(json.dumps(first))
-            ray.train.report(told)
-
-        train_s = train_trial(config["task"], report)
-        (scratch / f"{config['index']}.seconds").write_text(str(train_s))
-
-    def trainable(config: dict) -> None:
-        begun = time.time()
-        TorchTrainer(
-            on_worker,
-            train_loop_config=config,
-            scaling_config=ScalingConfig(num_workers=1, resources_per_worker={"CPU": 0.99}),
-            run_config=RunConfig(
-                name=f"trial-{config['index']}",
-                storage_path=str(scratch),
-                callbacks=[TuneReportCallback()],
-            ),
-        ).fit()
-        train_s = float((scratch / f"{config['index']}.seconds").read_text())
-        tune.report({"value": 0.0, "begun": begun, "ended": time.time(), "train_s": train_s})
-
-    scratch.mkdir()
-    begun = time.time()
-    results = tune.Tuner(
-        tune.with_resources(trainable, {"CPU": 0.01}),
-        param_space={
-            "task": tune.grid_search(tasks),
-            "index": tune.sample_from(lambda spec: spec.config.task["number"]),
-        },
-        tune_config=tune.TuneConfig(max_concurrent_trials=SLOTS),
-        run_config=tune.RunConfig(storage_path=str(scratch), verbose=0),
-    ).fit()
-    wall = time.time() - begun
-    spans = [(r.metrics["begun"], r.metrics["ended"]) for r in results]
-    trained = [r.metrics["train_s"] for r in results]
-    overheads = [e - b - t for (b, e), t in zip(spans, trained, strict=True)]
-    return figures("TorchTrainer in Tune", wall, overheads, sum(trained))
-
-
-def bare_loop(tasks: list[dict]) -> dict:
-    """Optuna around PyTorch, in this process."""
-    optuna.logging.set_verbosity(logging.ERROR)
-    study = optuna.create_study(direction="maximize")
-    begun = time.time()
-    overheads, total = [], 0.0
-    for task in tasks:
-        started = time.time()
-        trial = study.ask()
-        values: list[float] = []
-        train_s = train_trial(task, lambda result, found=values: found.append(result["value"]))
-        study.tell(trial, max(values))
-        overheads.append(time.time() - started - train_s)
-        total += train_s
-    return figures("bare Optuna + PyTorch loop", time.time() - begun, overheads, total)
-
-
-def tasks_of(run: RunFolder, storage: Path) -> list[dict]:
-    """The settings that the search proposed, each with its seed and data."""
-    spec = run.spec()
-    bank = prepare_features(
-        WantedFeatures.of_search(spec),
-        prepare_split(spec, storage).split,
-        storage,
-        corpus=spec.corpus,
-        search=spec.search,
-    )
-    keep.append([bank, node_cache()])
-    return [
-        {
-            "number": number,
-            "config": (config := spec.resolve(record.config)).to_dict(),
-            "seed": record.details["seed"],
-            "data": bank.data(config),
-        }
-        for number, record in sorted(run.trials().records.items())
-    ]
-
-
-keep: list = []  # the caches live as long as the bank
-
-
-def table(rows: list[dict], trials: int) -> str:
-    lines = [
-        f"{trials} trials of {EPOCHS} epochs, demo corpus, {SLOTS} CPUs, one thread a trial. "
-        "Seconds; overhead is a trial's time beside its training and validation batches.",
-        "",
-        "| way | wall | in batches | overhead a trial, mean | median |",
-        "|---|---:|---:|---:|---:|",
-    ]
-    for row in rows:
-        lines.append(
-            f"| {row['way']} | {row['wall']:.0f} | {row['train']:.0f} "
-            f"| {row['mean']:.2f} | {row['median']:.2f} |"
-        )
-    ratio = rows[1]["mean"] / max(rows[0]["mean"], 1e-3)
-    lines += ["", f"The documented way costs {ratio:.0f} times the overhead of a warm group."]
-    return "\n".join(lines) + "\n"
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--trials", type=int, default=20)
-    parser.add_argument("--output", type=Path)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="turnover-") as folder:
-        storage = Path(folder)
-        run, warm = warm_groups(storage, arguments.trials)
-        with cluster_session(None, storage / "logs", num_cpus=SLOTS):
-            tasks = tasks_of(run, storage)
-            rows = [warm, in_tune(tasks, storage / "tune"), bare_loop(tasks)]
-            keep.clear()
-    text = table(rows, arguments.trials)
-    print(text)
-    if arguments.output:
-        arguments.output.write_text(
-            "# Trial turnover\n\n`python tests/benchmarks/trial_turnover.py --output "
-            f"{arguments.output}`\n\n{text}"
-        )
+    ray.init("local", num_cpus=1, log_to_driver=False)
+    given: list[Task] = pickle.loads(tasks.read_bytes())[:few]
+    answer.write_text(json.dumps(in_tune(given, answer.with_suffix(""), 1)))
+    ray.shutdown()
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--peer"]:
+        peer(Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))
+    else:
+        run_script("turnover", __doc__, measure)
