@@ -185,7 +185,14 @@ def _attention(fields: Mapping[str, Any]) -> Changes | str:
     changed = {name: v for name, v in off.items() if fields.get(name, v) != v}
     if fields.get("model.pooling") == "attention":
         changed["model.pooling"] = "mean"
+    if fields.get("model.head") == "attention":
+        changed["model.head"] = "pool"
     return changed or "the winner has no attention"
+
+
+def _head(fields: Mapping[str, Any]) -> Changes | str:
+    pooled = fields.get("model.head", "pool") == "pool"
+    return "the winner has no temporal head" if pooled else {"model.head": "pool"}
 
 
 def _prosody(fields: Mapping[str, Any]) -> Changes | str:
@@ -215,6 +222,7 @@ ABLATIONS = (
     Ablation("attention", "arXiv 2510.06072, 2507.03251", _attention),
     Ablation("channel-attention", "arXiv 2507.03251", _one_attention("channel")),
     Ablation("spatial-attention", "arXiv 2507.03251", _one_attention("spatial")),
+    Ablation("temporal-head", "arXiv 2510.06072, 2507.03251", _head),
     Ablation("mfcc", "arXiv 2507.03251", _mfcc_to_mel),
     Ablation("prosody", "arXiv 2510.06072", _prosody),
     Ablation("pretrained", "arXiv 2509.00077", _pretrained),

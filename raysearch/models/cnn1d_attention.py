@@ -23,6 +23,7 @@ from raysearch.features.extractor import StreamShape
 from raysearch.models.base import Model, ModelConfig
 from raysearch.models.layers.attended import Attended
 from raysearch.models.layers.side_statistics import masked_mean_std
+from raysearch.models.layers.temporal_head import Head, TemporalHead
 
 __all__ = ["Cnn1dAttention", "Cnn1dAttentionConfig"]
 
@@ -51,12 +52,16 @@ class Cnn1dAttentionConfig(ModelConfig):
     pooling: Literal["flatten", "mean_std"] = Field(
         "flatten", description="flatten ties the network to the clip's length"
     )
+    head: Head = Field(
+        "pool",
+        description="pool: as pooling says; else what goes through time in order, in its place",
+    )
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout after each block")
 
     def identity(self) -> dict[str, object]:
-        """As it is; a trial on MFCC is what it was before there was another input."""
-        fields = super().identity()
-        return {name: v for name, v in fields.items() if (name, v) != ("inputs", "mfcc")}
+        """As it is; a trial on MFCC, pooled, is what it was before there was a choice."""
+        before = {("inputs", "mfcc"), ("head", "pool")}
+        return {name: v for name, v in super().identity().items() if (name, v) not in before}
 
 
 class Cnn1dAttention(Model):
@@ -98,8 +103,10 @@ class Cnn1dAttention(Model):
         columns = self._num_frames
         for _ in range(NUM_POOLS):
             columns = -(-columns // 2)
-        flat = config.pooling == "flatten"
-        self.classifier = nn.Linear(width * (columns if flat else 2), num_classes)
+        self.head = None if config.head == "pool" else TemporalHead(config.head, width)
+        pooled = width * (columns if config.pooling == "flatten" else 2)
+        num_features = pooled if self.head is None else self.head.num_features
+        self.classifier = nn.Linear(num_features, num_classes)
 
     @classmethod
     def required_streams(cls, config: ModelConfig) -> tuple[str, ...]:
@@ -117,13 +124,17 @@ class Cnn1dAttention(Model):
         x_BFT = functional.pad(x_BFT, (0, max(0, self._num_frames - x_BFT.shape[2])))
         h_BCT = self.second(self.first(x_BFT))
         h_BCT = self.third(self.spatial(self.channel(h_BCT)))
-        if self.config.pooling == "flatten":
-            pooled_BC = h_BCT.flatten(1)
-        else:
-            columns_B = -(-lengths_B // 2**NUM_POOLS)
-            pooled_BC = masked_mean_std(h_BCT.transpose(1, 2), columns_B)
-        logits_BK: Tensor = self.classifier(pooled_BC)
+        logits_BK: Tensor = self.classifier(self._pool(h_BCT, lengths_B))
         return logits_BK
+
+    def _pool(self, h_BCT: Tensor, lengths_B: Tensor) -> Tensor:
+        columns_B = -(-lengths_B // 2**NUM_POOLS)
+        if self.head is not None:
+            pooled_BC: Tensor = self.head(h_BCT.transpose(1, 2), columns_B)
+            return pooled_BC
+        if self.config.pooling == "flatten":
+            return h_BCT.flatten(1)
+        return masked_mean_std(h_BCT.transpose(1, 2), columns_B)
 
     def penalty(self) -> Tensor | None:
         """L2 of the three kernels."""

@@ -2,7 +2,7 @@
 
 A strided stem, parallel resolutions that keep exchanging (HRNet, arXiv 1908.07919), a fuse
 layer to one high-resolution map, masked global average pooling, one linear layer. The paper
-leaves variant sizes open, so they are fields.
+leaves variant sizes open, so they are fields, and a hybrid that goes through time: ``head``.
 
 Axes: B batch, T frames, F mel bins, C channels, H frequency, W time, K emotions.
 """
@@ -22,6 +22,7 @@ from raysearch.models.layers.fuse import FuseLayer
 from raysearch.models.layers.mel_map import mel_map
 from raysearch.models.layers.pooling import frame_mask, masked_mean
 from raysearch.models.layers.side_statistics import SideStatistics
+from raysearch.models.layers.temporal_head import Head, TemporalHead
 
 __all__ = ["EmoHRNet", "EmoHRNetConfig"]
 
@@ -54,15 +55,23 @@ class EmoHRNetConfig(ModelConfig):
     attention_ratio: Literal[2, 4, 8, 16, 32] = Field(
         8, description="how much the attention narrows its hidden layer"
     )
+    head: Head = Field(
+        "pool",
+        description="from the map to the utterance: its mean, or what goes through time in order",
+    )
     dropout: float = Field(0.0, ge=0, lt=1, description="dropout before the last layer")
     prosody: bool = Field(
         False, description="statistics of the prosody stream beside the map, a question left open"
     )
 
     def identity(self) -> dict[str, object]:
-        """As it is; a trial with every part is what it was before one could be taken out."""
+        """As it is; a pooled trial with every part is what it was before there was a choice."""
         fields = super().identity()
-        return {name: v for name, v in fields.items() if name not in _PARTS or not v}
+        return {
+            name: value
+            for name, value in fields.items()
+            if (name not in _PARTS or not value) and (name, value) != ("head", "pool")
+        }
 
 
 class EmoHRNet(Model):
@@ -93,11 +102,12 @@ class EmoHRNet(Model):
         self.attention = build_attention(
             config.fuse_attention, self.fuse.width, config.attention_ratio
         )
+        width = self.fuse.width
+        self.head = None if config.head == "pool" else TemporalHead(config.head, width)
+        num_pooled = width if self.head is None else self.head.num_features
         self.dropout = nn.Dropout(config.dropout)
         self.side_statistics = SideStatistics(shapes, "prosody" if config.prosody else None)
-        self.classifier = nn.Linear(
-            self.fuse.width + self.side_statistics.num_features, num_classes
-        )
+        self.classifier = nn.Linear(num_pooled + self.side_statistics.num_features, num_classes)
         self.apply(_initialise)
 
     @classmethod
@@ -132,10 +142,16 @@ class EmoHRNet(Model):
             branches = stage(branches)
         fused_BCHW = self.fuse(branches)
         mask_BW = frame_mask(lengths["mel"], x_BTF.shape[1], fused_BCHW.shape[3])
-        pooled_BC = masked_mean(self.attention(fused_BCHW, mask_BW), mask_BW)
+        pooled_BC = self._pool(self.attention(fused_BCHW, mask_BW), mask_BW)
         features_BC = self.side_statistics(pooled_BC, inputs, lengths)
         logits_BK: Tensor = self.classifier(self.dropout(features_BC))
         return logits_BK
+
+    def _pool(self, h_BCHW: Tensor, mask_BW: Tensor) -> Tensor:
+        if self.head is None:
+            return masked_mean(h_BCHW, mask_BW)
+        pooled_BC: Tensor = self.head(h_BCHW.mean(dim=2).transpose(1, 2), mask_BW.sum(dim=1))
+        return pooled_BC
 
 
 def _stem(config: EmoHRNetConfig, num_channels: int) -> nn.Sequential:

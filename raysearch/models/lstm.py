@@ -22,7 +22,7 @@ from raysearch.models.base import Model, ModelConfig
 from raysearch.models.layers.attended import Attended
 from raysearch.models.layers.blocks import conv_norm
 from raysearch.models.layers.pooling import frame_mask
-from raysearch.models.layers.recurrent import MaskedLstm
+from raysearch.models.layers.recurrent import MaskedRecurrence
 from raysearch.models.layers.side_statistics import SideStatistics, masked_mean_std
 
 __all__ = ["Lstm", "LstmConfig"]
@@ -73,7 +73,7 @@ class Lstm(Model):
         super().__init__(config, shapes, num_classes)
         self.front, num_inputs = _front(config, shapes["mel"].num_bins)
         self.input_dropout = nn.Dropout(config.input_dropout)
-        self.lstm = MaskedLstm(
+        self.lstm = MaskedRecurrence(
             num_inputs,
             config.hidden,
             layers=config.layers,

@@ -18,7 +18,7 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from raysearch.features.extractor import StreamShape
-from raysearch.models.layers.recurrent import MaskedLstm
+from raysearch.models.layers.recurrent import MaskedRecurrence
 from raysearch.models.model_table import build_model
 from raysearch.spec import SearchSpec
 
@@ -66,7 +66,7 @@ def recurrences(hidden: int) -> list[float]:
     x_BTF = torch.randn(BATCH, FRAMES, 40)
     lengths_B = torch.randint(FRAMES // 2, FRAMES + 1, (BATCH,))
     packed_lstm = nn.LSTM(40, hidden, batch_first=True, bidirectional=True)
-    masked_lstm = MaskedLstm(40, hidden)
+    masked_lstm = MaskedRecurrence(40, hidden)
 
     def packed() -> None:
         rows = pack_padded_sequence(x_BTF, lengths_B, batch_first=True, enforce_sorted=False)

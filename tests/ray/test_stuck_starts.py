@@ -34,7 +34,15 @@ def processes(title):
     """Those of this session's Ray whose title begins so."""
     raylets = [p for p in psutil.Process().children() if p.name() == "raylet"]
     found = [child for raylet in raylets for child in raylet.children(recursive=True)]
-    return [p for p in found if p.status() != psutil.STATUS_ZOMBIE and title in p.cmdline()[:1]]
+    return [process for process in found if title in command(process)[:1]]
+
+
+def command(process):
+    """Its command line; nothing of one that has ended, meanwhile too."""
+    try:
+        return [] if process.status() == psutil.STATUS_ZOMBIE else process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
 
 
 def pids(title):

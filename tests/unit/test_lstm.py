@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from raysearch.features.extractor import StreamShape
-from raysearch.models.layers.recurrent import MaskedLstm
+from raysearch.models.layers.recurrent import MaskedRecurrence
 from raysearch.models.lstm import Lstm, LstmConfig
 
 NUM_BINS, NUM_FRAMES, NUM_CLASSES = 10, 24, 4
@@ -62,7 +62,7 @@ def test_a_row_is_what_it_is_alone_and_unpadded(
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("layers", [1, 3])
 def test_states_are_those_of_torchs_packed_lstm(layers: int, bidirectional: bool) -> None:
-    ours = MaskedLstm(6, 5, layers=layers, bidirectional=bidirectional)
+    ours = MaskedRecurrence(6, 5, layers=layers, bidirectional=bidirectional)
     torchs = nn.LSTM(6, 5, layers, batch_first=True, bidirectional=bidirectional)
     for directions, suffix in ((ours.onward, ""), (ours.backward_, "_reverse")):
         for number, lstm in enumerate(directions):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from raysearch.models.layers.attended import Attended
-from raysearch.models.layers.recurrent import MaskedLstm
+from raysearch.models.layers.recurrent import MaskedRecurrence
 from raysearch.models.layers.spans import span_weights
 
 __all__ = ["GRID", "CooperativeAttention", "LayerMixture"]
@@ -67,7 +67,7 @@ class CooperativeAttention(nn.Module):
         product: bool,
     ) -> None:
         super().__init__()
-        self.lstm = MaskedLstm(num_bins, hidden)
+        self.lstm = MaskedRecurrence(num_bins, hidden)
         scored = num_features if product else None
         self.scores = None if scored is None else nn.Linear(scored, num_frames)
         self.product = nn.Linear(GRID * GRID, 2 * hidden) if product else None

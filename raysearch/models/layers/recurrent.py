@@ -1,13 +1,15 @@
-"""An LSTM that never reads padding. Axes: B batch, T frames, F inputs, C states."""
+"""Recurrence that never reads padding. Axes: B batch, T frames, F inputs, C states."""
+
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["MaskedLstm"]
+__all__ = ["MaskedRecurrence"]
 
 
-class MaskedLstm(nn.Module):
-    """An LSTM of one direction or two, of one layer or several, over each row's valid frames.
+class MaskedRecurrence(nn.Module):
+    """An LSTM or GRU of one direction or two, of one layer or several, over a row's valid frames.
 
     Not a packed sequence: that would copy lengths to the CPU at each step, and its gradient takes
     five to seven times as long on a CPU. The second direction reads mirrored rows instead.
@@ -18,6 +20,7 @@ class MaskedLstm(nn.Module):
         layers: how many, each reading the states of the one before.
         bidirectional: also from each row's last valid frame to its first.
         dropout: of the states between layers.
+        cell: what each layer is made of.
     """
 
     def __init__(
@@ -28,13 +31,15 @@ class MaskedLstm(nn.Module):
         layers: int = 1,
         bidirectional: bool = True,
         dropout: float = 0.0,
+        cell: Literal["lstm", "gru"] = "lstm",
     ) -> None:
         super().__init__()
         self.num_states = hidden * (2 if bidirectional else 1)
         widths = [num_bins, *[self.num_states] * (layers - 1)]
-        self.onward = nn.ModuleList(nn.LSTM(width, hidden, batch_first=True) for width in widths)
+        kind = nn.LSTM if cell == "lstm" else nn.GRU
+        self.onward = nn.ModuleList(kind(width, hidden, batch_first=True) for width in widths)
         self.backward_ = nn.ModuleList(
-            nn.LSTM(width, hidden, batch_first=True) for width in widths if bidirectional
+            kind(width, hidden, batch_first=True) for width in widths if bidirectional
         )
         self.dropout = nn.Dropout(dropout)
 
