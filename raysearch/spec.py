@@ -8,19 +8,16 @@ from raysearch.config.base import ConfigT, Places, build, did_you_mean
 from raysearch.config.dotted_keys import flat, with_current_keys
 from raysearch.config.identity import stable_hash
 from raysearch.config.loader import dump_yaml, read_yaml
-from raysearch.config.metric_table import METRICS, metric_of
 from raysearch.config.overrides import apply_overrides
-from raysearch.config.published import SHOWN_ONLY, PublishedConfig
+from raysearch.config.published import PublishedConfig
 from raysearch.config.search import SearchConfig
 from raysearch.config.shipped_spaces import find_space
 from raysearch.config.space import Space, parse_space
 from raysearch.corpora.corpus_table import CorpusConfig
 from raysearch.corpora.pretrain_section import PretrainConfig
 from raysearch.errors import ConfigError
-from raysearch.models.model_table import MODELS
-from raysearch.prerequisites import feature_sets
 from raysearch.protocols.splits import ProtocolConfig
-from raysearch.training.transductive import FIELD, check_unmixed
+from raysearch.spec_checks import OF_DIMENSIONS, check_spec, searchable
 from raysearch.trial_config import TrialConfig, section_of
 
 if TYPE_CHECKING:
@@ -68,14 +65,6 @@ _SECTIONS = (
     *("features", "waveform_augment", "spec_augment", "model", "training"),
     *("search", "space", "published"),
 )
-# These choose which other fields there are, how long every trial may take, or what all start from.
-_NOT_SEARCHABLE = frozenset(
-    {
-        *("model.name", "training.epochs", "training.pretrained", "waveform_augment.bank"),
-        *("training.task", "training.dimensions"),
-    }
-)
-_OF_DIMENSIONS = "val_ccc"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +120,7 @@ class SearchSpec:
 
         if base.training.by_dimensions:
             asked = section_of(data, "search", places)
-            data = {**data, "search": {"objective": _OF_DIMENSIONS, **asked}}
+            data = {**data, "search": {"objective": OF_DIMENSIONS, **asked}}
         space = parse_space(data.get("space"), _lookup(base, places), places=places)
         spec = cls(
             name=name,
@@ -144,7 +133,7 @@ class SearchSpec:
             published=section(PublishedConfig, "published"),
             remarks=tuple(places.remarks),
         )
-        _check(spec, places)
+        check_spec(spec, places)
         return spec
 
     @property
@@ -233,94 +222,8 @@ def trial_identity(
     return stable_hash({**content, "workers": workers, "seed": seed})
 
 
-def _check(spec: SearchSpec, places: Places) -> None:
-    check_unmixed(spec, _elsewhere(spec, FIELD), places)
-    _check_start(spec, places)
-    _check_task(spec, places)
-    for field, alternatives in spec.space.fields.items():
-        if field.startswith("features.") and any(
-            a.distribution.values() is None for a in alternatives
-        ):
-            raise ConfigError(
-                f"{places.of(f'space.{field}')}: 'space.{field}': a feature's field is discrete: "
-                "use choice, randint or quniform"
-            )
-    spec.space.check(
-        lambda values, field: spec.base.replace(values, places=Places(places.of(f"space.{field}")))
-    )
-    fields = _searchable(spec.base)
-    own = Places(places.of("published.settings"))
-    for field in spec.published.settings:
-        place = places.of(f"published.settings.{field}")
-        if field not in fields and field not in SHOWN_ONLY:
-            hint = did_you_mean(field, fields)
-            raise ConfigError(f"{place}: no field {field!r} to publish{hint}")
-        own.note(field, place)
-    settings = {field: setting.value for field, setting in spec.published.settings.items()}
-    spec.base.replace(settings, places=own)
-    feature_sets(spec, places)
-
-
-def _check_start(spec: SearchSpec, places: Places) -> None:
-    """Refuse a start where nothing could be taken over, and a digest that was not learned."""
-    # Here, not above: only an architecture itself needs torch.
-    from raysearch.models.base import SolvedModel
-
-    if spec.training.pretrained is not None:
-        raise ConfigError(
-            f"{places.of('training.pretrained')}: 'training.pretrained' is set by the search: "
-            "give pretrain.weights or pretrain.on"
-        )
-    if spec.pretrain.wanted and issubclass(MODELS.load(spec.model.name), SolvedModel):
-        raise ConfigError(
-            f"{places.of('pretrain')}: {spec.model.name!r} is solved in one go and starts from "
-            "nothing: leave pretrain out"
-        )
-
-
-def _check_task(spec: SearchSpec, places: Places) -> None:
-    """Refuse an objective of another task, and what is made of emotions' probabilities alone."""
-    by_dimensions, objective = spec.training.by_dimensions, spec.search.objective
-    # A metric of the user's own is loaded when a search begins.
-    known = objective in METRICS.built_in
-    if known and metric_of(objective).of_dimensions != by_dimensions:
-        remedy = f"take {_OF_DIMENSIONS}" if by_dimensions else "set training.task=dimensions"
-        raise ConfigError(
-            f"{places.of('search.objective')}: search.objective {objective} is not of the training."
-            f"task {spec.training.task!r}: {remedy}"
-        )
-    if not by_dimensions:
-        return
-    if spec.search.final == "ensemble":
-        raise ConfigError(
-            f"{places.of('search.final')}: search.final ensemble is chosen by emotions, which "
-            "training.task 'dimensions' does not predict: take refit, bag, single or auto"
-        )
-    if spec.pretrain.wanted:
-        raise ConfigError(
-            f"{places.of('pretrain')}: what pretrain starts from tells emotions apart, which "
-            "training.task 'dimensions' does not: leave pretrain out"
-        )
-
-
-def _elsewhere(spec: SearchSpec, field: str) -> dict[str, list[Any]]:
-    """Dotted key to the values that a trial may have of ``field`` beside its section's."""
-    warm = spec.search.warm_start
-    settings = [*(warm.settings if warm else ())]
-    published = spec.published.settings
-    return {
-        f"space.{field}": [
-            value
-            for alternative in spec.space.fields.get(field, ())
-            for value in alternative.distribution.values() or ()
-        ],
-        f"published.settings.{field}": [published[field].value] if field in published else [],
-        "search.warm_start": [one[field] for one in settings if field in one],
-    }
-
-
 def _lookup(base: TrialConfig, places: Places) -> Callable[[str, str], Any]:
-    values, fields = base.fields(), _searchable(base)
+    values, fields = base.fields(), searchable(base)
 
     def lookup(field: str, key: str) -> Any:
         # A condition may name any field; only some can be searched.
@@ -330,12 +233,3 @@ def _lookup(base: TrialConfig, places: Places) -> Callable[[str, str], Any]:
         raise ConfigError(f"{places.of(key)}: {key!r}: no field {field!r} to search{hint}")
 
     return lookup
-
-
-def _searchable(base: TrialConfig) -> list[str]:
-    return [
-        field
-        for field in base.fields()
-        if field not in _NOT_SEARCHABLE
-        and not (field.startswith("features.") and field.endswith(".extractor"))
-    ]

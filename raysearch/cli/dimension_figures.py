@@ -4,10 +4,14 @@ from rich.console import Console
 from rich.table import Table
 
 from raysearch.cli.evaluation_options import EvaluateOptions
-from raysearch.cli.terminal import ProgressLine, heading
+from raysearch.cli.evaluation_session import (
+    evaluation_session,
+    show_file,
+    show_heading,
+    show_notes,
+)
 from raysearch.errors import UserError
 from raysearch.evaluation.dimension_scores import MEAN, DimensionEvaluation
-from raysearch.evaluation.evaluate import best_record
 from raysearch.evaluation.evaluate_dimensions import (
     dimensions_file,
     evaluate_dimensions,
@@ -15,21 +19,10 @@ from raysearch.evaluation.evaluate_dimensions import (
 )
 from raysearch.evaluation.figures import Mode
 from raysearch.evaluation.final_model import load_final
-from raysearch.evaluation.run_splits import RunSplits
-from raysearch.ray_cluster.session import cluster_session
 from raysearch.reporting.tested_card import write_dimensions_card
 from raysearch.searching.other_folds import search_other_folds
-from raysearch.storage.replica import display_path
-from raysearch.storage.run_storage import acquire_run
-from raysearch.tuning.tuner import Watcher
 
 __all__ = ["evaluate_dimensions_of"]
-
-_TITLES: dict[Mode, str] = {
-    "nested": "nested: searched anew in each fold",
-    "fold": "the searched fold",
-    "reuse-settings": "settings of the searched fold",
-}
 
 
 def evaluate_dimensions_of(options: EvaluateOptions, console: Console) -> int:
@@ -51,39 +44,25 @@ def evaluate_dimensions_of(options: EvaluateOptions, console: Console) -> int:
     else:
         console.print("evaluated before; the stored figures:", highlight=False)
     _show(console, stored_dimensions(options.run)[mode])
-    console.print(
-        f"written to {display_path(dimensions_file(options.run))}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+    show_file(console, dimensions_file(options.run))
     return 0
 
 
 def _evaluate(options: EvaluateOptions, mode: Mode, console: Console) -> None:
     run, storage = options.run, options.storage
-    best_record(run)  # a run without a winner is refused before Ray is started
-    with (
-        acquire_run(run.root) as lease,
-        ProgressLine(console) as progress,
-        cluster_session(options.address, run.logs) as session,
-    ):
-        watcher, splits = Watcher(progress.say, progress.update), RunSplits(run, storage)
+    with evaluation_session(options, console) as own:
+        watcher, splits = own.watcher, own.splits
         if mode == "nested":
-            search_other_folds(run, session, storage=storage, watcher=watcher, splits=splits)
+            search_other_folds(run, own.session, storage=storage, watcher=watcher, splits=splits)
         evaluate_dimensions(
-            run, mode, session, lease, storage=storage, watcher=watcher, splits=splits
+            run, mode, own.session, own.lease, storage=storage, watcher=watcher, splits=splits
         )
         final = load_final(run)
         write_dimensions_card(run, stored_dimensions(run), final.winner if final else None)
 
 
 def _show(console: Console, figures: DimensionEvaluation) -> None:
-    where = f"fold {figures['fold']}" if "fold" in figures else "all folds"
-    title = _TITLES[figures["mode"]]
-    title += ", transductive" if figures.get("transductive") else ""
-    rest = f"{figures['protocol']}, {where} ({title}), {figures['num_speakers']} speakers"
-    heading(console, "\ntest", rest)
+    show_heading(console, figures)
     table = Table("", "CCC", "each seed", "95% interval", "RMSE", box=None)
     for name, entry in figures["dimensions"].items():
         bounds = entry["interval"]
@@ -100,5 +79,4 @@ def _show(console: Console, figures: DimensionEvaluation) -> None:
         for name, value in figures["parts"].items():
             beside.add_row(name, f"{value:.3f}")
         console.print(beside)
-    for note in figures["notes"]:
-        console.print(f"  note: {note}", highlight=False, soft_wrap=True)
+    show_notes(console, figures["notes"])

@@ -7,10 +7,16 @@ from rich.table import Table
 
 from raysearch.cli.dimension_figures import evaluate_dimensions_of
 from raysearch.cli.evaluation_options import EvaluateOptions
+from raysearch.cli.evaluation_session import (
+    evaluation_session,
+    show_file,
+    show_heading,
+    show_notes,
+)
 from raysearch.cli.group_tables import show_groups
-from raysearch.cli.terminal import ProgressLine, heading, plain_console
+from raysearch.cli.terminal import heading, plain_console
 from raysearch.evaluation.by_column import store_groups
-from raysearch.evaluation.evaluate import best_record, evaluate
+from raysearch.evaluation.evaluate import evaluate
 from raysearch.evaluation.experiment_figures import NoiseSweep
 from raysearch.evaluation.figures import (
     EvaluationFigures,
@@ -25,19 +31,15 @@ from raysearch.evaluation.final_model import load_final
 from raysearch.evaluation.group_columns import group_columns
 from raysearch.evaluation.markdown import interval_in_words
 from raysearch.evaluation.noise import noise_answer, noise_sweep
-from raysearch.evaluation.run_splits import RunSplits
 from raysearch.evaluation.stored_evaluations import evaluation_file, stored_evaluations
 from raysearch.evaluation.stored_noise import missing_levels, noise_rows
 from raysearch.evaluation.winner_folds import Folds, folds_asked
-from raysearch.ray_cluster.session import cluster_session
 from raysearch.reporting.tested_card import write_tested_card
 from raysearch.run_folder import RunFolder
 from raysearch.searching.other_folds import search_other_folds
-from raysearch.storage.replica import display_path
 from raysearch.storage.run_storage import acquire_run
 from raysearch.training.transductive import mark
 from raysearch.training.validation_metrics import ValJs, confusion_metrics
-from raysearch.tuning.tuner import Watcher
 
 __all__ = ["evaluate_run"]
 
@@ -62,12 +64,7 @@ def evaluate_run(options: EvaluateOptions) -> int:
         show_groups(console, {name: figures["by"][name] for name in columns})
     if options.noise and (found := noise_answer(run, _noise_folds(options))):
         _show_noise(console, found)
-    console.print(
-        f"written to {display_path(evaluation_file(run))}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+    show_file(console, evaluation_file(run))
     return 0
 
 
@@ -92,29 +89,16 @@ def _lacks_noise(options: EvaluateOptions) -> bool:
 
 def _evaluate(options: EvaluateOptions, modes: Sequence[Mode], console: Console) -> None:
     run, storage = options.run, options.storage
-    best_record(run)  # a run without a winner is refused before Ray is started
-    with (
-        acquire_run(run.root) as lease,
-        ProgressLine(console) as progress,
-        cluster_session(options.address, run.logs) as session,
-    ):
-        watcher, splits = Watcher(progress.say, progress.update), RunSplits(run, storage)
+    with evaluation_session(options, console) as own:
+        session, watcher, splits = own.session, own.watcher, own.splits
         for mode in modes:
             if mode == "nested":
                 search_other_folds(run, session, storage=storage, watcher=watcher, splits=splits)
-            evaluate(
-                run,
-                mode,
-                session,
-                lease,
-                storage=storage,
-                watcher=watcher,
-                splits=splits,
-            )
+            evaluate(run, mode, session, own.lease, storage=storage, watcher=watcher, splits=splits)
         if options.noise:
             noise_sweep(
                 run,
-                lease,
+                own.lease,
                 session,
                 folds=_noise_folds(options),
                 storage=storage,
@@ -138,21 +122,8 @@ def _write_card(run: RunFolder) -> None:
     write_tested_card(run, stored_evaluations(run), final.winner if final else None)
 
 
-_TITLES = {
-    "nested": "nested: searched anew in each fold",
-    "fold": "the searched fold",
-    "reuse-settings": "settings of the searched fold",
-    "paper": "split as the paper did",
-}
-
-
 def _show(console: Console, figures: EvaluationFigures) -> None:
-    where = f"fold {figures['fold']}" if "fold" in figures else "all folds"
-    note = _TITLES[figures["mode"]]
-    note += "" if figures.get("valid", True) else ", invalid"
-    note += ", transductive" if figures.get("transductive") else ""
-    rest = f"{figures['protocol']}, {where} ({note}), {figures['num_speakers']} speakers"
-    heading(console, "\ntest", rest)
+    show_heading(console, figures)
     table = Table("", "mean", "each seed", "95% interval", box=None)
     for key, metric in confusion_metrics().items():
         name, entry = metric.label, of_metric(figures, key)
@@ -173,8 +144,7 @@ def _show(console: Console, figures: EvaluationFigures) -> None:
         before, after = (f"{100 * one:.1f}%" for one in errors)
         line = f"calibration error {before}; {after} at the temperature of inner validation"
         console.print(line, highlight=False)
-    for note in figures["notes"]:
-        console.print(f"  note: {note}", highlight=False, soft_wrap=True)
+    show_notes(console, figures["notes"])
 
 
 def _divergence(entry: MetricFigures) -> tuple[str, str, str]:
@@ -207,10 +177,9 @@ def _show_noise(console: Console, found: NoiseSweep) -> None:
     for row in rows:
         table.add_row(*row)
     console.print(table)
-    for note in clean["notes"]:
-        console.print(f"  note: {note}", highlight=False, soft_wrap=True)
-    for name, why in found.get("left_out", {}).items():
-        console.print(f"  left out: {name}: {why}", highlight=False, soft_wrap=True)
+    show_notes(console, clean["notes"])
+    left_out = found.get("left_out", {})
+    show_notes(console, [f"{name}: {why}" for name, why in left_out.items()], "left out")
 
 
 def _show_confusion(console: Console, figures: Figures) -> None:

@@ -1,12 +1,10 @@
 """Scoring a finished search on test rows, under the rules of what may be claimed."""
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from raysearch.errors import UserError
 from raysearch.evaluation.arm import NUM_SEEDS, Arm, paper_arm
@@ -22,9 +20,8 @@ from raysearch.evaluation.run_splits import RunSplits
 from raysearch.evaluation.scores import score
 from raysearch.evaluation.starting_point import check_start
 from raysearch.evaluation.stored_evaluations import (
-    leading_mode,
-    predictions_file,
     store_evaluations,
+    store_predictions,
     stored_evaluations,
 )
 from raysearch.evaluation.stored_predictions import Predicted
@@ -119,7 +116,9 @@ def evaluate(
         "parts": score_parts(arms, table, storage),
         **_calibrated(arms, [table for table, _ in results]),
     }
-    _write(run, mode, figures, table)
+    stored = {**stored_evaluations(run), mode: figures}
+    store_predictions(run, mode, table, stored)
+    store_evaluations(run, stored)
     return figures
 
 
@@ -290,14 +289,3 @@ def where_scored(mode: Mode, own: Arm, arms: Sequence[Arm]) -> Where:
     if mode == "paper":
         return {**found, "valid": arms[0].spec.published.epoch_from != "test"}
     return found
-
-
-def _write(run: RunFolder, mode: Mode, figures: EvaluationFigures, table: pa.Table) -> None:
-    predictions = predictions_file(run, mode)
-    staged = predictions.with_name(f".{predictions.name}.tmp")
-    pq.write_table(table.drop_columns(["sex"]), staged)
-    staged.replace(predictions)
-    stored = {**stored_evaluations(run), mode: figures}
-    shutil.copyfile(predictions_file(run, leading_mode(stored)), staged)
-    staged.replace(run.root / "predictions.parquet")
-    store_evaluations(run, stored)

@@ -1,11 +1,8 @@
 """Scoring a finished search that predicts dimensions, as ``evaluate`` scores one of emotions."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import cast
-
-import pyarrow.parquet as pq
 
 from raysearch.errors import UserError
 from raysearch.evaluation.dimension_scores import DimensionEvaluation, mean_ccc, score_dimensions
@@ -15,7 +12,7 @@ from raysearch.evaluation.figures import Mode
 from raysearch.evaluation.other_models import cost_of, tables_of_parts
 from raysearch.evaluation.predict import pooled
 from raysearch.evaluation.run_splits import RunSplits
-from raysearch.evaluation.stored_evaluations import leading_mode, predictions_file
+from raysearch.evaluation.stored_evaluations import store_predictions
 from raysearch.files import write_json
 from raysearch.ray_cluster.session import ClusterSession
 from raysearch.run_folder import RunFolder
@@ -80,12 +77,7 @@ def evaluate_dimensions(
         "cost": cost_of(arms[0]),
         "parts": {name: mean_ccc(part) for name, part in tables_of_parts(arms, storage)},
     }
-    predictions = predictions_file(run, mode)
-    staged = predictions.with_name(f".{predictions.name}.tmp")
-    pq.write_table(table.drop_columns(["sex"]), staged)
-    staged.replace(predictions)
     stored = {**stored_dimensions(run), mode: figures}
-    shutil.copyfile(predictions_file(run, leading_mode(stored)), staged)
-    staged.replace(run.root / "predictions.parquet")
+    store_predictions(run, mode, table, stored)
     write_json(dimensions_file(run), stored)
     return figures

@@ -1,6 +1,7 @@
 """Evaluations as runs have stored them: read, checked, and matched with each other."""
 
 import json
+import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ __all__ = [
     "load_systems",
     "predictions_file",
     "store_evaluations",
+    "store_predictions",
     "stored_evaluations",
 ]
 
@@ -114,6 +116,25 @@ def store_evaluations(run: RunFolder, stored: Mapping[Mode, EvaluationFigures]) 
     leading = leading_mode(stored)
     beside = {mode: stored[mode] for mode in _LEADING if mode in stored and mode != leading}
     write_json(evaluation_file(run), {**stored[leading], "beside": beside})
+
+
+def store_predictions(
+    run: RunFolder, mode: Mode, table: pa.Table, stored: Collection[Mode]
+) -> None:
+    """Write the predictions of one evaluation, and those of the one that leads.
+
+    Args:
+        run: the evaluated run.
+        mode: how it was evaluated.
+        table: one row a test utterance and seed.
+        stored: all evaluations that the run then has.
+    """
+    own = predictions_file(run, mode)
+    staged = own.with_name(f".{own.name}.tmp")
+    pq.write_table(table.drop_columns(["sex"]), staged)
+    staged.replace(own)
+    shutil.copyfile(predictions_file(run, leading_mode(stored)), staged)
+    staged.replace(run.root / "predictions.parquet")
 
 
 def load_systems(runs: Sequence[Path], *, paper: bool = False) -> list[System]:

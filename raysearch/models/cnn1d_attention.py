@@ -54,14 +54,19 @@ class Cnn1dAttentionConfig(ModelConfig):
     )
     head: Head = Field(
         "pool",
-        description="pool: as pooling says; else what goes through time in order, in its place",
+        description="pool: as pooling says; else recurrence or attention over time in its place",
     )
     dropout: float = Field(0.2, ge=0, lt=1, description="dropout after each block")
 
     def identity(self) -> dict[str, object]:
-        """As it is; a trial on MFCC, pooled, is what it was before there was a choice."""
-        before = {("inputs", "mfcc"), ("head", "pool")}
-        return {name: v for name, v in super().identity().items() if (name, v) not in before}
+        """As it is; a trial on MFCC, pooled, is what it was before there was a choice.
+
+        Beside a head ``pooling`` is not read.
+        """
+        unsaid = {("inputs", "mfcc"), ("head", "pool")}
+        if self.head != "pool":
+            unsaid.add(("pooling", self.pooling))
+        return {name: v for name, v in super().identity().items() if (name, v) not in unsaid}
 
 
 class Cnn1dAttention(Model):

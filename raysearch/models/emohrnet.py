@@ -2,7 +2,7 @@
 
 A strided stem, parallel resolutions that keep exchanging (HRNet, arXiv 1908.07919), a fuse
 layer to one high-resolution map, masked global average pooling, one linear layer. The paper
-leaves variant sizes open, so they are fields, and a hybrid that goes through time: ``head``.
+leaves variant sizes open, so they are fields, and so is a recurrent or attentive ``head``.
 
 Axes: B batch, T frames, F mel bins, C channels, H frequency, W time, K emotions.
 """
@@ -57,7 +57,7 @@ class EmoHRNetConfig(ModelConfig):
     )
     head: Head = Field(
         "pool",
-        description="from the map to the utterance: its mean, or what goes through time in order",
+        description="from the map to the utterance: its mean; or recurrence or attention over time",
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="dropout before the last layer")
     prosody: bool = Field(

@@ -61,11 +61,18 @@ def test_onnxruntime_says_what_the_model_says(finished, capsys, tmp_path):
         assert probs_K == pytest.approx(expected(model, waveform), abs=1e-5)
 
 
-# Of one stream, of two that are cut together, and recurrent.
-@pytest.mark.parametrize("name", ["cnn", "logistic", "lstm"])
-def test_torch_alone_says_what_the_model_says(capsys, tmp_path, name):
-    two = {"model.inputs": "mfcc+functionals"} if name == "logistic" else {}
-    done, test, _ = finished_run(tmp_path / "made", models=[(name, {**SMALL, **two})])
+# Of one stream, of two that are cut together, recurrent, and with a recurrent head.
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("cnn", {}),
+        ("logistic", {"model.inputs": "mfcc+functionals"}),
+        ("lstm", {}),
+        ("cnn1d_attention", {"model.head": "gru", "model.filters": 8}),
+    ],
+)
+def test_torch_alone_says_what_the_model_says(capsys, tmp_path, name, own):
+    done, test, _ = finished_run(tmp_path / "made", models=[(name, {**SMALL, **own})])
     path = tmp_path / "model.pt2"
     code, _, err = run(capsys, done.best, "--audio", test[0].parent, "--output", path)
     assert (code, err) == (0, "")

@@ -1,4 +1,4 @@
-"""Heads that go through time: they learn, read no padding, and change nothing where not asked."""
+"""Heads over time: they learn, read no padding, and change nothing where they are not asked for."""
 
 import pytest
 import torch
@@ -41,7 +41,7 @@ def test_every_part_learns(name, head):
 
 
 @every_head
-def test_a_head_reads_no_padding_and_keeps_the_order(head):
+def test_a_head_reads_no_padding_and_a_recurrent_one_the_order(head):
     torch.manual_seed(0)
     part = TemporalHead(head, 8).eval()
     h_BTC, lengths_B = frames(2)[:, :, :8], torch.tensor([48, 20])
@@ -50,10 +50,9 @@ def test_a_head_reads_no_padding_and_keeps_the_order(head):
     torch.testing.assert_close(part(padded_BTC, lengths_B), part(h_BTC, lengths_B))
     assert part(h_BTC, lengths_B).shape == (2, part.num_features)
     turned_BTC = h_BTC[:, torch.randperm(48, generator=torch.Generator().manual_seed(2))]
-    goes_through_time = head != "attention"
     whole = torch.tensor([48, 48])
     same = torch.allclose(part(turned_BTC, whole), part(h_BTC, whole), atol=1e-5)
-    assert same is not goes_through_time
+    assert same is (head == "attention")
 
 
 @every_head
@@ -73,6 +72,14 @@ def test_pooling_is_what_it_was(name):
     assert "head" not in model_config(given).identity()
     assert model_config({**given, "head": "gru"}).identity()["head"] == "gru"
     assert not [key for key in network(name, "pool").state_dict() if key.startswith("head")]
+
+
+def test_pooling_that_is_not_read_makes_no_other_trial():
+    flat, mean = (
+        model_config({"name": "cnn1d_attention", "head": "gru", "pooling": pooling}).identity()
+        for pooling in ("flatten", "mean_std")
+    )
+    assert flat == mean
 
 
 @every_network

@@ -1,4 +1,4 @@
-"""From a network's columns to one vector an utterance, in the order in which they came.
+"""From a network's columns over time to one vector an utterance, otherwise than by their mean.
 
 Axes: B batch, T columns, C channels.
 """
@@ -21,7 +21,8 @@ class TemporalHead(nn.Module):
 
     ``lstm`` and ``gru`` read the columns in both directions, each with half as many states as there
     are channels, and their states are averaged. ``attention`` is attentive statistics pooling
-    (Okabe et al. 2018, arXiv 1803.10963): a weighted mean and deviation. Padding is not read.
+    (Okabe et al. 2018, arXiv 1803.10963): a weighted mean and deviation, whatever the columns'
+    order. Padding is not read.
 
     Args:
         kind: which of them; ``pool``, which is a network's own pooling, is none.

@@ -5,7 +5,7 @@ function comparePart(page) {
   const { comparison, runs } = page;
   const names = runs.map((one) => one.headline.name);
   return part("compare", "Comparison",
-    el("ul", {}, comparison.pairs.map((one) => el("li", {}, sentence(one.sentence)))),
+    el("ul", {}, comparison.pairs.map((one) => el("li", {}, `${one.sentence}.`))),
     comparison.notes.map((note) => el("p", { class: "seldom" }, note)),
     el("div", { class: "grid" }, comparedFigure(comparison), pairedFigure(comparison), bothSearches(runs)),
     differingTable(runs, names));
