@@ -47,14 +47,18 @@ def least_gpu_bytes(
         )
         for node in with_gpus
     ]
+    answered, late = ray.wait(waiting, num_returns=len(waiting), timeout=PATIENCE_S)
+    told = [free for free in map(_free_bytes, answered) if free is not None]
+    # Those that are late end by themselves, and hold nothing meanwhile.
+    return None if late or len(told) < len(answered) else min(told)
+
+
+def _free_bytes(answer: "ray.ObjectRef[int | None]") -> int | None:
     try:
-        free: list[int | None] = ray.get(waiting, timeout=PATIENCE_S)
+        free: int | None = ray.get(answer)
     except ray.exceptions.RayError:
-        for one in waiting:
-            ray.cancel(one)
         return None
-    told = [one for one in free if one is not None]
-    return min(told) if len(told) == len(free) else None
+    return free
 
 
 def nodes_with_gpus(nodes: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -33,5 +33,6 @@ ROWS = (
     Row("train_step", "train_step.py", cheap=True, limit_min=15),
     Row("stream", "stream.py", cheap=True, limit_min=15),
     Row("growth", "growth.py", cheap=True, limit_min=15),
+    Row("queue", "queued_searches.py", cheap=False, limit_min=60),
     Row("memory", "memory_per_slot.py", cheap=False, limit_min=90),
 )

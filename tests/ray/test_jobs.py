@@ -1,15 +1,10 @@
 """Searches as jobs of a cluster: sent, watched, stopped, resumed, refused; a head of our own."""
 
-import contextlib
 import os
-import subprocess
-import sys
 import time
-from pathlib import Path
 
-import psutil
 import pytest
-from ports import free_ports
+from own_head import own_head, raysearch
 from small_command import SMALL
 
 from raysearch.ledger import read
@@ -22,43 +17,9 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
 
 @pytest.fixture(scope="module")
 def head(tmp_path_factory):
-    """The environment that names a head of two CPUs with a token, ended by its own process id."""
-    folder = tmp_path_factory.mktemp("head")
-    (folder / "token").write_text("f" * 64)
-    port, dashboard, agent, client = free_ports(4)
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN_PATH": str(folder / "token"),
-        "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{dashboard}",
-    }
-    environment.pop("RAY_ADDRESS", None)
-    command = ["ray", "start", "--head", "--block", "--num-cpus=2", "--disable-usage-stats"]
-    command += [f"--port={port}", f"--dashboard-port={dashboard}", "--dashboard-host=127.0.0.1"]
-    command += [f"--dashboard-agent-listen-port={agent}", f"--ray-client-server-port={client}"]
-    command += ["--node-ip-address=127.0.0.1", "--object-store-memory=200000000"]
-    with (folder / "head.log").open("wb") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-    try:
-        deadline = time.monotonic() + 120
-        while (asked := raysearch("list", env=environment)).returncode != 0:
-            assert process.poll() is None, (folder / "head.log").read_text()
-            assert time.monotonic() < deadline, asked.stderr
-            time.sleep(1)
+    """The environment that names a head of two CPUs with a token."""
+    with own_head(tmp_path_factory.mktemp("head")) as environment:
         yield environment
-    finally:
-        for one in [*psutil.Process(process.pid).children(recursive=True), process]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                one.kill()
-        process.wait()
-
-
-def raysearch(*arguments, env, **options):
-    command = [sys.executable, "-m", "raysearch", *map(str, arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, env=env, timeout=400, cwd="/", **options
-    )
 
 
 def one_line(result, code, words):
