@@ -11,7 +11,6 @@ from raysearch.features.extractor_table import build_extractor
 from raysearch.prerequisites import feature_sets
 from raysearch.protocols.splits import Split
 from raysearch.ray_cluster.resources import local_node
-from raysearch.reporting.wording import counted
 from raysearch.spec import SearchSpec, TrialConfig
 from raysearch.streaming.preparation import prepare_split
 from raysearch.training.network import build_network
@@ -80,7 +79,7 @@ def explain(
     cores = plan.slots * plan.workers * plan.cpus_per_worker
     minutes = max(1, round(seconds * epochs * total / cores / 60))
     say(
-        f"about {counted(minutes, 'minute')}, from {seconds:.1f} s an epoch and core measured here "
+        f"about {minutes} min, from {seconds:.1f} s an epoch and core measured here "
         "with the settings that are not searched; start-up adds about 20 seconds"
     )
     return 0
