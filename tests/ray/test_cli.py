@@ -116,7 +116,7 @@ def test_a_dry_run_says_what_it_would_take_and_takes_nothing(folder):
     assert result.returncode == 0, result.stderr
     assert "feature sets: 1" in result.stdout
     assert "trials: 3 of at most 2 epochs" in result.stdout
-    assert "minutes" in result.stdout
+    assert " min, from" in result.stdout
     assert not (folder / "results" / "dry").exists()
 
 
