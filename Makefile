@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+# Where it is set, each of a search's processes would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help install demo test fault soak gpu cluster-test bench bench-full real-weights format check lint types imports wheel clean
 
 help:
@@ -26,8 +29,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "raysearch needs Python 3.11 or later; name one with: make PYTHON=python3.12 ...")'
 	@echo "installing into $(VENV) (2 to 4 minutes, 5 GB) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@# Of 23,000 files most are never imported: they are compiled when they are.
-	@$(BIN)/pip install -qq --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
+	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $(STAMP)
 
 DEMO_NAME := demo-$(shell date +%Y%m%d-%H%M%S)

@@ -124,7 +124,7 @@ def _watch(search: Search, injector: Injector, trials: int, until: float) -> Non
             print(f"{done.begun:6.0f} s  {ended:3d} trials  {done.kind}: {done.what}")
         if time.monotonic() - said > SAY_EVERY_S:
             said = time.monotonic()
-            print(f"{ended} of {trials} trials have ended")
+            print(f"{ended} of {trials} trials have ended; paused ones end with the search")
         time.sleep(POLL_S)
 
 
