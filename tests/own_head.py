@@ -18,12 +18,11 @@ START_S = 120
 
 
 @contextmanager
-def own_head(folder: Path, cpus: int = 2) -> Iterator[dict[str, str]]:
-    """Start a head, and end it by its own process id.
+def own_head(folder: Path) -> Iterator[dict[str, str]]:
+    """Start a head of two CPUs, and end it by its own process id.
 
     Args:
         folder: of its token and its log.
-        cpus: that it has.
 
     Yields:
         The environment in which commands find it.
@@ -38,7 +37,7 @@ def own_head(folder: Path, cpus: int = 2) -> Iterator[dict[str, str]]:
         "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{dashboard}",
     }
     environment.pop("RAY_ADDRESS", None)
-    command = ["ray", "start", "--head", "--block", f"--num-cpus={cpus}", "--disable-usage-stats"]
+    command = ["ray", "start", "--head", "--block", "--num-cpus=2", "--disable-usage-stats"]
     command += [f"--port={port}", f"--dashboard-port={dashboard}", "--dashboard-host=127.0.0.1"]
     command += [f"--dashboard-agent-listen-port={agent}", f"--ray-client-server-port={client}"]
     command += ["--node-ip-address=127.0.0.1", "--object-store-memory=200000000"]

@@ -11,7 +11,7 @@ from small_command import SMALL
 
 from raysearch.corpora.demo import synthesise
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = pytest.mark.ray
 
 RATED = {"05": (4.5, 1.5), "03": (4.0, 4.0), "04": (1.5, 2.0)}
 TASK = (

@@ -45,7 +45,7 @@ OWN = {
 NETWORKS = ("cnn", "cnn1d_attention", "emohrnet", "lstm", "mfhca", "resnet34", "ssl")
 SYSTEMS = (*NETWORKS, "logistic", "svm")
 # Searched by the tests of races and of command lines, too, or next to another of their kind.
-SLOW = ("emohrnet", "resnet34", "logistic", "svm", "cnn1d_attention", "mfhca")
+SLOW = ("emohrnet", "resnet34", "logistic", "svm", "cnn1d_attention")
 UNIT = Path(__file__).parents[1] / "unit"
 
 
