@@ -25,6 +25,10 @@ from raysearch.tuning.tolerance import ValidationNoise
 pytestmark = pytest.mark.ray
 
 
+# Stops trials as soon as two of them can be compared.
+HASTY = {"search__grace_epochs": 1, "search__noise": 0, "training__warmup_epochs": 0}
+
+
 def ours(title):
     """Process ids that this test's own Ray runs under ``title``; others may run on the machine."""
     family = psutil.Process().children(recursive=True)
@@ -58,8 +62,7 @@ class WorkerWatch:
 def finished(cluster, storage):
     """A whole search with two slots on two CPUs, some of its trials stopped early."""
     watch = WorkerWatch()
-    hasty = {"search__grace_epochs": 1, "search__noise": 0, "training__warmup_epochs": 0}
-    spec = small_spec(search__trials=10, training__epochs=4, **hasty)
+    spec = small_spec(search__trials=10, training__epochs=4, **HASTY)
     run, trials = search(spec, storage, "finished", cluster, observers=[watch])
     return spec, run, trials, watch
 
@@ -87,12 +90,6 @@ def test_scheduler_stops_keep_the_workers(finished):
     assert trials.with_status("pruned"), "the space or seed gives no early stop: choose another"
     # The second slot may still be starting at the first epochs; no worker is ever replaced.
     assert len(set().union(*watch.seen)) == 2
-
-
-def test_a_promoted_trial_goes_on_where_it_paused(finished):
-    _, run, trials, _ = finished
-    check_promoted(run)
-    assert trials.records[0].pauses == 0, "the published settings"
 
 
 def test_the_noise_of_its_validation_sets_is_noted(finished):
@@ -129,10 +126,13 @@ def test_only_the_best_checkpoints_are_kept(finished):
 
 
 def test_equal_seeds_give_equal_trials_and_losses(cluster, storage):
-    spec = small_spec(search__slots=1)
-    _, first = search(spec, storage, "seed-a", cluster)
+    # With one slot alone; of two, whose trials are promoted is a matter of who comes first.
+    spec = small_spec(search__slots=1, search__trials=6, training__epochs=4, **HASTY)
+    run, first = search(spec, storage, "seed-a", cluster)
     _, second = search(spec, storage, "seed-b", cluster)
     assert losses(first) == losses(second)
+    check_promoted(run)
+    assert first.records[0].pauses == 0, "the published settings"
 
 
 def test_a_used_group_and_a_fresh_one_give_equal_losses(cluster, storage):
@@ -275,7 +275,7 @@ def test_a_signal_finishes_the_epoch_and_leaves_a_resumable_run(cluster, storage
 
 def test_nothing_is_left_running(cluster):
     # Ray calls a worker gone when it has told it to exit; the process takes some 0.1 s more.
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while workers() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert workers() == []
