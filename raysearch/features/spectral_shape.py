@@ -11,8 +11,9 @@ Axis letters: T frames, V voiced frames, W window samples, K frequencies, D desc
 
 from itertools import pairwise
 
-import librosa
 import numpy as np
+
+from raysearch.features.compiled_librosa import librosa
 
 __all__ = ["SHAPE_FUNCTIONALS", "shape_functionals"]
 

@@ -14,11 +14,11 @@ no better than resampling (1.27); 8 ms for 2.4 s.
 import math
 from dataclasses import dataclass
 
-import librosa
 import numpy as np
 from pydantic import Field, model_validator
 
 from raysearch.config.base import Config, did_you_mean
+from raysearch.features.compiled_librosa import compile_vocoder, librosa
 
 __all__ = ["Cell", "WaveformAugmentConfig", "active_power", "apply_cell", "parse_cell", "selected"]
 
@@ -159,6 +159,7 @@ def active_power(x_N: np.ndarray, sample_rate: int) -> float:
 
 def _vocoded(x_N: np.ndarray, sample_rate: int, kind: str, value: float) -> np.ndarray:
     """``x_N`` at another pitch or tempo; what is shorter than a window is padded with silence."""
+    compile_vocoder()
     n_fft = 1 << max(4, round(math.log2(WINDOW_S * sample_rate)))
     num_samples = len(x_N)
     # A stretch to twice the tempo leaves half the samples, which must still fill a window.

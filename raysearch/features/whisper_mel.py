@@ -3,10 +3,11 @@
 Axes: B batch, N samples, K frequency bins, M mel bins, T mel frames.
 """
 
-import librosa
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from raysearch.features.compiled_librosa import librosa
 
 __all__ = ["WhisperMel"]
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 import ray
 import ray.data
 from ray.data import DataContext, ExecutionResources, TaskPoolStrategy
+from ray.exceptions import NodeDiedError, OutOfMemoryError, WorkerCrashedError
 
 from raysearch.errors import DataError, InfrastructureError, StorageRefusedError
 from raysearch.ray_cluster.ray_internals import DATA_LOGGER
@@ -17,6 +19,10 @@ __all__ = ["error_text", "raise_error", "run_tasks"]
 
 # Ray gives it to every node.
 NODE_LABEL = "ray.io/node-id"
+# How often a task whose process died is tried again. Ray Data's own number has no end: a recording
+# or a library that ends each process would hold a search up for ever.
+RETRIES = 3
+_DEATHS = (WorkerCrashedError, OutOfMemoryError, NodeDiedError)
 _ERRORS = {kind.__name__: kind for kind in (DataError, InfrastructureError, StorageRefusedError)}
 
 
@@ -47,6 +53,9 @@ def run_tasks(
         ordered: tables in the order of the items, else as they finish.
         node_id: the node whose disk the tasks read; any by default.
         memory: bytes of tables that may wait for the reader; what Ray Data allows by default.
+
+    Raises:
+        InfrastructureError: the process of a task died, and so did those of its ``RETRIES``.
     """
     if not items:
         return
@@ -54,20 +63,28 @@ def run_tasks(
     options.preserve_order = ordered
     options.resource_limits = ExecutionResources.for_limits(object_store_memory=memory)
     data: Any = ray.data.from_items(list(items), override_num_blocks=len(items))
-    bundles = data.map_batches(
+    tasks = data.map_batches(
         task,
         batch_size=1,
         batch_format="pyarrow",
         fn_kwargs=dict(kwargs),
         num_cpus=num_cpus,
         num_gpus=num_gpus,
+        max_retries=RETRIES,
         compute=TaskPoolStrategy(size=min(tasks_at_once or len(items), len(items))),
         label_selector={NODE_LABEL: node_id} if node_id else None,
-    ).iter_internal_ref_bundles()
-    # Not iter_batches: each of its passes may leave a parked prefetching thread behind.
-    for bundle in bundles:
-        for block in bundle.blocks:
-            yield ray.get(block.ref)
+    )
+    try:
+        # Not iter_batches: each of its passes may leave a parked prefetching thread behind.
+        for bundle in tasks.iter_internal_ref_bundles():
+            for block in bundle.blocks:
+                yield ray.get(block.ref)
+    except _DEATHS as error:
+        raise InfrastructureError(
+            f"the process of a task died {1 + RETRIES} times ({task.__name__}, "
+            f"{type(error).__name__}); its last words are in the newest worker-*.err of Ray's logs "
+            "on its node"
+        ) from error
 
 
 def error_text(error: Exception) -> str:
@@ -84,6 +101,8 @@ def raise_error(text: str) -> None:
 
 
 def _quiet() -> DataContext:
+    # Ray 2.60 has no other way to say how often a task is tried again.
+    warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated", DeprecationWarning)
     context = DataContext.get_current()
     context.enable_progress_bars = False
     context.enable_operator_progress_bars = False

@@ -22,7 +22,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import librosa
 import numpy as np
 import soundfile
 import torch
@@ -33,6 +32,7 @@ from featurize_ray import CONFIGS, ROUNDS
 from random_whisper import random_whisper
 
 from raysearch.features.audio import read_audio
+from raysearch.features.compiled_librosa import librosa
 from raysearch.features.extractor import Extractor
 from raysearch.features.extractor_table import build_extractor
 from raysearch.features.ssl import Ssl, SslConfig

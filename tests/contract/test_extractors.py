@@ -4,11 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import librosa
 import numpy as np
 import pytest
 
 from raysearch.errors import ConfigError, UserError
+from raysearch.features.compiled_librosa import librosa
 from raysearch.features.extractor import Extractor
 from raysearch.features.extractor_table import EXTRACTORS, build_extractor, feature_config
 from raysearch.features.log_mel import LogMel, LogMelConfig

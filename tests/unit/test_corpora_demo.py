@@ -3,7 +3,6 @@
 from collections import Counter
 from pathlib import Path
 
-import librosa
 import numpy as np
 import pytest
 import soundfile
@@ -17,6 +16,7 @@ from raysearch.corpora.demo import synthesise
 from raysearch.corpora.espeak import Line, speak
 from raysearch.corpora.utterance import Corpus, Utterance
 from raysearch.errors import ConfigError, DataError
+from raysearch.features.compiled_librosa import librosa
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,12 @@
 
 import importlib.util
 
-import librosa
 import numpy as np
 import pytest
 
 from raysearch.errors import ConfigError, UserError
 from raysearch.features import voice_quality
+from raysearch.features.compiled_librosa import librosa
 from raysearch.features.extractor_table import build_extractor, feature_config
 from raysearch.features.functionals import Functionals, FunctionalsConfig
 from raysearch.features.mfcc import Mfcc, MfccConfig

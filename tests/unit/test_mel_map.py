@@ -4,12 +4,12 @@
 
 from typing import Any
 
-import librosa
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from raysearch.features.compiled_librosa import librosa
 from raysearch.features.extractor import StreamShape
 from raysearch.features.log_mel import LogMel, LogMelConfig
 from raysearch.models.base import Model

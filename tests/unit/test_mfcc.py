@@ -1,6 +1,5 @@
 """MFCC deltas, short clips, and what changes a coefficient; librosa's own in the contract tests."""
 
-import librosa
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from raysearch.config.base import build
 from raysearch.errors import ConfigError
+from raysearch.features.compiled_librosa import librosa
 from raysearch.features.derivatives import DELTA_WIDTH, deltas
 from raysearch.features.mfcc import Mfcc, MfccConfig
 

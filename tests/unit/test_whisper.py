@@ -2,7 +2,6 @@
 
 # Axis letters name tensor shapes.
 
-import librosa
 import numpy as np
 import pytest
 import tiny_whisper
@@ -11,6 +10,7 @@ from tiny_whisper import MAX_FRAMES, NUM_HEADS, NUM_LAYERS, WIDTH
 from torch import nn
 from torch.nn import functional
 
+from raysearch.features.compiled_librosa import librosa
 from raysearch.features.ssl import Ssl, SslConfig
 from raysearch.features.ssl_encoder import SslEncoder
 from raysearch.features.ssl_sizes import EncoderPlan
