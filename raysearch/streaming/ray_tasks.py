@@ -83,7 +83,7 @@ def run_tasks(
         raise InfrastructureError(
             f"the process of a task died {1 + RETRIES} times ({task.__name__}, "
             f"{type(error).__name__}); its last words are in the newest worker-*.err of Ray's logs "
-            "on its node"
+            "on its node, as a rule in /tmp/ray/session_latest/logs"
         ) from error
 
 
@@ -108,5 +108,6 @@ def _quiet() -> DataContext:
     context.enable_operator_progress_bars = False
     context.print_on_execution_start = False
     for name in ("ray.data", DATA_LOGGER):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        # What goes wrong is raised, and told by whoever asked; no traceback is printed before.
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     return context
