@@ -6,42 +6,59 @@ processes that compile at once, one may take the other's number. From then on ev
 the code of another function, which ends it by a segmentation fault or gives wrong values, until
 somebody deletes the files. The first two tasks of a new installation are two such processes.
 
-Import librosa from here; a lint rule sees to it. What librosa compiles at its first call has a
-function here, to be called before.
+Take librosa from here; a lint rule sees to it. What it compiles at the first call of a function is
+taken from here as well.
 """
 
 import contextlib
 import fcntl
 import functools
+import importlib
 import importlib.util
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
+import librosa  # whose modules are imported when they are first used
 import numpy as np
 
-__all__ = ["compile_pyin", "compile_vocoder", "librosa", "one_at_a_time"]
+__all__ = ["load_effects", "load_librosa", "load_pyin", "one_at_a_time"]
 
 _NAME = "raysearch-librosa.lock"
 
 
 @functools.cache
-def compile_pyin() -> None:
-    """Let ``librosa.pyin`` compile, once a process."""
+def load_librosa() -> ModuleType:
+    """``librosa``, whose modules that compile when they are imported are imported here."""
+    with one_at_a_time():
+        for module in ("librosa.util.utils", "librosa.core.pitch"):
+            importlib.import_module(module)
+    return librosa
+
+
+@functools.cache
+def load_pyin() -> Callable[..., tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """``librosa.pyin``, which is compiled here, once a process."""
+    load_librosa()
     with one_at_a_time():
         for num_frames in (1, 2):  # arrays of one row have another type
             wave_N = np.sin(np.arange(num_frames * 512, dtype=np.float32))
             librosa.pyin(
                 wave_N, sr=8000, fmin=65, fmax=400, frame_length=512, hop_length=512, center=False
             )
+    pyin: Callable[..., tuple[np.ndarray, np.ndarray, np.ndarray]] = librosa.pyin
+    return pyin
 
 
 @functools.cache
-def compile_vocoder() -> None:
-    """Let ``librosa.effects.time_stretch`` and ``pitch_shift`` compile, once a process."""
+def load_effects() -> ModuleType:
+    """``librosa.effects``, whose phase vocoder is compiled here, once a process."""
+    effects: ModuleType = load_librosa().effects
     with one_at_a_time():
-        librosa.effects.time_stretch(np.zeros(1024, dtype=np.float32), rate=1.1, n_fft=256)
+        effects.time_stretch(np.zeros(1024, dtype=np.float32), rate=1.1, n_fft=256)
+    return effects
 
 
 @contextlib.contextmanager
@@ -81,11 +98,3 @@ def _folder() -> Path:
     assert spec is not None
     assert spec.origin is not None
     return Path(spec.origin).parent / "__pycache__"
-
-
-with one_at_a_time():
-    import librosa
-
-    # These two compile when they are imported.
-    import librosa.core.pitch
-    import librosa.util.utils

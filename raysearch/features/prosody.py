@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from raysearch.features.compiled_librosa import compile_pyin, librosa
+from raysearch.features.compiled_librosa import load_pyin
 from raysearch.features.curve_statistics import PROSODY_FUNCTIONALS, prosody_functionals
 from raysearch.features.derivatives import with_deltas
 from raysearch.features.extractor import Extractor, FeatureConfig, StreamKind
@@ -124,8 +124,7 @@ def pitch_curves(waveform_N: np.ndarray, config: PitchConfig) -> Curves:
     """The curves of a waveform at the config's rate; a short one is padded to one frame."""
     hop, window = config.hop_samples, config.window_samples
     x_N = np.pad(waveform_N, (0, max(0, window - len(waveform_N))))
-    compile_pyin()
-    hz_T, voiced_T, share_T = librosa.pyin(
+    hz_T, voiced_T, share_T = load_pyin()(
         x_N,
         sr=config.sample_rate,
         fmin=config.f_min,

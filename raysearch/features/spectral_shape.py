@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from raysearch.features.compiled_librosa import librosa
+from raysearch.features.compiled_librosa import load_librosa
 
 __all__ = ["SHAPE_FUNCTIONALS", "shape_functionals"]
 
@@ -62,6 +62,7 @@ def _descriptors(power_TK: np.ndarray, sample_rate: int) -> np.ndarray:
     db_TK = 10 * np.log10(share_TK)
     root_KT = np.sqrt(share_TK).T
     flux_T = np.linalg.norm(np.diff(root_KT, axis=1, prepend=root_KT[:, :1]), axis=0)
+    librosa = load_librosa()
     own = (
         librosa.feature.spectral_centroid(S=root_KT, freq=hz_K)[0],
         librosa.feature.spectral_bandwidth(S=root_KT, freq=hz_K)[0],

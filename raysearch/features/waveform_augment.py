@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from raysearch.config.base import Config, did_you_mean
-from raysearch.features.compiled_librosa import compile_vocoder, librosa
+from raysearch.features.compiled_librosa import load_effects
 
 __all__ = ["Cell", "WaveformAugmentConfig", "active_power", "apply_cell", "parse_cell", "selected"]
 
@@ -159,16 +159,16 @@ def active_power(x_N: np.ndarray, sample_rate: int) -> float:
 
 def _vocoded(x_N: np.ndarray, sample_rate: int, kind: str, value: float) -> np.ndarray:
     """``x_N`` at another pitch or tempo; what is shorter than a window is padded with silence."""
-    compile_vocoder()
+    effects = load_effects()
     n_fft = 1 << max(4, round(math.log2(WINDOW_S * sample_rate)))
     num_samples = len(x_N)
     # A stretch to twice the tempo leaves half the samples, which must still fill a window.
     padded_N = np.pad(x_N, (0, max(0, 2 * n_fft - num_samples)))
     changed_N: np.ndarray
     if kind == "pitch":
-        changed_N = librosa.effects.pitch_shift(
+        changed_N = effects.pitch_shift(
             padded_N, sr=sample_rate, n_steps=value, n_fft=n_fft, res_type="soxr_hq"
         )
         return changed_N[:num_samples]
-    changed_N = librosa.effects.time_stretch(padded_N, rate=value, n_fft=n_fft)
+    changed_N = effects.time_stretch(padded_N, rate=value, n_fft=n_fft)
     return changed_N[: max(1, round(num_samples / value))]

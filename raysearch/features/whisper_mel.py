@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from raysearch.features.compiled_librosa import librosa
+from raysearch.features.compiled_librosa import load_librosa
 
 __all__ = ["WhisperMel"]
 
@@ -54,4 +54,5 @@ class WhisperMel(nn.Module):
 
 def _filters(n_mels: int) -> Tensor:
     """Triangles of Slaney's scale and area, (M, K)."""
-    return torch.from_numpy(librosa.filters.mel(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=n_mels))
+    filters = load_librosa().filters
+    return torch.from_numpy(filters.mel(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=n_mels))

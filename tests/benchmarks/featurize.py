@@ -32,10 +32,12 @@ from featurize_ray import CONFIGS, ROUNDS
 from random_whisper import random_whisper
 
 from raysearch.features.audio import read_audio
-from raysearch.features.compiled_librosa import librosa
+from raysearch.features.compiled_librosa import load_librosa
 from raysearch.features.extractor import Extractor
 from raysearch.features.extractor_table import build_extractor
 from raysearch.features.ssl import Ssl, SslConfig
+
+librosa = load_librosa()
 
 RATE, SECONDS, FFT, WINDOW, HOP, MELS, COEFFICIENTS = 16000, 3.0, 512, 400, 160, 64, 20
 # Both peers centre a window of 400 samples in an FFT of 512; ours begins with it.

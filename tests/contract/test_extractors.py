@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from raysearch.errors import ConfigError, UserError
-from raysearch.features.compiled_librosa import librosa
+from raysearch.features.compiled_librosa import load_librosa
 from raysearch.features.extractor import Extractor
 from raysearch.features.extractor_table import EXTRACTORS, build_extractor, feature_config
 from raysearch.features.log_mel import LogMel, LogMelConfig
 from raysearch.features.mfcc import Mfcc, MfccConfig
+
+librosa = load_librosa()
 
 OWN = "own_extractor:Loudness"
 CONFIGS = [

@@ -50,7 +50,7 @@ def test_beside_files_that_nobody_may_write_the_lock_is_in_the_temporary_folder(
 
 
 @pytest.mark.slow
-def test_of_two_new_processes_one_compiles_and_both_have_equal_values(tmp_path):
+def test_two_new_processes_compile_nothing_twice_and_have_equal_values(tmp_path):
     env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_DEBUG_CACHE": "1"}
     both = [
         subprocess.Popen([sys.executable, "-c", PITCH], env=env, stdout=subprocess.PIPE, text=True)
@@ -58,5 +58,5 @@ def test_of_two_new_processes_one_compiles_and_both_have_equal_values(tmp_path):
     ]
     printed = [one.communicate(timeout=300)[0].splitlines() for one in both]
     assert printed[0][-1] == printed[1][-1]
-    compiled = [[line for line in lines if "data saved" in line] for lines in printed]
-    assert sorted(map(bool, compiled)) == [False, True], compiled
+    compiled = [line for lines in printed for line in lines if "data saved" in line]
+    assert len(compiled) == len(set(compiled)) > 10

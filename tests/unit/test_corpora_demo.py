@@ -16,7 +16,9 @@ from raysearch.corpora.demo import synthesise
 from raysearch.corpora.espeak import Line, speak
 from raysearch.corpora.utterance import Corpus, Utterance
 from raysearch.errors import ConfigError, DataError
-from raysearch.features.compiled_librosa import librosa
+from raysearch.features.compiled_librosa import load_librosa
+
+librosa = load_librosa()
 
 
 @pytest.fixture(scope="module")

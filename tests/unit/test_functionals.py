@@ -9,11 +9,13 @@ import pytest
 
 from raysearch.errors import ConfigError, UserError
 from raysearch.features import voice_quality
-from raysearch.features.compiled_librosa import librosa
+from raysearch.features.compiled_librosa import load_librosa
 from raysearch.features.extractor_table import build_extractor, feature_config
 from raysearch.features.functionals import Functionals, FunctionalsConfig
 from raysearch.features.mfcc import Mfcc, MfccConfig
 from raysearch.features.prosody import Prosody, ProsodyConfig
+
+librosa = load_librosa()
 
 RATE = 16000
 INSTALLED = importlib.util.find_spec("parselmouth") is not None

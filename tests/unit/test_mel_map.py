@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from raysearch.features.compiled_librosa import librosa
+from raysearch.features.compiled_librosa import load_librosa
 from raysearch.features.extractor import StreamShape
 from raysearch.features.log_mel import LogMel, LogMelConfig
 from raysearch.models.base import Model
@@ -17,6 +17,8 @@ from raysearch.models.layers.mel_map import mel_map
 from raysearch.models.model_table import build_model, model_config
 from raysearch.training.spec_augment import spec_augment
 from raysearch.training.training_sections import SpecAugmentConfig
+
+librosa = load_librosa()
 
 NUM_MELS, NUM_FRAMES = 16, 24
 SMALL: dict[str, dict[str, Any]] = {

@@ -8,9 +8,11 @@ from hypothesis.extra.numpy import arrays
 
 from raysearch.config.base import build
 from raysearch.errors import ConfigError
-from raysearch.features.compiled_librosa import librosa
+from raysearch.features.compiled_librosa import load_librosa
 from raysearch.features.derivatives import DELTA_WIDTH, deltas
 from raysearch.features.mfcc import Mfcc, MfccConfig
+
+librosa = load_librosa()
 
 FRAMES = arrays(np.float64, st.tuples(st.integers(1, 40), st.just(3)), elements=st.floats(-99, 99))
 

@@ -10,12 +10,14 @@ from tiny_whisper import MAX_FRAMES, NUM_HEADS, NUM_LAYERS, WIDTH
 from torch import nn
 from torch.nn import functional
 
-from raysearch.features.compiled_librosa import librosa
+from raysearch.features.compiled_librosa import load_librosa
 from raysearch.features.ssl import Ssl, SslConfig
 from raysearch.features.ssl_encoder import SslEncoder
 from raysearch.features.ssl_sizes import EncoderPlan
 from raysearch.features.ssl_weights import load_weights
 from raysearch.features.whisper_mel import WhisperMel
+
+librosa = load_librosa()
 
 HOP = 320
 WHOLE = MAX_FRAMES * HOP  # what is 30 s to the tiny encoder
