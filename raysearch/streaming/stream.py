@@ -1,13 +1,13 @@
 """The stream tier: Ray Data reads parts ahead of training, each about once an epoch.
 
-A task reads one part, fetched to the node if it is not there, and cuts from it every crop that the
-epoch needs within a horizon. Training takes the crops out of the tasks' tables, which stay in the
-object store until the last of them is used.
+A task reads a few parts, fetched to the node if they are not there, and cuts from each every crop
+that the epoch needs within a horizon. Training takes the crops out of the tasks' tables, which stay
+in the object store until the last of them is used.
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +31,8 @@ TASKS_AT_ONCE = 2
 # Crops that wait for their batch, of all streams together: little beside what a worker needs.
 MAX_HELD_BYTES = 1 << 30
 MIN_AHEAD_BYTES = 64 << 20
+# Crops that one task cuts: a task costs Ray Data some 20 ms, in which as many bytes are read.
+TASK_BYTES = 16 << 20
 
 
 class StreamReader:
@@ -65,8 +67,8 @@ class StreamReader:
         horizon = max(1, min(self._horizon, MAX_HELD_BYTES // bytes_a_crop))
         crops, requests = plan_reads(self._rows, batches, horizon)
         tables = run_tasks(
-            requests,
-            _cut_part,
+            [{"reads": reads} for reads in self._shared_out(requests)],
+            _cut_parts,
             {"sources": self._sources},
             num_cpus=0,  # worker groups may hold every CPU, and wait for these tasks
             tasks_at_once=TASKS_AT_ONCE,
@@ -75,13 +77,15 @@ class StreamReader:
             memory=max(MIN_AHEAD_BYTES, horizon * bytes_a_crop),
         )
         with closing(tables):
+            answers = (row for table in tables for row in _answers(table))
             arrived = low = 0
             for batch in batches:
                 high = low + len(batch.rows)
                 wanted = max(one.last_read(low, high) for one in crops.values())
                 while arrived <= wanted:
                     name = requests[arrived]["stream"]
-                    crops[name].values[arrived] = _values(next(tables), self._sources[name])
+                    num_bins = self._sources[name].num_bins
+                    crops[name].values[arrived] = next(answers).reshape(-1, num_bins)
                     arrived += 1
                 yield {name: self._assembled(name, one, batch, low) for name, one in crops.items()}
                 low = high
@@ -89,6 +93,19 @@ class StreamReader:
     def close(self) -> None:
         """Do nothing: nothing is held between passes."""
         self._rows.clear()
+
+    def _shared_out(self, requests: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+        """Reads in their order, as many together as one task does."""
+        tasks: list[list[dict[str, Any]]] = []
+        room = 0
+        for request in requests:
+            size = 4 * sum(request["lengths"]) * self._sources[request["stream"]].num_bins
+            if not tasks or size > room:
+                tasks.append([])
+                room = TASK_BYTES
+            tasks[-1].append(request)
+            room -= size
+        return tasks
 
     def _bytes_a_crop(self, batches: Sequence[WindowBatch]) -> int:
         """Of all streams, float32."""
@@ -106,18 +123,26 @@ class StreamReader:
         return torch.from_numpy(x_BTF)
 
 
-def _values(table: pa.Table, source: FeatureSource) -> np.ndarray:
-    """The frames of a task's crops after each other, (S, F), in place."""
-    raise_error(table["error"][0].as_py())
-    values: np.ndarray = table["values"][0].values.to_numpy()
-    return values.reshape(-1, source.num_bins)
+def _answers(table: pa.Table) -> Iterator[np.ndarray]:
+    """The values that each read of a task brought, flat and in place."""
+    for values, error in zip(table["values"], table["error"], strict=True):
+        raise_error(error.as_py())
+        yield values.values.to_numpy()
 
 
-def _cut_part(table: pa.Table, sources: Mapping[str, FeatureSource]) -> pa.Table:
-    """The frames of every crop that one part is asked for, and an error if there was one."""
-    request = table.to_pylist()[0]
+def _cut_parts(table: pa.Table, sources: Mapping[str, FeatureSource]) -> pa.Table:
+    """A row a read: the frames of every crop that a part is asked for, or an error."""
+    cut = [_cut(request, sources) for request in table.to_pylist()[0]["reads"]]
+    offsets = np.cumsum([0, *(flat.size for flat, _ in cut)])
+    flat = pa.array(np.concatenate([flat for flat, _ in cut]), pa.float32())
+    values = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), flat)
+    return pa.table({"values": values, "error": pa.array([error for _, error in cut], pa.string())})
+
+
+def _cut(
+    request: Mapping[str, Any], sources: Mapping[str, FeatureSource]
+) -> tuple[np.ndarray, str]:
     source = sources[request["stream"]]
-    flat, error = np.empty(0, np.float32), ""
     try:
         found = stored_rows(source, request["part"], request["num_bytes"], request["rows"])
         wanted = zip(request["rows"], request["starts"], request["lengths"], strict=True)
@@ -125,7 +150,5 @@ def _cut_part(table: pa.Table, sources: Mapping[str, FeatureSource]) -> pa.Table
         if flat.size != sum(request["lengths"]) * source.num_bins:
             raise DataError(f"{source.folder}/{request['part']}: its index tells other frames")
     except (RaysearchError, OSError) as problem:
-        error = error_text(problem)
-    offsets = pa.array([0, flat.size], pa.int64())
-    values = pa.LargeListArray.from_arrays(offsets, pa.array(flat, pa.float32()))
-    return pa.table({"values": values, "error": pa.array([error], pa.string())})
+        return np.empty(0, np.float32), error_text(problem)
+    return flat, ""

@@ -52,12 +52,12 @@ def stored(tmp_path_factory):
 
 @pytest.fixture
 def reads(monkeypatch):
-    """What was asked of each part, in order."""
+    """What was asked of each part, in order, several a task."""
     asked = []
 
     def in_place(items, task, kwargs, **options):
         for item in items:
-            asked.append(item)
+            asked.extend(item["reads"])
             yield task(pa.Table.from_pylist([item]), **kwargs)
 
     monkeypatch.setattr(stream, "run_tasks", in_place)
@@ -89,8 +89,9 @@ def test_the_same_batches_as_the_host_tier(stored, reads, rank, world_size):
         assert all(map(torch.equal, host.normalisation[name], streamed.normalisation[name]))
 
 
-def test_an_epoch_reads_ahead_no_more_than_its_batches_need(stored, reads):
+def test_an_epoch_reads_ahead_no_more_than_its_batches_need(stored, reads, monkeypatch):
     sources, _ = stored
+    monkeypatch.setattr(stream, "TASK_BYTES", 1)  # a read a task
     with opened(sources, StreamReader(sources, ROWS.keys(), WINDOW)) as data:
         batches = data.train_batches(0)
         next(batches)
