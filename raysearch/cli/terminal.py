@@ -55,9 +55,13 @@ class ProgressLine:
         self._stop()
 
     def say(self, line: str) -> None:
-        """Print a line, above the bar if there is one."""
-        if not self._quiet:
+        """Print a line, above the bar if there is one; several lines stay as they are laid out."""
+        if self._quiet:
+            return
+        if "\n" in line:
             self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+        else:
+            print_sentence(self._console, line)
 
     def update(self, what: str, done: int, total: int) -> None:
         """``done`` of ``total`` of ``what``; the bar goes away when all are done."""

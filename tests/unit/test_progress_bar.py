@@ -64,3 +64,15 @@ def test_where_there_is_no_terminal_each_set_has_a_line_at_its_end():
             for done in (0, 100, 320):
                 line.update(name, done, 320)
     assert paper.getvalue().splitlines() == [f"{name}: 320 done" for name in NAMES]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_sentence_breaks_between_words_and_what_is_laid_out_stays(terminal):
+    paper = io.StringIO()
+    console = Console(file=paper, width=24, force_terminal=terminal, color_system=None)
+    page = "page: http://127.0.0.1:9/?token=secret\n      later: raysearch report results/x"
+    with ProgressLine(console) as line:
+        line.say("features: three sets of 320 utterances")
+        line.say(page)
+    sentence = "features: three sets of\n320 utterances" if terminal else None
+    assert paper.getvalue() == f"{sentence or 'features: three sets of 320 utterances'}\n{page}\n"
