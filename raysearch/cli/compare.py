@@ -16,6 +16,7 @@ from raysearch.files import write_text
 from raysearch.page.comparison import comparison_of
 from raysearch.page.followed_run import run_document
 from raysearch.page.html import page_html
+from raysearch.reporting.sentences import print_sentence
 from raysearch.searching.results import Run
 
 __all__ = ["compare_runs"]
@@ -65,8 +66,7 @@ def _show(console: Console, systems: Sequence[System], found: Sequence[Compared]
     print_table(console, table)
     methods = [f"95% intervals of {names}: {how}" for how, names in _methods(systems).items()]
     for line in [*(pair.sentence() for pair in found), *methods, *doubts_of(systems)]:
-        # By words on a terminal, whole in a pipe.
-        console.print(line, soft_wrap=not console.is_terminal)
+        print_sentence(console, line)
 
 
 def _methods(systems: Sequence[System]) -> dict[str, str]:

@@ -25,6 +25,7 @@ from raysearch.features.audio import AudioError, read_audio
 from raysearch.protocols.audit import Audit, audit
 from raysearch.protocols.folds import outer_folds
 from raysearch.protocols.splits import ProtocolConfig, Split, make_split
+from raysearch.reporting.sentences import print_sentence
 from raysearch.storage.corpora import read_corpus
 
 __all__ = ["describe"]
@@ -190,10 +191,9 @@ def _show(console: Console, corpus: Corpus, splits: list[Split], audits: list[Au
     if corpus.dropped:
         console.print(f"dropped {len(corpus.dropped)} files:", highlight=False)
         for kind, count, example in counted(corpus.dropped):
-            line = f"  {count} x {kind}, as {example.path}"
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
+            print_sentence(console, f"  {count} x {kind}, as {example.path}")
     for line in spelling_notes(corpus):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        print_sentence(console, line)
     sides = ["train", "validation", "test"]
     if any(split.left_out for split in splits):
         sides.append("left out")
@@ -209,4 +209,4 @@ def _show(console: Console, corpus: Corpus, splits: list[Split], audits: list[Au
     lines = Counter(line for verdict in audits for line in verdict.lines()[1:])
     for line, count in list(lines.items())[:12]:
         suffix = f" ({count} folds)" if count > 1 else ""
-        console.print(f"  {line}{suffix}", highlight=False, soft_wrap=True)
+        print_sentence(console, f"  {line}{suffix}")

@@ -11,6 +11,7 @@ from raysearch.features.extractor_table import build_extractor
 from raysearch.prerequisites import feature_sets
 from raysearch.protocols.splits import Split
 from raysearch.ray_cluster.resources import local_node
+from raysearch.reporting.sentences import print_sentence
 from raysearch.spec import SearchSpec, TrialConfig
 from raysearch.streaming.preparation import prepare_split
 from raysearch.training.network import build_network
@@ -45,7 +46,7 @@ def explain(
     split, sets = audited.split, feature_sets(spec)
 
     def say(line: str) -> None:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        print_sentence(console, line)
 
     say(f"space {spec.name}: {_searched(spec)}, model {spec.model.name}")
     sizes = ", ".join(f"{len(rows)} {name}" for name, rows in split.sides())

@@ -10,6 +10,7 @@ from raysearch.prerequisites import feature_sets
 from raysearch.race.budget_amounts import in_words, part
 from raysearch.race.race_record import RaceState
 from raysearch.race.verdicts import OWN_SHARE, num_rounds
+from raysearch.reporting.sentences import print_sentence
 from raysearch.reporting.wording import counted
 from raysearch.spec import SearchSpec
 from raysearch.streaming.preparation import prepare_split
@@ -42,7 +43,7 @@ def explain_race(
     split = audited.split
 
     def say(line: str) -> None:
-        console.print(line, soft_wrap=True)
+        print_sentence(console, line)
 
     sizes = ", ".join(f"{len(rows)} {name}" for name, rows in split.sides())
     spec = next(iter(specs.values()))

@@ -12,6 +12,7 @@ from raysearch.race.race_record import Place, RaceFolder, Round
 from raysearch.race.standings import Seen
 from raysearch.race.verdicts import num_rounds
 from raysearch.reporting.live import LiveTable
+from raysearch.reporting.sentences import print_sentence
 from raysearch.reporting.slot_board import SlotBoard
 from raysearch.reporting.wording import figure, metric_name, one_line
 from raysearch.run_folder import RunFolder
@@ -145,6 +146,6 @@ def show_race(
     show_outcome(console, winner, spec, found.rows[0].seen.trials)
     heading(console, "\nrace", f"{len(found.rows)} systems")
     for line in statements(found):
-        console.print(one_line(line), soft_wrap=True)
+        print_sentence(console, one_line(line))
     board = display_path(folder.root / "leaderboard.md")
     console.print(f"leaderboard: {board}", soft_wrap=True)

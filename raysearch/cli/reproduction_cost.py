@@ -11,6 +11,7 @@ from raysearch.evaluation.reproduction_plan import Plan
 from raysearch.evaluation.reproduction_text import ARM_NAMES
 from raysearch.evaluation.row_arms import RowArm
 from raysearch.ray_cluster.resources import local_node
+from raysearch.reporting.sentences import print_sentence
 from raysearch.reporting.wording import age
 from raysearch.spec import SearchSpec
 from raysearch.trial_config import TrialConfig
@@ -108,7 +109,7 @@ def show_cost(console: Console, plan: Plan, search: SearchSpec | None, num_searc
     if not plan.epochs.is_whole:
         lines.append(f"the published settings run {plan.epochs.in_words} published epochs")
     for line in lines:
-        console.print(line, highlight=False, soft_wrap=True)
+        print_sentence(console, line)
 
 
 def _learned(arm: RowArm) -> int:
