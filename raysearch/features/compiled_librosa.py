@@ -27,6 +27,8 @@ import numpy as np
 __all__ = ["load_effects", "load_librosa", "load_pyin", "one_at_a_time"]
 
 _NAME = "raysearch-librosa.lock"
+# Hz, whether voiced, and how probably, of each frame.
+_Pyin = Callable[..., tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
 @functools.cache
@@ -39,7 +41,7 @@ def load_librosa() -> ModuleType:
 
 
 @functools.cache
-def load_pyin() -> Callable[..., tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def load_pyin() -> _Pyin:
     """``librosa.pyin``, which is compiled here, once a process."""
     load_librosa()
     with one_at_a_time():
@@ -48,7 +50,7 @@ def load_pyin() -> Callable[..., tuple[np.ndarray, np.ndarray, np.ndarray]]:
             librosa.pyin(
                 wave_N, sr=8000, fmin=65, fmax=400, frame_length=512, hop_length=512, center=False
             )
-    pyin: Callable[..., tuple[np.ndarray, np.ndarray, np.ndarray]] = librosa.pyin
+    pyin: _Pyin = librosa.pyin
     return pyin
 
 
@@ -65,29 +67,16 @@ def load_effects() -> ModuleType:
 def one_at_a_time() -> Iterator[None]:
     """Wait until no other process that shares numba's files is inside, and keep others out.
 
-    Where files cannot be locked, as on some network file systems, nobody waits.
+    The lock lies beside numba's files or, where none can be had there, in the temporary folder.
     """
-    with _opened() as file:
-        with contextlib.suppress(OSError):
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-@contextlib.contextmanager
-def _opened() -> Iterator[int]:
-    """The lock's file: beside numba's, or where it cannot be, in the user's temporary folder."""
     own = Path(tempfile.gettempdir(), f"{os.getuid()}-{_NAME}")
-    for path in (_folder() / _NAME, own):
-        with contextlib.suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            break
-    else:
-        file = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        yield file
-    finally:
-        os.close(file)  # which gives the lock back
+    with contextlib.ExitStack() as opened:
+        for path in (_folder() / _NAME, own):
+            with contextlib.suppress(OSError):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                fcntl.flock(opened.enter_context(path.open("w")), fcntl.LOCK_EX)
+                break
+        yield
 
 
 def _folder() -> Path:

@@ -31,7 +31,7 @@ TASKS_AT_ONCE = 2
 # Crops that wait for their batch, of all streams together: little beside what a worker needs.
 MAX_HELD_BYTES = 1 << 30
 MIN_AHEAD_BYTES = 64 << 20
-# Crops that one task cuts: a task costs Ray Data some 20 ms, in which as many bytes are read.
+# Crops that one task cuts. A task a part, of 64 rows each, cost more than reading them.
 TASK_BYTES = 16 << 20
 
 

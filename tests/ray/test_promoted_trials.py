@@ -26,7 +26,7 @@ def test_trials_of_two_workers_pause_and_go_on_where_they_were(cluster, storage)
     assert ends(run) == {n: [r.status] for n, r in trials.records.items()}
     assert len(trials.records) == 7
 
-    check_promoted(run)
+    assert check_promoted(run), "the space or seed promotes nobody: choose another"
     sizes = [e.data["bytes"] for e in events if e.event == "checkpoint"]
     assert min(sizes) > 10_000
 

@@ -30,7 +30,7 @@ def shown(cluster, storage, tmp_path_factory):
     before = trials()  # the job is that of other tests, too
 
     def look(event):
-        deadline = time.monotonic() + 60  # workers tell of their tasks once a second
+        deadline = time.monotonic() + 10  # workers tell of their tasks once a second
         while time.monotonic() < deadline:
             found["tasks"] = [task for key, task in trials().items() if key not in before]
             if any(state == "FINISHED" for _, state in found["tasks"]):

@@ -210,7 +210,7 @@ def seconds(number):
 
 
 def living(processes):
-    ends = time.monotonic() + 60
+    ends = time.monotonic() + 15
     while time.monotonic() < ends and any(one.is_running() for one in processes):
         time.sleep(0.2)
     found = []
