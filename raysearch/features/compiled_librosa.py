@@ -17,6 +17,7 @@ import importlib
 import importlib.util
 import os
 import tempfile
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -42,15 +43,22 @@ def load_librosa() -> ModuleType:
 
 @functools.cache
 def load_pyin() -> _Pyin:
-    """``librosa.pyin``, which is compiled here, once a process."""
-    load_librosa()
+    """``librosa.pyin`` with a faster search for the path; it is compiled here, once a process."""
+    sequence = load_librosa().sequence
+    ours = types.SimpleNamespace(
+        transition_local=functools.cache(sequence.transition_local),
+        transition_loop=sequence.transition_loop,
+        # It imports numba, which takes half a second.
+        viterbi=importlib.import_module("raysearch.features.sparse_viterbi").viterbi,
+    )
+    # The same code, which finds ours where it looks for librosa's module.
+    plain = librosa.pyin
+    pyin = types.FunctionType(plain.__code__, {**plain.__globals__, "sequence": ours})
+    pyin.__kwdefaults__ = plain.__kwdefaults__
     with one_at_a_time():
         for num_frames in (1, 2):  # arrays of one row have another type
             wave_N = np.sin(np.arange(num_frames * 512, dtype=np.float32))
-            librosa.pyin(
-                wave_N, sr=8000, fmin=65, fmax=400, frame_length=512, hop_length=512, center=False
-            )
-    pyin: _Pyin = librosa.pyin
+            pyin(wave_N, sr=8000, fmin=65, fmax=400, frame_length=512, hop_length=512, center=False)
     return pyin
 
 

@@ -1,7 +1,7 @@
 """Prosody: an utterance's functionals, or pitch, voicing and energy frame by frame.
 
-Pitch and voicing are pYIN's (Mauch and Dixon 2014, ICASSP, as librosa implements it): about 0.15 s
-a 2 s utterance at a 20 ms hop. Energy is the frame's root mean square in decibels.
+Pitch and voicing are pYIN's (Mauch and Dixon 2014, ICASSP, as librosa implements it): about 0.05 s
+of a core for a 2 s utterance at a 20 ms hop. Energy is the frame's root mean square in decibels.
 
 Axis letters: N samples, T frames, W window samples, F values.
 """
