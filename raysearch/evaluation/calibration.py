@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import scipy  # whose subpackages are imported when they are first used
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from raysearch.evaluation.probability_columns import (
     known_emotions,
@@ -87,7 +87,7 @@ def temperature_of(log_probs_NK: NDArray[np.float64], labels_N: NDArray[np.int64
         return float(-normalised_NK[np.arange(len(labels_N)), labels_N].mean())
 
     bound = float(np.log(MOST))
-    found = minimize_scalar(loss, bounds=(-bound, bound), method="bounded")
+    found = scipy.optimize.minimize_scalar(loss, bounds=(-bound, bound), method="bounded")
     return float(np.exp(found.x))
 
 

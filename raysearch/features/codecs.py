@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.signal
+import scipy  # whose subpackages are imported when they are first used
 import soundfile
 
 from raysearch.errors import UserError

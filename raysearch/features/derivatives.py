@@ -4,7 +4,7 @@ Axis letters: T frames, F bins.
 """
 
 import numpy as np
-from scipy.signal import savgol_filter
+import scipy  # whose subpackages are imported when they are first used
 
 __all__ = ["DELTA_WIDTH", "deltas", "with_deltas"]
 
@@ -20,7 +20,7 @@ def with_deltas(x_TF: np.ndarray, number: int) -> np.ndarray:
 def deltas(x_TF: np.ndarray, order: int) -> np.ndarray:
     """The ``order``-th derivative over frames; clips shorter than the filter repeat their ends."""
     mode = "interp" if len(x_TF) >= DELTA_WIDTH else "nearest"
-    derived: np.ndarray = savgol_filter(
+    derived: np.ndarray = scipy.signal.savgol_filter(
         x_TF, DELTA_WIDTH, polyorder=order, deriv=order, axis=0, mode=mode
     )
     return derived

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 import pyroomacoustics
-import scipy.signal
+import scipy  # whose subpackages are imported when they are first used
 
 __all__ = ["PLACES", "ROOMS", "impulse_response", "in_room"]
 

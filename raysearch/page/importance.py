@@ -5,9 +5,8 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import optuna
+import optuna  # whose ``importance``, which brings scikit-learn, is imported when it is first used
 from optuna.exceptions import ExperimentalWarning
-from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import FixedTrial, create_trial
 
 from raysearch.config.space import Space
@@ -75,7 +74,7 @@ def importances(space: Space, trials: Iterable[TrialRecord]) -> list[Importance]
         optuna.logging.set_verbosity(logging.ERROR)
         study = optuna.create_study(direction="maximize")
         study.add_trials(complete)
-        evaluator = PedAnovaImportanceEvaluator()
+        evaluator = optuna.importance.PedAnovaImportanceEvaluator()
         found = optuna.importance.get_param_importances(study, evaluator=evaluator)
     return [Importance(name, round(share, 4)) for name, share in found.items()]
 
