@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     )
     from ray._private.thirdparty import pynvml
     from ray._private.utils import estimate_available_memory
+    from ray.data._internal.cluster_autoscaler.default_autoscaling_coordinator import (
+        get_or_create_autoscaling_coordinator,
+    )
     from ray.train._internal.utils import get_address_and_port
     from ray.train.v2._internal.callbacks import DatasetsCallback
     from ray.train.v2._internal.callbacks.placement_group_callback import (
@@ -61,6 +64,7 @@ __all__ = [
     "estimate_available_memory",
     "get_address_and_port",
     "get_auth_headers_if_auth_enabled",
+    "get_or_create_autoscaling_coordinator",
     "is_token_auth_enabled",
     "kuberay_resource",
     "kuberay_settings",
@@ -94,6 +98,9 @@ _LAZY = {
     "estimate_available_memory": "ray._private.utils",
     "get_address_and_port": "ray.train._internal.utils",
     "get_auth_headers_if_auth_enabled": "ray._private.authentication.http_token_authentication",
+    "get_or_create_autoscaling_coordinator": (
+        "ray.data._internal.cluster_autoscaler.default_autoscaling_coordinator"
+    ),
     "is_token_auth_enabled": "ray._private.authentication.authentication_utils",
     "pynvml": "ray._private.thirdparty.pynvml",
 }

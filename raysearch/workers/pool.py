@@ -15,6 +15,7 @@ import ray
 from ray.exceptions import RayActorError, RayError
 
 from raysearch.errors import InfrastructureError
+from raysearch.ray_cluster.ray_internals import get_or_create_autoscaling_coordinator
 from raysearch.ray_cluster.resources import Plan
 from raysearch.streaming.node_cache import SlotCaches
 from raysearch.workers.booked_trial import BookedTrial
@@ -77,6 +78,8 @@ class WorkerPool:
         self._joined: set[int] = set()
         self._lock = threading.RLock()
         self.slots: list[Slot] = []
+        # Each controller of Ray Train asks it first of all; so it starts beside the first of them.
+        get_or_create_autoscaling_coordinator()
         if not elastic:
             self.resize(plan.slots)
             # One machine: its cache starts beside the slots, not before the first trial.

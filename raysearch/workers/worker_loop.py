@@ -49,6 +49,8 @@ def serve_trials(config: dict[str, Any]) -> None:
     token = broadcast_from_rank_zero(uuid.uuid4().hex)
     node, world_size = ray.get_runtime_context().get_node_id(), context.get_world_size()
     ray.get(host.join.remote(rank, token, os.getpid(), node, world_size))
+    # The first optimizer of a process imports torch's compiler: not while its trial waits.
+    torch.optim.SGD([torch.zeros(1)], lr=0.1)
     server = _Server(rank, world_size)
     index = 0
     while (command := ray.get(host.next_command.remote(token, index))).kind != "exit":
