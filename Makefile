@@ -46,7 +46,8 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
-	@$(BIN)/python -m pytest --capture=sys --durations=20 -m "(ray or fault) and not gpu and not slow and (not fault or ci)"
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --capture=sys \
+	  --durations=20 -m "(ray or fault) and not gpu and not slow and (not fault or ci)"
 
 fault: $(STAMP)
 	@$(BIN)/python -m pytest -m "fault or slow"

@@ -1,4 +1,4 @@
-"""A real S3 server on loopback, for the tests of object storage; no test fails for its timing."""
+"""What all tests share: who runs beside whom, no time limits on examples, and an S3 server."""
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -9,6 +9,18 @@ settings.register_profile(
     "untimed", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("untimed")
+
+# The dear fixture of several files: one process makes it for all of them.
+SHARED = "finals"
+
+
+def pytest_collection_modifyitems(items):
+    """Group tests for ``--dist loadgroup``: a file's share its fixtures, a page of docs none."""
+    for item in items:
+        if SHARED in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group(SHARED))
+        elif item.path.parent.name != "docs":
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ SMALL = [
     "--space=emohrnet",
     "--max-epochs=2",
     "--final=single",
+    "--slots=1",
     "--set=search.inner_folds=1",
     "--set=features.mel.n_mels=20",
     "--set=features.mel.hop_ms=20",
