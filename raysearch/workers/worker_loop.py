@@ -42,8 +42,6 @@ def serve_trials(config: dict[str, Any]) -> None:
         torch.cuda.set_per_process_memory_fraction(config["gpus"])
     # Tiny activations of half-dead units would make a CPU's steps many times slower.
     torch.set_flush_denormal(True)
-    # What is imported stays: without it a collection after each trial takes milliseconds.
-    gc.freeze()
     host, context = config["host"], ray.train.get_context()
     rank = context.get_world_rank()
     token = broadcast_from_rank_zero(uuid.uuid4().hex)
@@ -51,6 +49,8 @@ def serve_trials(config: dict[str, Any]) -> None:
     ray.get(host.join.remote(rank, token, os.getpid(), node, world_size))
     # The first optimizer of a process imports torch's compiler: not while its trial waits.
     torch.optim.SGD([torch.zeros(1)], lr=0.1)
+    # What is imported stays: without it a collection after each trial takes milliseconds.
+    gc.freeze()
     server = _Server(rank, world_size)
     index = 0
     while (command := ray.get(host.next_command.remote(token, index))).kind != "exit":
