@@ -22,7 +22,7 @@ NODE_LABEL = "ray.io/node-id"
 # How often a task whose process died is tried again. Ray Data's own number has no end: a recording
 # or a library that ends each process would hold a search up for ever.
 RETRIES = 3
-_DEATHS = (WorkerCrashedError, OutOfMemoryError, NodeDiedError)
+_DEATHS = (WorkerCrashedError, NodeDiedError)
 _ERRORS = {kind.__name__: kind for kind in (DataError, InfrastructureError, StorageRefusedError)}
 
 
@@ -55,7 +55,8 @@ def run_tasks(
         memory: bytes of tables that may wait for the reader; what Ray Data allows by default.
 
     Raises:
-        InfrastructureError: the process of a task died, and so did those of its ``RETRIES``.
+        InfrastructureError: the process of a task died, and so did those of its ``RETRIES``; or
+            its node had too little memory again and again.
     """
     if not items:
         return
@@ -84,6 +85,11 @@ def run_tasks(
             f"the process of a task died {1 + RETRIES} times ({task.__name__}, "
             f"{type(error).__name__}); its last words are in the newest worker-*.err of Ray's logs "
             "on its node, as a rule in /tmp/ray/session_latest/logs"
+        ) from error
+    except OutOfMemoryError as error:
+        raise InfrastructureError(
+            f"Ray ended a task ({task.__name__}) each time that it was tried, as the memory of its "
+            "node was nearly full: end what else runs there, or give it more memory"
         ) from error
 
 
