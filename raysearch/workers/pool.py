@@ -78,9 +78,9 @@ class WorkerPool:
         self._joined: set[int] = set()
         self._lock = threading.RLock()
         self.slots: list[Slot] = []
-        # Each controller of Ray Train asks it first of all; so it starts beside the first of them.
-        get_or_create_autoscaling_coordinator()
         if not elastic:
+            # Each controller of Ray Train asks it first of all; so it starts beside them.
+            get_or_create_autoscaling_coordinator()
             self.resize(plan.slots)
             # One machine: its cache starts beside the slots, not before the first trial.
             here = {ray.get_runtime_context().get_node_id()}
