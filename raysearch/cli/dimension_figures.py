@@ -12,13 +12,10 @@ from raysearch.cli.evaluation_session import (
 )
 from raysearch.errors import UserError
 from raysearch.evaluation.dimension_scores import MEAN, DimensionEvaluation
-from raysearch.evaluation.evaluate_dimensions import (
-    dimensions_file,
-    evaluate_dimensions,
-    stored_dimensions,
-)
+from raysearch.evaluation.evaluate_dimensions import evaluate_dimensions
 from raysearch.evaluation.figures import Mode
 from raysearch.evaluation.final_model import load_final
+from raysearch.evaluation.stored_dimensions import dimensions_file, stored_dimensions
 from raysearch.reporting.tested_card import write_dimensions_card
 from raysearch.searching.other_folds import search_other_folds
 

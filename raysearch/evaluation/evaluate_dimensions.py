@@ -1,10 +1,7 @@
 """Scoring a finished search that predicts dimensions, as ``evaluate`` scores one of emotions."""
 
-import json
 from pathlib import Path
-from typing import cast
 
-from raysearch.errors import UserError
 from raysearch.evaluation.dimension_scores import DimensionEvaluation, mean_ccc, score_dimensions
 from raysearch.evaluation.evaluate import scored_arms, where_scored
 from raysearch.evaluation.evaluation_notes import evaluation_notes
@@ -12,6 +9,7 @@ from raysearch.evaluation.figures import Mode
 from raysearch.evaluation.other_models import cost_of, tables_of_parts
 from raysearch.evaluation.predict import pooled
 from raysearch.evaluation.run_splits import RunSplits
+from raysearch.evaluation.stored_dimensions import dimensions_file, stored_dimensions
 from raysearch.evaluation.stored_evaluations import store_predictions
 from raysearch.files import write_json
 from raysearch.ray_cluster.session import ClusterSession
@@ -19,30 +17,7 @@ from raysearch.run_folder import RunFolder
 from raysearch.run_lease import Lease
 from raysearch.tuning.tuner import Watcher
 
-__all__ = ["dimensions_file", "evaluate_dimensions", "stored_dimensions"]
-
-
-def dimensions_file(run: RunFolder) -> Path:
-    """The path of the file that holds the figures, by kind of evaluation."""
-    return run.root / "dimensions.json"
-
-
-def stored_dimensions(run: RunFolder) -> dict[Mode, DimensionEvaluation]:
-    """What was found before.
-
-    Raises:
-        UserError: the file is damaged.
-    """
-    path = dimensions_file(run)
-    if not path.is_file():
-        return {}
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        for figures in found.values():
-            figures["protocol"], figures["dimensions"], figures["notes"]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path}: not an evaluation ({error!r}); evaluate anew") from None
-    return cast("dict[Mode, DimensionEvaluation]", found)
+__all__ = ["evaluate_dimensions"]
 
 
 def evaluate_dimensions(

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from raysearch.evaluation.evaluate_dimensions import stored_dimensions
 from raysearch.evaluation.figures import Mode
+from raysearch.evaluation.stored_dimensions import stored_dimensions
 from raysearch.run_folder import RunFolder
 
 __all__ = ["AgreementFigure", "agreement_of"]

@@ -21,12 +21,12 @@ from raysearch.corpora.utterance import DIMENSIONS, Utterance
 from raysearch.errors import UserError
 from raysearch.evaluation.cross_corpus import plan_matrix
 from raysearch.evaluation.dimension_scores import mean_ccc, score_dimensions
-from raysearch.evaluation.evaluate_dimensions import dimensions_file, stored_dimensions
 from raysearch.evaluation.experiment import plan_experiment
 from raysearch.evaluation.leak_study import check_spec as check_leak_study
 from raysearch.evaluation.predict import rating_table
 from raysearch.evaluation.reproduce import check_spec as check_reproduce
 from raysearch.evaluation.run_splits import RunSplits
+from raysearch.evaluation.stored_dimensions import dimensions_file, stored_dimensions
 from raysearch.evaluation.stored_evaluations import load_systems
 from raysearch.partner import partner_config
 from raysearch.race.entrants import entrants

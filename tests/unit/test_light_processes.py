@@ -13,6 +13,7 @@ PROCESSES = {
         "raysearch.cli.search_start, raysearch.models.emohrnet, raysearch.features.mfcc",
         SLOW,
     ),
+    "a report": ("raysearch.cli.report", ("ray", *SLOW)),
     "a rank": ("raysearch.workers.worker_loop", SLOW),
     "the controller": (
         "raysearch.workers.group_fit, raysearch.ray_cluster.process_group",
