@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo "make demo          install, then search for an EmoHRNet on the embedded corpus (10 minutes)"
-	@echo "make test          install, then every test but the slow ones (25 minutes)"
+	@echo "make test          install, then every test but the slow ones (20 minutes)"
 	@echo "make fault         every way in which a search is killed, and resumes; and the other slow tests"
 	@echo "make soak          200 short trials with a fault every 20 s, as root (under an hour)"
 	@echo "make gpu           what only a CUDA GPU can show (10 minutes)"

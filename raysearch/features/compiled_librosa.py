@@ -7,7 +7,7 @@ the code of another function, which ends it by a segmentation fault or gives wro
 somebody deletes the files. The first two tasks of a new installation are two such processes.
 
 Take librosa from here; a lint rule sees to it. What it compiles at the first call of a function is
-taken from here as well.
+taken from here as well, and so is pYIN, part of which is compiled for raysearch's own module.
 """
 
 import contextlib
@@ -20,7 +20,6 @@ import tempfile
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 
 import librosa  # whose modules are imported when they are first used
 import numpy as np
@@ -33,7 +32,7 @@ _Pyin = Callable[..., tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
 @functools.cache
-def load_librosa() -> ModuleType:
+def load_librosa() -> types.ModuleType:
     """``librosa``, whose modules that compile when they are imported are imported here."""
     with one_at_a_time():
         for module in ("librosa.util.utils", "librosa.core.pitch"):
@@ -48,7 +47,7 @@ def load_pyin() -> _Pyin:
     ours = types.SimpleNamespace(
         transition_local=functools.cache(sequence.transition_local),
         transition_loop=sequence.transition_loop,
-        # It imports numba, which takes half a second.
+        # Imported here: it brings numba, which few processes need.
         viterbi=importlib.import_module("raysearch.features.sparse_viterbi").viterbi,
     )
     # The same code, which finds ours where it looks for librosa's module.
@@ -63,9 +62,9 @@ def load_pyin() -> _Pyin:
 
 
 @functools.cache
-def load_effects() -> ModuleType:
+def load_effects() -> types.ModuleType:
     """``librosa.effects``, whose phase vocoder is compiled here, once a process."""
-    effects: ModuleType = load_librosa().effects
+    effects: types.ModuleType = load_librosa().effects
     with one_at_a_time():
         effects.time_stretch(np.zeros(1024, dtype=np.float32), rate=1.1, n_fft=256)
     return effects

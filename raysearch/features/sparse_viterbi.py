@@ -1,7 +1,7 @@
 """Viterbi decoding for transitions of which few are possible, as pYIN's are.
 
 librosa's ``sequence.viterbi`` looks at each pair of states in each frame. Of pYIN's 800 states each
-can be reached from 180, so this one, which looks at those, takes an eighth of the time.
+can be reached from 180, so this one, which looks at those, takes a fifth of the time.
 
 Axis letters: S states, T frames, E possible transitions.
 """

@@ -37,8 +37,8 @@ _DRIVER_ENV = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
     "RAY_TRAIN_METRICS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    # A task that Ray ends because its node has no memory left is tried again after 1, 2, 4, 8 and
-    # 16 s. Ray's own number of tries has no end: a search would stand still without a word.
+    # A task that Ray ends because its node has no memory left is tried again, each time later, for
+    # half a minute. Ray's own tries have no end: a search would stand still without a word.
     "RAY_task_oom_retries": "5",
 }
 
