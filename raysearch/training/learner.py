@@ -23,6 +23,7 @@ from raysearch.training.data import TrialData
 from raysearch.training.distributed import sum_over_ranks
 from raysearch.training.gradient import GradientFit, autocast
 from raysearch.training.inputs import INPUTS, save_inputs
+from raysearch.training.memory_format import memory_format
 from raysearch.training.network import build_network
 from raysearch.training.normalise import Normaliser
 from raysearch.training.predictions import PREDICTIONS, Predictions
@@ -126,7 +127,6 @@ class Learner:
         start: Start | None,
     ) -> None:
         torch.manual_seed(seed_from(self.seed, "init"))
-        layout = torch.channels_last if self.training.channels_last else torch.contiguous_format
 
         def network(num_outputs: int) -> Model:
             return build_network(config, self.training, self.data.shapes, num_outputs)
@@ -138,7 +138,8 @@ class Learner:
         self.model.load_pretrained(features)
         if start is not None:
             take_over(self.model, start, self._labels, network)
-        self.model.to(device=self.device, memory_format=layout)  # type: ignore[call-overload]
+        order = memory_format(self.model, self.training.channels_last, self.device)
+        self.model.to(device=self.device, memory_format=order)  # type: ignore[call-overload]
         self._normaliser = Normaliser(
             self.training.normalise, self.data.normalisation, self.data.shapes, self.device
         )

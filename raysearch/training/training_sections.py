@@ -91,7 +91,9 @@ class TrainingConfig(Config):
         "auto",
         description="arithmetic of the forward pass; auto is bf16 where the hardware has it",
     )
-    channels_last: bool = Field(True, description="store maps channels last; faster on CPU and GPU")
+    channels_last: bool = Field(
+        True, description="store maps channels last where that is faster, as it is on most networks"
+    )
     compile: bool = Field(False, description="torch.compile; pays off for long trials only")
     clip_s: float = Field(
         3.0, gt=0, le=60, description="training crop and evaluation window, seconds"
