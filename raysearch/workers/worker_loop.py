@@ -17,6 +17,7 @@ from ray.train.collective import broadcast_from_rank_zero
 from raysearch.errors import RaysearchError
 from raysearch.workers.commands import Command, Outcome
 from raysearch.workers.faults import Fault, fault_of
+from raysearch.workers.freed_memory import keep_freed_memory
 from raysearch.workers.trial_session import TrialSession
 from raysearch.workers.trial_task import TrialTask
 
@@ -42,6 +43,7 @@ def serve_trials(config: dict[str, Any]) -> None:
         torch.cuda.set_per_process_memory_fraction(config["gpus"])
     # Tiny activations of half-dead units would make a CPU's steps many times slower.
     torch.set_flush_denormal(True)
+    keep_freed_memory()
     host, context = config["host"], ray.train.get_context()
     rank = context.get_world_rank()
     token = broadcast_from_rank_zero(uuid.uuid4().hex)
