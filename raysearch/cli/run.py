@@ -9,6 +9,7 @@ import psutil
 from raysearch.cli.run_options import RunOptions
 from raysearch.cli.terminal import plain_console
 from raysearch.errors import UserError
+from raysearch.imports import without_collections
 from raysearch.run_folder import RunFolder
 
 __all__ = ["run"]
@@ -32,9 +33,10 @@ def run(options: RunOptions) -> int:
     resume = bool(options.resume)
     if options.resume == "auto" and named is not None:
         resume = named.spec_file.is_file()
-    spec = options.search.spec(named if resume else None)
+    with without_collections():
+        spec = options.search.spec(named if resume else None)
 
-    from raysearch.cli.search_start import estimate_search, start_search
+        from raysearch.cli.search_start import estimate_search, start_search
 
     if options.dry_run:
         return estimate_search(options, spec, named if resume else None, console)

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any, Protocol, Self
 
 from raysearch.cli.interruptions import ended_at_once
+from raysearch.imports import without_collections
 
 __all__ = ["VERBS", "Options", "Verb"]
 
@@ -58,7 +59,7 @@ class Verb:
 
 def _load(target: str) -> Any:
     module, _, attribute = target.partition(":")
-    with ended_at_once():
+    with ended_at_once(), without_collections():
         return getattr(import_module(module), attribute)
 
 

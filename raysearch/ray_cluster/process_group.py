@@ -20,6 +20,7 @@ import ray.train
 from ray.exceptions import GetTimeoutError
 from ray.train.backend import Backend, BackendConfig
 
+from raysearch.imports import without_collections
 from raysearch.ray_cluster.ray_internals import get_address_and_port
 
 __all__ = ["ProcessGroup"]
@@ -66,7 +67,8 @@ class _Ranks(Backend):
 
 def _torch() -> ModuleType:
     """In the workers alone: see this module's first lines."""
-    import torch
+    with without_collections():
+        import torch
 
     return torch
 

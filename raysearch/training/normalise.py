@@ -29,12 +29,12 @@ def normalise_by_utterance(x_BTF: Tensor, lengths_B: Tensor) -> Tensor:
     mean_B1F = (x_BTF * mask_BT1).sum(dim=1, keepdim=True) / num_frames_B11
     centred_BTF = x_BTF - mean_B1F
     variance_B1F = (centred_BTF.square() * mask_BT1).sum(dim=1, keepdim=True) / num_frames_B11
-    return (centred_BTF * (variance_B1F + EPSILON).rsqrt()).clamp_(-LIMIT, LIMIT)
+    return centred_BTF.mul_((variance_B1F + EPSILON).rsqrt()).clamp_(-LIMIT, LIMIT)
 
 
 def normalise_by_bin(x_BTF: Tensor, mean_F: Tensor, std_F: Tensor) -> Tensor:
     """A given mean and deviation of each bin, of all rows or (B, 1, F), clamped to +-10."""
-    return ((x_BTF - mean_F) / (std_F + EPSILON)).clamp_(-LIMIT, LIMIT)
+    return (x_BTF - mean_F).div_(std_F + EPSILON).clamp_(-LIMIT, LIMIT)
 
 
 class Normaliser:
