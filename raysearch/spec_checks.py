@@ -99,6 +99,11 @@ def _check_task(spec: "SearchSpec", places: Places) -> None:
             f"task {spec.training.task!r}: {remedy}"
         )
     if not by_dimensions:
+        if spec.corpus.rated:
+            raise ConfigError(
+                f"{places.of('corpus.rated')}: corpus.rated keeps recordings without an emotion: "
+                "set training.task=dimensions, or leave it out"
+            )
         return
     if spec.search.final == "ensemble":
         raise ConfigError(

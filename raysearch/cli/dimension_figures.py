@@ -9,6 +9,7 @@ from raysearch.cli.evaluation_session import (
     show_file,
     show_heading,
     show_notes,
+    show_speakers,
 )
 from raysearch.errors import UserError
 from raysearch.evaluation.dimension_scores import MEAN, DimensionEvaluation
@@ -71,6 +72,8 @@ def _show(console: Console, figures: DimensionEvaluation) -> None:
             f"{entry['rmse']:.3f}" if "rmse" in entry else "",
         )
     console.print(table)
+    each = figures.get("per_speaker_ccc", {})
+    show_speakers(console, "mean CCC", {name: f"{value:.3f}" for name, value in each.items()})
     if figures["parts"]:
         beside = Table("beside it", "mean CCC", box=None)
         for name, value in figures["parts"].items():

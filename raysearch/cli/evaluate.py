@@ -12,6 +12,7 @@ from raysearch.cli.evaluation_session import (
     show_file,
     show_heading,
     show_notes,
+    show_speakers,
 )
 from raysearch.cli.group_tables import show_groups
 from raysearch.cli.terminal import heading, plain_console
@@ -134,10 +135,8 @@ def _show(console: Console, figures: EvaluationFigures) -> None:
         table.add_row(ValJs.label, *_divergence(figures["js"]))
     console.print(table)
     _show_parts(console, figures)
-    speakers = figures["per_speaker_ua"]
-    if len(speakers) < 8:
-        values = ", ".join(f"{name} {100 * value:.1f}%" for name, value in speakers.items())
-        console.print(f"UA by speaker: {values}", highlight=False)
+    uas = {name: f"{100 * value:.1f}%" for name, value in figures["per_speaker_ua"].items()}
+    show_speakers(console, "UA", uas)
     _show_confusion(console, figures)
     if "ece_at_temperature" in figures:
         errors = (figures["ece"], figures["ece_at_temperature"])

@@ -1,6 +1,6 @@
 """What ``raysearch evaluate`` does alike for emotions and for dimensions."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,16 @@ from raysearch.storage.replica import display_path
 from raysearch.storage.run_storage import acquire_run
 from raysearch.tuning.tuner import Watcher
 
-__all__ = ["EvaluationSession", "evaluation_session", "show_file", "show_heading", "show_notes"]
+__all__ = [
+    "EvaluationSession",
+    "evaluation_session",
+    "show_file",
+    "show_heading",
+    "show_notes",
+    "show_speakers",
+]
+
+FEW_SPEAKERS = 8
 
 _TITLES: dict[Mode, str] = {
     "nested": "nested: searched anew in each fold",
@@ -72,6 +81,13 @@ def show_notes(console: Console, notes: Iterable[str], kind: str = "note") -> No
     """Print what is to be known of figures, a line each that begins with its ``kind``."""
     for note in notes:
         print_sentence(console, f"  {kind}: {note}")
+
+
+def show_speakers(console: Console, what: str, values: Mapping[str, str]) -> None:
+    """Print ``what`` each speaker has, where they are few enough for a line."""
+    if 0 < len(values) < FEW_SPEAKERS:
+        each = ", ".join(f"{name} {value}" for name, value in values.items())
+        console.print(f"{what} by speaker: {each}", highlight=False)
 
 
 def show_file(console: Console, path: Path) -> None:

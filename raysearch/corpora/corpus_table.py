@@ -112,6 +112,11 @@ class CorpusConfig(Config):
         description="crema_d: the emotion that most listeners to the voice alone heard, and their "
         "votes; not the acted one",
     )
+    rated: bool = Field(
+        False,
+        description="manifest, iemocap, msp_improv, msp_podcast: keep what was rated, of whatever "
+        "emotion or of none, for training.task dimensions; no label map is used then",
+    )
     max_quarantined: float = Field(
         0.05, ge=0, le=1, description="largest share of unreadable, empty or non-finite audio"
     )
@@ -229,7 +234,8 @@ def load_corpus(config: CorpusConfig, storage: Path) -> Corpus:
     corpora = [_scanned(parser, root) for parser, root in located(config, storage)]
     if label_map is not None:
         corpora = [relabelled(corpus, label_map) for corpus in corpora]
-    corpus = joined(corpora) if len(corpora) > 1 else corpora[0]
+    several = len(corpora) > 1
+    corpus = joined(corpora, all_classes=config.rated) if several else corpora[0]
     if config.emotions is not None:
         for emotion in config.emotions:
             if emotion not in corpus.emotions:
@@ -262,6 +268,8 @@ def located(config: CorpusConfig, storage: Path) -> list[tuple[CorpusParser, Pat
 
 
 def _label_map(config: CorpusConfig) -> LabelMap | None:
+    if config.rated:
+        return None
     if config.uses_committed_map:
         return committed_label_map(config.calm)
     if not config.label_map:

@@ -7,7 +7,10 @@ from raysearch.corpora.outside_tables import Row
 from raysearch.corpora.utterance import DIMENSIONS, Ratings
 from raysearch.errors import ConfigError
 
-__all__ = ["known_ratings", "mean_ratings", "read_ratings"]
+__all__ = ["UNLABELLED", "known_ratings", "mean_ratings", "read_ratings"]
+
+# Stands for the emotion of a recording that was rated and has none.
+UNLABELLED = "unlabelled"
 
 
 def read_ratings(row: Row, columns: Sequence[str]) -> Ratings:

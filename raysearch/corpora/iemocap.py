@@ -5,13 +5,13 @@ A turn is ``Session1/sentences/wav/Ses01F_impro04/Ses01F_impro04_F000.wav``. Its
 the raters' mean valence, arousal (activation) and dominance, from 1 to 5. The speaker is the
 session and the letter of the turn's suffix (``Ses01_F``): the letter before the dialogue's name
 only says who wore the markers. Four classes, as the field reports them: neutral, happy (with
-excited), sad, angry. The text is the dialogue's code, ``impro04`` or ``script01_1``.
-Letters of names may be in either case.
+excited), sad, angry; with ``corpus.rated`` turns of all others are kept, too. The text is the
+dialogue's code, ``impro04`` or ``script01_1``. Letters of names may be in either case.
 """
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +24,14 @@ from raysearch.errors import DataError, EmptyCorpusError
 __all__ = ["Iemocap", "turn_entry"]
 
 _EMOTIONS = {"neu": "neutral", "hap": "happy", "exc": "happy", "sad": "sad", "ang": "angry"}
-_OTHER_LABELS = ("fru", "fea", "sur", "dis", "oth", "xxx")
+_OTHER_EMOTIONS = {
+    "fru": "frustrated",
+    "fea": "fear",
+    "sur": "surprised",
+    "dis": "disgust",
+    "oth": "another emotion",
+    "xxx": "no agreement",
+}
 _LABEL_FOLDER = "EmoEvaluation"
 _SCRIPTED = "a scripted turn, and corpus.improvised asks for improvised ones"
 _TURN = re.compile(
@@ -48,23 +55,24 @@ class Iemocap(CorpusParser):
     licence = "IEMOCAP: for research, by signed request."
     fixed_ids = True
     original_rate = 16_000
-    heeds = ("improvised",)
+    heeds = ("improvised", "rated")
 
     def find(self, root: Path) -> Iterator[Entry | Dropped]:
-        """Labelled turns below ``root``, or the improvised ones; the id is the turn's name.
+        """Labelled turns below ``root``, or those asked for; the id is the turn's name.
 
         Raises:
             DataError: a label file's line is damaged, unknown or contradicts another.
             EmptyCorpusError: no label file at all.
         """
         files = list(_label_files(root))
-        labels = read_turn_labels(files, _lines, {*_EMOTIONS, *_OTHER_LABELS})
+        labels = read_turn_labels(files, _lines, {*_EMOTIONS, *_OTHER_EMOTIONS})
+        emotions = {**_EMOTIONS, **_OTHER_EMOTIONS} if self.options.rated else _EMOTIONS
         used = {str(path) for path in files}
         turns = set()
         for found in walk_audio(root):
             if not isinstance(found, Dropped):
                 turns.add(_turn_name(found.stem))
-                labelled = _labelled(found, labels)
+                labelled = _labelled(found, labels, emotions)
                 unwanted = self.options.improvised and _is_scripted(labelled)
                 yield Dropped(str(found), _SCRIPTED) if unwanted else labelled
             elif found.path not in used:
@@ -113,7 +121,9 @@ def _turn_name(name: str) -> str:
     return f"Ses{match[1]}{wearer.upper()}_{dialogue.lower()}_{turn}"
 
 
-def _labelled(path: Path, labels: dict[str, TurnLabel]) -> Entry | Dropped:
+def _labelled(
+    path: Path, labels: Mapping[str, TurnLabel], emotions: Mapping[str, str]
+) -> Entry | Dropped:
     if _TURN.fullmatch(path.stem) is None:
         whole = _DIALOGUE.fullmatch(path.stem)
         return Dropped(
@@ -123,7 +133,7 @@ def _labelled(path: Path, labels: dict[str, TurnLabel]) -> Entry | Dropped:
     if turn not in labels:
         return Dropped(str(path), f"a turn without a label in {_LABEL_FOLDER}")
     label = labels[turn].label
-    entry = turn_entry(path, _EMOTIONS.get(label, ""))
+    entry = turn_entry(path, emotions.get(label, ""))
     if entry is None or not entry.emotion:
         return Dropped(str(path), f"label {label!r} is none of the four classes")
     return replace(entry, ratings=labels[turn].ratings)

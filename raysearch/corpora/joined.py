@@ -15,7 +15,8 @@ def joined(corpora: Sequence[Corpus], *, all_classes: bool = False) -> Corpus:
 
     Ids, speakers and sessions become ``<corpus>/<id>``; ``Utterance.corpus`` stays. A class that
     one corpus lacks would give that corpus away, so only shared classes are kept, unless nothing
-    is tested on them. The columns ``fold`` and ``split`` are kept only if every corpus has them.
+    is tested on them, or no class is predicted. The columns ``fold`` and ``split`` are kept only
+    if every corpus has them.
 
     Args:
         corpora: at least one.

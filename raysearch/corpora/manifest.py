@@ -5,7 +5,8 @@ for each of them; or a column a class, with its votes or its probability (``corp
 The emotion is then what most of them chose, or the column ``emotion`` beside the classes'.
 
 The columns ``arousal``, ``valence`` and ``dominance``, as far as they are there, are a recording's
-ratings, on any scale; of several annotators' rows the mean is taken.
+ratings, on any scale; of several annotators' rows the mean is taken. With ``corpus.rated`` no
+recording needs an emotion.
 
 Columns ``path``, ``emotion``, ``speaker``; optional ``text``, ``session``, ``sex``, ``language``,
 ``fold``, ``split``; test figures may be told by any other. A relative path starts at the manifest's
@@ -18,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from raysearch.corpora.dimensions import read_ratings
+from raysearch.corpora.dimensions import UNLABELLED, read_ratings
 from raysearch.corpora.outside_tables import (
     SEXES,
     SPLITS,
@@ -49,7 +50,7 @@ class Manifest(CorpusParser):
 
     name = "manifest"
     distributed = False
-    heeds = ("vote_columns",)
+    heeds = ("vote_columns", "rated")
     expects = "rows with the columns path, emotion, speaker"
 
     def locate(self, data: str | None, storage: Path) -> Path:
@@ -83,22 +84,24 @@ class Manifest(CorpusParser):
             MissingPathError: a row's audio file is not there.
             EmptyCorpusError: no row at all.
         """
-        columns = self._vote_columns()
+        columns, rated = self._vote_columns(), self.options.rated
         names = column_names(root)
+        dimensions = [name for name in DIMENSIONS if name in names]
+        self._check_emotion(root, names, dimensions)
         by_annotator = _ANNOTATOR in names
         if by_annotator and columns:
             raise ConfigError(
                 f"{root}: a column {_ANNOTATOR!r} and corpus.vote_columns: votes are a row each or "
                 "a column a class, not both"
             )
-        required = tuple(name for name in _REQUIRED if not (columns and name == "emotion"))
+        unneeded = by_annotator or rated or bool(columns)
+        required = tuple(n for n in _REQUIRED if not ((columns or rated) and n == "emotion"))
         optional = (*_OPTIONAL, "emotion", _ANNOTATOR)
         found: dict[Path, list[tuple[Row, Entry]]] = {}
         folder = root.parent.resolve()
-        dimensions = [name for name in DIMENSIONS if name in names]
         for row in read_table(root, required, optional, numbers=(*columns, *dimensions)):
             entry = replace(
-                _entry(row, folder, columns, may_lack_emotion=by_annotator or bool(columns)),
+                _entry(row, folder, columns, may_lack_emotion=unneeded),
                 ratings=read_ratings(row, dimensions),
             )
             before = found.setdefault(entry.path, [])
@@ -110,7 +113,22 @@ class Manifest(CorpusParser):
         if not found:
             raise EmptyCorpusError(f"{root}: no rows below the header")
         for rows in found.values():
-            yield labelled(united(rows) if by_annotator else rows[0][1])
+            entry = united(rows) if by_annotator else rows[0][1]
+            yield replace(entry, emotion=entry.emotion or UNLABELLED) if rated else labelled(entry)
+
+    def _check_emotion(self, root: Path, names: Sequence[str], dimensions: Sequence[str]) -> None:
+        """Say what is to be done where a table is of ratings alone, or is said to be and is not."""
+        rated, has_emotions = self.options.rated, "emotion" in names or bool(self._vote_columns())
+        if rated and not dimensions:
+            raise ConfigError(
+                f"{root}: corpus.rated asks for ratings: there is no column {DIMENSIONS[0]!r},"
+                f" {DIMENSIONS[1]!r} or {DIMENSIONS[2]!r}"
+            )
+        if dimensions and not (rated or has_emotions):
+            raise ConfigError(
+                f"{root}: no column 'emotion'; to predict {', '.join(dimensions)} instead, set"
+                " corpus.rated=true and training.task=dimensions"
+            )
 
     def _vote_columns(self) -> tuple[str, ...]:
         columns = self.options.vote_columns or ()

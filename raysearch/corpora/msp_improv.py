@@ -6,6 +6,7 @@ turn of that dialogue, P between the dialogues), and the turn's own code. Its la
 consensus, is a line ``UTD-IMPROV-S01A-F01-P-FM01.avi; N; A:2.8; V:3.2; D:2.6 ; N:3.0;`` of
 ``Evalution.txt``, as the release spells it, with the means of activation, valence and dominance
 (and of how natural it is, which is not read); the lines of single raters below it are passed over.
+With ``corpus.rated`` turns of another emotion, or of no agreement, are kept, too.
 Letters may be in either case.
 
 Folds and validation hold out whole sessions: nobody's partner in a dialogue is on another side.
@@ -13,7 +14,7 @@ Folds and validation hold out whole sessions: nobody's partner in a dialogue is 
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,8 +27,7 @@ from raysearch.errors import DataError, EmptyCorpusError
 __all__ = ["MspImprov"]
 
 _EMOTIONS = {"A": "anger", "H": "happiness", "N": "neutral", "S": "sadness"}
-# Another emotion, and no agreement.
-_OTHER_LABELS = ("O", "X")
+_OTHER_EMOTIONS = {"O": "another emotion", "X": "no agreement"}
 _LABEL_FILES = ("evalution.txt", "evaluation.txt")
 _TURN = re.compile(
     r"(?:MSP|UTD)-IMPROV-(S\d{2})([AHNS])-([FM])(0[1-6])-([PRST])-([FM]{2}\d{2,3})",
@@ -54,6 +54,7 @@ class MspImprov(CorpusParser):
     )
     licence = "MSP-IMPROV: for research, by signed agreement."
     fixed_ids = True
+    heeds = ("rated",)
 
     def find(self, root: Path) -> Iterator[Entry | Dropped]:
         """Labelled turns below ``root``; the id is the turn's name.
@@ -65,13 +66,14 @@ class MspImprov(CorpusParser):
         files = list(_label_files(root))
         if not files:
             raise EmptyCorpusError(f"{root}: no Evalution.txt; expected {self.expects}")
-        labels = read_turn_labels(files, _lines, {*_EMOTIONS, *_OTHER_LABELS})
+        labels = read_turn_labels(files, _lines, {*_EMOTIONS, *_OTHER_EMOTIONS})
+        emotions = {**_EMOTIONS, **_OTHER_EMOTIONS} if self.options.rated else _EMOTIONS
         used = {str(path) for path in files}
         turns = set()
         for found in walk_audio(root):
             if not isinstance(found, Dropped):
                 turns.add(_turn_name(found.stem))
-                yield _labelled(found, labels)
+                yield _labelled(found, labels, emotions)
             elif found.path not in used:
                 yield found
         for turn in sorted(labels.keys() - turns):
@@ -109,14 +111,16 @@ def _turn_name(name: str) -> str:
     return f"MSP{name[3:]}".upper() if _TURN.fullmatch(name) else name
 
 
-def _labelled(path: Path, labels: dict[str, TurnLabel]) -> Entry | Dropped:
+def _labelled(
+    path: Path, labels: Mapping[str, TurnLabel], emotions: Mapping[str, str]
+) -> Entry | Dropped:
     if _TURN.fullmatch(path.stem) is None:
         return Dropped(str(path), "not an MSP-IMPROV name")
     turn = _turn_name(path.stem)
     if turn not in labels:
         return Dropped(str(path), "a turn without a label in Evalution.txt")
     letter = labels[turn].label
-    entry = _turn_entry(path, _EMOTIONS.get(letter, ""))
+    entry = _turn_entry(path, emotions.get(letter, ""))
     if entry is None or not entry.emotion:
         return Dropped(str(path), f"label {letter!r} is none of the four classes")
     return replace(entry, ratings=labels[turn].ratings)

@@ -3,14 +3,14 @@
 A segment is ``Audios/MSP-PODCAST_0001_0008.wav``: podcast 0001, segment 0008. Its consensus is a
 row of ``Labels/labels_consensus.csv``: FileName, EmoClass, EmoAct, EmoVal, EmoDom, SpkrID, Gender,
 Split_Set; EmoAct, EmoVal and EmoDom are the means of its arousal, valence and dominance. The eight
-emotions are kept; ``O``, another emotion, and ``X``, no agreement, are not. Neither are segments of
-unknown speakers: nobody could say on which side of a split they belong.
+emotions are kept; ``O``, another emotion, and ``X``, no agreement, with ``corpus.rated`` only.
+Segments of unknown speakers are not: nobody could say on which side of a split they belong.
 
 By default whole speakers make the folds. ``corpus.own_split=Test1`` divides the corpus as it is
 published: Train, Development, and that test set.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from raysearch.corpora.dimensions import known_ratings
@@ -31,7 +31,7 @@ _EMOTIONS = {
     "S": "sadness",
     "U": "surprise",
 }
-_OTHER_LABELS = {"O": "another emotion", "X": "no agreement"}
+_OTHER_EMOTIONS = {"O": "another emotion", "X": "no agreement"}
 # The second is how earlier releases spelt it.
 _TABLES = ("labels_consensus.csv", "labels_concensus.csv")
 _REQUIRED = ("FileName", "EmoClass", "SpkrID")
@@ -53,7 +53,7 @@ class MspPodcast(CorpusParser):
     licence = "MSP-Podcast: for research, by signed agreement."
     fixed_ids = True
     original_rate = 16_000
-    heeds = ("own_split",)
+    heeds = ("own_split", "rated")
 
     def find(self, root: Path) -> Iterator[Entry | Dropped]:
         """Labelled segments below ``root``; the id is the segment's name.
@@ -74,9 +74,10 @@ class MspPodcast(CorpusParser):
                 others.append(found)
         rows = _rows(root, tables, self.expects)
         sides = _sides_of(rows, self.options.own_split)
+        emotions = {**_EMOTIONS, **_OTHER_EMOTIONS} if self.options.rated else _EMOTIONS
         yield from others
         for path in files:
-            yield _labelled(path, rows.get(path.stem.casefold()), sides)
+            yield _labelled(path, rows.get(path.stem.casefold()), sides, emotions)
         for missing in sorted(rows.keys() - {path.stem.casefold() for path in files}):
             row = rows[missing]
             yield Dropped(row.place, f"a row without its WAV file: {row.cells['FileName']}")
@@ -108,8 +109,8 @@ def _rows(root: Path, tables: list[Path], expects: str) -> dict[str, Row]:
                 f"{row.place}: {row.cells['FileName']!r} is already in {rows[name].place}"
             )
         letter = row.cells["EmoClass"].upper()
-        if letter and letter not in _EMOTIONS and letter not in _OTHER_LABELS:
-            known = ", ".join([*_EMOTIONS, *_OTHER_LABELS])
+        if letter and letter not in _EMOTIONS and letter not in _OTHER_EMOTIONS:
+            known = ", ".join([*_EMOTIONS, *_OTHER_EMOTIONS])
             raise ConfigError(f"{row.place}: EmoClass {letter!r} is not one of {known}")
         rows[name] = row
     return rows
@@ -130,14 +131,16 @@ def _sides_of(rows: dict[str, Row], test_set: str | None) -> dict[str, str] | No
     return {**_SIDES, test_set.casefold(): "test"}
 
 
-def _labelled(path: Path, row: Row | None, sides: dict[str, str] | None) -> Entry | Dropped:
+def _labelled(
+    path: Path, row: Row | None, sides: dict[str, str] | None, emotions: Mapping[str, str]
+) -> Entry | Dropped:
     if row is None:
         named = path.stem.casefold().startswith(_NAME_START)
         reason = "a segment without a label in labels_consensus.csv"
         return Dropped(str(path), reason if named else "not an MSP-Podcast name")
     letter, speaker = row.cells["EmoClass"].upper(), row.cells["SpkrID"]
-    if letter not in _EMOTIONS:
-        why = f"label {letter!r}, {_OTHER_LABELS[letter]}" if letter else "no label in its row"
+    if letter not in emotions:
+        why = f"label {letter!r}, {_OTHER_EMOTIONS[letter]}" if letter else "no label in its row"
         return Dropped(str(path), why)
     if speaker.casefold() in ("", "unknown"):
         return Dropped(str(path), "a segment of an unknown speaker")
@@ -151,7 +154,7 @@ def _labelled(path: Path, row: Row | None, sides: dict[str, str] | None) -> Entr
         path=path,
         id=Path(row.cells["FileName"]).stem,
         speaker=speaker,
-        emotion=_EMOTIONS[letter],
+        emotion=emotions[letter],
         session=path.stem.split("_")[1] if path.stem.count("_") > 1 else None,
         sex=SEXES.get(row.cells.get("Gender", "").lower()),
         language="english",

@@ -19,6 +19,7 @@ class ReaderOptions:
     emotion_column: str | None = None
     vote_columns: tuple[str, ...] | None = None
     perceived: bool = False
+    rated: bool = False
 
     @property
     def asked(self) -> list[str]:

@@ -58,12 +58,17 @@ class DimensionFigures(TypedDict):
 
 
 class Dimensional(Where):
-    """What ``score_dimensions`` finds; ``dimensions`` has the mean of all as ``mean``."""
+    """What ``score_dimensions`` finds; ``dimensions`` has the mean of all as ``mean``.
+
+    ``per_speaker_ccc`` has each test speaker's mean over dimensions and seeds; figures that an
+    earlier version stored lack it.
+    """
 
     protocol: str
     num_speakers: int
     num_utterances: int
     dimensions: dict[str, DimensionFigures]
+    per_speaker_ccc: NotRequired[dict[str, float]]
     interval_method: str | None
     notes: list[str]
 
@@ -118,6 +123,10 @@ def score_dimensions(
         "num_speakers": len(names),
         "num_utterances": len(parts[0]),
         "dimensions": found,
+        "per_speaker_ccc": {
+            name: float(np.mean([_mean(sums_SDP[s]) for sums_SDP in seeds_SDP]))
+            for s, name in enumerate(names)
+        },
         "interval_method": None if lack else units.method,
         "notes": [*notes, rule],
     }

@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from bench_frame import Figure, Goal, Result
+from bench_notes import NOTES
 
 __all__ = ["lines_of", "table"]
 
@@ -70,6 +71,9 @@ def _section(result: Result, machines: Sequence[str]) -> Iterator[str]:
     for one in result.figures:
         if one.why_absent:
             yield f"- {one.name}: {one.why_absent}"
+    if not result.small and any(one.met is False for one in result.figures):
+        yield ""
+        yield from NOTES.get(result.row, "").splitlines()
 
 
 def _pairs(result: Result) -> str:

@@ -12,6 +12,7 @@ from raysearch.corpora.dimensions import known_ratings
 from raysearch.corpora.labels import shuffled
 from raysearch.corpora.utterance import Ratings
 from raysearch.errors import ConfigError
+from raysearch.spec import SearchSpec
 
 HEAD = "path,speaker,emotion,arousal,valence\n"
 
@@ -84,6 +85,43 @@ def test_published_label_files_bring_theirs(
 ) -> None:
     config = CorpusConfig(name=name, data=str(write_named(name, tmp_path)))
     assert ratings_of(config, tmp_path)[utterance] == ratings
+
+
+def test_a_table_of_ratings_alone_is_read_where_that_is_asked_for(tmp_path: Path) -> None:
+    config = table(tmp_path, "path,speaker,arousal\na.wav,x,4.5\nb.wav,x,\n")
+    with pytest.raises(ConfigError, match=r"m\.csv: no column 'emotion'; to predict arousal inst"):
+        load_corpus(config, tmp_path)
+    corpus = load_corpus(config.model_copy(update={"rated": True}), tmp_path)
+    assert [(row.emotion, row.ratings) for row in corpus.utterances] == [
+        ("unlabelled", (("arousal", 4.5),)),
+        ("unlabelled", ()),
+    ]
+
+
+def test_emotions_that_a_rated_table_has_stay_and_may_be_lacking(tmp_path: Path) -> None:
+    config = table(tmp_path, f"{HEAD}a.wav,x,joy,4.5,-1\nb.wav,x,,2,1\n")
+    corpus = load_corpus(config.model_copy(update={"rated": True}), tmp_path)
+    assert [row.emotion for row in corpus.utterances] == ["joy", "unlabelled"]
+
+
+def test_a_table_without_ratings_is_no_rated_one(tmp_path: Path) -> None:
+    config = table(tmp_path, "path,speaker,emotion\na.wav,x,joy\n")
+    with pytest.raises(ConfigError, match=r"m\.csv: corpus\.rated asks for ratings: there is no"):
+        load_corpus(config.model_copy(update={"rated": True}), tmp_path)
+
+
+def test_rated_corpora_are_joined_whatever_the_label_map_knows(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    own = table(tmp_path / "own", "path,speaker,arousal\na.wav,x,4.5\nb.wav,y,2\n")
+    there = write_named("iemocap", tmp_path / "iemocap")
+    config = CorpusConfig(name="manifest,iemocap", data=f"{own.data},{there}", rated=True)
+    emotions = load_corpus(config, tmp_path).emotions
+    assert {"unlabelled", "neutral"} <= {*emotions}
+
+
+def test_rated_recordings_are_for_the_task_that_needs_no_emotion() -> None:
+    with pytest.raises(ConfigError, match=r"corpus\.rated keeps recordings without an emotion"):
+        SearchSpec.load("cnn", ["corpus.rated=true"])
 
 
 def test_a_publishers_gap_is_no_mistake() -> None:

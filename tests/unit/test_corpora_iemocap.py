@@ -67,6 +67,21 @@ def test_four_classes_and_the_others_counted_by_label(root: Path) -> None:
     }
 
 
+def test_rated_turns_are_of_any_emotion_where_they_are_asked_for(root: Path) -> None:
+    corpus = load_corpus(CorpusConfig(name="iemocap", data=str(root), rated=True), root)
+    assert Counter(row.emotion for row in corpus.utterances) == {
+        "neutral": 1,
+        "happy": 2,
+        "sad": 1,
+        "angry": 1,
+        "frustrated": 2,
+        "no agreement": 1,
+        "another emotion": 1,
+    }
+    assert all(len(row.ratings) == 3 for row in corpus.utterances)
+    assert not corpus.dropped
+
+
 def test_improvised_turns_alone_where_they_are_asked_for(root: Path) -> None:
     turn = "Ses01M_impro03_F001"
     write_turn(root, turn, 100)

@@ -45,6 +45,14 @@ def test_the_consensus_counts_not_what_was_asked_for(tmp_path: Path, file: str) 
     assert dropped.reason == "label 'O' is none of the four classes"
 
 
+def test_rated_turns_are_of_any_emotion_where_they_are_asked_for(tmp_path: Path) -> None:
+    write(tmp_path, {"S01A-F01-S-FM01": "S", "S01A-M01-T-MF02": "O", "S01A-M01-R-MM01": "X"})
+    corpus = load_corpus(CorpusConfig(name="msp_improv", data=str(tmp_path), rated=True), tmp_path)
+    emotions = {row.emotion for row in corpus.utterances}
+    assert emotions == {"sadness", "another emotion", "no agreement"}
+    assert {row.ratings for row in corpus.utterances} == {(("arousal", 2.8), ("valence", 3.2))}
+
+
 def test_a_fold_is_a_session(tmp_path: Path) -> None:
     turns = {
         f"S01{letter}-{sex}{session:02}-R-{sex}{sex}01": letter

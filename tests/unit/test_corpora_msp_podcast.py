@@ -76,6 +76,14 @@ def test_the_rows_that_say_who_speaks_and_how(root: Path) -> None:
     assert {row.ratings for row in corpus.utterances} == {ratings}
 
 
+def test_rated_segments_are_of_any_emotion_where_they_are_asked_for(root: Path) -> None:
+    corpus = load_corpus(CorpusConfig(name="msp_podcast", data=str(root), rated=True), root)
+    found = {row.id[12:]: row.emotion for row in corpus.utterances}
+    assert len(found) == 7
+    assert found["0003_0003"] == "no agreement"
+    assert found["0003_0004"] == "another emotion"
+
+
 def test_its_own_division_where_it_is_asked_for(root: Path) -> None:
     corpus = load(root, "test1")
     sides = own_sides(corpus, ProtocolConfig())

@@ -134,6 +134,9 @@ def test_figures_are_of_all_rows_together_with_intervals_over_folds():
     assert 0 < low < valence["ccc"] < high < 1
     assert found["notes"][-1] == "intervals: 95%, t over 4 folds of 12 speakers, of Fisher's z"
     assert mean_ccc(made) == found["dimensions"]["mean"]["ccc"]
+    of_one = made.filter(pa.compute.equal(made["speaker"], "s5"))
+    assert len(found["per_speaker_ccc"]) == 12
+    assert found["per_speaker_ccc"]["m/s5"] == pytest.approx(mean_ccc(of_one))
     far = score_dimensions(predictions(3.0), **WHERE)
     assert far["dimensions"]["mean"]["ccc"] < found["dimensions"]["mean"]["ccc"] - 0.2
     exact = score_dimensions(predictions(0.0), **WHERE)["dimensions"]["arousal"]

@@ -1,0 +1,34 @@
+"""Why targets are missed, as far as it was found, and what was tried: a text for each row."""
+
+__all__ = ["NOTES"]
+
+NOTES = {
+    "cold_start": """\
+Where the time goes, by a timeline of all processes: the driver's imports, of which torch is a third
+and Ray a quarter; Ray's own processes, which start one after the other; then, in a chain, Ray
+Train's controller, the worker (half of its CPU time is torch) and Tune's process for the trial. On
+two cores nearly all of it is CPU time. Done so far: no process imports what it does not need
+(tests/unit/test_light_processes.py), Ray Train's coordinator and torch's compiler are started
+beside others, and imports are not collected (an eighth of their time). The seconds are those of
+a slow hour: an hour in which the documented way took half as long gave 15.6 s for a search and
+21.6 s for the demo, of an earlier commit.""",
+    "turnover": """\
+A trial that begins is a message from the driver to Tune's process for it, to the slot's host and to
+the worker, and back; the bare loop begins in the process that trains. The driver takes its part
+of the second core, and memory bandwidth with it.""",
+    "two_slots": """\
+Two processes by hand have both cores for training. Beside two slots the driver, Tune's process for
+each trial and Ray's own processes need theirs.""",
+    "epochs": """\
+The tiny network's batches are trained within a few milliseconds, beside which normalisation, the
+batch's tensors and the metrics of an epoch count.""",
+    "featurize": """\
+Extractors alone keep up with torchaudio's loop for log-mel. In the pipeline each part of 64 files
+is a task of Ray Data, whose own time on the driver is as long as the extractor's; so a second CPU
+has no work. Hashing and writing are in it, and in no peer. faster-whisper's encoder is oneDNN's
+and CTranslate2's, against torch's.""",
+    "train_step": """\
+ssl's step is a layer on frozen statistics, a millisecond in all: of the difference, two thirds are
+the batch's normalisation, which the plain loop has done beforehand. Why EmoHRNet is slower than
+timm's network of as many parameters was not looked for: its branches and exchanges are others.""",
+}
