@@ -42,7 +42,7 @@ class MelFrames:
         frames_TW = x_N.unfold(0, self.config.window_samples, self.config.hop_samples)
         spectrum_TK = torch.fft.rfft(frames_TW * self._window_W, n=self.config.n_fft)
         real_TK, imag_TK = spectrum_TK.real, spectrum_TK.imag
-        # abs() would take a root, which is squared at once: half of all the time.
+        # abs() would take a root, which is squared at once: a third of all the time.
         power_TF = torch.addcmul(real_TK.square(), imag_TK, imag_TK) @ self._filters_KF
         x_TF: np.ndarray = power_TF.clamp(min=POWER_FLOOR).log().numpy()
         return x_TF

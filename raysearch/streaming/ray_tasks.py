@@ -37,16 +37,11 @@ def run_tasks(
     ordered: bool = False,
     node_id: str | None = None,
     memory: int | None = None,
-    small_tables: bool = False,
 ) -> Generator[pa.Table]:
     """Runs ``task(table, **kwargs)`` on each item's one-row table; yields the tables returned.
 
-    Tasks run ahead of the reader as far as Ray Data's memory budget lets them, or to their end if
-    their tables are small; closing the generator ends those that are left.
-
-    The budget of Ray 2.60 counts CPUs, too: in an execution's first second it lets one task run at
-    a time, and then as many as there are CPUs, so that none waits where one has ended. On two CPUs
-    tasks of 0.15 s take twice as long by it.
+    Tasks run ahead of the reader as far as Ray Data's memory budget lets them; closing the
+    generator ends those that are left.
 
     Args:
         items: plain values and lists only.
@@ -58,7 +53,6 @@ def run_tasks(
         ordered: tables in the order of the items, else as they finish.
         node_id: the node whose disk the tasks read; any by default.
         memory: bytes of tables that may wait for the reader; what Ray Data allows by default.
-        small_tables: all tables together fit into memory; ``memory`` is not heeded then.
 
     Raises:
         InfrastructureError: the process of a task died, and so did those of its ``RETRIES``; or
@@ -66,9 +60,7 @@ def run_tasks(
     """
     if not items:
         return
-    context = _quiet()
-    context.op_resource_reservation_enabled = not small_tables
-    options = context.execution_options
+    options = _quiet().execution_options
     options.preserve_order = ordered
     options.resource_limits = ExecutionResources.for_limits(object_store_memory=memory)
     data: Any = ray.data.from_items(list(items), override_num_blocks=len(items))

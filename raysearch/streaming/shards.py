@@ -203,8 +203,7 @@ def _run(
     items = [{"chunk": json.dumps([item.line() for item in chunk])} for chunk in _chunks(missing)]
     audio = send_files(path for item in missing for path in item.paths())
     kwargs = {"source": source, "config": config.model_dump(mode="json"), "audio": audio}
-    reports = run_tasks(items, publish_chunk, kwargs, small_tables=True, **_room(config))
-    for table in reports:
+    for table in run_tasks(items, publish_chunk, kwargs, **_room(config)):
         for line in table["report"].to_pylist():
             yield json.loads(line)
 

@@ -25,8 +25,12 @@ batch's tensors and the metrics of an epoch count.""",
     "featurize": """\
 The pipeline also hashes each file, writes a part of 64 files at a time and has its own process for
 it, which is in no peer's loop. librosa's loop, here on files of 3 s that need no resampling, is
-as fast as torchaudio's. faster-whisper's encoder is CTranslate2's, ours torch's. Before tasks were
-queued beyond Ray Data's budget, two CPUs had 0.96x and 0.78x of one.""",
+as fast as torchaudio's. faster-whisper's encoder is CTranslate2's, ours torch's. Two CPUs do no
+more than one: Ray Data's budget lets one task run at a time in an execution's first second, and
+then as many as there are CPUs, so that none waits where one has ended; each takes about 0.15 s
+to be sent and answered. Without that budget two CPUs had 1.99x and 1.75x of one; but tasks that
+wait for every CPU keep it from the worker groups that are starting, so that was not kept. Nor did
+four or eight parts a task help.""",
     "train_step": """\
 ssl's step is a layer on frozen statistics, a millisecond in all: of the difference, two thirds are
 the batch's normalisation, which the plain loop has done beforehand. Why EmoHRNet is slower than
