@@ -1,6 +1,6 @@
 """The corpora by name, and the one way to load any of them, or several as one."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -236,6 +236,7 @@ def load_corpus(config: CorpusConfig, storage: Path) -> Corpus:
         corpora = [relabelled(corpus, label_map) for corpus in corpora]
     several = len(corpora) > 1
     corpus = joined(corpora, all_classes=config.rated) if several else corpora[0]
+    corpus = replace(corpus, by_emotion=not config.rated)
     if config.emotions is not None:
         for emotion in config.emotions:
             if emotion not in corpus.emotions:

@@ -69,12 +69,16 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Every usable utterance of a corpus, sorted by id, and every file that was dropped."""
+    """Every usable utterance of a corpus, sorted by id, and every file that was dropped.
+
+    Where ``by_emotion`` is False, emotions are not what is predicted: a side needs none.
+    """
 
     name: str
     root: str
     utterances: tuple[Utterance, ...]
     dropped: tuple[Dropped, ...]
+    by_emotion: bool = True
 
     @property
     def speakers(self) -> tuple[str, ...]:

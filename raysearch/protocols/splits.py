@@ -150,7 +150,8 @@ def inner_splits(corpus: Corpus, config: ProtocolConfig, number: int | None) -> 
     side = [row for row in rows if row.id not in tested]
     if config.name == "text_independent":
         side = _apart(side, test, ())
-    _check_classes(corpus.name, side)
+    if corpus.by_emotion:
+        _check_classes(corpus.name, side)
     held_out = _validations(corpus, config, side, number or 1)
     if number is None and held_out and is_small(side, held_out[0]):
         held_out = _validations(corpus, config, side, 2)
@@ -163,7 +164,10 @@ def inner_splits(corpus: Corpus, config: ProtocolConfig, number: int | None) -> 
             f"{len(held_out)} or fewer"
         )
     shape = (config.name, config.fold, num_folds)
-    return [_split(corpus.name, shape, rows, side, test, one) for one in held_out]
+    splits = [_split(shape, rows, side, test, one) for one in held_out]
+    for split in splits if corpus.by_emotion else ():
+        _check_sides(corpus.name, split)
+    return splits
 
 
 def _tested(corpus: Corpus, config: ProtocolConfig) -> tuple[frozenset[str], int]:
@@ -191,7 +195,6 @@ def _validations(
 
 
 def _split(
-    name: str,
     shape: tuple[str, int, int],
     rows: Rows,
     side: Rows,
@@ -208,9 +211,7 @@ def _split(
     if left_out:
         count = f"{len(left_out)} utterances of mixed quadrants left out"
         notes = (*notes, f"{shape[0]}: {count}")
-    split = Split(*shape, tuple(train), validation, test, notes, left_out)
-    _check_sides(name, split)
-    return split
+    return Split(*shape, tuple(train), validation, test, notes, left_out)
 
 
 def _apart(rows: Rows, others: Rows, shared: Sequence[str]) -> list[Utterance]:
