@@ -5,8 +5,8 @@ from torch import nn
 
 __all__ = ["memory_format"]
 
-# PyTorch's batch normalisation takes eight channels at once on a CPU, and those that are left over
-# one after another. Below 16 channels that costs more than the convolutions gain.
+# Channels last, batch normalisation on a CPU is slow where the number of channels is no multiple of
+# eight. Below 16 channels that costs more than the convolutions gain.
 VECTOR, NARROW = 8, 16
 
 

@@ -14,7 +14,7 @@ def keep_freed_memory() -> bool:
 
     By default glibc gives large blocks back to the kernel at once. Every training step then gets
     its maps as new pages, and the kernel fills thousands of them with zeros. The peak of a
-    process' memory stays what it was (``results/reference/freed_memory.md``).
+    process' memory grows by a tenth at most (``results/reference/freed_memory.md``).
 
     Returns:
         Whether the C library knows these settings; others than glibc are left as they are.
