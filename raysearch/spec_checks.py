@@ -18,11 +18,12 @@ __all__ = ["OF_DIMENSIONS", "check_spec", "searchable"]
 
 # What chooses where dimensions are predicted, unless another objective is named.
 OF_DIMENSIONS = "val_ccc"
-# These choose which other fields there are, how long every trial may take, or what all start from.
+# These choose which other fields there are, how long every trial may take, what all start from, or
+# by which rows all are judged.
 _NOT_SEARCHABLE = frozenset(
     {
         *("model.name", "training.epochs", "training.pretrained", "waveform_augment.bank"),
-        *("training.task", "training.dimensions"),
+        *("training.task", "training.dimensions", "training.validation_mix"),
     }
 )
 

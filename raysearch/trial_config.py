@@ -141,7 +141,12 @@ def _check_dimensions(config: TrialConfig, places: Places, *, solved: bool) -> N
             f"{config.model.name!r} is solved for emotions: take a network, such as cnn"
         )
     training = config.training
-    neutral = {"label_smoothing": 0, "class_weight": "none", "targets": "majority"}
+    neutral = {
+        "label_smoothing": 0,
+        "class_weight": "none",
+        "targets": "majority",
+        "validation_mix": "corpus",
+    }
     wrong = [name for name, value in neutral.items() if getattr(training, name) != value]
     if wrong:
         first, told = wrong[0], ", ".join(f"training.{name}" for name in wrong)

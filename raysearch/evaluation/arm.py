@@ -52,6 +52,9 @@ class Arm:
         bank: the features of its training and validation rows.
         num_seeds: how many nets there are, the searched one included.
         temperature: of the model's probabilities, from inner validation, if it is known.
+        last_epoch: the epochs that the chosen trial had where the search's end, not its settings,
+            ended it. A retraining that went on would be a better model than the one it stands for,
+            at a cost that no budget bounds.
     """
 
     spec: SearchSpec
@@ -66,6 +69,13 @@ class Arm:
     bank: FeatureBank | None = None
     num_seeds: int = NUM_SEEDS
     temperature: float | None = None
+    last_epoch: int | None = None
+
+    @property
+    def epochs(self) -> int:
+        """The most epochs of one of its retrainings."""
+        planned = self.config.training.epochs
+        return planned if self.last_epoch is None else min(planned, self.last_epoch)
 
     @property
     def wanted_features(self) -> WantedFeatures:
@@ -132,13 +142,16 @@ class Arm:
                 data=data,
                 weights=self._refit(seed),
                 publication=publication(run, lease),
+                last_epoch=self.last_epoch,
             )
             for seed in self.missing
         ]
 
     def _refit(self, seed: int) -> Path:
-        # A resumed search can have another winner, whose retrainings must not be taken for these.
-        return self.folder.absolute() / self.identity / f"seed-{seed + 1}" / "weights"
+        # A resumed search can have another winner, or the same after more epochs, whose retrainings
+        # must not be taken for these.
+        ended = "" if self.last_epoch is None else f"-{self.last_epoch}-epochs"
+        return self.folder.absolute() / f"{self.identity}{ended}" / f"seed-{seed + 1}" / "weights"
 
 
 def is_trained(folder: Path) -> bool:

@@ -198,10 +198,11 @@ def _arm(run: RunFolder, spec: SearchSpec, audited: AuditedSplit, model: FinalMo
     for net in model.nets:
         net.weights  # noqa: B018  those that are gone are told before anything is trained
     retrained = model.method in ("single", "bag")
+    record = best_record(run)
     return Arm(
         spec,
         audited,
-        spec.resolve(best_record(run).config),
+        spec.resolve(record.config),
         model.winner,
         run.root / "refits",
         searched=model.nets,
@@ -209,6 +210,7 @@ def _arm(run: RunFolder, spec: SearchSpec, audited: AuditedSplit, model: FinalMo
         num_inner=1 + len(audited.inner) if model.method == "bag" else 1,
         num_seeds=NUM_SEEDS if retrained else 1,
         temperature=model.validation.get("temperature"),
+        last_epoch=None if record.status == "completed" else record.last_epoch,
     )
 
 
@@ -237,7 +239,8 @@ def other_specs(spec: SearchSpec, own: Arm) -> list[SearchSpec]:
 def reused_arm(run: RunFolder, own: Arm, other: SearchSpec, splits: RunSplits) -> Arm:
     """The winner's settings in another fold than its own, whose speakers chose them."""
     folder = run.root / "refits-reused" / f"fold-{other.protocol.fold}"
-    return Arm(other, splits.of(other), own.config, own.identity, folder)
+    audited = splits.of(other)
+    return Arm(other, audited, own.config, own.identity, folder, last_epoch=own.last_epoch)
 
 
 def nested_arm(

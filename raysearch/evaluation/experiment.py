@@ -196,8 +196,16 @@ def _changed(run: RunFolder, own: Arm, config: TrialConfig) -> Arm:
         search.workers_of_identity,
         search.seed,
     )
-    folder = run.root / "experiments"
-    return replace(own, config=config, identity=identity, searched=(), parts={}, folder=folder)
+    return replace(
+        own,
+        config=config,
+        identity=identity,
+        searched=(),
+        parts={},
+        folder=run.root / "experiments",
+        # Where the epochs themselves are asked about, they are all trained.
+        last_epoch=own.last_epoch if config.training.epochs == own.config.training.epochs else None,
+    )
 
 
 def _key(arm: Arm) -> _Key:

@@ -71,6 +71,21 @@ def _waveforms(*kinds: str) -> Callable[[Mapping[str, Any]], Changes | str]:
     return changes
 
 
+def _validation(mix: str) -> Callable[[Mapping[str, Any]], Changes | str]:
+    """The ablation that chooses the epoch by validation rows of another mix of emotions."""
+
+    def changes(fields: Mapping[str, Any]) -> Changes | str:
+        if fields["model.name"] in _OF_STATISTICS:
+            return "the model is solved at once: validation chooses no epoch of it"
+        if fields["training.task"] == "dimensions":
+            return "the winner predicts dimensions, no emotions"
+        if fields["training.validation_mix"] == mix:
+            return f"the winner's validation rows are {mix}"
+        return {"training.validation_mix": mix}
+
+    return changes
+
+
 def _resolution(size: int) -> Callable[[Mapping[str, Any]], Changes | str]:
     """The ablation that makes the spectrogram of a clip ``size`` bins by ``size`` frames."""
 
@@ -227,6 +242,8 @@ ABLATIONS = (
     Ablation("prosody", "arXiv 2510.06072", _prosody),
     Ablation("pretrained", "arXiv 2509.00077", _pretrained),
     Ablation("frozen", "arXiv 2509.00077, 2404.13509", _frozen),
+    Ablation("validation-balanced", "how a winner is chosen", _validation("balanced")),
+    Ablation("validation-reversed", "how a winner is chosen", _validation("reversed")),
     Ablation("mel-only", "arXiv 2404.13509", _only("mel")),
     Ablation("ssl-only", "arXiv 2404.13509", _only("ssl")),
     Ablation("multi-spatial-fusion", "arXiv 2404.13509", _component("multi_spatial", "mel")),

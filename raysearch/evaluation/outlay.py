@@ -45,7 +45,7 @@ def outlay_of(arms: Sequence[Arm], winner: TrialRecord) -> Outlay:
     num_inner = 1 + len(arms[0].audited.inner)  # an epoch of a trial trains a net for each
     epoch_s = winner.train_s / max(1, len(winner.epochs)) / num_inner
     missing = [len(arm.missing) * arm.num_inner for arm in arms]
-    epochs = sum(n * arm.config.training.epochs for n, arm in zip(missing, arms, strict=True))
+    epochs = sum(n * arm.epochs for n, arm in zip(missing, arms, strict=True))
     return Outlay(
         trainings=sum(arm.num_retrained * arm.num_inner for arm in arms),
         missing=sum(missing),

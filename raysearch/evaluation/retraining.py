@@ -1,5 +1,6 @@
 """Training nets that no search trains: each to its end, on whichever slot can."""
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,7 @@ def retraining(
     data: TrialFeatures,
     weights: Path,
     publication: Publication,
+    last_epoch: int | None = None,
 ) -> TrialTask:
     """Make the order for one net; ``retrain`` numbers it.
 
@@ -39,6 +41,7 @@ def retraining(
         data: its features.
         weights: the folder that its weights are published as, once, at its end.
         publication: the run, as workers publish into it.
+        last_epoch: as ``TrialTask`` has it.
     """
     return TrialTask(
         number=0,
@@ -52,6 +55,7 @@ def retraining(
         folder=str(weights.parent),
         publication=publication,
         checkpoint_name=weights.name,
+        last_epoch=last_epoch,
     )
 
 
@@ -59,7 +63,8 @@ def retrain(pool: WorkerPool, tasks: Sequence[TrialTask], say: Callable[[str], N
     """Run ``tasks`` to their ends, as many at a time as there are slots.
 
     What a slot cannot end for its own fault, another does; a slot whose storage is full or away
-    rests as in a search.
+    rests as in a search. After a failure no further training begins. An interruption is raised at
+    once; what is under way ends when the caller closes the pool.
 
     Raises:
         TrialError: a retraining failed.
@@ -80,10 +85,24 @@ def retrain(pool: WorkerPool, tasks: Sequence[TrialTask], say: Callable[[str], N
     while not queue.empty():
         if not slots:
             raise error
-        with ThreadPoolExecutor(len(slots)) as executor:
+        executor = ThreadPoolExecutor(len(slots))
+        try:
             ends = list(executor.map(lambda slot: _work(pool, slot, queue, say, told), slots))
+        except BaseException as reason:
+            _empty(queue)
+            # After a failure the other slots may be wanted again. Nobody who interrupts waits for
+            # trainings under way, which may take hours: they end as the pool is closed.
+            executor.shutdown(wait=isinstance(reason, TrialError))
+            raise
+        executor.shutdown()
         error = next(filter(None, ends), error)
         slots = [slot for slot, end in zip(slots, ends, strict=True) if end is None]
+
+
+def _empty(queue: "SimpleQueue[TrialTask]") -> None:
+    with contextlib.suppress(Empty):
+        while True:
+            queue.get_nowait()
 
 
 def _work(

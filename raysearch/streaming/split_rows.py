@@ -46,6 +46,11 @@ class RowTable:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def take(self, rows: Sequence[int]) -> "RowTable":
+        """The table of those rows alone, in the order in which they are named."""
+        columns = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return RowTable(**{k: tuple(v[i] for i in rows) if v else () for k, v in columns.items()})
+
 
 @dataclass(frozen=True)
 class SplitRows:

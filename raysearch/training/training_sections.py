@@ -6,7 +6,9 @@ from pydantic import Field, model_validator
 
 from raysearch.config.base import Config
 
-__all__ = ["SpecAugmentConfig", "TrainingConfig"]
+__all__ = ["SpecAugmentConfig", "TrainingConfig", "ValidationMix"]
+
+ValidationMix = Literal["corpus", "balanced", "reversed"]
 
 # More would leave too little of a clip to learn from.
 MAX_TIME_MASKED = 0.4
@@ -76,6 +78,11 @@ class TrainingConfig(Config):
         "one",
         description="of the task 'dimensions': one layer for all of them, or a small network each",
     )
+    validation_mix: ValidationMix = Field(
+        "corpus",
+        description="emotions among the validation rows: the corpus' mix, equally many of each, or "
+        "the rare ones as often as the common ones were; other mixes leave some rows out",
+    )
     class_weight: Literal["none", "sqrt", "balanced"] = Field(
         "none", description="weight of a class: none, root of its inverse frequency, or all of it"
     )
@@ -125,6 +132,7 @@ class TrainingConfig(Config):
             "task": "emotion",
             "dimensions": None,
             "heads": "one",
+            "validation_mix": "corpus",
         }
         fields = super().identity()
         return {k: v for k, v in fields.items() if k not in later or v != later[k]}

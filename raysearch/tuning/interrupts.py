@@ -22,8 +22,8 @@ class Interrupt:
         self.received = False
         self._stop: Callable[[str], None] | None = None
 
-    def then(self, stop: Callable[[str], None]) -> None:
-        """Have a first signal call ``stop`` with a reason, from now on."""
+    def then(self, stop: Callable[[str], None] | None) -> None:
+        """Have a first signal call ``stop`` with a reason, from now on; None: be the end."""
         self._stop = stop
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
@@ -37,7 +37,10 @@ class Interrupt:
 
 @contextmanager
 def signals() -> Iterator[Interrupt]:
-    """Handle SIGINT and SIGTERM: the first ends the epoch under way, a second one ends at once."""
+    """Handle SIGINT and SIGTERM: a first one ends the epoch under way, a second one ends at once.
+
+    While trials neither run nor are to run, as when the final model is made, so does the first.
+    """
     interrupt = Interrupt()
     if threading.current_thread() is not threading.main_thread():
         yield interrupt

@@ -170,6 +170,7 @@ def conduct(
         if finish:
             pool.freeze()  # its slots are not claimed; nothing may take them away
     if finish and not interrupt.received:
+        interrupt.then(None)  # what it has trained is kept, and made use of on resumption
         ended = Ended(conductor.trials, bench.bank, pool, refit, conductor.budget_left_s)
         patiently(lambda: finish(ended), no_room)  # what it has trained, it keeps
     sitting.outcome = conductor.stopping or "finished"

@@ -148,17 +148,20 @@ def _noted(sitting: Sitting, session: ClusterSession, started: float) -> Iterato
         yield
     except SearchInterruptedError:
         sitting.outcome = "interrupted"
-        raise
+        raise _interrupted(run) from None
     finally:
         run.end_session(sitting.outcome, meter.stop() if meter else None)
 
 
 def _unless_interrupted(interrupt: Interrupt, run: RunFolder, trials: Trials) -> Trials:
     if interrupt.received:
-        raise SearchInterruptedError(
-            f"interrupted; continue with --name {shlex.quote(run.root.name)} --resume"
-        )
+        raise _interrupted(run)
     return trials
+
+
+def _interrupted(run: RunFolder) -> SearchInterruptedError:
+    name = shlex.quote(run.root.name)
+    return SearchInterruptedError(f"interrupted; continue with --name {name} --resume")
 
 
 def _check_data(spec: SearchSpec, run: RunFolder, audited: AuditedSplit) -> None:

@@ -19,6 +19,7 @@ from raysearch.streaming.batches import SplitData
 from raysearch.streaming.split_rows import SplitRows
 from raysearch.streaming.tiers import open_trial_data
 from raysearch.streaming.trial_features import TrialFeatures
+from raysearch.streaming.validation_mix import with_validation_mix
 from raysearch.training.distributed import all_agree
 from raysearch.training.inner_folds import InnerFolds
 from raysearch.training.learner import Learner
@@ -100,7 +101,7 @@ class TrialSession:
         given again.
         """
         learner = self._trial.first
-        train_s = 0.0 if learner.finished else self._trial.run_epoch().train_s
+        train_s = 0.0 if self._over else self._trial.run_epoch().train_s
         due = time.monotonic() - self._published_at >= self._task.checkpoint_every_s
         value = learner.best_value
         report = EpochReport(
@@ -113,9 +114,14 @@ class TrialSession:
             train_s=train_s,
             num_params=learner.num_params,
             workers=self._world_size if self._task.elastic else 0,
-            done=learner.finished,
+            done=self._over,
         )
-        return self.publish(report) if learner.finished or due else report
+        return self.publish(report) if self._over or due else report
+
+    @property
+    def _over(self) -> bool:
+        last = self._task.last_epoch
+        return self._trial.first.finished or (last is not None and self.epoch >= last)
 
     def finish(self) -> EpochReport:
         """Publish what was trained; the report tells of nothing else."""
@@ -165,7 +171,7 @@ def _open(
     world_size: int,
 ) -> SplitData:
     return open_trial_data(
-        rows,
+        with_validation_mix(rows, config.training.validation_mix),
         features.sources,
         clip_s=config.training.clip_s,
         batch_size=config.training.batch_size,

@@ -39,6 +39,8 @@ class TrialTask:
         checkpoint_every_s: the least time between two checkpoints, but for the last.
         elastic: whether its reports tell how many workers trained an epoch.
         suspect: whether it was lost elsewhere, so that it has fewer attempts here.
+        last_epoch: the epoch after which it is over, if that is not left to its settings: they plan
+            the learning rate, so that fewer epochs there would be another training.
     """
 
     number: int
@@ -56,3 +58,4 @@ class TrialTask:
     checkpoint_every_s: float = float("inf")
     elastic: bool = False
     suspect: bool = False
+    last_epoch: int | None = None

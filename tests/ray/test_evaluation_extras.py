@@ -2,9 +2,12 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
+import psutil
 import pytest
 import soundfile
 from small_command import SMALL
@@ -30,6 +33,17 @@ def refused(*arguments, code, cwd):
     assert done.returncode == code, done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     return done.stderr
+
+
+def processes_with_worker(command, timeout_s=120):
+    """The processes of Ray's that ``command`` has started, once a worker is among them."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        found = psutil.Process(command.pid).children(recursive=True)
+        if any(one.name().startswith("ray::RayTrainWo") for one in found):
+            return found
+        time.sleep(0.5)
+    raise TimeoutError("no worker came up")
 
 
 @pytest.fixture(scope="module")
@@ -69,21 +83,50 @@ def test_noise_is_scored_with_the_same_weights(folder):
 
 @pytest.mark.slow
 def test_ablations_are_retrained_beside_the_winner(folder):
-    shown = raysearch("ablate", "results/one", "--only=attention,prosody", cwd=folder)
+    asked = "--only=attention,prosody,validation-balanced"
+    shown = raysearch("ablate", "results/one", asked, cwd=folder)
     assert "skipped, the winner has no prosody" in shown
-    assert "the winner and 1 change of it on fold 0: 5 trainings" in shown
+    assert "the winner and 2 changes of it on fold 0: 8 trainings" in shown
     assert "cannot be tested: 2 speaker(s) in 1 fold(s)" in shown
     assert "--nested searches in the others, too; --folds all trains" in shown
     run = folder / "results" / "one"
     found = json.loads((run / "ablations.json").read_text())
     assert found["ablations"]["attention"]["changes"] == {"0": {"model.fuse_attention": "none"}}
     assert found["ablations"]["attention"]["comparison"]["verdict"] == "cannot be tested"
+    mix = found["ablations"]["validation-balanced"]
+    assert mix["changes"] == {"0": {"training.validation_mix": "balanced"}}
     evaluation = json.loads((run / "evaluation.json").read_text())
     assert found["winner"]["ua"] == evaluation["ua"]
     weights = sorted(run.glob("experiments/*/seed-*/weights/best.safetensors"))
-    assert [path.parts[-3] for path in weights] == ["seed-1", "seed-2", "seed-3"]
+    assert [path.parts[-3] for path in weights] == ["seed-1", "seed-2", "seed-3"] * 2
     assert "| attention | model.fuse_attention=none |" in (run / "ablations.md").read_text()
     assert "stored figures" in raysearch("ablate", "results/one", "--only=attention", cwd=folder)
+
+
+def test_an_interrupted_training_ends_at_once(folder):
+    """One of ten thousand epochs is under way; nobody waits for it, and no process is left."""
+    command = [sys.executable, "-m", "raysearch", "sweep", "results/one", "training.epochs=10000"]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        # Whoever runs the tests in the background may have it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    try:
+        ray_of_it = processes_with_worker(process)
+        time.sleep(10)  # the worker joins its group, and trains
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130, errors
+    assert errors.strip().splitlines()[-1] == "raysearch: interrupted"
+    assert "Traceback" not in errors
+    _, left = psutil.wait_procs(ray_of_it, timeout=30)
+    assert not left
 
 
 @pytest.mark.slow

@@ -1,17 +1,20 @@
 """All final models of one small search, on real worker groups, and how they are evaluated."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from final_models import METHODS, use
 
-from raysearch.evaluation.evaluate import evaluate, final_arm
+from raysearch.evaluation import evaluate as evaluation
+from raysearch.evaluation.evaluate import best_record, evaluate, final_arm
 from raysearch.evaluation.experiment import plan_experiment
 from raysearch.evaluation.final_model import ALL_ROWS
 from raysearch.evaluation.other_models import OWN
 from raysearch.evaluation.predict import mean_probabilities, row_table
+from raysearch.evaluation.run_arms import run_arms
 from raysearch.evaluation.run_splits import RunSplits
 from raysearch.evaluation.sweep_axes import points_of, read_axis
 from raysearch.evaluation.winner_folds import winner_configs
@@ -143,3 +146,35 @@ def test_a_winner_is_swept_and_what_was_trained_serves_again(run, cluster, stora
     assert first.figures["model.width=4"]["confusion"] != first.figures["winner"]["confusion"]
     stored = {path.parent.name for path in run.root.glob("experiments/*/test-single.parquet")}
     assert stored == {arm.identity for arm in experiment.changed["model.width=4"]}
+
+
+def test_a_retraining_has_no_more_epochs_than_the_trial_had(run, cluster, storage, monkeypatch):
+    """The best trial's share of the search ended after its first epoch, say."""
+    use(run, "single")
+    whole = final_arm(run, run.spec(), storage)
+    assert whole.last_epoch is None, "its trial had all epochs that its settings plan"
+    assert whole.epochs == whole.config.training.epochs > 1
+    record = best_record(run)
+    stopped = replace(record, status="pruned", epochs={1: record.epochs[1]})
+    monkeypatch.setattr(evaluation, "best_record", lambda run: stopped)
+    arm = final_arm(run, run.spec(), storage)
+    assert (arm.last_epoch, arm.epochs) == (1, 1)
+    assert arm.missing == [0, 1], "what was trained to the end is no retraining of it"
+    with RunLease.acquire(run.root) as lease:
+        (ready,), _ = run_arms(
+            [arm],
+            run.spec(),
+            run,
+            lease,
+            cluster,
+            line=lambda number: f"{number} trainings",
+            storage=storage,
+            watcher=QUIET,
+        )
+    assert ready.missing == []
+    ((first, *_), *retrained) = ready.variants()
+    assert len(retrained) == 2
+    for (net,) in retrained:
+        state = json.loads((net.folder / "state.json").read_text())
+        assert (state["epoch"], len(state["history"])) == (1, 1)
+        assert net.folder != first.folder

@@ -8,6 +8,7 @@ from raysearch.evaluation.named_ablations import ABLATIONS, check_names
 from raysearch.spec import SearchSpec
 
 SMALLEST = ["training.clip_s=0.64", "features.mel.hop_ms=20", "features.mel.n_mels=32"]
+NO_SMOOTHING = "training.label_smoothing=0"
 BANK = ["waveform_augment.bank=[noise:20, pitch:2, stretch:0.9]", "waveform_augment.cells=all"]
 CHANGES = {ablation.name: ablation.changes for ablation in ABLATIONS}
 
@@ -77,6 +78,13 @@ def fields(space, *settings):
             {"model.fuse_attention": "spatial"},
         ),
         ("frozen", "resnet34", ["training.epochs=7"], {"model.freeze_epochs": 7}),
+        ("validation-balanced", "cnn", [], {"training.validation_mix": "balanced"}),
+        (
+            "validation-reversed",
+            "emohrnet",
+            ["training.validation_mix=balanced"],
+            {"training.validation_mix": "reversed"},
+        ),
         ("mel-only", "mfhca", [], {"model.modality": "mel"}),
         ("ssl-only", "mfhca", [], {"model.modality": "ssl"}),
         ("multi-spatial-fusion", "mfhca", [], {"model.multi_spatial": False}),
@@ -123,6 +131,13 @@ def test_a_part_is_taken_out(name, space, settings, expected):
         ("frozen", "resnet34", ["model.pretrained=false"]),
         ("frozen", "resnet34", ["training.epochs=7", "model.freeze_epochs=7"]),
         ("resolution-128", "emohrnet", SMALLEST),
+        ("validation-balanced", "svm", []),
+        ("validation-balanced", "cnn", ["training.validation_mix=balanced"]),
+        (
+            "validation-reversed",
+            "cnn",
+            ["training.task=dimensions", "training.class_weight=none", NO_SMOOTHING],
+        ),
     ],
 )
 def test_what_is_not_there_is_said(name, space, settings):
