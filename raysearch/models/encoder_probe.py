@@ -55,7 +55,10 @@ class EncoderProbeConfig(ModelConfig):
         0.1, gt=0, le=1, description="a tuned encoder's share of the learning rate"
     )
     encoder_dropout: float = Field(
-        0.1, ge=0, lt=1, description="dropout inside an encoder that is tuned"
+        0.0,
+        ge=0,
+        lt=1,
+        description="dropout inside an encoder that is tuned; Whisper has learned without",
     )
     pooling: Pooling = Field(
         "mean_std", description="from frames to the utterance; attentive reads a clip's frames"
