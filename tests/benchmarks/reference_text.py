@@ -56,6 +56,10 @@ _BUSY = (
     "Measured while tests ran on the same two cores: on idle ones more trials fit into a budget."
 )
 _PROMOTED = "Searched with pausing and promotion, the default since the rows without this note."
+_LONGER = (
+    "The other seeds of bags had all the epochs that the settings plan, an earlier version's rule:"
+    " they were trained for longer than the search's own."
+)
 _BEFORE_SHARES = (
     "The partner's share was still chosen by a log-loss at the temperatures that the nets come"
     " with, which gave a weaker partner up to 0.8; the table above shows the model without it."
@@ -73,10 +77,10 @@ NOTES = {
     ("emodb", "mfhca"): f"Whisper tiny.en in HuBERT's place, a variant. {_PROMOTED} {_BUSY}"
     " No trial came to its end: pieces of two to four made the ensembles of four folds, and a"
     " quarter of the budget, kept for a refit, was not used. The fifth fold's bag was retrained"
-    " with two other seeds, beside which the ensembles count as they are.",
+    f" with two other seeds, beside which the ensembles count as they are. {_LONGER}",
     ("emodb", "resnet34"): f"{_PROMOTED} {_BUSY} Three or four trials began a fold, none ended,"
     " and the space's own settings were the best in all five: what is gained on them the final"
-    " models and the partner give.",
+    f" models and the partner give. {_LONGER}",
     ("nemo", "ssl"): f"Whisper tiny.en, frozen. {_BUSY} Linear probes of the same statistics on the"
     " same folds, fitted by hand with one fixed penalty: a logistic regression has 59.8% UA on all"
     " four layers side by side, 59.2 on the second and 51.6 on the last; a linear SVM 57.2, 57.1"
@@ -97,7 +101,7 @@ NOTES = {
     " final model took 580 s of wall instead of 80 while other work had most of the cores.",
     ("nemo", "resnet34"): "Two or three trials of 6 to 10 epochs a fold, none of which ended: the"
     " net is too large for the budget. All the same the final model is better than the space's own"
-    " settings in every fold, by what pieces of several trainings know together.",
+    f" settings in every fold, by what pieces of several trainings know together. {_LONGER}",
     ("nemo", "mfhca"): "Whisper tiny.en in HuBERT's place, a variant. The budget of a fold is one"
     " or two epochs of three trials, where a whole trial takes 27 core-minutes: without its partner"
     " the network is near chance (19.2%), and the row is the partner's on functionals. More compute"
