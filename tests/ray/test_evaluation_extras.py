@@ -88,7 +88,7 @@ def test_ablations_are_retrained_beside_the_winner(folder):
     assert "skipped, the winner has no prosody" in shown
     assert "the winner and 2 changes of it on fold 0: 8 trainings" in shown
     assert "cannot be tested: 2 speaker(s) in 1 fold(s)" in shown
-    assert "--nested searches in the others, too; --folds all trains" in shown
+    assert "--nested searches in the others, too; --folds all trains" in " ".join(shown.split())
     run = folder / "results" / "one"
     found = json.loads((run / "ablations.json").read_text())
     assert found["ablations"]["attention"]["changes"] == {"0": {"model.fuse_attention": "none"}}
