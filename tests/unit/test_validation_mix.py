@@ -73,7 +73,7 @@ def test_every_column_of_a_row_comes_along_and_empty_ones_stay_empty():
     )
 
 
-def test_a_search_has_one_mix(tmp_path):
+def test_a_search_has_one_mix():
     with pytest.raises(ConfigError, match=r"validation_mix.*cannot be searched"):
         SearchSpec.load("cnn", ["space.training.validation_mix={choice: [corpus, balanced]}"])
 
