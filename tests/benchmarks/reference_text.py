@@ -94,7 +94,8 @@ NOTES = {
     " together 60.5. Nor did tuning the encoder, as far as the budget goes: on one fold's training"
     " speakers, two of them held out, its first two layers or the second alone learned for three to"
     " five epochs (15 to 21 s each) from that probe on, without dropout, at rates of 1e-5 to 1e-4,"
-    " and recall, 54.8% before, was 52.8 to 54.8 after. What all of these share is the encoder, a tiny one that learned English alone.",
+    " and recall, 54.8% before, was 52.8 to 54.8 after. What all of these share is the"
+    " encoder, a tiny one that learned English alone.",
     ("nemo", "emohrnet"): f"{_PROMOTED} {_BUSY} Four to six trials began a fold and at most one"
     " ended, and the space's own settings were the best in all five: on so much data the budget"
     " tells nothing apart. The refit gained 24 points in one fold and lost 16 in another, whose"
